@@ -1,0 +1,94 @@
+// swift-tools-version: 6.2
+//
+// Weir: an operations console and an embedded engine for checkpointed stream processing.
+//
+// The targets stand in layers. A target depends only on targets of a lower layer; `Tests/LayeringTests` holds the
+// arrows and the import lists.
+//
+//   L0  StreamModel  CellGrid  CNcurses
+//   L1  CheckpointCore  CheckpointStore  ControlProtocol  ConsoleCore          (pure, but for one POSIX file)
+//   L2  Dataflow  ControlSocket  Ledger  CursesTerminal                        (threads, sockets, files, the terminal)
+//   L3  EngineApp  ConsoleApp                                                  (wiring)
+//   L4  weir  weir-bench                                                       (executables)
+
+import PackageDescription
+
+/// Settings of every target of ours: the strict ones, and warnings as errors.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+]
+
+let package = Package(
+    name: "weir",
+    products: [
+        .executable(name: "weir", targets: ["weir"]),
+        .executable(name: "weir-bench", targets: ["weir-bench"]),
+        .library(name: "Dataflow", targets: ["Dataflow"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: [
+        // L0: nouns and cells. No imports.
+        .target(name: "StreamModel", swiftSettings: strict),
+        .target(name: "CellGrid", swiftSettings: strict),
+        .systemLibrary(name: "CNcurses", pkgConfig: "ncursesw", providers: [.apt(["libncursesw5-dev"])]),
+
+        // L1: pure cores.
+        .target(name: "CheckpointCore", dependencies: ["StreamModel"], swiftSettings: strict),
+        .target(name: "CheckpointStore", dependencies: ["StreamModel"], swiftSettings: strict),
+        .target(name: "ControlProtocol", dependencies: ["StreamModel"], swiftSettings: strict),
+        .target(
+            name: "ConsoleCore",
+            dependencies: ["StreamModel", "CellGrid", .product(name: "TOMLKit", package: "TOMLKit")],
+            swiftSettings: strict),
+
+        // L2: edges.
+        .target(name: "Dataflow", dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore"], swiftSettings: strict),
+        .target(name: "ControlSocket", dependencies: ["StreamModel", "ControlProtocol"] + nio, swiftSettings: strict),
+        .target(
+            name: "Ledger",
+            dependencies: ["StreamModel", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict),
+        .target(name: "CursesTerminal", dependencies: ["CellGrid", "CNcurses"], swiftSettings: strict),
+
+        // L3: wiring.
+        .target(
+            name: "EngineApp",
+            dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore", "ControlProtocol", "Dataflow", "ControlSocket"],
+            swiftSettings: strict),
+        .target(
+            name: "ConsoleApp",
+            dependencies: [
+                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "ControlSocket", "Ledger", "CursesTerminal",
+            ],
+            swiftSettings: strict),
+
+        // L4: executables.
+        .executableTarget(
+            name: "weir",
+            dependencies: [
+                "StreamModel", "ControlProtocol", "ConsoleCore", "ControlSocket", "EngineApp", "ConsoleApp",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "weir-bench",
+            dependencies: [
+                "StreamModel", "Dataflow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,49 @@
+/// Every checkpoint parameter of Flink 1.14.3's `CheckpointConfig`, with its defaults. Ranges are checked by
+/// `CheckpointConfiguration.validate()` in CheckpointCore; a value here may still be out of range.
+public struct CheckpointConfiguration: Hashable, Codable, Sendable {
+    /// How barriers are aligned.
+    public enum Mode: String, Codable, Sendable, CaseIterable { case exactlyOnce = "EXACTLY_ONCE", atLeastOnce = "AT_LEAST_ONCE" }
+
+    /// What becomes of completed checkpoints when the job ends (`ExternalizedCheckpointCleanup`).
+    public enum Retention: String, Codable, Sendable, CaseIterable {
+        case none = "NO_EXTERNALIZED_CHECKPOINTS"
+        case deleteOnCancellation = "DELETE_ON_CANCELLATION"
+        case retainOnCancellation = "RETAIN_ON_CANCELLATION"
+    }
+
+    /// Time between triggers; nil = no periodic checkpoints. At least 10 ms.
+    public var interval: Milliseconds?
+    /// A checkpoint not complete after this long expires. At least 10 ms.
+    public var timeout: Milliseconds = .minutes(10)
+    /// From the completion of the last successful checkpoint or savepoint to the next periodic trigger. At least 0.
+    public var minimumPause: Milliseconds = 0
+    /// Checkpoints that may be in flight at once. At least 1.
+    public var maximumConcurrent: Int = 1
+    /// Consecutive counted failures that are tolerated; one more fails the job. nil = 0 in effect.
+    public var tolerableFailures: Int?
+    public var mode: Mode = .exactlyOnce
+    public var retention: Retention = .none
+    /// Completed checkpoints kept while the job runs (`state.checkpoints.num-retained`). At least 1.
+    public var retainedCheckpoints: Int = 1
+    /// Recovery prefers the newest checkpoint over a newer savepoint (Flink up to 1.13). Dangerous: it may fall back past
+    /// output that the savepoint committed.
+    public var prefersCheckpointForRecovery = false
+    /// Unaligned checkpoints; refused by this engine.
+    public var unaligned = false
+    /// Directory for `<job-id>/chk-<n>`; nil = none configured.
+    public var storageDirectory: String?
+    /// Directory for `savepoint-<job>-<random>`; nil = `storageDirectory`.
+    public var savepointDirectory: String?
+
+    public init() {}
+}
+
+/// How a failed job is started again.
+public enum RestartStrategy: Hashable, Codable, Sendable {
+    case none
+    /// At most `attempts` restarts, each after `delay`.
+    case fixedDelay(attempts: Int, delay: Milliseconds)
+
+    /// Flink's default when checkpointing is on and no strategy is set.
+    public static let checkpointingDefault = RestartStrategy.fixedDelay(attempts: Int(Int32.max), delay: .seconds(1))
+}

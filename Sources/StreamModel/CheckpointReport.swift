@@ -1,0 +1,159 @@
+public enum CheckpointKind: String, Codable, Sendable {
+    case checkpoint, savepoint
+    /// A savepoint that ends the job (stop with savepoint).
+    case synchronousSavepoint
+
+    public var isSavepoint: Bool { self != .checkpoint }
+}
+
+/// What is known of one checkpoint or savepoint, in flight or ended: a row of the Checkpoints screen.
+public struct CheckpointReport: Codable, Sendable, Equatable {
+    public enum Status: String, Codable, Sendable { case inProgress = "IN_PROGRESS", completed = "COMPLETED", failed = "FAILED" }
+
+    public struct Failure: Codable, Sendable, Equatable {
+        public var reason: CheckpointFailureReason
+        public var message: String
+        /// Whether it raised the failure counter.
+        public var counted: Bool
+        /// uid of the operator, where one is to blame, and its subtask.
+        public var operatorUID: String?
+        public var subtask: Int?
+        public var at: WallTime
+
+        public init(
+            reason: CheckpointFailureReason, message: String, counted: Bool, operatorUID: String? = nil, subtask: Int? = nil, at: WallTime
+        ) {
+            self.reason = reason
+            self.message = message
+            self.counted = counted
+            self.operatorUID = operatorUID
+            self.subtask = subtask
+            self.at = at
+        }
+    }
+
+    public var id: CheckpointID
+    public var kind: CheckpointKind
+    public var status: Status
+    public var triggeredAt: WallTime
+    /// When it ended; nil while in flight.
+    public var endedAt: WallTime?
+    /// Trigger to completion (or to the newest acknowledgement while in flight).
+    public var duration: Milliseconds?
+    /// When it expires.
+    public var timeoutAt: WallTime
+    public var acknowledgedSubtasks: Int
+    public var totalSubtasks: Int
+    public var stateSize: ByteCount
+    /// The directory that a restart names; nil until complete.
+    public var path: String?
+    /// The files were deleted by retention (or found missing).
+    public var discarded: Bool
+    public var failure: Failure?
+    /// Who asked, where an operator did.
+    public var requestedBy: String?
+    /// Detail by operator; nil in lists.
+    public var operators: [OperatorCheckpointReport]?
+
+    public init(
+        id: CheckpointID, kind: CheckpointKind, status: Status, triggeredAt: WallTime, endedAt: WallTime? = nil, duration: Milliseconds? = nil,
+        timeoutAt: WallTime, acknowledgedSubtasks: Int = 0, totalSubtasks: Int, stateSize: ByteCount = 0, path: String? = nil,
+        discarded: Bool = false, failure: Failure? = nil, requestedBy: String? = nil, operators: [OperatorCheckpointReport]? = nil
+    ) {
+        self.id = id
+        self.kind = kind
+        self.status = status
+        self.triggeredAt = triggeredAt
+        self.endedAt = endedAt
+        self.duration = duration
+        self.timeoutAt = timeoutAt
+        self.acknowledgedSubtasks = acknowledgedSubtasks
+        self.totalSubtasks = totalSubtasks
+        self.stateSize = stateSize
+        self.path = path
+        self.discarded = discarded
+        self.failure = failure
+        self.requestedBy = requestedBy
+        self.operators = operators
+    }
+
+    /// Complete, and its files are still where `path` says as far as the engine knows.
+    public var isRestorable: Bool { status == .completed && !discarded && path != nil }
+}
+
+/// One operator's part of a checkpoint.
+public struct OperatorCheckpointReport: Codable, Sendable, Equatable {
+    public var uid: String
+    public var name: String
+    public var operatorID: OperatorID
+    public var parallelism: Int
+    public var stateSize: ByteCount
+    public var subtasks: [SubtaskCheckpointReport]
+
+    public init(
+        uid: String, name: String, operatorID: OperatorID, parallelism: Int, stateSize: ByteCount, subtasks: [SubtaskCheckpointReport]
+    ) {
+        self.uid = uid
+        self.name = name
+        self.operatorID = operatorID
+        self.parallelism = parallelism
+        self.stateSize = stateSize
+        self.subtasks = subtasks
+    }
+
+    public var acknowledged: Int { subtasks.count { $0.acknowledgedAt != nil } }
+}
+
+/// One subtask's part of a checkpoint, with the phases Flink names.
+public struct SubtaskCheckpointReport: Codable, Sendable, Equatable {
+    public var index: Int
+    /// nil = not yet.
+    public var acknowledgedAt: WallTime?
+    public var stateSize: ByteCount
+    /// Trigger to the first barrier seen, in microseconds; the same unit for the phases below.
+    public var startDelayMicroseconds: Int64
+    public var alignmentMicroseconds: Int64
+    public var syncMicroseconds: Int64
+    public var asyncMicroseconds: Int64
+
+    public init(
+        index: Int, acknowledgedAt: WallTime? = nil, stateSize: ByteCount = 0, startDelayMicroseconds: Int64 = 0,
+        alignmentMicroseconds: Int64 = 0, syncMicroseconds: Int64 = 0, asyncMicroseconds: Int64 = 0
+    ) {
+        self.index = index
+        self.acknowledgedAt = acknowledgedAt
+        self.stateSize = stateSize
+        self.startDelayMicroseconds = startDelayMicroseconds
+        self.alignmentMicroseconds = alignmentMicroseconds
+        self.syncMicroseconds = syncMicroseconds
+        self.asyncMicroseconds = asyncMicroseconds
+    }
+}
+
+/// Consecutive counted checkpoint failures against the tolerable number. The job fails when `counted` would exceed `tolerable`.
+public struct FailureBudget: Codable, Sendable, Equatable {
+    public enum Source: String, Codable, Sendable {
+        /// The engine's own counter.
+        case exact
+        /// Derived from a checkpoint history that may be too short.
+        case estimated
+    }
+    public var counted: Int
+    /// nil = failures are not counted at all.
+    public var tolerable: Int?
+    public var source: Source
+    /// All failed checkpoints since submission. Never compared with `tolerable`.
+    public var cumulative: Int
+    public var lastReason: CheckpointFailureReason?
+
+    public init(counted: Int, tolerable: Int?, source: Source, cumulative: Int, lastReason: CheckpointFailureReason? = nil) {
+        self.counted = counted
+        self.tolerable = tolerable
+        self.source = source
+        self.cumulative = cumulative
+        self.lastReason = lastReason
+    }
+
+    /// The next counted failure fails the job.
+    public var isExhausted: Bool { tolerable.map { counted >= $0 && counted > 0 } ?? false }
+}

@@ -1,0 +1,272 @@
+/// An immutable picture of one job at one moment: what consoles and commands show.
+public struct JobReport: Codable, Sendable, Equatable {
+    public var id: JobID
+    public var name: String
+    public var state: JobState
+    public var stateSince: WallTime
+    public var submittedAt: WallTime
+    /// Executions so far: 1 for the first; each automatic restart adds one.
+    public var attempt: Int
+    public var restarts: Int
+    /// Why the last restart or failure happened.
+    public var lastFailure: FailureReport?
+    /// When the next attempt starts, while restarting.
+    public var restartsAt: WallTime?
+    public var parallelism: Int
+    public var maxParallelism: Int
+    public var vertices: [VertexReport]
+    public var throughput: Throughput
+    public var configuration: CheckpointConfiguration
+    public var restartStrategy: RestartStrategy
+    public var counts: CheckpointCounts
+    public var budget: FailureBudget
+    /// In flight, oldest first.
+    public var inProgress: [CheckpointReport]
+    public var latestCompleted: CheckpointReport?
+    public var latestSavepoint: CheckpointReport?
+    public var latestFailed: CheckpointReport?
+    /// When the next periodic trigger is due; nil = none is scheduled.
+    public var nextTriggerAt: WallTime?
+    /// Rises whenever the checkpoint list changed, so that clients fetch it only then.
+    public var checkpointsRevision: UInt64
+    /// Where this submission's or attempt's state came from.
+    public var restored: RestoreReport?
+    /// Sequence-number accounting, for jobs whose records carry them.
+    public var audit: SequenceAudit?
+    public var recipe: JobRecipe?
+
+    public init(
+        id: JobID, name: String, state: JobState, stateSince: WallTime, submittedAt: WallTime, attempt: Int = 1, restarts: Int = 0,
+        lastFailure: FailureReport? = nil, restartsAt: WallTime? = nil, parallelism: Int, maxParallelism: Int, vertices: [VertexReport] = [],
+        throughput: Throughput = Throughput(), configuration: CheckpointConfiguration, restartStrategy: RestartStrategy = .none,
+        counts: CheckpointCounts = CheckpointCounts(), budget: FailureBudget, inProgress: [CheckpointReport] = [],
+        latestCompleted: CheckpointReport? = nil, latestSavepoint: CheckpointReport? = nil, latestFailed: CheckpointReport? = nil,
+        nextTriggerAt: WallTime? = nil, checkpointsRevision: UInt64 = 0, restored: RestoreReport? = nil, audit: SequenceAudit? = nil,
+        recipe: JobRecipe? = nil
+    ) {
+        self.id = id
+        self.name = name
+        self.state = state
+        self.stateSince = stateSince
+        self.submittedAt = submittedAt
+        self.attempt = attempt
+        self.restarts = restarts
+        self.lastFailure = lastFailure
+        self.restartsAt = restartsAt
+        self.parallelism = parallelism
+        self.maxParallelism = maxParallelism
+        self.vertices = vertices
+        self.throughput = throughput
+        self.configuration = configuration
+        self.restartStrategy = restartStrategy
+        self.counts = counts
+        self.budget = budget
+        self.inProgress = inProgress
+        self.latestCompleted = latestCompleted
+        self.latestSavepoint = latestSavepoint
+        self.latestFailed = latestFailed
+        self.nextTriggerAt = nextTriggerAt
+        self.checkpointsRevision = checkpointsRevision
+        self.restored = restored
+        self.audit = audit
+        self.recipe = recipe
+    }
+
+    public var runningSubtasks: Int { vertices.reduce(0) { $0 + $1.runningSubtasks } }
+    public var totalSubtasks: Int { vertices.reduce(0) { $0 + $1.parallelism } }
+}
+
+/// A chain of operators that runs as one task, with sums over its subtasks.
+public struct VertexReport: Codable, Sendable, Equatable {
+    /// OperatorID of the head of the chain, as in Flink.
+    public var id: OperatorID
+    /// uid of the head of the chain.
+    public var uid: String
+    /// "lines -> words", the names of the chained operators.
+    public var name: String
+    public var parallelism: Int
+    public var runningSubtasks: Int
+    public var finishedSubtasks: Int
+    public var recordsIn: UInt64
+    public var recordsOut: UInt64
+    /// Records a second over the last reporting period.
+    public var recordsInPerSecond: Double
+    public var recordsOutPerSecond: Double
+    /// Parts of the last period in 1/1000, the mean over the subtasks; busy + backPressured + idle = 1000.
+    public var busyPermille: Int
+    public var backPressuredPermille: Int
+    public var idlePermille: Int
+    /// Bytes of keyed state held in memory.
+    public var stateBytes: ByteCount
+
+    public init(
+        id: OperatorID, uid: String, name: String, parallelism: Int, runningSubtasks: Int = 0, finishedSubtasks: Int = 0, recordsIn: UInt64 = 0,
+        recordsOut: UInt64 = 0, recordsInPerSecond: Double = 0, recordsOutPerSecond: Double = 0, busyPermille: Int = 0,
+        backPressuredPermille: Int = 0, idlePermille: Int = 0, stateBytes: ByteCount = 0
+    ) {
+        self.id = id
+        self.uid = uid
+        self.name = name
+        self.parallelism = parallelism
+        self.runningSubtasks = runningSubtasks
+        self.finishedSubtasks = finishedSubtasks
+        self.recordsIn = recordsIn
+        self.recordsOut = recordsOut
+        self.recordsInPerSecond = recordsInPerSecond
+        self.recordsOutPerSecond = recordsOutPerSecond
+        self.busyPermille = busyPermille
+        self.backPressuredPermille = backPressuredPermille
+        self.idlePermille = idlePermille
+        self.stateBytes = stateBytes
+    }
+}
+
+/// Records through the whole job: read by sources, taken by sinks.
+public struct Throughput: Codable, Sendable, Equatable {
+    public var recordsRead: UInt64
+    public var recordsWritten: UInt64
+    public var recordsReadPerSecond: Double
+    public var recordsWrittenPerSecond: Double
+    /// How much of a bounded input has been read, 0...1; nil = unbounded or unknown.
+    public var inputFraction: Double?
+
+    public init(
+        recordsRead: UInt64 = 0, recordsWritten: UInt64 = 0, recordsReadPerSecond: Double = 0, recordsWrittenPerSecond: Double = 0,
+        inputFraction: Double? = nil
+    ) {
+        self.recordsRead = recordsRead
+        self.recordsWritten = recordsWritten
+        self.recordsReadPerSecond = recordsReadPerSecond
+        self.recordsWrittenPerSecond = recordsWrittenPerSecond
+        self.inputFraction = inputFraction
+    }
+}
+
+/// Checkpoints by outcome since submission.
+public struct CheckpointCounts: Codable, Sendable, Equatable {
+    public var total, inProgress, completed, failed, restored: Int
+    public init(total: Int = 0, inProgress: Int = 0, completed: Int = 0, failed: Int = 0, restored: Int = 0) {
+        self.total = total
+        self.inProgress = inProgress
+        self.completed = completed
+        self.failed = failed
+        self.restored = restored
+    }
+}
+
+/// A failure of a task or of the whole job.
+public struct FailureReport: Codable, Sendable, Equatable {
+    public var at: WallTime
+    /// One line: what happened, to what.
+    public var message: String
+    /// uid of the operator chain and subtask, where one is to blame.
+    public var vertex: String?
+    public var subtask: Int?
+    /// The attempt that failed.
+    public var attempt: Int
+
+    public init(at: WallTime, message: String, vertex: String? = nil, subtask: Int? = nil, attempt: Int) {
+        self.at = at
+        self.message = message
+        self.vertex = vertex
+        self.subtask = subtask
+        self.attempt = attempt
+    }
+}
+
+/// The state that the running attempt started from.
+public struct RestoreReport: Codable, Sendable, Equatable {
+    public var checkpoint: CheckpointID
+    public var path: String
+    public var kind: CheckpointKind
+    /// The job that wrote it.
+    public var fromJob: JobID
+    public var at: WallTime
+    /// Bytes of state read.
+    public var stateSize: ByteCount
+    /// An operator chose it (true) or the engine's own recovery did (false).
+    public var chosen: Bool
+
+    public init(
+        checkpoint: CheckpointID, path: String, kind: CheckpointKind, fromJob: JobID, at: WallTime, stateSize: ByteCount, chosen: Bool
+    ) {
+        self.checkpoint = checkpoint
+        self.path = path
+        self.kind = kind
+        self.fromJob = fromJob
+        self.at = at
+        self.stateSize = stateSize
+        self.chosen = chosen
+    }
+}
+
+/// Exactly-once accounting by sequence numbers that the records carry, kept in checkpointed state and counted by the engine.
+public struct SequenceAudit: Codable, Sendable, Equatable {
+    /// Records checked so far (part of the restored state).
+    public var verified: UInt64
+    /// Records whose sequence number had been counted before.
+    public var duplicates: UInt64
+    /// Sequence numbers that were skipped.
+    public var lost: UInt64
+    /// Records that an earlier execution had already read and this one reads again since the restore.
+    public var replayed: UInt64
+    /// How many there are to replay in all; nil = unknown.
+    public var toReplay: UInt64?
+
+    public init(verified: UInt64 = 0, duplicates: UInt64 = 0, lost: UInt64 = 0, replayed: UInt64 = 0, toReplay: UInt64? = nil) {
+        self.verified = verified
+        self.duplicates = duplicates
+        self.lost = lost
+        self.replayed = replayed
+        self.toReplay = toReplay
+    }
+}
+
+/// What is needed to launch a job again.
+public struct JobRecipe: Codable, Sendable, Hashable {
+    /// Name of a program that the engine knows.
+    public var program: String
+    /// Its arguments, by name.
+    public var arguments: [String: String]
+    public var parallelism: Int
+
+    public init(program: String, arguments: [String: String] = [:], parallelism: Int) {
+        self.program = program
+        self.arguments = arguments
+        self.parallelism = parallelism
+    }
+}
+
+/// The engine process itself, and all its jobs, at one moment: one message of the report stream.
+public struct EngineReport: Codable, Sendable, Equatable {
+    public var engine: EngineInfo
+    /// Wall clock of the engine when the picture was taken.
+    public var at: WallTime
+    public var jobs: [JobReport]
+    /// Operations in flight and recently ended, newest first.
+    public var operations: [OperationReport]
+
+    public init(engine: EngineInfo, at: WallTime, jobs: [JobReport], operations: [OperationReport]) {
+        self.engine = engine
+        self.at = at
+        self.jobs = jobs
+        self.operations = operations
+    }
+}
+
+public struct EngineInfo: Codable, Sendable, Equatable {
+    public var name: String
+    public var version: String
+    public var processID: Int32
+    public var startedAt: WallTime
+    /// Directory of the engine's own records.
+    public var stateDirectory: String
+
+    public init(name: String, version: String, processID: Int32, startedAt: WallTime, stateDirectory: String) {
+        self.name = name
+        self.version = version
+        self.processID = processID
+        self.startedAt = startedAt
+        self.stateDirectory = stateDirectory
+    }
+}

@@ -1,0 +1,139 @@
+/// One asynchronous request of an operator, as sent.
+public struct OperationRequest: Codable, Sendable, Equatable {
+    public enum Kind: Codable, Sendable, Equatable {
+        /// Take a savepoint and go on.
+        case savepoint(directory: String?)
+        /// Take a checkpoint now.
+        case checkpoint
+        /// Savepoint and finish, in one atomic step. `drain` emits the end of input first.
+        case stop(drain: Bool, directory: String?)
+        case cancel(CancelRetention)
+        /// Launch the job again from a checkpoint. The job itself must have ended (or be ended by this request if `cancelFirst`).
+        case restart(RestartOptions)
+        /// Make the job misbehave on purpose (demo jobs only): "slow 5s", "fail 3", "sync-fail 1", "crash", "off".
+        case fault(String)
+    }
+    public var id: OperationID
+    public var kind: Kind
+    public var job: JobID
+    /// The state that the client believes the job to be in; the engine refuses when it is another. nil = do not check.
+    public var expectedState: JobState?
+    public var reason: String
+    /// Who asks, for the record: "user@host".
+    public var by: String
+
+    public init(id: OperationID, kind: Kind, job: JobID, expectedState: JobState? = nil, reason: String = "", by: String = "") {
+        self.id = id
+        self.kind = kind
+        self.job = job
+        self.expectedState = expectedState
+        self.reason = reason
+        self.by = by
+    }
+}
+
+/// What a cancel does with the completed checkpoints.
+public enum CancelRetention: String, Codable, Sendable {
+    /// As the job's retention says.
+    case byPolicy
+    /// Keep them whatever the policy is.
+    case keep
+    /// Delete them whatever the policy is.
+    case discard
+}
+
+public struct RestartOptions: Codable, Sendable, Equatable {
+    public enum Claim: String, Codable, Sendable {
+        /// The snapshot stays the operator's; the new job never deletes it.
+        case noClaim
+        /// The new job owns the snapshot and deletes it when it is subsumed.
+        case claim
+    }
+    /// Directory of the checkpoint or savepoint; nil = the newest restorable of the job.
+    public var path: String?
+    public var claim: Claim = .noClaim
+    /// Start although the checkpoint has state of an operator that the job does not have.
+    public var allowsUnmatchedState = false
+    /// nil = as recorded.
+    public var parallelism: Int?
+    /// End the job first if it still runs (keeping its checkpoints).
+    public var cancelsFirst = false
+
+    public init(path: String? = nil) { self.path = path }
+}
+
+/// An operation as the engine knows it. Survives the client that asked.
+public struct OperationReport: Codable, Sendable, Equatable {
+    public enum State: String, Codable, Sendable {
+        case accepted, running, completed, failed
+        /// The engine ended while it ran and cannot tell.
+        case unknown
+        public var isTerminal: Bool { self != .accepted && self != .running }
+    }
+    public var request: OperationRequest
+    public var jobName: String
+    public var state: State
+    public var acceptedAt: WallTime
+    public var endedAt: WallTime?
+    /// The checkpoint that the operation waits for, once it has a number.
+    public var checkpoint: CheckpointID?
+    public var acknowledgedSubtasks: Int?
+    public var totalSubtasks: Int?
+    /// Path of the savepoint, or of the checkpoint that was restored.
+    public var path: String?
+    /// The job that a restart launched.
+    public var newJob: JobID?
+    /// One line: what went wrong and what to do.
+    public var error: String?
+
+    public init(
+        request: OperationRequest, jobName: String, state: State, acceptedAt: WallTime, endedAt: WallTime? = nil, checkpoint: CheckpointID? = nil,
+        acknowledgedSubtasks: Int? = nil, totalSubtasks: Int? = nil, path: String? = nil, newJob: JobID? = nil, error: String? = nil
+    ) {
+        self.request = request
+        self.jobName = jobName
+        self.state = state
+        self.acceptedAt = acceptedAt
+        self.endedAt = endedAt
+        self.checkpoint = checkpoint
+        self.acknowledgedSubtasks = acknowledgedSubtasks
+        self.totalSubtasks = totalSubtasks
+        self.path = path
+        self.newJob = newJob
+        self.error = error
+    }
+}
+
+/// The outcome of reading a snapshot's manifest and files, before a restart is offered.
+public struct SnapshotInspection: Codable, Sendable, Equatable {
+    public enum Verdict: String, Codable, Sendable { case ok, damaged, missing, foreign }
+    public var path: String
+    public var verdict: Verdict
+    /// What is wrong, naming the file; nil when ok.
+    public var problem: String?
+    public var checkpoint: CheckpointID?
+    public var kind: CheckpointKind?
+    public var job: JobID?
+    public var jobName: String?
+    public var stateSize: ByteCount?
+    public var completedAt: WallTime?
+    public var maxParallelism: Int?
+    public var operators: [String]
+
+    public init(
+        path: String, verdict: Verdict, problem: String? = nil, checkpoint: CheckpointID? = nil, kind: CheckpointKind? = nil, job: JobID? = nil,
+        jobName: String? = nil, stateSize: ByteCount? = nil, completedAt: WallTime? = nil, maxParallelism: Int? = nil, operators: [String] = []
+    ) {
+        self.path = path
+        self.verdict = verdict
+        self.problem = problem
+        self.checkpoint = checkpoint
+        self.kind = kind
+        self.job = job
+        self.jobName = jobName
+        self.stateSize = stateSize
+        self.completedAt = completedAt
+        self.maxParallelism = maxParallelism
+        self.operators = operators
+    }
+}

@@ -1,0 +1,55 @@
+/// Milliseconds on the wall clock since 1970-01-01T00:00:00Z. For display and records only; durations come from `EngineInstant`.
+public struct WallTime: Hashable, Comparable, Codable, Sendable {
+    public let milliseconds: Int64
+    public init(milliseconds: Int64) { self.milliseconds = milliseconds }
+    public static func < (left: Self, right: Self) -> Bool { left.milliseconds < right.milliseconds }
+    public static func - (left: Self, right: Self) -> Milliseconds { Milliseconds(left.milliseconds - right.milliseconds) }
+    public static func + (left: Self, right: Milliseconds) -> Self { Self(milliseconds: left.milliseconds + right.count) }
+    public init(from decoder: any Decoder) throws { self.init(milliseconds: try decoder.singleValueContainer().decode(Int64.self)) }
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(milliseconds)
+    }
+}
+
+/// A reading of the monotonic clock, in nanoseconds. Meaningful only within one process (or one simulation).
+public struct EngineInstant: Hashable, Comparable, Sendable {
+    public let nanoseconds: Int64
+    public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+    public init(milliseconds: Int64) { nanoseconds = milliseconds * 1_000_000 }
+    public static func < (left: Self, right: Self) -> Bool { left.nanoseconds < right.nanoseconds }
+    /// Whole milliseconds from `right` to `left`, rounded down.
+    public static func - (left: Self, right: Self) -> Milliseconds { Milliseconds((left.nanoseconds - right.nanoseconds) / 1_000_000) }
+    public static func + (left: Self, right: Milliseconds) -> Self { Self(nanoseconds: left.nanoseconds + right.count * 1_000_000) }
+}
+
+/// A span of time in whole milliseconds, a plain number on the wire.
+public struct Milliseconds: Hashable, Comparable, Codable, Sendable, ExpressibleByIntegerLiteral {
+    public let count: Int64
+    public init(_ count: Int64) { self.count = count }
+    public init(integerLiteral value: Int64) { count = value }
+    public static func seconds(_ count: Int64) -> Self { Self(count * 1000) }
+    public static func minutes(_ count: Int64) -> Self { Self(count * 60_000) }
+    public static func < (left: Self, right: Self) -> Bool { left.count < right.count }
+    public static func + (left: Self, right: Self) -> Self { Self(left.count + right.count) }
+    public static func - (left: Self, right: Self) -> Self { Self(left.count - right.count) }
+    public init(from decoder: any Decoder) throws { self.init(try decoder.singleValueContainer().decode(Int64.self)) }
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(count)
+    }
+}
+
+/// A number of bytes, a plain number on the wire.
+public struct ByteCount: Hashable, Comparable, Codable, Sendable, ExpressibleByIntegerLiteral {
+    public let count: Int64
+    public init(_ count: Int64) { self.count = count }
+    public init(integerLiteral value: Int64) { count = value }
+    public static func < (left: Self, right: Self) -> Bool { left.count < right.count }
+    public static func + (left: Self, right: Self) -> Self { Self(left.count + right.count) }
+    public init(from decoder: any Decoder) throws { self.init(try decoder.singleValueContainer().decode(Int64.self)) }
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(count)
+    }
+}
