@@ -1,0 +1,36 @@
+/*
+ * The wide-character interface of ncurses, and the few of its macros that a Swift importer cannot see.
+ * No logic lives here: each function below is one macro or one variadic call.
+ */
+#ifndef WEIR_CNCURSES_SHIM_H
+#define WEIR_CNCURSES_SHIM_H
+
+#ifndef _XOPEN_SOURCE_EXTENDED
+#define _XOPEN_SOURCE_EXTENDED 1
+#endif
+#ifndef NCURSES_WIDECHAR
+#define NCURSES_WIDECHAR 1
+#endif
+
+#include <stddef.h>
+#include <wchar.h>
+#include <ncurses.h>
+
+static inline attr_t curses_attribute_bold(void) { return A_BOLD; }
+static inline attr_t curses_attribute_dim(void) { return A_DIM; }
+static inline attr_t curses_attribute_italic(void) { return A_ITALIC; }
+static inline attr_t curses_attribute_underline(void) { return A_UNDERLINE; }
+static inline attr_t curses_attribute_reverse(void) { return A_REVERSE; }
+
+/* One screen cell. `pair` may be above 255, which only the last argument of setcchar carries. */
+static inline int curses_set_cell(cchar_t *cell, const wchar_t *text, attr_t attributes, int pair) {
+    return setcchar(cell, text, attributes, 0, &pair);
+}
+
+/* tigetstr answers -1 or 0 as pointers for "not a string" and "absent"; both become NULL here. */
+static inline const char *curses_capability(const char *name) {
+    char *value = tigetstr((char *)name);
+    return value == (char *)-1 ? NULL : value;
+}
+
+#endif

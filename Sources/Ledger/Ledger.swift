@@ -1,0 +1,184 @@
+internal import FoundationEssentials
+internal import GRDB
+internal import Glibc
+public import StreamModel
+
+/// The durable record of operator actions: one SQLite file per user, in WAL mode with full synchronisation, so that an
+/// action is on disk before it is sent and its outcome can be asked for after the console that sent it is gone.
+///
+/// Every call does disk work and may wait for another console's write (at most the busy timeout): call it from a worker
+/// thread, never from the thread that paints. Calls from several threads are serialised; several processes may share a file.
+public final class Ledger: Sendable {
+    /// How long a call waits for another process to finish its write.
+    public static let busyTimeout: Milliseconds = 2000
+
+    public let path: String
+    private let queue: DatabaseQueue
+
+    private init(path: String, queue: DatabaseQueue) {
+        self.path = path
+        self.queue = queue
+    }
+
+    /// Opens the ledger at `path`, making directories, file and tables as needed.
+    public static func open(path: String) throws(LedgerError) -> Ledger {
+        try LedgerFile.prepare(path)
+        var waited: Milliseconds = 0
+        while true {
+            do {
+                return try attempt(path: path)
+            } catch .locked where waited < busyTimeout {
+                // Switching a new file to WAL answers "busy" at once when two consoles start together.
+                usleep(20_000)
+                waited = waited + 20
+            }
+        }
+    }
+
+    private static func attempt(path: String) throws(LedgerError) -> Ledger {
+        var configuration = Configuration()
+        configuration.label = "ledger"
+        configuration.busyMode = .timeout(Double(busyTimeout.count) / 1000)
+        configuration.prepareDatabase { database in
+            try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;")
+        }
+        do {
+            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            let migrator = LedgerSchema.migrator
+            let foreign = try queue.read { try migrator.appliedIdentifiers($0) }.subtracting(migrator.migrations)
+            guard foreign.isEmpty else { throw LedgerError.newer(path: path, migrations: foreign.sorted()) }
+            try migrator.migrate(queue)
+            return Ledger(path: path, queue: queue)
+        } catch {
+            throw LedgerError(error, path: path)
+        }
+    }
+
+    /// Writes down an action that is about to be sent; when this returns, it is on disk. Writing the same request again does
+    /// nothing; another request under the same id is a conflict.
+    public func recordIntent(_ request: OperationRequest, context: String, address: String, at sentAt: WallTime) throws(LedgerError) {
+        let entry = LedgerEntry(request: request, context: context, address: address, sentAt: sentAt)
+        try write { [path] database in
+            if let known = try Row.fetchOne(database, sql: "SELECT * FROM operation WHERE id = ?", arguments: [request.id.description]) {
+                guard try LedgerEntry(row: known).request == request else { throw LedgerError.conflict(path: path, operation: request.id) }
+                return
+            }
+            try entry.insert(database)
+        }
+    }
+
+    /// Takes in what the engine says about an operation. Operations of other consoles' users are not in the file and are
+    /// passed over; a terminal outcome stands, unless it was `unknown`. Returns whether a row changed.
+    @discardableResult
+    public func recordOutcome(_ report: OperationReport) throws(LedgerError) -> Bool {
+        try update(
+            report.request.id, outcome: LedgerEntry.Outcome(report.state), endedAt: report.endedAt, checkpoint: report.checkpoint,
+            path: report.path, newJob: report.newJob, error: report.error)
+    }
+
+    /// Takes in that an action will not happen: the engine refused it, or it could not be sent.
+    @discardableResult
+    public func recordRefusal(_ id: OperationID, message: String, at time: WallTime) throws(LedgerError) -> Bool {
+        try update(id, outcome: .refused, endedAt: time, error: message)
+    }
+
+    /// Takes in that the engine has no memory of the action.
+    @discardableResult
+    public func recordUnknown(_ id: OperationID, message: String, at time: WallTime) throws(LedgerError) -> Bool {
+        try update(id, outcome: .unknown, endedAt: time, error: message)
+    }
+
+    /// Actions sent to `context` whose end was never heard of, oldest first.
+    public func unfinished(context: String) throws(LedgerError) -> [LedgerEntry] {
+        try entries(
+            """
+            SELECT * FROM operation WHERE context = ? AND outcome IN ('intended', 'accepted', 'running')
+            ORDER BY sent_at, id
+            """, [context])
+    }
+
+    /// The newest actions of all contexts, newest first.
+    public func recent(limit: Int) throws(LedgerError) -> [LedgerEntry] {
+        try entries("SELECT * FROM operation ORDER BY sent_at DESC, id DESC LIMIT ?", [max(0, limit)])
+    }
+
+    /// Reads through the ledger's own connection; for tests of its settings.
+    func inspect<Value>(_ body: (Database) throws -> Value) throws -> Value { try queue.read(body) }
+
+    private func update(
+        _ id: OperationID, outcome: LedgerEntry.Outcome, endedAt: WallTime?, checkpoint: CheckpointID? = nil, path: String? = nil,
+        newJob: JobID? = nil, error: String?
+    ) throws(LedgerError) -> Bool {
+        let arguments: StatementArguments = [
+            outcome.rawValue, endedAt?.milliseconds, checkpoint?.description, path, newJob?.description, error, id.description,
+        ]
+        return try write { database in
+            try database.execute(
+                sql: """
+                    UPDATE operation
+                    SET outcome = ?, ended_at = ?, checkpoint = coalesce(?, checkpoint), path = coalesce(?, path),
+                        new_job = coalesce(?, new_job), error = ?
+                    WHERE id = ? AND outcome NOT IN ('completed', 'failed', 'refused')
+                    """, arguments: arguments)
+            return database.changesCount > 0
+        }
+    }
+
+    private func entries(_ sql: String, _ arguments: StatementArguments) throws(LedgerError) -> [LedgerEntry] {
+        do {
+            return try queue.read { database in
+                try Row.fetchAll(database, sql: sql, arguments: arguments).map { try LedgerEntry(row: $0) }
+            }
+        } catch {
+            throw LedgerError(error, path: path)
+        }
+    }
+
+    private func write<Value>(_ body: (Database) throws -> Value) throws(LedgerError) -> Value {
+        do {
+            return try queue.write(body)
+        } catch {
+            throw LedgerError(error, path: path)
+        }
+    }
+}
+
+extension LedgerEntry {
+    fileprivate func insert(_ database: Database) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let json = String(decoding: try encoder.encode(request), as: UTF8.self)
+        try database.execute(
+            sql: """
+                INSERT INTO operation (id, context, address, job, kind, request, reason, by, sent_at, outcome)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                request.id.description, context, address, request.job.description, request.kind.ledgerWord, json, request.reason, request.by,
+                sentAt.milliseconds, outcome.rawValue,
+            ])
+    }
+
+    /// Reads a row back. A row that no ledger wrote is damage, never a trap.
+    fileprivate init(row: Row) throws {
+        func value<Stored>(_ column: String) -> Stored? { (row[column] as (any DatabaseValueConvertible)?) as? Stored }
+        guard let json: String = value("request"), let word: String = value("outcome"), let context: String = value("context"),
+            let address: String = value("address"), let sentAt: Int64 = value("sent_at"), let outcome = Outcome(rawValue: word)
+        else {
+            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "a row of another shape")
+        }
+        let request: OperationRequest
+        do {
+            request = try JSONDecoder().decode(OperationRequest.self, from: Data(json.utf8))
+        } catch {
+            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "unreadable request: \(error)")
+        }
+        let checkpoint: String? = value("checkpoint")
+        let newJob: String? = value("new_job")
+        let endedAt: Int64? = value("ended_at")
+        self.init(
+            request: request, context: context, address: address, sentAt: WallTime(milliseconds: sentAt), outcome: outcome,
+            endedAt: endedAt.map(WallTime.init(milliseconds:)), checkpoint: checkpoint.flatMap(UInt64.init).map(CheckpointID.init),
+            path: value("path"), newJob: newJob.flatMap(JobID.init), error: value("error"))
+    }
+}

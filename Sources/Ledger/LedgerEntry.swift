@@ -1,0 +1,79 @@
+public import StreamModel
+
+/// One operator action as the ledger holds it: what was about to be sent, and what became of it.
+public struct LedgerEntry: Sendable, Equatable {
+    /// How far the action is known to have come.
+    public enum Outcome: String, Sendable, CaseIterable {
+        /// Written down; nothing was heard about it yet. It may or may not have reached the engine.
+        case intended
+        /// The engine took it.
+        case accepted, running
+        case completed, failed
+        /// The engine answered that it would not do it, or it never left this machine.
+        case refused
+        /// The engine does not know it (any more) and cannot tell.
+        case unknown
+
+        /// No later word about the action is expected.
+        public var isTerminal: Bool { self == .completed || self == .failed || self == .refused || self == .unknown }
+    }
+
+    public var request: OperationRequest
+    /// Name of the context that it was meant for.
+    public var context: String
+    /// Where the engine listened: the path of its socket.
+    public var address: String
+    public var sentAt: WallTime
+    public var outcome: Outcome
+    public var endedAt: WallTime?
+    /// The checkpoint that the operation made or waited for.
+    public var checkpoint: CheckpointID?
+    /// Path of the savepoint, or of the checkpoint that was restored.
+    public var path: String?
+    /// The job that a restart launched.
+    public var newJob: JobID?
+    public var error: String?
+
+    public init(
+        request: OperationRequest, context: String, address: String, sentAt: WallTime, outcome: Outcome = .intended, endedAt: WallTime? = nil,
+        checkpoint: CheckpointID? = nil, path: String? = nil, newJob: JobID? = nil, error: String? = nil
+    ) {
+        self.request = request
+        self.context = context
+        self.address = address
+        self.sentAt = sentAt
+        self.outcome = outcome
+        self.endedAt = endedAt
+        self.checkpoint = checkpoint
+        self.path = path
+        self.newJob = newJob
+        self.error = error
+    }
+}
+
+extension LedgerEntry.Outcome {
+    /// The ledger's word for the state that an engine reports.
+    init(_ state: OperationReport.State) {
+        switch state {
+        case .accepted: self = .accepted
+        case .running: self = .running
+        case .completed: self = .completed
+        case .failed: self = .failed
+        case .unknown: self = .unknown
+        }
+    }
+}
+
+extension OperationRequest.Kind {
+    /// The word under which the ledger files an action.
+    var ledgerWord: String {
+        switch self {
+        case .savepoint: "savepoint"
+        case .checkpoint: "checkpoint"
+        case .stop: "stop"
+        case .cancel: "cancel"
+        case .restart: "restart"
+        case .fault: "fault"
+        }
+    }
+}

@@ -1,0 +1,208 @@
+// Goal: an action is on disk before it is sent, its outcome finds it again from another process, and every way in which the
+// file can be unusable has its own error. Method: real files in a fresh directory, several connections as several consoles.
+
+import Glibc
+import StreamModel
+import Testing
+
+@testable import Ledger
+
+@Suite struct LedgerTests {
+    let directory = TemporaryDirectory()
+    var path: String { directory.path + "/state/weir/ledger.sqlite" }
+
+    @Test func `an intent survives the connection that wrote it`() throws {
+        do {
+            let ledger = try Ledger.open(path: path)
+            try ledger.recordIntent(request("a1"), context: "lab", address: "/run/e.sock", at: WallTime(milliseconds: 100))
+        }
+        let again = try Ledger.open(path: path)
+        let open = try again.unfinished(context: "lab")
+        #expect(open == [LedgerEntry(request: request("a1"), context: "lab", address: "/run/e.sock", sentAt: WallTime(milliseconds: 100))])
+        #expect(try again.unfinished(context: "prod").isEmpty)
+    }
+
+    @Test func `a console killed between intent and outcome leaves the action open for the next one`() throws {
+        // The first connection is never closed, as a killed process does not close it.
+        let killed = try Ledger.open(path: path)
+        try killed.recordIntent(request("a1"), context: "lab", address: "s", at: WallTime(milliseconds: 1))
+        let next = try Ledger.open(path: path)
+        #expect(try next.unfinished(context: "lab").map(\.request.id.description) == ["a1"])
+        let changed = try next.recordOutcome(report("a1", .completed, path: "/sp/1"))
+        #expect(changed)
+        #expect(try next.unfinished(context: "lab").isEmpty)
+        let entry = try #require(try killed.recent(limit: 10).first)
+        #expect(entry.outcome == .completed && entry.path == "/sp/1" && entry.endedAt == WallTime(milliseconds: 9))
+    }
+
+    @Test func `every kind of request reads back as written`() throws {
+        let ledger = try Ledger.open(path: path)
+        var restart = RestartOptions(path: "/c/chk-7")
+        restart.claim = .claim
+        restart.parallelism = 3
+        let kinds: [OperationRequest.Kind] = [
+            .savepoint(directory: nil), .savepoint(directory: "/sp"), .checkpoint, .stop(drain: true, directory: "/x"), .cancel(.keep),
+            .restart(restart), .fault("slow 5s"),
+        ]
+        for (index, kind) in kinds.enumerated() {
+            try ledger.recordIntent(request("k\(index)", kind), context: "lab", address: "s", at: WallTime(milliseconds: Int64(index)))
+        }
+        #expect(try ledger.unfinished(context: "lab").map(\.request.kind) == kinds)
+        #expect(try ledger.recent(limit: 2).map(\.request.id.description) == ["k6", "k5"])
+    }
+
+    @Test func `the same intent twice is one, another one under its id is refused`() throws {
+        let ledger = try Ledger.open(path: path)
+        try ledger.recordIntent(request("a1"), context: "lab", address: "s", at: WallTime(milliseconds: 1))
+        try ledger.recordIntent(request("a1"), context: "lab", address: "s", at: WallTime(milliseconds: 2))
+        #expect(try ledger.recent(limit: 9).count == 1)
+        let id = try #require(OperationID("a1"))
+        #expect(throws: LedgerError.conflict(path: path, operation: id)) {
+            try ledger.recordIntent(request("a1", .cancel(.keep)), context: "lab", address: "s", at: WallTime(milliseconds: 3))
+        }
+    }
+
+    @Test(arguments: LedgerEntry.Outcome.allCases) func `a terminal outcome stands`(first: LedgerEntry.Outcome) throws {
+        let ledger = try Ledger.open(path: path)
+        try ledger.recordIntent(request("a1"), context: "lab", address: "s", at: WallTime(milliseconds: 1))
+        let id = try #require(OperationID("a1"))
+        switch first {
+        case .intended: break
+        case .accepted: try ledger.recordOutcome(report("a1", .accepted))
+        case .running: try ledger.recordOutcome(report("a1", .running))
+        case .completed: try ledger.recordOutcome(report("a1", .completed))
+        case .failed: try ledger.recordOutcome(report("a1", .failed))
+        case .refused: try ledger.recordRefusal(id, message: "no", at: WallTime(milliseconds: 5))
+        case .unknown: try ledger.recordUnknown(id, message: "gone", at: WallTime(milliseconds: 5))
+        }
+        let moved = try ledger.recordOutcome(report("a1", .running))
+        // "unknown" is the one end that later knowledge may correct.
+        #expect(moved == (!first.isTerminal || first == .unknown))
+        #expect(try ledger.recent(limit: 1).first?.outcome == (moved ? .running : first))
+    }
+
+    @Test func `an outcome of somebody else's action changes nothing`() throws {
+        let ledger = try Ledger.open(path: path)
+        let changed = try ledger.recordOutcome(report("zz", .completed))
+        #expect(!changed)
+        #expect(try ledger.recent(limit: 9).isEmpty)
+    }
+
+    @Test func `file and directory are the user's alone, also when the file came with a wider mode`() throws {
+        _ = try Ledger.open(path: path)
+        #expect(mode(path) == 0o600)
+        #expect(mode(directory.path + "/state/weir") == 0o700)
+        chmod(path, 0o644)
+        _ = try Ledger.open(path: path)
+        #expect(mode(path) == 0o600)
+        for suffix in ["-wal", "-shm"] where access(path + suffix, F_OK) == 0 { #expect(mode(path + suffix) & 0o077 == 0) }
+    }
+
+    @Test func `many writers on many connections lose nothing`() async throws {
+        let path = path
+        let writers = 4, each = 25
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for writer in 0..<writers {
+                group.addTask {
+                    let ledger = try Ledger.open(path: path)
+                    for number in 0..<each {
+                        let name = "w\(writer)-\(number)"
+                        try ledger.recordIntent(request(name), context: "lab", address: "s", at: WallTime(milliseconds: Int64(number)))
+                        try ledger.recordOutcome(report(name, .completed))
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let all = try Ledger.open(path: path).recent(limit: 1000)
+        #expect(all.count == writers * each)
+        #expect(all.allSatisfy { $0.outcome == .completed })
+    }
+
+    @Test func `garbage is refused as damage and left as it was`() throws {
+        let file = directory.path + "/ledger.sqlite"
+        let garbage = String(repeating: "not a database. ", count: 300)
+        write(file, garbage)
+        let error = #expect(throws: LedgerError.self) { try Ledger.open(path: file) }
+        guard case .damaged(let named, _) = error else { Issue.record("expected damage, got \(String(describing: error))"); return }
+        #expect(named == file)
+        #expect(read(file) == Array(garbage.utf8))
+    }
+
+    @Test func `a damaged page is refused as damage`() throws {
+        do {
+            let ledger = try Ledger.open(path: path)
+            for number in 0..<400 {
+                try ledger.recordIntent(request("n\(number)"), context: "lab", address: "s", at: WallTime(milliseconds: Int64(number)))
+            }
+        }
+        var bytes = read(path)
+        #expect(bytes.count > 40_000)
+        for offset in 4096..<bytes.count { bytes[offset] = 0xA5 }
+        write(path, bytes)
+        let error = #expect(throws: LedgerError.self) { _ = try Ledger.open(path: path).recent(limit: 1000) }
+        guard case .damaged = error else { Issue.record("expected damage, got \(String(describing: error))"); return }
+    }
+
+    @Test func `a foreign table of the same name is refused without a trap`() throws {
+        do {
+            _ = try Ledger.open(path: path)
+        }
+        try execute(path, "DROP TABLE operation; CREATE TABLE operation (id, context, outcome, sent_at); INSERT INTO operation VALUES (1, 'lab', 'intended', 'x')")
+        let ledger = try Ledger.open(path: path)
+        let error = #expect(throws: LedgerError.self) { try ledger.recent(limit: 5) }
+        guard case .damaged = error else { Issue.record("expected damage, got \(String(describing: error))"); return }
+    }
+
+    @Test func `a file of a newer console is refused by name`() throws {
+        do {
+            _ = try Ledger.open(path: path)
+        }
+        try execute(path, "INSERT INTO grdb_migrations VALUES ('holograms')")
+        #expect(throws: LedgerError.newer(path: path, migrations: ["holograms"])) { try Ledger.open(path: path) }
+    }
+
+    @Test func `a lock that is not let go of is reported as such`() throws {
+        let ledger = try Ledger.open(path: path)
+        try execute(path, "BEGIN EXCLUSIVE") {
+            #expect(throws: LedgerError.locked(path: path)) {
+                try ledger.recordIntent(request("a1"), context: "lab", address: "s", at: WallTime(milliseconds: 1))
+            }
+        }
+        // It works again as soon as the other one is gone.
+        try ledger.recordIntent(request("a1"), context: "lab", address: "s", at: WallTime(milliseconds: 1))
+    }
+
+    @Test func `a directory in the way, a link, and a missing right each say what they are`() throws {
+        let taken = directory.path + "/taken"
+        mkdir(taken, 0o700)
+        #expect(throws: LedgerError.notOurs(path: taken)) { try Ledger.open(path: taken) }
+        let link = directory.path + "/link.sqlite"
+        symlink("/etc/passwd", link)
+        #expect(throws: LedgerError.notOurs(path: link)) { try Ledger.open(path: link) }
+        write(directory.path + "/plain", "x")
+        let below = directory.path + "/plain/x/ledger.sqlite"
+        let error = #expect(throws: LedgerError.self) { try Ledger.open(path: below) }
+        guard case .directory = error else { Issue.record("expected a directory error, got \(String(describing: error))"); return }
+    }
+
+    @Test(.enabled(if: geteuid() != 0, "the superuser may write everywhere"))
+    func `a read-only directory is an error with its path`() throws {
+        let closed = directory.path + "/closed"
+        mkdir(closed, 0o500)
+        #expect(throws: LedgerError.file(path: closed + "/ledger.sqlite", errno: EACCES)) { try Ledger.open(path: closed + "/ledger.sqlite") }
+        #expect(throws: LedgerError.directory(path: closed + "/x", errno: EACCES)) { try Ledger.open(path: closed + "/x/ledger.sqlite") }
+    }
+
+    @Test func `a read-only file system is an error with its path`() throws {
+        // /proc takes no files from anybody, the superuser included.
+        let error = #expect(throws: LedgerError.self) { try Ledger.open(path: "/proc/weir/ledger.sqlite") }
+        #expect(error?.description.contains("/proc/weir") == true)
+    }
+
+    @Test func `an action is synchronised to disk before the call returns`() throws {
+        let ledger = try Ledger.open(path: path)
+        #expect(try ledger.pragma("synchronous") == "2")
+        #expect(try ledger.pragma("journal_mode") == "wal")
+    }
+}
