@@ -1,0 +1,159 @@
+/// The drawing board: a buffer, and the rectangle of it that drawing is confined to. The only way to write cells; text must be
+/// `SafeText`. Places are relative to the rectangle; whatever falls outside of it is cut off.
+public struct Canvas: Sendable {
+    public private(set) var buffer: CellBuffer
+    /// The rectangle of the buffer that is being drawn in.
+    public private(set) var bounds: CellRect
+    public let glyphs: GlyphProfile
+
+    /// A blank canvas.
+    public init(size: Size, glyphs: GlyphProfile = .braille) {
+        buffer = CellBuffer(size: size)
+        bounds = CellRect(size)
+        self.glyphs = glyphs
+    }
+
+    public var size: Size { bounds.size }
+
+    /// Draws in a part of this canvas: `rect` is relative to the present rectangle and cut to it.
+    public mutating func inside(_ rect: CellRect, _ draw: (inout Canvas) -> Void) {
+        let outer = bounds
+        let moved = CellRect(
+            column: rect.origin.column + outer.origin.column, row: rect.origin.row + outer.origin.row, columns: rect.size.columns,
+            rows: rect.size.rows)
+        bounds = moved.intersection(outer)
+        draw(&self)
+        bounds = outer
+    }
+
+    /// Writes one line of text and returns the columns it took. At most `columns` columns are written; a wide character that
+    /// would stick out at the right becomes a space.
+    @discardableResult
+    public mutating func put(_ text: SafeText, column: Int, row: Int, style: StyleID, columns limit: Int = .max) -> Int {
+        guard (0..<size.rows).contains(row) else { return 0 }
+        let end = min(size.columns, limit >= size.columns - min(column, 0) ? .max : column + limit)
+        var position = column
+        var pending: Cell?
+        func flushing(_ cell: Cell?, into canvas: inout Canvas) {
+            guard let cell else { return }
+            let width = Int(cell.width)
+            let at = position - width
+            if at >= 0, position <= end {
+                canvas.write(cell, column: at, row: row)
+            } else if at < end, position > 0 {
+                // Half of a wide character is inside: a space takes its place.
+                for column in max(at, 0)..<min(position, end) { canvas.write(Cell(ascii: 0x20, style: style), column: column, row: row) }
+            }
+        }
+        for scalar in text.string.unicodeScalars {
+            if scalar.value < 0x7f {
+                flushing(pending, into: &self)
+                guard position < end else {
+                    pending = nil
+                    break
+                }
+                pending = Cell(ascii: UInt8(scalar.value), style: style)
+                position += 1
+                continue
+            }
+            let width = TextWidth.columns(of: scalar)
+            if width == 0 {
+                if glyphs != .ascii { pending?.append(scalar) }
+                continue
+            }
+            flushing(pending, into: &self)
+            pending = nil
+            guard position < end else { break }
+            if glyphs == .ascii {
+                for _ in 0..<width {
+                    position += 1
+                    flushing(Cell(ascii: 0x3f, style: style), into: &self)
+                }
+            } else {
+                position += width
+                pending = Cell(scalar, width: width, style: style)
+            }
+        }
+        flushing(pending, into: &self)
+        return min(position, end) - column
+    }
+
+    @discardableResult
+    public mutating func put(_ text: SafeText, column: Int, row: Int, role: StyleRole = .text, columns limit: Int = .max) -> Int {
+        put(text, column: column, row: row, style: StyleID(role), columns: limit)
+    }
+
+    /// Writes text so that it ends before `column`, the place just after its last character.
+    public mutating func put(_ text: SafeText, endingAt column: Int, row: Int, role: StyleRole = .text) {
+        put(text, column: column - text.columns, row: row, style: StyleID(role))
+    }
+
+    /// Writes one glyph of a profile: a line, a bar, a cell of a sparkline.
+    public mutating func put(glyph: Unicode.Scalar, column: Int, row: Int, role: StyleRole) {
+        write(Cell(glyphs.drawable(glyph), width: 1, style: StyleID(role)), column: column, row: row)
+    }
+
+    /// Fills a rectangle with spaces.
+    public mutating func clear(_ rect: CellRect, role: StyleRole = .text) {
+        let part = rect.intersection(CellRect(size))
+        for row in part.rows {
+            for column in part.columns { write(Cell(ascii: 0x20, style: StyleID(role)), column: column, row: row) }
+        }
+    }
+
+    /// Fills a rectangle with one glyph.
+    public mutating func fill(_ rect: CellRect, glyph: Unicode.Scalar, role: StyleRole) {
+        let part = rect.intersection(CellRect(size))
+        for row in part.rows {
+            for column in part.columns { put(glyph: glyph, column: column, row: row, role: role) }
+        }
+    }
+
+    public mutating func horizontalLine(row: Int, from column: Int = 0, columns: Int? = nil, role: StyleRole = .border) {
+        fill(CellRect(column: column, row: row, columns: columns ?? size.columns - column, rows: 1), glyph: glyphs.line(.horizontal), role: role)
+    }
+
+    /// Draws the frame of a rectangle; its inside stays as it is. Nothing is drawn for fewer than 2 columns or rows.
+    public mutating func box(_ rect: CellRect, role: StyleRole = .border) {
+        guard rect.size.columns >= 2, rect.size.rows >= 2 else { return }
+        let left = rect.origin.column, top = rect.origin.row
+        let right = left + rect.size.columns - 1, bottom = top + rect.size.rows - 1
+        for column in left + 1..<right {
+            put(glyph: glyphs.line(.horizontal), column: column, row: top, role: role)
+            put(glyph: glyphs.line(.horizontal), column: column, row: bottom, role: role)
+        }
+        for row in top + 1..<bottom {
+            put(glyph: glyphs.line(.vertical), column: left, row: row, role: role)
+            put(glyph: glyphs.line(.vertical), column: right, row: row, role: role)
+        }
+        put(glyph: glyphs.line(.topLeft), column: left, row: top, role: role)
+        put(glyph: glyphs.line(.topRight), column: right, row: top, role: role)
+        put(glyph: glyphs.line(.bottomLeft), column: left, row: bottom, role: role)
+        put(glyph: glyphs.line(.bottomRight), column: right, row: bottom, role: role)
+    }
+
+    /// Lays a role over everything in a rectangle: the selected row.
+    public mutating func overlay(_ rect: CellRect, role: StyleRole) {
+        let part = rect.intersection(CellRect(size))
+        for row in part.rows {
+            for column in part.columns {
+                buffer.restyle(row: row + bounds.origin.row, column: column + bounds.origin.column) { StyleID($0.role, under: role) }
+            }
+        }
+    }
+
+    /// Gives everything in a rectangle one role: a screen behind a dialog.
+    public mutating func restyle(_ rect: CellRect, role: StyleRole) {
+        let part = rect.intersection(CellRect(size))
+        for row in part.rows {
+            for column in part.columns {
+                buffer.restyle(row: row + bounds.origin.row, column: column + bounds.origin.column) { _ in StyleID(role) }
+            }
+        }
+    }
+
+    private mutating func write(_ cell: Cell, column: Int, row: Int) {
+        guard (0..<size.rows).contains(row), column >= 0, column + Int(cell.width) <= size.columns else { return }
+        buffer.put(cell, row: row + bounds.origin.row, column: column + bounds.origin.column)
+    }
+}

@@ -1,0 +1,65 @@
+/// A colour as a terminal can show it.
+public enum TerminalColor: Hashable, Sendable {
+    /// The terminal's own foreground or background.
+    case `default`
+    /// One of the 16 named colours, 0...15; 8...15 are the bright ones. Eight-colour terminals get 0...7 only.
+    case index16(UInt8)
+    /// One of the 256 of the xterm palette.
+    case index256(UInt8)
+    case rgb(red: UInt8, green: UInt8, blue: UInt8)
+}
+
+public struct StyleAttributes: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    public static let bold = StyleAttributes(rawValue: 1)
+    public static let dim = StyleAttributes(rawValue: 2)
+    public static let underline = StyleAttributes(rawValue: 4)
+    public static let reverse = StyleAttributes(rawValue: 8)
+    public static let italic = StyleAttributes(rawValue: 16)
+}
+
+/// Colours and attributes of one cell, resolved for the terminal at hand.
+public struct Style: Hashable, Sendable {
+    public var foreground: TerminalColor
+    public var background: TerminalColor
+    public var attributes: StyleAttributes
+
+    public init(foreground: TerminalColor = .default, background: TerminalColor = .default, attributes: StyleAttributes = []) {
+        self.foreground = foreground
+        self.background = background
+        self.attributes = attributes
+    }
+
+    /// This style with `upper` laid over it: its colours where it has any, both sets of attributes.
+    public func overlaid(by upper: Style) -> Style {
+        Style(
+            foreground: upper.foreground == .default ? foreground : upper.foreground,
+            background: upper.background == .default ? background : upper.background,
+            attributes: attributes.union(upper.attributes))
+    }
+}
+
+/// How many colours a terminal has.
+public enum ColorDepth: String, Sendable, CaseIterable {
+    case none, colors8 = "8", colors16 = "16", colors256 = "256", direct
+}
+
+/// A theme resolved for one depth: the style of every role. Made by ConsoleCore, used by the terminal.
+public struct StyleSheet: Hashable, Sendable {
+    private var styles: [Style]
+
+    /// `style` is asked once for each role.
+    public init(_ style: (StyleRole) -> Style) { styles = StyleRole.allCases.map(style) }
+
+    /// No colours, no attributes.
+    public static let plain = StyleSheet { _ in Style() }
+
+    public subscript(role: StyleRole) -> Style { styles[role.index] }
+
+    public subscript(id: StyleID) -> Style {
+        guard let overlay = id.overlay else { return styles[Int(id.rawValue & 0xff)] }
+        return styles[Int(id.rawValue & 0xff)].overlaid(by: self[overlay])
+    }
+}
