@@ -1,0 +1,45 @@
+public import CellGrid
+public import StreamModel
+
+/// Everything that can happen to the console, in one total order: what `update` takes in.
+public enum ConsoleEvent: Sendable {
+    case key(KeyPress)
+    /// A bracketed paste, or a burst of keys too fast for fingers.
+    case paste(String)
+    case resize(Size)
+    /// The time `ConsoleModel.nextDueTick` has come (or passed).
+    case tick
+    case engine(context: String, EngineEvent)
+    /// The process was stopped (Ctrl-Z) and goes on; the screen shows something else.
+    case resumedFromSuspend
+    /// A theme asked for by `.loadTheme` (or changed on disk) is ready.
+    case themeLoaded(Theme, warnings: [String])
+    /// It is not: one line. The theme in use stays.
+    case themeFailed(String)
+    /// One line for the message row, from the surroundings of the console.
+    case notice(String)
+    /// Operations that an earlier run of the console had sent and whose end it did not see.
+    case reattached([OperationReport])
+    /// SIGTERM or the like: leave now, without asking.
+    case terminate
+}
+
+/// What `update` asks its surroundings to do, in order.
+public enum ConsoleEffect: Sendable, Equatable {
+    /// Hand a request to the engine of a context. An `.operate` is recorded before it is sent.
+    case send(context: String, EngineRequest)
+    /// Drop the input that was typed but not read yet.
+    case flushInput
+    case bell
+    /// Stop the process as Ctrl-Z does.
+    case suspend
+    /// Restore the terminal and end.
+    case quit
+    /// Paint every cell again.
+    case repaint
+    /// Put text on the operator's clipboard.
+    case copy(String)
+    /// Find and read a theme by name or path, and answer with `.themeLoaded` or `.themeFailed`.
+    case loadTheme(String)
+    case retryNow(context: String)
+}

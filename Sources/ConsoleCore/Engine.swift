@@ -1,0 +1,102 @@
+public import StreamModel
+
+/// Everything the console knows of an engine: reports come in, requests go out. The control socket implements it, and so can
+/// anything else that has jobs and checkpoints. The console never waits for an engine.
+public protocol Engine: Sendable {
+    /// Connects, and goes on trying for ever. `deliver` is called from any thread, in order, until `stop`.
+    func start(_ deliver: @escaping @Sendable (EngineEvent) -> Void)
+    /// Sends a request, or answers it with `.requestFailed` (`.refused` for an operation) when there is no link. Never blocks.
+    func send(_ request: EngineRequest)
+    /// Ends the pause before the next attempt to connect.
+    func retryNow()
+    /// Closes the link. Nothing is delivered after it returns.
+    func stop()
+}
+
+public enum LinkState: Sendable, Equatable {
+    case connecting
+    /// `roundTrip` is the last one measured; nil = not yet.
+    case up(roundTrip: Milliseconds?)
+    /// `reason` is one line for the operator. `attempts` counts those since the link was lost.
+    case down(reason: String, retryAt: WallTime?, attempts: Int)
+
+    public var isUp: Bool {
+        if case .up = self { true } else { false }
+    }
+}
+
+/// What an engine can do. A key whose action an engine cannot do says so instead of acting.
+public struct EngineCapabilities: Sendable, Equatable {
+    public var canCheckpointNow: Bool
+    /// Has jobs that misbehave on request (`:fault`).
+    public var canFault: Bool
+    /// Counts failures itself, so that the budget is exact.
+    public var exactBudget: Bool
+    /// Answers `.inspect` by reading every file of a snapshot.
+    public var verifiesFiles: Bool
+    /// A cancel can keep the checkpoints against the job's policy.
+    public var canOverrideRetention: Bool
+    /// This link may only look.
+    public var isViewer: Bool
+
+    public init(
+        canCheckpointNow: Bool = true, canFault: Bool = false, exactBudget: Bool = true, verifiesFiles: Bool = true,
+        canOverrideRetention: Bool = true, isViewer: Bool = false
+    ) {
+        self.canCheckpointNow = canCheckpointNow
+        self.canFault = canFault
+        self.exactBudget = exactBudget
+        self.verifiesFiles = verifiesFiles
+        self.canOverrideRetention = canOverrideRetention
+        self.isViewer = isViewer
+    }
+}
+
+public enum EngineEvent: Sendable {
+    case link(LinkState)
+    case capabilities(EngineCapabilities)
+    /// `receivedAt` is this machine's clock: ages are counted from it.
+    case report(EngineReport, receivedAt: WallTime)
+    /// All checkpoints that the engine remembers of a job, in any order.
+    case checkpoints(JobID, [CheckpointReport])
+    /// One checkpoint with its operators and subtasks.
+    case checkpoint(JobID, CheckpointReport)
+    case failures(JobID, [FailureReport])
+    case operation(OperationReport)
+    /// The engine did not take the operation; `message` says why and what to do.
+    case refused(OperationID, message: String)
+    case inspection(SnapshotInspection)
+    /// Something asked for did not come: one line.
+    case requestFailed(String)
+}
+
+public enum EngineRequest: Sendable, Equatable {
+    case operate(OperationRequest)
+    case checkpoints(JobID)
+    case checkpoint(JobID, CheckpointID)
+    case failures(JobID)
+    case inspect(path: String)
+}
+
+/// How careful the console is with an engine's jobs.
+public enum ContextClass: String, Sendable, CaseIterable {
+    case lab, staging, prod, demo
+}
+
+/// A named engine of the operator's configuration.
+public struct ContextDescription: Sendable, Equatable {
+    /// Unique among the contexts of a console.
+    public var name: String
+    public var `class`: ContextClass
+    /// Where it is, for the operator to read: a socket path or a URL.
+    public var address: String
+    /// The console refuses every action here.
+    public var isReadOnly: Bool
+
+    public init(name: String, class: ContextClass, address: String, isReadOnly: Bool = false) {
+        self.name = name
+        self.class = `class`
+        self.address = address
+        self.isReadOnly = isReadOnly
+    }
+}
