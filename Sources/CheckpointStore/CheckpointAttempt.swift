@@ -1,0 +1,121 @@
+public import StreamModel
+internal import Synchronization
+
+/// One checkpoint or savepoint that is being written, in its own directory. Subtasks' writer threads make state files in
+/// it; the job thread ends it once, with `commit` or `abandon`. Any thread may call anything; nothing blocks but the disk.
+///
+///     open --commit--> committed          a durable manifest: the checkpoint exists
+///     open --commit fails--> failed       only abandon is left
+///     open, failed --abandon--> abandoned the directory is taken away
+public final class CheckpointAttempt: Sendable {
+    public let id: CheckpointID
+    /// The absolute path of its directory: what a restore names once it is committed.
+    public let path: String
+
+    private enum Phase { case open, committing, committed, failed, abandoned }
+    private struct State {
+        var phase = Phase.open
+        var finished: [String: StateFileEntry] = [:]
+    }
+
+    private let job: JobID
+    private let requiresSavepoint: Bool
+    private let disk: Disk
+    private let state = Mutex(State())
+    /// Tells the job directory that the attempt has ended.
+    private let onEnd: @Sendable (CheckpointID) -> Void
+
+    init(
+        id: CheckpointID, path: String, job: JobID, isSavepoint: Bool, disk: Disk, onEnd: @escaping @Sendable (CheckpointID) -> Void
+    ) {
+        self.id = id
+        self.path = path
+        self.job = job
+        requiresSavepoint = isSavepoint
+        self.disk = disk
+        self.onEnd = onEnd
+    }
+
+    deinit { onEnd(id) }
+
+    /// Makes the file `<name>.state` and writes its header.
+    /// - Parameters:
+    ///   - role: what the file holds ("keyed-state", "operator-state"); checked against the manifest on restore.
+    ///   - name: unique in the checkpoint; letters, digits, dot, dash and underscore, at most 100 of them.
+    public func createStateFile(role: String, name: String) throws(StoreError) -> StateFileWriter {
+        guard state.withLock({ $0.phase == .open }) else { throw .closed(path: path) }
+        let fileName = name + StorePath.stateFileSuffix
+        guard StorePath.isStateFile(fileName), role.utf8.count <= 128 else { throw .invalidName(path: path, name: name) }
+        let identity = StateFileFormat.Identity(job: job, checkpoint: id, role: role, name: fileName)
+        return try StateFileWriter(path: StorePath.join(path, fileName), identity: identity, filesystem: disk.filesystem) {
+            [weak self] (entry) throws(StoreError) in try self?.recordFinished(entry)
+        }
+    }
+
+    private func recordFinished(_ entry: StateFileEntry) throws(StoreError) {
+        let isLate = state.withLock { state in
+            guard state.phase == .open else { return true }
+            state.finished[entry.name] = entry
+            return false
+        }
+        if isLate { throw .closed(path: path) }
+    }
+
+    /// Makes the checkpoint exist: the names of its state files durable, then the manifest as a draft, durable, renamed, and
+    /// the name durable. On an error the checkpoint does not exist for the caller, who calls `abandon` next.
+    public func commit(_ manifest: CheckpointManifest) throws(StoreError) {
+        let finished = try state.withLock { (state) throws(StoreError) in
+            guard state.phase == .open else { throw StoreError.closed(path: path) }
+            state.phase = .committing
+            return state.finished
+        }
+        do throws(StoreError) {
+            try validate(manifest, finished)
+            try writeManifest(manifest)
+        } catch {
+            state.withLock { $0.phase = .failed }
+            throw error
+        }
+        state.withLock { $0.phase = .committed }
+        onEnd(id)
+    }
+
+    private func validate(_ manifest: CheckpointManifest, _ finished: [String: StateFileEntry]) throws(StoreError) {
+        if let reason = contradiction(manifest, finished) { throw .invalidManifest(path: path, reason: reason) }
+    }
+
+    private func contradiction(_ manifest: CheckpointManifest, _ finished: [String: StateFileEntry]) -> String? {
+        if manifest.job != job { return "it is of job \(manifest.job), the directory of job \(job)" }
+        if manifest.checkpoint != id { return "it is of checkpoint \(manifest.checkpoint), the directory of checkpoint \(id)" }
+        if manifest.kind.isSavepoint != requiresSavepoint { return "it is a \(manifest.kind.rawValue)" }
+        for entry in manifest.files where finished[entry.name] != entry { return "\(entry.name) was not finished as it is listed" }
+        return manifest.contradiction
+    }
+
+    private func writeManifest(_ manifest: CheckpointManifest) throws(StoreError) {
+        let draft = StorePath.join(path, StorePath.manifestDraft)
+        try disk.syncDirectory(path)
+        try disk.create(draft, ManifestCodec.encode(manifest))
+        try disk.rename(draft, to: StorePath.join(path, StorePath.manifest), replacing: false)
+        try disk.syncDirectory(path)
+        try disk.syncDirectory(StorePath.parent(path))
+    }
+
+    /// Takes the directory away; a manifest that a failed commit may have left goes first. Does nothing once committed or
+    /// abandoned. On an error it may be called again; what then stays is found incomplete by the next sweep.
+    public func abandon() throws(StoreError) {
+        let isOver = try state.withLock { (state) throws(StoreError) in
+            switch state.phase {
+            case .open, .failed:
+                state.phase = .failed
+                return false
+            case .committed, .abandoned: return true
+            case .committing: throw StoreError.inFlight(path: path)
+            }
+        }
+        if isOver { return }
+        try SnapshotDirectory(path: path, disk: disk).remove()
+        state.withLock { $0.phase = .abandoned }
+        onEnd(id)
+    }
+}

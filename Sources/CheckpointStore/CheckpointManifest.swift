@@ -1,0 +1,209 @@
+public import StreamModel
+
+/// A state file as the manifest lists it.
+public struct StateFileEntry: Hashable, Sendable {
+    /// Its name in the checkpoint directory.
+    public var name: String
+    /// What it holds; part of the file's own checksummed bytes.
+    public var role: String
+    /// The whole file, in bytes.
+    public var length: UInt64
+    /// Over all of the file but its last eight bytes, which repeat this number.
+    public var crc32c: UInt32
+
+    public init(name: String, role: String, length: UInt64, crc32c: UInt32) {
+        self.name = name
+        self.role = role
+        self.length = length
+        self.crc32c = crc32c
+    }
+}
+
+/// Where the entries of one key group lie.
+public struct KeyGroupSection: Hashable, Sendable {
+    public var group: Int
+    /// From the start of the file, or of the inline bytes.
+    public var offset: UInt64
+    /// In bytes.
+    public var length: UInt64
+    /// Number of keys.
+    public var entries: UInt64
+
+    public init(group: Int, offset: UInt64, length: UInt64, entries: UInt64) {
+        self.group = group
+        self.offset = offset
+        self.length = length
+        self.entries = entries
+    }
+}
+
+/// One named state of one subtask: how it is spread again on another parallelism, and where its bytes are.
+public struct StateHandle: Hashable, Sendable {
+    public enum Kind: UInt8, Sendable, CaseIterable {
+        /// By key group.
+        case keyed = 1
+        /// A list whose elements are dealt out again.
+        case listSplit = 2
+        /// A list that every subtask gets whole.
+        case listUnion = 3
+        /// The same for every subtask.
+        case broadcast = 4
+        /// One value that belongs to this subtask alone.
+        case scalar = 5
+    }
+
+    public enum Location: Hashable, Sendable {
+        /// In the manifest itself.
+        case inline([UInt8])
+        /// In a file of the checkpoint directory; offset and length in bytes.
+        case file(name: String, offset: UInt64, length: UInt64)
+    }
+
+    /// Name within the operator ("count", "offsets").
+    public var name: String
+    public var kind: Kind
+    /// Name and fingerprint of the schema, compared on restore.
+    public var valueType: String
+    public var location: Location
+    /// For keyed state, ascending by group; empty groups may be left out.
+    public var sections: [KeyGroupSection]
+    /// For list states: length of each element in bytes, in order.
+    public var elements: [UInt32]?
+
+    public init(
+        name: String, kind: Kind, valueType: String, location: Location, sections: [KeyGroupSection] = [], elements: [UInt32]? = nil
+    ) {
+        self.name = name
+        self.kind = kind
+        self.valueType = valueType
+        self.location = location
+        self.sections = sections
+        self.elements = elements
+    }
+
+    /// In bytes.
+    public var length: UInt64 {
+        switch location {
+        case .inline(let bytes): UInt64(bytes.count)
+        case .file(_, _, let length): length
+        }
+    }
+}
+
+public struct SubtaskState: Hashable, Sendable {
+    /// 0 ..< parallelism of the operator.
+    public var index: Int
+    /// The subtask had ended before the checkpoint; it has no state to restore.
+    public var isFinished: Bool
+    public var states: [StateHandle]
+
+    public init(index: Int, isFinished: Bool = false, states: [StateHandle] = []) {
+        self.index = index
+        self.isFinished = isFinished
+        self.states = states
+    }
+
+    public var stateSize: ByteCount { ByteCount(saturating: states.reduce(0) { $0.addingSaturating($1.length) }) }
+}
+
+public struct OperatorState: Hashable, Sendable {
+    public var uid: String
+    public var name: String
+    public var operatorID: OperatorID
+    public var parallelism: Int
+    /// Ascending by index.
+    public var subtasks: [SubtaskState]
+
+    public init(uid: String, name: String, operatorID: OperatorID, parallelism: Int, subtasks: [SubtaskState] = []) {
+        self.uid = uid
+        self.name = name
+        self.operatorID = operatorID
+        self.parallelism = parallelism
+        self.subtasks = subtasks
+    }
+
+    public var stateSize: ByteCount { subtasks.reduce(0) { ByteCount(saturating: UInt64($0.count).addingSaturating(UInt64($1.stateSize.count))) } }
+}
+
+/// A sink's output file that is durable and becomes visible, by renaming, once the manifest that lists it is durable.
+public struct PendingCommit: Hashable, Sendable {
+    public var uid: String
+    public var subtask: Int
+    public var pendingPath: String
+    public var finalPath: String
+    /// In bytes.
+    public var length: UInt64
+    public var crc32c: UInt32
+
+    public init(uid: String, subtask: Int, pendingPath: String, finalPath: String, length: UInt64, crc32c: UInt32) {
+        self.uid = uid
+        self.subtask = subtask
+        self.pendingPath = pendingPath
+        self.finalPath = finalPath
+        self.length = length
+        self.crc32c = crc32c
+    }
+}
+
+/// All that a restore needs to know of one checkpoint or savepoint. Its encoded form is the `_metadata` file; the checkpoint
+/// exists exactly if that file and every file it lists are whole.
+public struct CheckpointManifest: Hashable, Sendable {
+    public var job: JobID
+    public var jobName: String
+    /// The first job of the chain of restarts that this job goes on.
+    public var lineage: JobID
+    public var checkpoint: CheckpointID
+    public var kind: CheckpointKind
+    public var triggeredAt: WallTime
+    public var completedAt: WallTime
+    /// Rises with every engine that takes the job over.
+    public var generation: UInt64
+    public var maxParallelism: Int
+    /// Name of the stable hash that assigns keys to key groups.
+    public var keyHash: String
+    /// The job ended with it: there is nothing left to read.
+    public var isFinal: Bool
+    /// How to launch the job again, where the engine knows.
+    public var recipe: JobRecipe?
+    public var operators: [OperatorState]
+    public var files: [StateFileEntry]
+    public var pending: [PendingCommit]
+
+    public init(
+        job: JobID, jobName: String, lineage: JobID, checkpoint: CheckpointID, kind: CheckpointKind, triggeredAt: WallTime, completedAt: WallTime,
+        generation: UInt64, maxParallelism: Int, keyHash: String, isFinal: Bool = false, recipe: JobRecipe? = nil,
+        operators: [OperatorState] = [], files: [StateFileEntry] = [], pending: [PendingCommit] = []
+    ) {
+        self.job = job
+        self.jobName = jobName
+        self.lineage = lineage
+        self.checkpoint = checkpoint
+        self.kind = kind
+        self.triggeredAt = triggeredAt
+        self.completedAt = completedAt
+        self.generation = generation
+        self.maxParallelism = maxParallelism
+        self.keyHash = keyHash
+        self.isFinal = isFinal
+        self.recipe = recipe
+        self.operators = operators
+        self.files = files
+        self.pending = pending
+    }
+
+    /// Bytes of state of all operators, inline and in files.
+    public var stateSize: ByteCount {
+        operators.reduce(0) { ByteCount(saturating: UInt64($0.count).addingSaturating(UInt64($1.stateSize.count))) }
+    }
+}
+
+extension ByteCount {
+    init(saturating count: UInt64) { self.init(Int64(clamping: count)) }
+}
+
+extension UInt64 {
+    func addingSaturating(_ other: UInt64) -> UInt64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
+    }
+}

@@ -1,0 +1,138 @@
+internal import StreamModel
+
+/// A filesystem that speaks in `StoreError`s, and the durable steps that are made of several calls.
+struct Disk: Sendable {
+    let filesystem: any Filesystem
+
+    func run<Value>(_ path: String, _ call: () throws(FilesystemError) -> Value) throws(StoreError) -> Value {
+        do throws(FilesystemError) { return try call() } catch { throw StoreError(path, error) }
+    }
+
+    func status(_ path: String) throws(StoreError) -> FileStatus? {
+        try run(path) { () throws(FilesystemError) in try filesystem.status(path) }
+    }
+
+    func list(_ path: String) throws(StoreError) -> [String] {
+        try run(path) { () throws(FilesystemError) in try filesystem.list(path).sorted() }
+    }
+
+    func unlink(_ path: String) throws(StoreError) {
+        try run(path) { () throws(FilesystemError) in
+            do throws(FilesystemError) { try filesystem.unlink(path) } catch {
+                if error.errno != SystemErrorNumber.noEntry { throw error }
+            }
+        }
+    }
+
+    func rename(_ old: String, to new: String, replacing: Bool) throws(StoreError) {
+        try run(new) { () throws(FilesystemError) in try filesystem.rename(old, to: new, replacing: replacing) }
+    }
+
+    func syncDirectory(_ path: String) throws(StoreError) {
+        try run(path) { () throws(FilesystemError) in try filesystem.syncDirectory(path) }
+    }
+
+    func canonicalPath(_ path: String) throws(StoreError) -> String {
+        do throws(FilesystemError) { return try filesystem.canonicalPath(path) } catch {
+            throw error.errno == SystemErrorNumber.noEntry ? .notFound(path: path) : StoreError(path, error)
+        }
+    }
+
+    /// false = something of this name is there already.
+    func makeDirectory(_ path: String) throws(StoreError) -> Bool {
+        try run(path) { () throws(FilesystemError) in
+            do throws(FilesystemError) { try filesystem.makeDirectory(path) } catch {
+                if error.errno == SystemErrorNumber.exists { return false }
+                throw error
+            }
+            return true
+        }
+    }
+
+    /// Makes a directory and those above it as far as they are missing, and makes each new name durable.
+    func makeDirectories(_ path: String) throws(StoreError) {
+        if try makeDirectoryIfParentExists(path) { return }
+        let parent = StorePath.parent(path)
+        if parent != path { try makeDirectories(parent) }
+        guard try makeDirectoryIfParentExists(path) else {
+            throw .inputOutput(path: path, operation: .makeDirectory, errno: SystemErrorNumber.noEntry)
+        }
+    }
+
+    private func makeDirectoryIfParentExists(_ path: String) throws(StoreError) -> Bool {
+        do throws(StoreError) {
+            // The name may be there but not yet durable, if an engine died in between: sync in either case.
+            _ = try makeDirectory(path)
+            try syncDirectory(StorePath.parent(path))
+            return true
+        } catch {
+            if case .inputOutput(_, .makeDirectory, SystemErrorNumber.noEntry) = error { return false }
+            throw error
+        }
+    }
+
+    /// Makes a new file and its bytes durable; its name is not, until the directory is synced.
+    func create(_ path: String, _ bytes: [UInt8]) throws(StoreError) {
+        let file = try run(path) { () throws(FilesystemError) in try filesystem.createExclusive(path) }
+        do throws(StoreError) {
+            try write(bytes, to: file, path)
+            try run(path) { () throws(FilesystemError) in try filesystem.sync(file) }
+        } catch {
+            closeQuietly(file)
+            throw error
+        }
+        try run(path) { () throws(FilesystemError) in try filesystem.close(file) }
+    }
+
+    func write(_ bytes: [UInt8], to file: OpenFile, _ path: String) throws(StoreError) {
+        let result = bytes.withUnsafeBytes { pointer in
+            Result { () throws(FilesystemError) in try filesystem.write(pointer, to: file) }
+        }
+        try run(path) { () throws(FilesystemError) in try result.get() }
+    }
+
+    /// nil = there is no such file.
+    func readWhole(_ path: String, maximum: UInt64) throws(StoreError) -> [UInt8]? {
+        guard let file = try open(path) else { return nil }
+        defer { closeQuietly(file) }
+        let length = try size(of: file, path)
+        guard length <= maximum else { throw .tooLarge(path: path, length: length, maximum: maximum) }
+        return try read(file, path, offset: 0, length: Int(length))
+    }
+
+    /// nil = there is no such file.
+    func open(_ path: String) throws(StoreError) -> OpenFile? {
+        try run(path) { () throws(FilesystemError) in
+            do throws(FilesystemError) { return try filesystem.openForReading(path) } catch {
+                if error.errno == SystemErrorNumber.noEntry { return nil }
+                throw error
+            }
+        }
+    }
+
+    func size(of file: OpenFile, _ path: String) throws(StoreError) -> UInt64 {
+        try run(path) { () throws(FilesystemError) in try filesystem.size(of: file) }
+    }
+
+    /// Exactly this many bytes; fewer is an error.
+    func read(_ file: OpenFile, _ path: String, offset: UInt64, length: Int) throws(StoreError) -> [UInt8] {
+        var failure: FilesystemError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
+            do throws(FilesystemError) {
+                count = try filesystem.read(into: UnsafeMutableRawBufferPointer(buffer), from: file, at: offset)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw StoreError(path, failure) }
+        guard bytes.count == length else {
+            throw .wrongLength(path: path, expected: offset.addingSaturating(UInt64(length)), found: offset + UInt64(bytes.count))
+        }
+        return bytes
+    }
+
+    /// For files that were only read, or are given up: an error of close says nothing that matters.
+    func closeQuietly(_ file: OpenFile) {
+        do throws(FilesystemError) { try filesystem.close(file) } catch {}
+    }
+}

@@ -1,0 +1,111 @@
+public import StreamModel
+
+/// An open file. Owned by whoever opened it, who closes it once.
+public struct OpenFile: Hashable, Sendable {
+    public let descriptor: Int32
+    public init(descriptor: Int32) { self.descriptor = descriptor }
+}
+
+/// What a path leads to, links not followed.
+public struct FileStatus: Hashable, Sendable {
+    public enum Kind: Sendable { case file, directory, link, other }
+    public var kind: Kind
+    /// In bytes.
+    public var size: UInt64
+    public var modifiedAt: WallTime
+
+    public init(kind: Kind, size: UInt64, modifiedAt: WallTime) {
+        self.kind = kind
+        self.size = size
+        self.modifiedAt = modifiedAt
+    }
+}
+
+/// What the operating system was asked to do when it refused.
+public enum FileOperation: String, Sendable {
+    case create, open, read, write, sync, truncate, lock, close, rename
+    case makeDirectory = "make directory"
+    case list, remove, examine
+    case syncDirectory = "sync directory"
+    case measureFreeSpace = "measure free space"
+}
+
+/// A refused system call. The store adds the path and turns it into a `StoreError`.
+public struct FilesystemError: Error, Hashable, Sendable {
+    public let operation: FileOperation
+    /// The operating system's number, as on Linux.
+    public let errno: Int32
+
+    public init(_ operation: FileOperation, errno: Int32) {
+        self.operation = operation
+        self.errno = errno
+    }
+}
+
+/// The system calls that the store stands on, one method each. `PosixFilesystem` makes them; tests replace it to refuse
+/// them, to lie, or to lose power. Called from several threads at once. Paths are absolute or relative to the process.
+public protocol Filesystem: Sendable {
+    /// Makes a new file, mode 0600, and opens it for writing. An existing one, or a link of that name, is `EEXIST`.
+    func createExclusive(_ path: String) throws(FilesystemError) -> OpenFile
+    /// Opens an existing file for reading; a link is refused with `ELOOP`.
+    func openForReading(_ path: String) throws(FilesystemError) -> OpenFile
+    /// Opens a file for reading and writing, making it (mode 0600) if it is not there; a link is refused with `ELOOP`.
+    func openForUpdating(_ path: String) throws(FilesystemError) -> OpenFile
+    /// Takes the exclusive advisory lock of an open file (`flock`). false = another open file has it. Released by `close`.
+    func tryLock(_ file: OpenFile) throws(FilesystemError) -> Bool
+    /// Writes all the bytes at the end of what was written through this handle.
+    func write(_ bytes: UnsafeRawBufferPointer, to file: OpenFile) throws(FilesystemError)
+    /// Reads at an offset until the buffer is full or the file ends; returns how many bytes it read.
+    func read(into buffer: UnsafeMutableRawBufferPointer, from file: OpenFile, at offset: UInt64) throws(FilesystemError) -> Int
+    func size(of file: OpenFile) throws(FilesystemError) -> UInt64
+    /// Cuts the file to this length; the next `write` goes there.
+    func truncate(_ file: OpenFile, to length: UInt64) throws(FilesystemError)
+    /// Makes the bytes durable. A failure is final for the file: the kernel may have dropped what it could not write.
+    func sync(_ file: OpenFile) throws(FilesystemError)
+    /// Gives the handle up, also when it throws.
+    func close(_ file: OpenFile) throws(FilesystemError)
+
+    /// Renames within one filesystem. Unless `replacing`, an existing target is `EEXIST` and stays.
+    func rename(_ old: String, to new: String, replacing: Bool) throws(FilesystemError)
+    /// Makes one directory, mode 0700.
+    func makeDirectory(_ path: String) throws(FilesystemError)
+    /// The names in a directory, without `.` and `..`, in no order.
+    func list(_ path: String) throws(FilesystemError) -> [String]
+    /// Removes a file or a link, never what a link leads to. The last directory of the path must not be a link.
+    func unlink(_ path: String) throws(FilesystemError)
+    /// Removes an empty directory.
+    func removeDirectory(_ path: String) throws(FilesystemError)
+    /// nil = there is nothing of this name.
+    func status(_ path: String) throws(FilesystemError) -> FileStatus?
+    /// Makes the names in a directory durable.
+    func syncDirectory(_ path: String) throws(FilesystemError)
+    /// Bytes that this process may still write.
+    func freeBytes(_ path: String) throws(FilesystemError) -> UInt64
+    /// The absolute path without links and trailing slash; `ENOENT` if there is nothing.
+    func canonicalPath(_ path: String) throws(FilesystemError) -> String
+    /// Written into lock files, for messages.
+    var processID: Int32 { get }
+}
+
+/// The error numbers that the store decides by, as on Linux.
+enum SystemErrorNumber {
+    static let noEntry: Int32 = 2
+    static let inputOutput: Int32 = 5
+    static let exists: Int32 = 17
+    static let notDirectory: Int32 = 20
+    static let noSpace: Int32 = 28
+    static let notEmpty: Int32 = 39
+    static let loop: Int32 = 40
+
+    /// The words for a number, as an operator knows them.
+    static func text(_ number: Int32) -> String {
+        let known: [Int32: String] = [
+            1: "operation not permitted", 2: "no such file or directory", 4: "interrupted", 5: "input/output error", 9: "bad file descriptor",
+            12: "out of memory", 13: "permission denied", 16: "device busy", 17: "file exists", 18: "different filesystem",
+            20: "not a directory", 21: "is a directory", 22: "invalid argument", 23: "too many open files in the system",
+            24: "too many open files", 26: "file busy", 27: "file too large", 28: "no space left on device", 30: "read-only filesystem",
+            36: "file name too long", 39: "directory not empty", 40: "symbolic link refused", 116: "stale file handle", 122: "disk quota exceeded",
+        ]
+        return known[number].map { "\($0) (errno \(number))" } ?? "errno \(number)"
+    }
+}

@@ -1,0 +1,239 @@
+public import StreamModel
+internal import Synchronization
+
+/// The checkpoints of one job, `<root>/<job>/`, owned by one engine at a time: the lock on `<root>/<job>/.lock` is held from
+/// `init` to `close` (or release). Called by the job's thread and by writer threads at once.
+///
+///     <root>/<job id>/.lock                     the owner
+///     <root>/<job id>/.highest-checkpoint-id    numbers up to this one were used
+///     <root>/<job id>/chk-<n>/_metadata         the manifest; without it the checkpoint does not exist
+///     <root>/<job id>/chk-<n>/<name>.state      state files
+///     <root>/<job id>/shared, taskowned         as in Flink; this format puts nothing there
+public final class JobDirectory: Sendable {
+    public let job: JobID
+    /// `<root>/<job>`, absolute and without links.
+    public let path: String
+
+    private struct State {
+        var lock: OpenFile?
+        /// Attempts that have neither been committed nor abandoned.
+        var inFlight: Set<CheckpointID> = []
+    }
+
+    private let disk: Disk
+    private let freeSpaceFloor: UInt64
+    private let state: Mutex<State>
+
+    /// Makes what is missing of the directory, durably, and takes its lock.
+    /// - Parameter freeSpaceFloor: bytes that must be free for a checkpoint to begin; 0 = do not look.
+    public init(
+        root: String, job: JobID, freeSpaceFloor: UInt64 = 0, filesystem: any Filesystem = PosixFilesystem()
+    ) throws(StoreError) {
+        let disk = Disk(filesystem: filesystem)
+        try disk.makeDirectories(root)
+        let path = StorePath.join(try disk.canonicalPath(root), job.description)
+        for directory in [path, StorePath.join(path, StorePath.shared), StorePath.join(path, StorePath.taskOwned)] {
+            try disk.makeDirectories(directory)
+        }
+        self.job = job
+        self.path = path
+        self.disk = disk
+        self.freeSpaceFloor = freeSpaceFloor
+        state = Mutex(State(lock: try OwnerLock.take(StorePath.join(path, StorePath.lock), disk)))
+    }
+
+    deinit { close() }
+
+    /// Gives the directory up to other engines. Attempts must have ended.
+    public func close() {
+        let lock = state.withLock { state in
+            defer { state.lock = nil }
+            return state.lock
+        }
+        if let lock { disk.closeQuietly(lock) }
+    }
+
+    private func requireOpen() throws(StoreError) {
+        guard state.withLock({ $0.lock != nil }) else { throw .closed(path: path) }
+    }
+
+    // MARK: Writing
+
+    /// Makes `chk-<id>` for a new checkpoint and records durably that the number is used. What a failed attempt of this
+    /// number left is taken away; a complete checkpoint of it is an error.
+    public func begin(_ id: CheckpointID) throws(StoreError) -> CheckpointAttempt {
+        try requireOpen()
+        try requireFreeSpace(path)
+        let directory = StorePath.join(path, StorePath.checkpointDirectory(id))
+        try enter(id, directory)
+        do throws(StoreError) {
+            try clearLeftover(directory)
+            try recordHighestID(id)
+            guard try disk.makeDirectory(directory) else {
+                throw .inputOutput(path: directory, operation: .makeDirectory, errno: SystemErrorNumber.exists)
+            }
+            try disk.syncDirectory(path)
+        } catch {
+            leave(id)
+            throw error
+        }
+        return attempt(id, directory, isSavepoint: false)
+    }
+
+    /// Makes `savepoint-<first six digits of the job>-<twelve random digits>` in a directory, which is made if missing.
+    /// - Parameter random: 64 random bits a call; called at most ten times.
+    public func beginSavepoint(_ id: CheckpointID, in directory: String, random: () -> UInt64) throws(StoreError) -> CheckpointAttempt {
+        try requireOpen()
+        try disk.makeDirectories(directory)
+        let directory = try disk.canonicalPath(directory)
+        try requireFreeSpace(directory)
+        try enter(id, directory)
+        do throws(StoreError) {
+            try recordHighestID(id)
+            return attempt(id, try makeSavepointDirectory(in: directory, random: random), isSavepoint: true)
+        } catch {
+            leave(id)
+            throw error
+        }
+    }
+
+    private func makeSavepointDirectory(in directory: String, random: () -> UInt64) throws(StoreError) -> String {
+        for _ in 0..<10 {
+            let digits = String(random() & 0xFFFF_FFFF_FFFF, radix: 16)
+            let suffix = String(repeating: "0", count: 12 - digits.count) + digits
+            let path = StorePath.join(directory, "savepoint-\(job.description.prefix(6))-\(suffix)")
+            guard try disk.makeDirectory(path) else { continue }
+            try disk.syncDirectory(directory)
+            return path
+        }
+        throw .savepointNamesExhausted(directory: directory)
+    }
+
+    private func attempt(_ id: CheckpointID, _ directory: String, isSavepoint: Bool) -> CheckpointAttempt {
+        CheckpointAttempt(id: id, path: directory, job: job, isSavepoint: isSavepoint, disk: disk) { [weak self] in self?.leave($0) }
+    }
+
+    private func enter(_ id: CheckpointID, _ directory: String) throws(StoreError) {
+        guard state.withLock({ $0.inFlight.insert(id).inserted }) else { throw .inFlight(path: directory) }
+    }
+
+    private func leave(_ id: CheckpointID) {
+        state.withLock { _ = $0.inFlight.remove(id) }
+    }
+
+    private func requireFreeSpace(_ directory: String) throws(StoreError) {
+        guard freeSpaceFloor > 0 else { return }
+        let free = try disk.run(directory) { () throws(FilesystemError) in try disk.filesystem.freeBytes(directory) }
+        guard free >= freeSpaceFloor else { throw .belowFreeSpaceFloor(directory: directory, free: free, floor: freeSpaceFloor) }
+    }
+
+    /// Removes what the store itself left there. Anything else stays, under the name `chk-<n>.aside-<k>`.
+    private func clearLeftover(_ directory: String) throws(StoreError) {
+        let snapshot = SnapshotDirectory(path: directory, disk: disk)
+        guard try snapshot.isDirectory() else { return }
+        guard try disk.status(snapshot.manifestPath) == nil else { throw .checkpointExists(path: directory) }
+        try snapshot.remove()
+        guard try disk.status(directory) != nil else { return }
+        for number in 1...100 {
+            let aside = "\(directory).aside-\(number)"
+            guard try disk.status(aside) == nil else { continue }
+            return try disk.rename(directory, to: aside, replacing: true)
+        }
+        throw .inputOutput(path: directory, operation: .rename, errno: SystemErrorNumber.exists)
+    }
+
+    // MARK: Numbers
+
+    /// The highest number that was ever begun here: of all directories, also failed ones, and of what `begin` recorded, so
+    /// that savepoints and discarded checkpoints count. nil = none.
+    public func highestID() throws(StoreError) -> CheckpointID? {
+        try requireOpen()
+        let directories = try disk.list(path).compactMap(StorePath.usedCheckpointID)
+        return ([try recordedHighestID()].compactMap(\.self) + directories).max()
+    }
+
+    private var highestIDPath: String { StorePath.join(path, StorePath.highestID) }
+
+    private func recordedHighestID() throws(StoreError) -> CheckpointID? {
+        guard let bytes = try disk.readWhole(highestIDPath, maximum: 64) else { return nil }
+        let parsed = try LogFormat.parse(bytes, path: highestIDPath)
+        guard parsed.end == bytes.count, parsed.records.count == 1, let number = UInt64(parsed.records[0]) else {
+            throw .malformed(path: highestIDPath, offset: parsed.end, reason: "it does not hold one checkpoint number")
+        }
+        return CheckpointID(number)
+    }
+
+    private func recordHighestID(_ id: CheckpointID) throws(StoreError) {
+        if let recorded = try recordedHighestID(), recorded >= id { return }
+        guard let line = LogFormat.line(id.description) else { return }
+        try DurableFile.replace(path: highestIDPath, bytes: line, filesystem: disk.filesystem)
+    }
+
+    // MARK: Reading and removing
+
+    /// Every `chk-<n>`, by number. Reads every byte unless told to look at lengths only. Never removes anything; an error is
+    /// only that the job's directory itself cannot be listed.
+    public func completed(verification: StoredCheckpoint.Verification = .contents) throws(StoreError) -> [StoredCheckpoint] {
+        try requireOpen()
+        return try StoredCheckpoint.scan(jobDirectory: path, job: job, verification: verification, filesystem: disk.filesystem)
+    }
+
+    /// Takes a completed checkpoint away: the manifest first, then its files, then the directory. Saying it twice is saying
+    /// it once. A manifest that cannot be read, or is another's, is an error and nothing is removed.
+    public func discard(_ id: CheckpointID) throws(StoreError) {
+        try requireOpen()
+        let snapshot = SnapshotDirectory(path: StorePath.join(path, StorePath.checkpointDirectory(id)), disk: disk)
+        guard !state.withLock({ $0.inFlight.contains(id) }) else { throw .inFlight(path: snapshot.path) }
+        guard try snapshot.isDirectory() else { return }
+        if let manifest = try snapshot.readManifest() {
+            try StateFileFormat.compare("job", job, manifest.job, snapshot.manifestPath)
+            try StateFileFormat.compare("checkpoint", id, manifest.checkpoint, snapshot.manifestPath)
+        }
+        try snapshot.remove()
+    }
+
+    /// Removes what no manifest and no attempt needs: incomplete checkpoints, and state files that their manifest does not
+    /// list, under `chk-<n>` and `shared`. Only names that the store gives, never through links. A checkpoint that cannot
+    /// be read is kept whole, and `shared` with it.
+    /// - Parameters:
+    ///   - live: attempts in flight elsewhere; those of this object are known.
+    ///   - cutoff: only what was last changed before.
+    ///   - dryRun: only tell.
+    public func sweep(live: Set<CheckpointID>, olderThan cutoff: WallTime, dryRun: Bool) throws(StoreError) -> [SweptFile] {
+        try requireOpen()
+        let inFlight = state.withLock { $0.inFlight }
+        let sweep = Sweep(path: path, disk: disk, live: live.union(inFlight), cutoff: cutoff)
+        let garbage = try sweep.mark()
+        if !dryRun { try sweep.remove(garbage) }
+        return garbage.files
+    }
+}
+
+/// The lock of a job directory.
+enum OwnerLock {
+    static func take(_ path: String, _ disk: Disk) throws(StoreError) -> OpenFile {
+        let file = try disk.run(path) { () throws(FilesystemError) in try disk.filesystem.openForUpdating(path) }
+        do throws(StoreError) {
+            guard try disk.run(path, { () throws(FilesystemError) in try disk.filesystem.tryLock(file) }) else {
+                throw .owned(path: path, processID: ownerWritten(in: file, path, disk))
+            }
+            try disk.run(path) { () throws(FilesystemError) in try disk.filesystem.truncate(file, to: 0) }
+            try disk.write(Array("\(disk.filesystem.processID)\n".utf8), to: file, path)
+        } catch {
+            disk.closeQuietly(file)
+            throw error
+        }
+        return file
+    }
+
+    private static func ownerWritten(in file: OpenFile, _ path: String, _ disk: Disk) -> Int32? {
+        do throws(StoreError) {
+            let length = try disk.size(of: file, path)
+            let bytes = try disk.read(file, path, offset: 0, length: Int(min(length, 16)))
+            return Int32(String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self))
+        } catch {
+            // The number only decorates a message that is given in any case.
+            return nil
+        }
+    }
+}

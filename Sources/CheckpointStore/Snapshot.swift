@@ -1,0 +1,137 @@
+public import StreamModel
+
+/// Reads checkpoints and savepoints, from any path, without owning them. Reading never changes anything on disk.
+public enum Snapshot {
+    /// Reads the manifest and verifies every byte of every listed file.
+    /// - Parameter path: the directory, or the `_metadata` file in it.
+    public static func load(path: String, filesystem: any Filesystem = PosixFilesystem()) throws(StoreError) -> LoadedSnapshot {
+        let snapshot = try locate(path, Disk(filesystem: filesystem))
+        guard let manifest = try snapshot.readManifest() else { throw .noManifest(path: snapshot.path) }
+        try snapshot.verifyContents(of: manifest)
+        return LoadedSnapshot(path: snapshot.path, manifest: manifest, disk: snapshot.disk)
+    }
+
+    /// As `load`, with the outcome as a report.
+    public static func inspect(path: String, filesystem: any Filesystem = PosixFilesystem()) -> SnapshotInspection {
+        let disk = Disk(filesystem: filesystem)
+        do throws(StoreError) {
+            let snapshot = try locate(path, disk)
+            guard let manifest = try snapshot.readManifest() else { throw .noManifest(path: snapshot.path) }
+            do throws(StoreError) { try snapshot.verifyContents(of: manifest) } catch {
+                return inspection(snapshot.path, manifest, problem: error)
+            }
+            return inspection(snapshot.path, manifest, problem: nil)
+        } catch {
+            return SnapshotInspection(path: path, verdict: error.verdict, problem: error.description)
+        }
+    }
+
+    /// Takes a snapshot away for good: for one that a job has claimed, or that an operator disposes of. The manifest goes
+    /// first. One that cannot be read is an error and stays. Nothing there is no error.
+    public static func remove(path: String, filesystem: any Filesystem = PosixFilesystem()) throws(StoreError) {
+        let snapshot: SnapshotDirectory
+        do throws(StoreError) { snapshot = try locate(path, Disk(filesystem: filesystem)) } catch {
+            if case .notFound = error { return }
+            throw error
+        }
+        guard try snapshot.readManifest() != nil else { throw .noManifest(path: snapshot.path) }
+        try snapshot.remove()
+    }
+
+    private static func locate(_ path: String, _ disk: Disk) throws(StoreError) -> SnapshotDirectory {
+        let canonical = try disk.canonicalPath(path)
+        guard let status = try disk.status(canonical) else { throw .notFound(path: path) }
+        if status.kind == .directory { return SnapshotDirectory(path: canonical, disk: disk) }
+        guard StorePath.lastComponent(canonical) == StorePath.manifest else { throw .foreignFormat(path: canonical, looksLike: nil) }
+        return SnapshotDirectory(path: StorePath.parent(canonical), disk: disk)
+    }
+
+    /// A sound manifest tells what the snapshot is, also when one of its files is damaged.
+    private static func inspection(_ path: String, _ manifest: CheckpointManifest, problem: StoreError?) -> SnapshotInspection {
+        SnapshotInspection(
+            path: path, verdict: problem == nil ? .ok : .damaged, problem: problem?.description, checkpoint: manifest.checkpoint,
+            kind: manifest.kind, job: manifest.job, jobName: manifest.jobName, stateSize: manifest.stateSize,
+            completedAt: manifest.completedAt, maxParallelism: manifest.maxParallelism, operators: manifest.operators.map(\.uid))
+    }
+}
+
+/// A snapshot whose manifest and files were found whole. Reads go to the disk again, and fail as errors if it changed since.
+/// Any thread may read.
+public struct LoadedSnapshot: Sendable {
+    /// Its directory: absolute, without links and without a slash at the end.
+    public let path: String
+    public let manifest: CheckpointManifest
+    private let disk: Disk
+
+    init(path: String, manifest: CheckpointManifest, disk: Disk) {
+        self.path = path
+        self.manifest = manifest
+        self.disk = disk
+    }
+
+    /// All bytes of a state of this manifest.
+    public func read(_ handle: StateHandle) throws(StoreError) -> [UInt8] {
+        switch handle.location {
+        case .inline(let bytes): return bytes
+        case .file(let name, let offset, let length):
+            let file = try open(file: name)
+            return try file.read(offset: offset, length: try file.count(length))
+        }
+    }
+
+    public func read(file: String, offset: UInt64, length: Int) throws(StoreError) -> [UInt8] {
+        try open(file: file).read(offset: offset, length: length)
+    }
+
+    /// Opens a listed file for reads of parts, in any order.
+    public func open(file name: String) throws(StoreError) -> SnapshotFile {
+        guard let entry = manifest.files.first(where: { $0.name == name }) else {
+            throw .invalidName(path: path, name: name)
+        }
+        let path = StorePath.join(path, name)
+        guard let file = try disk.open(path) else {
+            throw .missingFile(path: path, manifest: StorePath.join(self.path, StorePath.manifest))
+        }
+        return SnapshotFile(path: path, length: entry.length, file: file, disk: disk)
+    }
+}
+
+/// An open state file of a snapshot; closed on release. Any thread may read.
+public final class SnapshotFile: Sendable {
+    public let path: String
+    /// As the manifest lists it, in bytes.
+    public let length: UInt64
+    private let file: OpenFile
+    private let disk: Disk
+
+    init(path: String, length: UInt64, file: OpenFile, disk: Disk) {
+        self.path = path
+        self.length = length
+        self.file = file
+        self.disk = disk
+    }
+
+    deinit { disk.closeQuietly(file) }
+
+    public func read(offset: UInt64, length: Int) throws(StoreError) -> [UInt8] {
+        try require(offset, length)
+        return try disk.read(file, path, offset: offset, length: length)
+    }
+
+    /// Fills the buffer; a file that ends sooner is an error.
+    public func read(into buffer: UnsafeMutableRawBufferPointer, offset: UInt64) throws(StoreError) {
+        try require(offset, buffer.count)
+        let count = try disk.run(path) { () throws(FilesystemError) in try disk.filesystem.read(into: buffer, from: file, at: offset) }
+        guard count == buffer.count else { throw .wrongLength(path: path, expected: length, found: offset + UInt64(count)) }
+    }
+
+    func count(_ length: UInt64) throws(StoreError) -> Int {
+        guard length <= self.length else { throw .wrongLength(path: path, expected: length, found: self.length) }
+        return Int(length)
+    }
+
+    private func require(_ offset: UInt64, _ length: Int) throws(StoreError) {
+        let end = offset.addingSaturating(UInt64(clamping: length))
+        guard length >= 0, end <= self.length else { throw .wrongLength(path: path, expected: end, found: self.length) }
+    }
+}

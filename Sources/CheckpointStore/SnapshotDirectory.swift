@@ -1,0 +1,107 @@
+internal import StreamModel
+
+/// One checkpoint or savepoint directory as it lies on disk: how its manifest is read, its files verified, and how it is
+/// taken away. Every path that removes anything goes through here.
+struct SnapshotDirectory {
+    /// More than any manifest this store writes; read into memory whole.
+    static let maximumManifestLength: UInt64 = 1 << 30
+    private static let chunk = 1 << 20
+
+    let path: String
+    let disk: Disk
+
+    var manifestPath: String { StorePath.join(path, StorePath.manifest) }
+
+    /// nil = there is no manifest: the checkpoint is incomplete.
+    func readManifest() throws(StoreError) -> CheckpointManifest? {
+        guard let bytes = try disk.readWhole(manifestPath, maximum: Self.maximumManifestLength) else { return nil }
+        return try ManifestCodec.decode(bytes, path: manifestPath)
+    }
+
+    /// Reads every listed file to its end and checks length, checksum and names.
+    func verifyContents(of manifest: CheckpointManifest) throws(StoreError) {
+        for entry in manifest.files {
+            let path = StorePath.join(path, entry.name)
+            guard let file = try disk.open(path) else { throw .missingFile(path: path, manifest: manifestPath) }
+            defer { disk.closeQuietly(file) }
+            try verify(file, path, entry, manifest)
+        }
+    }
+
+    /// Checks that every listed file is there with its length, without reading it.
+    func verifyLengths(of manifest: CheckpointManifest) throws(StoreError) {
+        for entry in manifest.files {
+            let path = StorePath.join(path, entry.name)
+            guard let status = try disk.status(path) else { throw .missingFile(path: path, manifest: manifestPath) }
+            guard status.kind == .file, status.size == entry.length else {
+                throw .wrongLength(path: path, expected: entry.length, found: status.size)
+            }
+        }
+    }
+
+    private func verify(
+        _ file: OpenFile, _ path: String, _ entry: StateFileEntry, _ manifest: CheckpointManifest
+    ) throws(StoreError) {
+        let length = try disk.size(of: file, path)
+        guard length == entry.length else { throw .wrongLength(path: path, expected: entry.length, found: length) }
+        let identity = StateFileFormat.Identity(
+            job: manifest.job, checkpoint: manifest.checkpoint, role: entry.role, name: entry.name)
+        let start = try disk.read(file, path, offset: 0, length: Int(min(length, UInt64(StateFileFormat.maximumHeaderLength))))
+        try StateFileFormat.verifyHeader(start[...], identity, path: path)
+        let sum = try checksum(file, path, length: length - UInt64(StateFileFormat.unsummedLength))
+        guard sum == entry.crc32c else { throw .checksumMismatch(path: path, expected: entry.crc32c, found: sum) }
+        let trailerLength = StateFileFormat.trailerLength
+        let end = try disk.read(file, path, offset: length - UInt64(trailerLength), length: trailerLength)
+        try StateFileFormat.verifyTrailer(end, length: length, checksum: sum, path: path)
+    }
+
+    private func checksum(_ file: OpenFile, _ path: String, length: UInt64) throws(StoreError) -> UInt32 {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.chunk, alignment: 4096)
+        defer { buffer.deallocate() }
+        var sum = CRC32C()
+        var offset: UInt64 = 0
+        while offset < length {
+            let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(UInt64(Self.chunk), length - offset))])
+            let count = try disk.run(path) { () throws(FilesystemError) in
+                try disk.filesystem.read(into: part, from: file, at: offset)
+            }
+            guard count == part.count else { throw .wrongLength(path: path, expected: length, found: offset + UInt64(count)) }
+            sum.update(UnsafeRawBufferPointer(part))
+            offset += UInt64(count)
+        }
+        return sum.value
+    }
+
+    /// Takes the snapshot away so that it is gone as a whole before any part of it is: the manifest first. Names that the
+    /// store does not give stay, and with them the directory. Does nothing if there is no directory.
+    func remove() throws(StoreError) {
+        guard try isDirectory() else { return }
+        if try disk.status(manifestPath) != nil {
+            try disk.unlink(manifestPath)
+            try disk.syncDirectory(path)
+        }
+        for name in try disk.list(path) where StorePath.isRemovable(name) {
+            try disk.unlink(StorePath.join(path, name))
+        }
+        try removeIfEmpty()
+        try disk.syncDirectory(StorePath.parent(path))
+    }
+
+    /// false = nothing is there. A link or a file of this name is an error: it is not ours.
+    func isDirectory() throws(StoreError) -> Bool {
+        guard let status = try disk.status(path) else { return false }
+        guard status.kind == .directory else {
+            throw .inputOutput(path: path, operation: .examine, errno: SystemErrorNumber.notDirectory)
+        }
+        return true
+    }
+
+    func removeIfEmpty() throws(StoreError) {
+        try disk.run(path) { () throws(FilesystemError) in
+            do throws(FilesystemError) { try disk.filesystem.removeDirectory(path) } catch {
+                // Something that is not ours keeps the directory, as in Flink.
+                if ![SystemErrorNumber.notEmpty, SystemErrorNumber.exists, SystemErrorNumber.noEntry].contains(error.errno) { throw error }
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+internal import StreamModel
+
+/// The names of the on-disk layout, and the arithmetic of absolute paths.
+enum StorePath {
+    static let manifest = "_metadata"
+    /// The manifest before it is complete.
+    static let manifestDraft = "_metadata.tmp"
+    static let stateFileSuffix = ".state"
+    static let shared = "shared"
+    static let taskOwned = "taskowned"
+    static let lock = ".lock"
+    static let highestID = ".highest-checkpoint-id"
+
+    static func join(_ directory: String, _ name: String) -> String {
+        directory.hasSuffix("/") ? directory + name : directory + "/" + name
+    }
+
+    static func parent(_ path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    static func lastComponent(_ path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return path }
+        return String(path[path.index(after: slash)...])
+    }
+
+    static func checkpointDirectory(_ id: CheckpointID) -> String { "chk-\(id)" }
+
+    /// The number of `chk-<n>`, exactly as this store writes it; anything else is nil.
+    static func checkpointID(_ name: String) -> CheckpointID? {
+        guard name.hasPrefix("chk-"), let number = UInt64(name.dropFirst(4)) else { return nil }
+        let id = CheckpointID(number)
+        return checkpointDirectory(id) == name ? id : nil
+    }
+
+    /// The number of `chk-<n>` or of one that was set aside (`chk-<n>.<anything>`): numbers that must not be used again.
+    static func usedCheckpointID(_ name: String) -> CheckpointID? {
+        checkpointID(String(name.prefix { $0 != "." }))
+    }
+
+    /// Whether a name is one that the store gives to state files.
+    static func isStateFile(_ name: String) -> Bool { name.hasSuffix(stateFileSuffix) && isPlain(name) }
+
+    /// Whether the store may remove a file of this name from a checkpoint directory.
+    static func isRemovable(_ name: String) -> Bool { isStateFile(name) || name == manifestDraft }
+
+    static func isPlain(_ name: String) -> Bool {
+        let bytes = name.utf8
+        guard let first = bytes.first, (1...128).contains(bytes.count), isAlphanumeric(first) else { return false }
+        return bytes.allSatisfy { isAlphanumeric($0) || $0 == 0x2E || $0 == 0x5F || $0 == 0x2D }
+    }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+    }
+}

@@ -1,0 +1,95 @@
+public import StreamModel
+
+/// A `chk-<n>` directory as a scan found it.
+public struct StoredCheckpoint: Sendable, Equatable {
+    public enum Condition: Sendable, Equatable {
+        /// Restorable as far as the scan looked.
+        case valid(CheckpointSummary)
+        /// It has a manifest, but something of it is damaged, missing or could not be read.
+        case damaged(StoreError)
+        /// Without manifest: in flight, or failed.
+        case incomplete
+    }
+
+    /// How far a scan looks.
+    public enum Verification: Sendable {
+        /// The manifest, and that every listed file has its length.
+        case lengths
+        /// Every byte of every file.
+        case contents
+    }
+
+    public var id: CheckpointID
+    /// Its directory.
+    public var path: String
+    public var condition: Condition
+
+    public var summary: CheckpointSummary? {
+        if case .valid(let summary) = condition { summary } else { nil }
+    }
+
+    /// All `chk-<n>` directories of a job directory, by number, without taking its lock: also for jobs that have ended, or
+    /// that another engine runs. Never removes or moves anything.
+    public static func scan(
+        jobDirectory: String, job: JobID, verification: Verification, filesystem: any Filesystem = PosixFilesystem()
+    ) throws(StoreError) -> [StoredCheckpoint] {
+        let disk = Disk(filesystem: filesystem)
+        let directory = try disk.canonicalPath(jobDirectory)
+        var found: [StoredCheckpoint] = []
+        for name in try disk.list(directory) {
+            guard let id = StorePath.checkpointID(name) else { continue }
+            let snapshot = SnapshotDirectory(path: StorePath.join(directory, name), disk: disk)
+            found.append(StoredCheckpoint(id: id, path: snapshot.path, condition: condition(snapshot, id, job, verification)))
+        }
+        return found.sorted { $0.id < $1.id }
+    }
+
+    private static func condition(
+        _ snapshot: SnapshotDirectory, _ id: CheckpointID, _ job: JobID, _ verification: Verification
+    ) -> Condition {
+        do throws(StoreError) {
+            guard let manifest = try snapshot.readManifest() else { return .incomplete }
+            try StateFileFormat.compare("job", job, manifest.job, snapshot.manifestPath)
+            try StateFileFormat.compare("checkpoint", id, manifest.checkpoint, snapshot.manifestPath)
+            switch verification {
+            case .lengths: try snapshot.verifyLengths(of: manifest)
+            case .contents: try snapshot.verifyContents(of: manifest)
+            }
+            return .valid(CheckpointSummary(manifest))
+        } catch {
+            return .damaged(error)
+        }
+    }
+}
+
+/// The head of a manifest: what lists of checkpoints show.
+public struct CheckpointSummary: Sendable, Equatable {
+    public var job: JobID
+    public var jobName: String
+    public var lineage: JobID
+    public var checkpoint: CheckpointID
+    public var kind: CheckpointKind
+    public var triggeredAt: WallTime
+    public var completedAt: WallTime
+    public var generation: UInt64
+    public var maxParallelism: Int
+    public var isFinal: Bool
+    public var stateSize: ByteCount
+    /// uids, in the order of the manifest.
+    public var operators: [String]
+
+    public init(_ manifest: CheckpointManifest) {
+        job = manifest.job
+        jobName = manifest.jobName
+        lineage = manifest.lineage
+        checkpoint = manifest.checkpoint
+        kind = manifest.kind
+        triggeredAt = manifest.triggeredAt
+        completedAt = manifest.completedAt
+        generation = manifest.generation
+        maxParallelism = manifest.maxParallelism
+        isFinal = manifest.isFinal
+        stateSize = manifest.stateSize
+        operators = manifest.operators.map(\.uid)
+    }
+}

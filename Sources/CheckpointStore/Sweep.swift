@@ -1,0 +1,86 @@
+internal import StreamModel
+
+/// Something that a sweep removed, or would remove.
+public struct SweptFile: Hashable, Sendable {
+    public enum Reason: String, Sendable {
+        /// Of a checkpoint without manifest.
+        case incomplete
+        /// Not listed by the manifest of its checkpoint.
+        case unlisted
+        /// In `shared`, and no manifest lists it.
+        case unreferenced
+    }
+    public var path: String
+    /// In bytes.
+    public var size: UInt64
+    public var reason: Reason
+
+    public init(path: String, size: UInt64, reason: Reason) {
+        self.path = path
+        self.size = size
+        self.reason = reason
+    }
+}
+
+/// Mark and sweep over one job directory. The live set is computed from the manifests each time, never counted.
+struct Sweep {
+    struct Garbage {
+        var files: [SweptFile] = []
+        /// Directories of incomplete checkpoints, removed if nothing is left in them.
+        var directories: [String] = []
+    }
+
+    let path: String
+    let disk: Disk
+    let live: Set<CheckpointID>
+    let cutoff: WallTime
+
+    func mark() throws(StoreError) -> Garbage {
+        var garbage = Garbage()
+        var isComplete = true
+        for name in try disk.list(path) {
+            guard let id = StorePath.checkpointID(name), !live.contains(id) else { continue }
+            let snapshot = SnapshotDirectory(path: StorePath.join(path, name), disk: disk)
+            do throws(StoreError) {
+                try mark(snapshot, &garbage)
+            } catch {
+                // What cannot be read is kept, and so is all that it might refer to.
+                isComplete = false
+            }
+        }
+        if isComplete {
+            garbage.files += try removable(in: StorePath.join(path, StorePath.shared), reason: .unreferenced) { _ in false }
+        }
+        return garbage
+    }
+
+    private func mark(_ snapshot: SnapshotDirectory, _ garbage: inout Garbage) throws(StoreError) {
+        guard let status = try disk.status(snapshot.path), status.kind == .directory else { return }
+        if let manifest = try snapshot.readManifest() {
+            let listed = Set(manifest.files.map(\.name))
+            garbage.files += try removable(in: snapshot.path, reason: .unlisted, listed.contains)
+        } else if status.modifiedAt < cutoff {
+            garbage.files += try removable(in: snapshot.path, reason: .incomplete) { _ in false }
+            garbage.directories.append(snapshot.path)
+        }
+    }
+
+    private func removable(
+        in directory: String, reason: SweptFile.Reason, _ isListed: (String) -> Bool
+    ) throws(StoreError) -> [SweptFile] {
+        guard let status = try disk.status(directory), status.kind == .directory else { return [] }
+        var files: [SweptFile] = []
+        for name in try disk.list(directory) where StorePath.isRemovable(name) && !isListed(name) {
+            let path = StorePath.join(directory, name)
+            guard let status = try disk.status(path), status.kind == .file, status.modifiedAt < cutoff else { continue }
+            files.append(SweptFile(path: path, size: status.size, reason: reason))
+        }
+        return files
+    }
+
+    func remove(_ garbage: Garbage) throws(StoreError) {
+        for file in garbage.files { try disk.unlink(file.path) }
+        for directory in garbage.directories { try SnapshotDirectory(path: directory, disk: disk).removeIfEmpty() }
+        if !garbage.directories.isEmpty { try disk.syncDirectory(path) }
+    }
+}
