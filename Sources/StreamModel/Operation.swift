@@ -32,6 +32,50 @@ public struct OperationRequest: Codable, Sendable, Equatable {
     }
 }
 
+/// On the wire and in files: {"verb":"cancel","retention":"keep"}, with the verb and field names of the control protocol.
+extension OperationRequest.Kind {
+    private enum Key: String, CodingKey { case verb, directory, drain, retention, options, spec }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        switch try container.decode(String.self, forKey: .verb) {
+        case "savepoint": self = .savepoint(directory: try container.decodeIfPresent(String.self, forKey: .directory))
+        case "checkpoint_now": self = .checkpoint
+        case "stop":
+            self = .stop(
+                drain: try container.decode(Bool.self, forKey: .drain), directory: try container.decodeIfPresent(String.self, forKey: .directory))
+        case "cancel": self = .cancel(try container.decode(CancelRetention.self, forKey: .retention))
+        case "restart": self = .restart(try container.decode(RestartOptions.self, forKey: .options))
+        case "fault": self = .fault(try container.decode(String.self, forKey: .spec))
+        case let other:
+            throw DecodingError.dataCorruptedError(forKey: .verb, in: container, debugDescription: "unknown operation '\(other)'")
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        switch self {
+        case .savepoint(let directory):
+            try container.encode("savepoint", forKey: .verb)
+            try container.encodeIfPresent(directory, forKey: .directory)
+        case .checkpoint: try container.encode("checkpoint_now", forKey: .verb)
+        case .stop(let drain, let directory):
+            try container.encode("stop", forKey: .verb)
+            try container.encode(drain, forKey: .drain)
+            try container.encodeIfPresent(directory, forKey: .directory)
+        case .cancel(let retention):
+            try container.encode("cancel", forKey: .verb)
+            try container.encode(retention, forKey: .retention)
+        case .restart(let options):
+            try container.encode("restart", forKey: .verb)
+            try container.encode(options, forKey: .options)
+        case .fault(let spec):
+            try container.encode("fault", forKey: .verb)
+            try container.encode(spec, forKey: .spec)
+        }
+    }
+}
+
 /// What a cancel does with the completed checkpoints.
 public enum CancelRetention: String, Codable, Sendable {
     /// As the job's retention says.

@@ -1,0 +1,178 @@
+internal import FoundationEssentials
+public import StreamModel
+
+/// The id that pairs a reply with its request, as the client chose it.
+public enum RequestID: Hashable, Sendable, Codable {
+    case number(Int64)
+    case string(String)
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        // Not a number means it is tried as a string; the error of that attempt is the one that counts.
+        if let number = try? container.decode(Int64.self) {
+            self = .number(number)
+        } else {
+            self = .string(try container.decode(String.self))
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        switch self {
+        case .number(let value): try container.encode(value)
+        case .string(let value): try container.encode(value)
+        }
+    }
+}
+
+/// What a client reads from the engine.
+public enum ServerMessage: Sendable, Equatable {
+    /// `id` is nil where the engine could not read the request's id.
+    case reply(id: RequestID?, Result<ControlReply, ControlFailure>)
+    case report(ReportNotification)
+    /// A notification that this client does not know.
+    case unknown(method: String)
+}
+
+/// A frame that is no message of this protocol, with the place in it.
+public struct ControlCodecError: Error, Sendable, Equatable, CustomStringConvertible {
+    public var problem: String
+    public var description: String { problem }
+}
+
+/// Values to frames and back. A frame is one line of JSON with sorted keys and unescaped slashes; encoders add the newline.
+public enum ControlCodec {
+    /// The frame of a request.
+    public static func encode(_ request: ControlRequest, id: RequestID) throws(ControlCodecError) -> [UInt8] {
+        try line(RequestEnvelope(id: id, method: request.verb, params: RequestParameters(request: request)))
+    }
+
+    /// The frame of a reply.
+    public static func encode(_ result: Result<ControlReply, ControlFailure>, id: RequestID?) throws(ControlCodecError) -> [UInt8] {
+        switch result {
+        case .success(let reply): try line(ResultEnvelope(id: id, result: reply))
+        case .failure(let failure): try line(ErrorEnvelope(id: id, error: failure))
+        }
+    }
+
+    /// The JSON text of a report, to be framed for each subscriber by `frame(report:sequence:missed:)`.
+    public static func encode(report: EngineReport) throws(ControlCodecError) -> [UInt8] { Array(try text(report)) }
+
+    /// The frame of a notification around a report that is encoded already: many subscribers, one encoding.
+    public static func frame(report: [UInt8], sequence: UInt64, missed: UInt64) -> [UInt8] {
+        var frame = Array("{\"jsonrpc\":\"2.0\",\"method\":\"report\",\"params\":{\"missed\":\(missed),\"report\":".utf8)
+        frame.append(contentsOf: report)
+        frame.append(contentsOf: ",\"sequence\":\(sequence)}}\n".utf8)
+        return frame
+    }
+
+    /// Reads a frame that came from the engine.
+    public static func decodeServerMessage(_ frame: [UInt8]) throws(ControlCodecError) -> ServerMessage {
+        let incoming: IncomingEnvelope
+        do {
+            incoming = try decoder().decode(IncomingEnvelope.self, from: Data(frame))
+        } catch {
+            throw ControlCodecError(problem: "the engine sent a frame that this client cannot read: \(describe(error))")
+        }
+        if let method = incoming.method {
+            guard method == "report", let report = incoming.params else { return .unknown(method: method) }
+            return .report(report)
+        }
+        if let failure = incoming.error { return .reply(id: incoming.id, .failure(failure)) }
+        guard let result = incoming.result else {
+            throw ControlCodecError(problem: "the engine sent a frame with neither result nor error")
+        }
+        return .reply(id: incoming.id, .success(result))
+    }
+
+    /// Any value of the protocol as one line of JSON without the newline: what `--json` prints.
+    public static func json(_ value: some Encodable) throws(ControlCodecError) -> String { String(decoding: try text(value), as: UTF8.self) }
+
+    private static func line(_ value: some Encodable) throws(ControlCodecError) -> [UInt8] {
+        var bytes = Array(try text(value))
+        bytes.append(UInt8(ascii: "\n"))
+        return bytes
+    }
+
+    private static func text(_ value: some Encodable) throws(ControlCodecError) -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        do { return try encoder.encode(value) } catch {
+            throw ControlCodecError(problem: "cannot encode \(type(of: value)): \(describe(error))")
+        }
+    }
+
+    private static func decoder() -> JSONDecoder {
+        let decoder = JSONDecoder()
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        return decoder
+    }
+
+    /// The place and the problem of a coding error, in one line.
+    private static func describe(_ error: any Error) -> String {
+        let context: DecodingError.Context
+        switch error {
+        case DecodingError.keyNotFound(let key, let found):
+            return place(found.codingPath) + "\(key.stringValue) is missing"
+        case DecodingError.typeMismatch(_, let found), DecodingError.valueNotFound(_, let found), DecodingError.dataCorrupted(let found):
+            context = found
+        case EncodingError.invalidValue(_, let found):
+            return place(found.codingPath) + found.debugDescription
+        default: return "\(error)"
+        }
+        return place(context.codingPath) + context.debugDescription
+    }
+
+    private static func place(_ path: [any CodingKey]) -> String {
+        path.isEmpty ? "" : path.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".") + ": "
+    }
+}
+
+private struct RequestEnvelope: Encodable {
+    var jsonrpc = "2.0"
+    var id: RequestID
+    var method: ControlVerb
+    var params: RequestParameters
+}
+
+private struct ResultEnvelope: Encodable {
+    var jsonrpc = "2.0"
+    var id: RequestID?
+    var result: ControlReply
+}
+
+private struct ErrorEnvelope: Encodable {
+    private enum Key: String, CodingKey { case jsonrpc, id, error }
+    var id: RequestID?
+    var error: ControlFailure
+
+    /// JSON-RPC wants `"id":null` where the id is unknown.
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode("2.0", forKey: .jsonrpc)
+        try container.encode(id, forKey: .id)
+        try container.encode(error, forKey: .error)
+    }
+}
+
+private struct IncomingEnvelope: Decodable {
+    var id: RequestID?
+    var method: String?
+    var params: ReportNotification?
+    var result: ControlReply?
+    var error: ControlFailure?
+
+    private enum Key: String, CodingKey { case id, method, params, result, error }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        id = try container.decodeIfPresent(RequestID.self, forKey: .id)
+        method = try container.decodeIfPresent(String.self, forKey: .method)
+        if method == "report" { params = try container.decodeIfPresent(ReportNotification.self, forKey: .params) }
+        result = try container.decodeIfPresent(ControlReply.self, forKey: .result)
+        error = try container.decodeIfPresent(ControlFailure.self, forKey: .error)
+    }
+}
