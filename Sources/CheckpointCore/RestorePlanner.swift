@@ -1,0 +1,101 @@
+public import StreamModel
+
+/// One snapshot that was found, and what reading it showed.
+public struct RestoreCandidate: Sendable, Hashable {
+    public let id: CheckpointID
+    public let kind: CheckpointKind
+    public let path: String
+    /// Why it cannot be used, naming the file; nil = it was verified.
+    public let problem: String?
+
+    public init(id: CheckpointID, kind: CheckpointKind, path: String, problem: String? = nil) {
+        self.id = id
+        self.kind = kind
+        self.path = path
+        self.problem = problem
+    }
+}
+
+/// The choice of a snapshot to recover from. Never silent: what was passed over is in `skipped` or in the refusal.
+public enum RestorePlan: Sendable, Equatable {
+    public struct Skipped: Sendable, Hashable {
+        public let candidate: RestoreCandidate
+        public let reason: String
+    }
+
+    /// No snapshot exists and none was ever committed: the job starts with empty state.
+    case startEmpty
+    /// `skipped`: the ones that come before the chosen one in the order of choice, with what is wrong with them.
+    case restore(RestoreCandidate, skipped: [Skipped])
+    case refused(Refusal, skipped: [Skipped])
+
+    public enum Refusal: Sendable, Hashable, CustomStringConvertible {
+        /// There are snapshots, and none of them can be read.
+        case allDamaged(count: Int)
+        /// Outputs up to `lastCommitted` may have been published; going back to `newest`, the best that can be read, would
+        /// publish them again. nil = there is none at all.
+        case olderThanCommitted(newest: RestoreCandidate?, lastCommitted: CheckpointID)
+
+        public var description: String {
+            switch self {
+            case .allDamaged(let count):
+                "all \(count) snapshots are damaged; repair the storage, or submit the job anew to start with empty state"
+            case .olderThanCommitted(let newest?, let lastCommitted):
+                "the newest readable snapshot is \(newest.id) at \(newest.path), but outputs up to \(lastCommitted) may be published; "
+                    + "going back would publish them twice: repair \(lastCommitted), or restart from \(newest.path) by name"
+            case .olderThanCommitted(nil, let lastCommitted):
+                "no snapshot is readable, but outputs up to \(lastCommitted) may be published; "
+                    + "repair \(lastCommitted), or submit the job anew to start with empty state"
+            }
+        }
+    }
+}
+
+/// Chooses the snapshot that a job recovers from after a failure. A pure function of what is on disk and of the last epoch whose
+/// outputs may have been published.
+public struct RestorePlanner: Sendable, Hashable {
+    /// Rule 3.5: a checkpoint goes before a newer savepoint. Within the bound of the last committed epoch only, unless older ones
+    /// are allowed: that is the danger which made Flink remove the switch.
+    public let prefersCheckpoint: Bool
+    /// The operator accepts that outputs are published twice.
+    public let allowsOlderThanCommitted: Bool
+
+    public init(prefersCheckpoint: Bool, allowsOlderThanCommitted: Bool = false) {
+        self.prefersCheckpoint = prefersCheckpoint
+        self.allowsOlderThanCommitted = allowsOlderThanCommitted
+    }
+
+    public init(_ configuration: CheckpointConfiguration) {
+        self.init(prefersCheckpoint: configuration.prefersCheckpointForRecovery)
+    }
+
+    /// `candidates` in any order. `lastCommittedEpoch`: the newest id whose sinks may have committed; nil = none, or unknown.
+    public func plan(_ candidates: [RestoreCandidate], lastCommittedEpoch: CheckpointID?) -> RestorePlan {
+        var skipped: [RestorePlan.Skipped] = []
+        var newestReadable: RestoreCandidate?
+        for candidate in candidates.sorted(by: precedes) {
+            if let problem = candidate.problem {
+                skipped.append(RestorePlan.Skipped(candidate: candidate, reason: problem))
+            } else if let lastCommittedEpoch, candidate.id < lastCommittedEpoch, !allowsOlderThanCommitted {
+                if newestReadable.map({ $0.id < candidate.id }) ?? true { newestReadable = candidate }
+                let reason = "older than \(lastCommittedEpoch), whose outputs may be published"
+                skipped.append(RestorePlan.Skipped(candidate: candidate, reason: reason))
+            } else {
+                return .restore(candidate, skipped: skipped)
+            }
+        }
+        if let lastCommittedEpoch {
+            return .refused(.olderThanCommitted(newest: newestReadable, lastCommitted: lastCommittedEpoch), skipped: skipped)
+        }
+        return candidates.isEmpty ? .startEmpty : .refused(.allDamaged(count: candidates.count), skipped: skipped)
+    }
+
+    /// Newest first; with the preference, all checkpoints before all savepoints. The rest makes the order total.
+    private func precedes(_ left: RestoreCandidate, _ right: RestoreCandidate) -> Bool {
+        let isLeftSavepoint = left.kind.isSavepoint, isRightSavepoint = right.kind.isSavepoint
+        if prefersCheckpoint, isLeftSavepoint != isRightSavepoint { return isRightSavepoint }
+        if left.id != right.id { return left.id > right.id }
+        if isLeftSavepoint != isRightSavepoint { return isRightSavepoint }
+        return left.path < right.path
+    }
+}

@@ -1,0 +1,74 @@
+public import StreamModel
+
+/// One wish for a checkpoint: of the timer, of a user, or of a job whose input has ended.
+public struct TriggerRequest: Sendable, Equatable {
+    public enum Origin: Sendable, Hashable {
+        case timer
+        case user(TriggerToken)
+        case endOfInput
+    }
+    public let origin: Origin
+    public let kind: CheckpointKind
+    public let arrivedAt: EngineInstant
+    /// Tells requests apart that arrived at the same instant; unique in one coordinator.
+    public let sequence: UInt64
+
+    public init(origin: Origin, kind: CheckpointKind, arrivedAt: EngineInstant, sequence: UInt64) {
+        self.origin = origin
+        self.kind = kind
+        self.arrivedAt = arrivedAt
+        self.sequence = sequence
+    }
+
+    public var isPeriodic: Bool { origin == .timer }
+    public var isFinal: Bool { origin == .endOfInput }
+    /// Passes by the limit of concurrent checkpoints: savepoints (rule 1.7, aligned), and the final checkpoint.
+    public var isForced: Bool { kind.isSavepoint || isFinal }
+    public var token: TriggerToken? {
+        if case .user(let token) = origin { token } else { nil }
+    }
+
+    /// Rule 1.3: savepoints first, then forced ones, those of users, older ones. The final checkpoint comes before all.
+    func precedes(_ other: Self) -> Bool {
+        if isFinal != other.isFinal { return isFinal }
+        if kind.isSavepoint != other.kind.isSavepoint { return kind.isSavepoint }
+        if isForced != other.isForced { return isForced }
+        if isPeriodic != other.isPeriodic { return !isPeriodic }
+        if arrivedAt != other.arrivedAt { return arrivedAt < other.arrivedAt }
+        return sequence < other.sequence
+    }
+}
+
+/// Requests that wait for their turn, best first (rule 1.3). At most `capacity`, and of the timer at most one: Flink lets blocked
+/// ticks pile up and works them off back to back, which helps nobody.
+public struct TriggerQueue: Sendable, Equatable {
+    /// Flink's `MAX_QUEUED_REQUESTS`.
+    public static let capacity = 1000
+
+    private var requests: [TriggerRequest] = []
+
+    public init() {}
+
+    public var count: Int { requests.count }
+    public var head: TriggerRequest? { requests.first }
+
+    /// Puts in a request. Returns the one that had no room: the new one, or the worst one in its place; nil = all have room.
+    /// A tick while another waits has no room and nobody to tell.
+    public mutating func insert(_ request: TriggerRequest) -> TriggerRequest? {
+        if request.isPeriodic, requests.contains(where: \.isPeriodic) { return request }
+        if requests.count >= Self.capacity, let worst = requests.last, !worst.isPeriodic, !request.isFinal { return request }
+        let index = requests.firstIndex { request.precedes($0) } ?? requests.endIndex
+        requests.insert(request, at: index)
+        return requests.count > Self.capacity ? requests.removeLast() : nil
+    }
+
+    public mutating func removeHead() -> TriggerRequest? { requests.isEmpty ? nil : requests.removeFirst() }
+
+    public mutating func removePeriodic() { requests.removeAll(where: \.isPeriodic) }
+
+    /// Empties the queue; best first.
+    public mutating func removeAll() -> [TriggerRequest] {
+        defer { requests = [] }
+        return requests
+    }
+}
