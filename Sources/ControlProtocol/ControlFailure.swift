@@ -6,7 +6,7 @@ public import StreamModel
 /// Made by the factory functions below, on the side of the engine; a client rebuilds it from the wire.
 public struct ControlFailure: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Kind: String, Codable, Sendable, CaseIterable {
-        /// The frame is no JSON. The connection is closed.
+        /// The frame is no JSON. The connection goes on with the next line.
         case parse
         /// The frame is longer than the limit. The connection is closed.
         case frameTooLong
@@ -28,8 +28,10 @@ public struct ControlFailure: Error, Sendable, Equatable, CustomStringConvertibl
         case stateChanged
         /// The socket's level does not reach.
         case forbidden
-        /// Too many clients, or too many requests in flight.
+        /// Too many clients. The connection is closed.
         case busy
+        /// The client kept silent too long. The connection is closed.
+        case timedOut
         /// A defect or an I/O error of the engine.
         case `internal`
         /// A kind that a newer engine uses and this client does not know.
@@ -72,6 +74,7 @@ public struct ControlFailure: Error, Sendable, Equatable, CustomStringConvertibl
         case .stateChanged: -32008
         case .forbidden: -32009
         case .busy: -32010
+        case .timedOut: -32011
         case .other: -32099
         }
     }
@@ -161,6 +164,8 @@ extension ControlFailure {
     }
 
     public static func busy(_ problem: String) -> Self { Self(kind: .busy, message: problem) }
+
+    public static func timedOut(_ problem: String) -> Self { Self(kind: .timedOut, message: problem) }
 
     public static func `internal`(_ problem: String) -> Self { Self(kind: .internal, message: problem) }
 }

@@ -1,0 +1,232 @@
+internal import Glibc
+internal import NIOCore
+internal import NIOPosix
+public import ControlProtocol
+public import StreamModel
+
+/// A client's connection to an engine: calls with replies, and reports once subscribed.
+///
+/// Callbacks come on the shared event loop and must not block. `close()` ends it; letting go of the last reference does too. It
+/// does not reconnect: whoever owns it decides when to try again.
+public final class ControlClient: Sendable {
+    /// What the engine said at the beginning.
+    public let hello: HelloReply
+    public let path: String
+
+    private let channel: any Channel
+    private let connection: NIOLoopBound<ClientConnection>
+
+    private init(hello: HelloReply, path: String, channel: any Channel, connection: NIOLoopBound<ClientConnection>) {
+        self.hello = hello
+        self.path = path
+        self.channel = channel
+        self.connection = connection
+    }
+
+    deinit { channel.close(promise: nil) }
+
+    /// Connects and says hello; `completion` is called once. `onReport` is called for each report of a subscription, `onClose`
+    /// once when a connection that was made ends, however it ends.
+    public static func connect(
+        path: String, client: String, timeout: Milliseconds = .seconds(5), onReport: @escaping @Sendable (ReportNotification) -> Void = { _ in },
+        onClose: @escaping @Sendable (ControlClientError) -> Void = { _ in },
+        completion: @escaping @Sendable (Result<ControlClient, ControlClientError>) -> Void
+    ) {
+        let length = path.utf8.count
+        guard length <= SocketPath.maximumLength else { return completion(.failure(.pathTooLong(path: path, length: length))) }
+        let loop = sharedEventLoops.next()
+        let greeting = Greeting(path: path, timeout: timeout, completion: completion)
+        loop.execute {
+            let connection = ClientConnection(path: path, onReport: onReport, onClose: onClose)
+            let bound = NIOLoopBound(connection, eventLoop: loop)
+            ClientBootstrap(group: loop)
+                .connectTimeout(.milliseconds(timeout.count))
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
+                }
+                .connect(unixDomainSocketPath: path)
+                .whenComplete { result in
+                    switch result {
+                    case .success(let channel): greeting.begin(client: client, channel: channel, connection: bound)
+                    case .failure(let error): completion(.failure(connectError(error, path: path, timeout: timeout)))
+                    }
+                }
+        }
+    }
+
+    /// As `connect`, and waits. For commands; never call it on the event loop.
+    public static func connectAndWait(
+        path: String, client: String, timeout: Milliseconds = .seconds(5), onReport: @escaping @Sendable (ReportNotification) -> Void = { _ in },
+        onClose: @escaping @Sendable (ControlClientError) -> Void = { _ in }
+    ) throws(ControlClientError) -> ControlClient {
+        let outcome = sharedEventLoops.next().makePromise(of: Result<ControlClient, ControlClientError>.self)
+        connect(path: path, client: client, timeout: timeout, onReport: onReport, onClose: onClose) { outcome.succeed($0) }
+        return try wait(for: outcome, path: path)
+    }
+
+    /// Sends a request; `completion` is called once, with the reply or the reason why there is none.
+    public func call(
+        _ request: ControlRequest, timeout: Milliseconds = .seconds(10),
+        completion: @escaping @Sendable (Result<ControlReply, ControlClientError>) -> Void
+    ) {
+        channel.eventLoop.execute { [connection] in connection.value.call(request, timeout: timeout, completion: completion) }
+    }
+
+    /// As `call`, and waits. For commands; never call it on the event loop.
+    public func callAndWait(_ request: ControlRequest, timeout: Milliseconds = .seconds(10)) throws(ControlClientError) -> ControlReply {
+        let outcome = channel.eventLoop.makePromise(of: Result<ControlReply, ControlClientError>.self)
+        call(request, timeout: timeout) { outcome.succeed($0) }
+        return try Self.wait(for: outcome, path: path)
+    }
+
+    /// Ends the connection; calls in flight fail as `closed`.
+    public func close() { channel.close(promise: nil) }
+
+    private static func wait<Value: Sendable>(
+        for outcome: EventLoopPromise<Result<Value, ControlClientError>>, path: String
+    ) throws(ControlClientError) -> Value {
+        let result: Result<Value, ControlClientError>
+        do { result = try outcome.futureResult.wait() } catch {
+            // The promise is only ever kept; it is broken if the loop ends, which it does not while the process lives.
+            throw .closed(path: path)
+        }
+        return try result.get()
+    }
+
+    private static func connectError(_ error: any Error, path: String, timeout: Milliseconds) -> ControlClientError {
+        switch error {
+        case let error as IOError: return .connecting(to: path, error.errnoCode)
+        case ChannelError.connectTimeout: return .connectTimedOut(path: path, timeout.count)
+        default: return .system(path: path, errno: EIO)
+        }
+    }
+
+    /// The steps between a connected channel and a client: who is there, and hello.
+    private struct Greeting: Sendable {
+        let path: String
+        let timeout: Milliseconds
+        let completion: @Sendable (Result<ControlClient, ControlClientError>) -> Void
+
+        func begin(client: String, channel: any Channel, connection: NIOLoopBound<ClientConnection>) {
+            guard let provider = channel as? any SocketOptionProvider else { return fail(.closed(path: path), channel) }
+            let credentials: EventLoopFuture<PeerCredentials> = provider.unsafeGetSocketOption(
+                level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
+            credentials.whenComplete { result in
+                guard case .success(let peer) = result else { return fail(.closed(path: path), channel) }
+                if peer.userID != geteuid(), peer.userID != 0, path == SocketPath.standard() {
+                    return fail(.foreignEngine(path: path, owner: peer.userID), channel)
+                }
+                sayHello(client: client, channel: channel, connection: connection)
+            }
+        }
+
+        private func sayHello(client: String, channel: any Channel, connection: NIOLoopBound<ClientConnection>) {
+            let request = ControlRequest.hello(versions: ControlVersion.supported, client: client)
+            connection.value.call(request, timeout: timeout) { result in
+                switch result {
+                case .success(.hello(let hello)):
+                    connection.value.isEstablished = true
+                    completion(.success(ControlClient(hello: hello, path: path, channel: channel, connection: connection)))
+                case .success: fail(.unreadable(path: path, "the engine answered hello with something else"), channel)
+                case .failure(.callTimedOut): fail(.connectTimedOut(path: path, timeout.count), channel)
+                case .failure(let error): fail(error, channel)
+                }
+            }
+        }
+
+        private func fail(_ error: ControlClientError, _ channel: any Channel) {
+            channel.close(promise: nil)
+            completion(.failure(error))
+        }
+    }
+}
+
+/// The client's end of the channel: pairs replies with calls. Lives on the event loop.
+final class ClientConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private struct Call {
+        var completion: @Sendable (Result<ControlReply, ControlClientError>) -> Void
+        var timer: Scheduled<Void>
+    }
+
+    private let path: String
+    private let onReport: @Sendable (ReportNotification) -> Void
+    private let onClose: @Sendable (ControlClientError) -> Void
+    private var context: ChannelHandlerContext?
+    private var decoder = FrameDecoder(maximumLength: FrameLimits.reply.maximumLength)
+    private var calls: [Int64: Call] = [:]
+    private var lastID: Int64 = 0
+    /// Why the connection ends, where this side knows better than "closed".
+    private var closeReason: ControlClientError?
+    private var hasEnded = false
+    /// Hello succeeded: its owner is told when it ends.
+    var isEstablished = false
+
+    init(
+        path: String, onReport: @escaping @Sendable (ReportNotification) -> Void, onClose: @escaping @Sendable (ControlClientError) -> Void
+    ) {
+        self.path = path
+        self.onReport = onReport
+        self.onClose = onClose
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func call(
+        _ request: ControlRequest, timeout: Milliseconds, completion: @escaping @Sendable (Result<ControlReply, ControlClientError>) -> Void
+    ) {
+        guard let context, !hasEnded else { return completion(.failure(closeReason ?? .closed(path: path))) }
+        lastID += 1
+        let id = lastID
+        let frame: [UInt8]
+        do throws(ControlCodecError) { frame = try ControlCodec.encode(request, id: .number(id)) } catch {
+            return completion(.failure(.unreadable(path: path, error.problem)))
+        }
+        let timer = context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(timeout.count)) {
+            self.finish(id, .failure(.callTimedOut(verb: request.verb, timeout.count)))
+        }
+        calls[id] = Call(completion: completion, timer: timer)
+        context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(bytes: frame)), promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        decoder.feed(unwrapInboundIn(data).readableBytesView)
+        do {
+            while let frame = try decoder.nextFrame() { take(try ControlCodec.decodeServerMessage(frame)) }
+        } catch {
+            closeReason = .unreadable(path: path, (error as? ControlCodecError)?.problem ?? "the engine sent a frame that is too long")
+            context.close(promise: nil)
+        }
+    }
+
+    private func take(_ message: ServerMessage) {
+        switch message {
+        case .report(let report): onReport(report)
+        case .reply(.number(let id), let result): finish(id, result.mapError { .failure($0) })
+        // Without an id it concerns the connection as a whole: the engine says why it closes.
+        case .reply(nil, .failure(let failure)): closeReason = .failure(failure)
+        case .reply, .unknown: break
+        }
+    }
+
+    private func finish(_ id: Int64, _ result: Result<ControlReply, ControlClientError>) {
+        guard let call = calls.removeValue(forKey: id) else { return }
+        call.timer.cancel()
+        call.completion(result)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        hasEnded = true
+        self.context = nil
+        let reason = closeReason ?? .closed(path: path)
+        for id in calls.keys.sorted() { finish(id, .failure(reason)) }
+        if isEstablished { onClose(reason) }
+        context.fireChannelInactive()
+    }
+}

@@ -1,0 +1,61 @@
+public import ControlProtocol
+internal import Glibc
+
+/// Why a call did not return a reply: no link to the engine, or the engine said no.
+public enum ControlClientError: Error, Sendable, Equatable, CustomStringConvertible {
+    case pathTooLong(path: String, length: Int)
+    /// Nothing is there.
+    case noSocket(path: String)
+    /// A socket is there, and nobody listens: its engine ended without cleaning up.
+    case notListening(path: String)
+    case notASocket(path: String)
+    case noPermission(path: String)
+    /// The engine at the standard path belongs to another user.
+    case foreignEngine(path: String, owner: UInt32)
+    case connectTimedOut(path: String, Int64)
+    case callTimedOut(verb: ControlVerb, Int64)
+    /// The link ended. A mutating call may or may not have been accepted: ask for its operation id.
+    case closed(path: String)
+    /// The engine sent what this client cannot read.
+    case unreadable(path: String, String)
+    case system(path: String, errno: Int32)
+    /// The engine answered: no.
+    case failure(ControlFailure)
+
+    /// True where the engine was not reached or not understood, false where it answered.
+    public var isLinkFailure: Bool { if case .failure = self { false } else { true } }
+
+    public var description: String {
+        switch self {
+        case .pathTooLong(let path, let length):
+            "socket path is \(length) bytes, the limit is \(SocketPath.maximumLength): \(path)"
+        case .noSocket(let path): "no engine at \(path): there is no socket; start one with 'weir engine' or name another with --socket"
+        case .notListening(let path): "no engine at \(path): the socket is stale, its engine has ended; start it again with 'weir engine'"
+        case .notASocket(let path): "\(path) is not a socket: name the engine's socket with --socket"
+        case .noPermission(let path): "no permission for \(path): it belongs to another user"
+        case .foreignEngine(let path, let owner): "the engine at \(path) runs as uid \(owner), not as you: it is not trusted"
+        case .connectTimedOut(let path, let limit): "the engine at \(path) did not answer within \(limit) ms: it may hang"
+        case .callTimedOut(let verb, let limit): "\(verb.rawValue): no answer within \(limit) ms; the request may still be carried out"
+        case .closed(let path): "the engine at \(path) closed the connection"
+        case .unreadable(let path, let problem): "\(path): \(problem)"
+        case .system(let path, let errno): "cannot connect to \(path): \(String(cString: strerror(errno)))"
+        case .failure(let failure): failure.message
+        }
+    }
+
+    static func connecting(to path: String, _ errno: Int32) -> Self {
+        switch errno {
+        case ENOENT, ENOTDIR: .noSocket(path: path)
+        // Connecting to a regular file is refused in the same way as to a dead socket.
+        case ECONNREFUSED: isSocket(path) ? .notListening(path: path) : .notASocket(path: path)
+        case ENOTSOCK, EPROTOTYPE: .notASocket(path: path)
+        case EACCES, EPERM: .noPermission(path: path)
+        default: .system(path: path, errno: errno)
+        }
+    }
+
+    private static func isSocket(_ path: String) -> Bool {
+        var facts = stat()
+        return stat(path, &facts) == 0 && facts.st_mode & S_IFMT == S_IFSOCK
+    }
+}

@@ -1,0 +1,315 @@
+internal import ControlProtocol
+internal import Glibc
+internal import NIOCore
+internal import StreamModel
+
+/// One client of a server. Lives on the event loop; owns the frame decoder, the count of requests in flight, the one report that
+/// waits to be sent, and the deadlines.
+///
+/// Reading stops while too many requests are in flight or the client does not take its replies, so a client can fill its own
+/// socket buffer and nothing else.
+final class ControlConnection: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let hub: ConnectionHub
+    private let level: AccessLevel
+    private let credentials: PeerCredentials
+    private var context: ChannelHandlerContext?
+    private var decoder: FrameDecoder
+    /// Set once the hub has taken the connection in.
+    private var number: UInt64?
+    /// What `hello` named; nil before.
+    private var client: String?
+    private var requestsInFlight = 0
+    private var isClosing = false
+    private var hasInputEnded = false
+    private var isReadHeld = false
+
+    private var isSubscribed = false
+    private var reportInterval: TimeAmount = .zero
+    private var lastReport: UInt64 = 0
+    private var pendingReport: EncodedReport?
+    private var isReportInFlight = false
+    private var nextReportAt = NIODeadline.now()
+    private var reportTimer: Scheduled<Void>?
+
+    private var writesInFlight = 0
+    private var stallTimer: Scheduled<Void>?
+    private var quietTimer: Scheduled<Void>?
+    private var partialFrameSince: NIODeadline?
+
+    init(hub: ConnectionHub, level: AccessLevel, credentials: PeerCredentials) {
+        self.hub = hub
+        self.level = level
+        self.credentials = credentials
+        decoder = FrameDecoder(maximumLength: hub.limits.frame.maximumLength)
+    }
+
+    // MARK: Life
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.context = context
+        // The operator socket is for the engine's own user; root may do anything anyway.
+        guard level == .viewer || credentials.userID == geteuid() || credentials.userID == 0 else {
+            closeAfter(.refused(nil, "this socket serves uid \(geteuid()), you are uid \(credentials.userID)"))
+            return
+        }
+        number = hub.register(self)
+        guard number != nil else {
+            closeAfter(.busy("the engine serves \(hub.limits.clients) clients already: close one and try again"))
+            return
+        }
+        armQuietTimer()
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if let number { hub.unregister(number, wasSubscribed: isSubscribed) }
+        number = nil
+        isClosing = true
+        pendingReport = nil
+        for timer in [reportTimer, stallTimer, quietTimer] { timer?.cancel() }
+        self.context = nil
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed = event {
+            hasInputEnded = true
+            closeIfDone()
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A broken connection has nobody to tell.
+        context.close(promise: nil)
+    }
+
+    /// Closes at once: the server stops.
+    func closeNow() { context?.close(promise: nil) }
+
+    // MARK: Reading
+
+    func read(context: ChannelHandlerContext) {
+        if isOverloaded { isReadHeld = true } else { context.read() }
+    }
+
+    private var isOverloaded: Bool {
+        requestsInFlight >= hub.limits.requestsInFlight || !(context?.channel.isWritable ?? true)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        resumeReading()
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func resumeReading() {
+        guard !isClosing, !isOverloaded else { return }
+        takeFrames()
+        guard isReadHeld, !isOverloaded else { return }
+        isReadHeld = false
+        context?.read()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isClosing else { return }
+        decoder.feed(unwrapInboundIn(data).readableBytesView)
+        takeFrames()
+    }
+
+    private func takeFrames() {
+        var tookFrame = false
+        while !isClosing, !isOverloaded {
+            do throws(ControlFailure) {
+                guard let frame = try decoder.nextFrame() else { break }
+                tookFrame = true
+                take(RequestDecoder.decode(frame, maximumDepth: hub.limits.frame.maximumDepth))
+            } catch {
+                closeAfter(error)
+            }
+        }
+        if decoder.pendingCount == 0 {
+            partialFrameSince = nil
+        } else if tookFrame || partialFrameSince == nil {
+            partialFrameSince = .now()
+        }
+        if !isClosing { armQuietTimer() }
+        closeIfDone()
+    }
+
+    private func take(_ decoded: DecodedRequest) {
+        guard let id = decoded.id, case .success(let request) = decoded.request else {
+            if case .failure(let failure) = decoded.request { send(.failure(failure), id: decoded.id) }
+            return
+        }
+        guard client != nil || request.verb == .hello else { return send(.failure(.helloExpected(request.verb)), id: id) }
+        guard request.verb.level <= level else { return send(.failure(.forbidden(request.verb)), id: id) }
+        switch request {
+        case .hello(let versions, let client): greet(versions: versions, client: client, id: id)
+        case .subscribe(let interval): subscribe(interval: interval, id: id)
+        default: pass(request, id: id)
+        }
+    }
+
+    private func greet(versions: [Int], client: String, id: RequestID) {
+        guard let version = ControlVersion.negotiate(versions) else { return send(.failure(.version(offered: versions)), id: id) }
+        self.client = client
+        let hello = HelloReply(
+            version: version, engine: hub.handler.currentReport().engine, level: level, maximumFrameLength: hub.limits.frame.maximumLength)
+        send(.success(.hello(hello)), id: id)
+    }
+
+    private func pass(_ request: ControlRequest, id: RequestID) {
+        guard let context, let number, let client else { return }
+        let peer = ControlPeer(
+            connection: number, level: level, userID: credentials.userID, groupID: credentials.groupID, processID: credentials.processID,
+            client: client)
+        requestsInFlight += 1
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        hub.handler.handle(request, peer: peer) { [eventLoop = hub.eventLoop] result in
+            eventLoop.execute { bound.value.finish(result, id: id) }
+        }
+    }
+
+    private func finish(_ result: Result<ControlReply, ControlFailure>, id: RequestID) {
+        requestsInFlight -= 1
+        guard !isClosing else { return }
+        send(result, id: id)
+        armQuietTimer()
+        resumeReading()
+        closeIfDone()
+    }
+
+    // MARK: Writing
+
+    private func send(_ result: Result<ControlReply, ControlFailure>, id: RequestID?) {
+        let frame: [UInt8]
+        do throws(ControlCodecError) { frame = try ControlCodec.encode(result, id: id) } catch {
+            closeAfter(.internal("the reply cannot be encoded: \(error)"))
+            return
+        }
+        write(frame)
+    }
+
+    private func write(_ frame: [UInt8], whenWritten: @escaping () -> Void = {}) {
+        guard let context else { return }
+        writesInFlight += 1
+        if stallTimer == nil { armStallTimer() }
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { _ in
+            self.writesInFlight -= 1
+            self.stallTimer?.cancel()
+            self.stallTimer = nil
+            if self.writesInFlight > 0 { self.armStallTimer() }
+            whenWritten()
+            self.closeIfDone()
+        }
+        context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(bytes: frame)), promise: written)
+    }
+
+    /// Tells the client why, then closes.
+    private func closeAfter(_ failure: ControlFailure) {
+        guard !isClosing, let context else { return }
+        isClosing = true
+        pendingReport = nil
+        // A failure is plain strings: it can always be encoded.
+        let frame = (try? ControlCodec.encode(.failure(failure), id: nil)) ?? []
+        let written = context.eventLoop.makePromise(of: Void.self)
+        written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(bytes: frame)), promise: written)
+        armStallTimer()
+    }
+
+    /// A client that sent its last request and closed its side (as `socat` does) gets its replies first.
+    private func closeIfDone() {
+        guard hasInputEnded, !isClosing, !isSubscribed, requestsInFlight == 0, writesInFlight == 0 else { return }
+        isClosing = true
+        context?.close(promise: nil)
+    }
+
+    // MARK: Reports
+
+    private func subscribe(interval: Milliseconds?, id: RequestID) {
+        reportInterval = interval.map { .milliseconds($0.count) } ?? .zero
+        let sequence = hub.sequence
+        if !isSubscribed {
+            isSubscribed = true
+            hub.countSubscriber()
+        }
+        send(.success(.subscribed(SubscribedReply(sequence: sequence))), id: id)
+        lastReport = sequence == 0 ? 0 : sequence - 1
+        // As above: what cannot be encoded cannot be sent, and the next report may be.
+        guard let bytes = try? ControlCodec.encode(report: hub.handler.currentReport()) else { return }
+        offer(EncodedReport(sequence: sequence, bytes: bytes))
+    }
+
+    /// Takes the place of a report that still waits. Does nothing for a client that does not subscribe.
+    func offer(_ report: EncodedReport) {
+        guard isSubscribed, !isClosing else { return }
+        pendingReport = report
+        sendPendingReport()
+    }
+
+    private func sendPendingReport() {
+        guard let report = pendingReport, !isReportInFlight, !isClosing, let context else { return }
+        let now = NIODeadline.now()
+        guard now >= nextReportAt else {
+            if reportTimer == nil {
+                reportTimer = context.eventLoop.assumeIsolated().scheduleTask(deadline: nextReportAt) {
+                    self.reportTimer = nil
+                    self.sendPendingReport()
+                }
+            }
+            return
+        }
+        pendingReport = nil
+        isReportInFlight = true
+        nextReportAt = now + reportInterval
+        let missed = report.sequence > lastReport + 1 ? report.sequence - lastReport - 1 : 0
+        lastReport = report.sequence
+        write(ControlCodec.frame(report: report.bytes, sequence: report.sequence, missed: missed)) {
+            self.isReportInFlight = false
+            self.sendPendingReport()
+        }
+    }
+
+    // MARK: Deadlines
+
+    /// Cuts off a client that takes nothing of what was written to it.
+    private func armStallTimer() {
+        guard let context else { return }
+        stallTimer?.cancel()
+        stallTimer = context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(hub.limits.stallTimeout.count)) {
+            self.isClosing = true
+            self.context?.close(promise: nil)
+        }
+    }
+
+    /// One deadline at a time: for the whole `hello`, for the rest of a frame, or for any request at all.
+    private func armQuietTimer() {
+        quietTimer?.cancel()
+        quietTimer = nil
+        guard let context, !isClosing, let (wait, problem) = quietLimit() else { return }
+        quietTimer = context.eventLoop.assumeIsolated().scheduleTask(in: wait) { self.closeAfter(.timedOut(problem)) }
+    }
+
+    private func quietLimit() -> (TimeAmount, String)? {
+        let limits = hub.limits
+        if client == nil { return remaining(of: limits.helloTimeout, since: connectedAt, "no hello within \(limits.helloTimeout.count) ms") }
+        if let partialFrameSince {
+            return remaining(of: limits.frameTimeout, since: partialFrameSince, "a frame did not end within \(limits.frameTimeout.count) ms")
+        }
+        guard !isSubscribed, requestsInFlight == 0 else { return nil }
+        return (.milliseconds(limits.idleTimeout.count), "no request within \(limits.idleTimeout.count) ms")
+    }
+
+    private let connectedAt = NIODeadline.now()
+
+    private func remaining(of limit: Milliseconds, since start: NIODeadline, _ problem: String) -> (TimeAmount, String) {
+        (max(.zero, start + .milliseconds(limit.count) - .now()), problem)
+    }
+}

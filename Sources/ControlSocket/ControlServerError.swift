@@ -1,0 +1,32 @@
+internal import Glibc
+
+/// Why a control socket could not be opened for listening.
+public enum ControlServerError: Error, Sendable, Equatable, CustomStringConvertible {
+    case pathTooLong(path: String, length: Int)
+    /// Something else lies at the path; it was left alone.
+    case notASocket(path: String, kind: String)
+    /// Another engine answers there. `processID` is nil where it could not be told.
+    case live(path: String, processID: Int32?)
+    /// Somebody else owns the directory of the socket.
+    case foreignDirectory(path: String, owner: UInt32)
+    /// Others may write to the directory of the socket.
+    case sharedDirectory(path: String, mode: UInt32)
+    case system(operation: String, path: String, errno: Int32)
+
+    public var description: String {
+        switch self {
+        case .pathTooLong(let path, let length):
+            "socket path is \(length) bytes, the limit is \(SocketPath.maximumLength): choose a shorter one than \(path)"
+        case .notASocket(let path, let kind):
+            "\(path) is \(kind), not a socket: it was left alone; remove it or choose another socket path"
+        case .live(let path, let processID):
+            "an engine already listens at \(path)\(processID.map { " (pid \($0))" } ?? ""): stop it or choose another socket path"
+        case .foreignDirectory(let path, let owner):
+            "directory \(path) belongs to uid \(owner), not to you: choose a socket path in a directory of your own"
+        case .sharedDirectory(let path, let mode):
+            "directory \(path) can be written by others (mode \(String(mode, radix: 8))): choose a socket path in a directory with mode 700"
+        case .system(let operation, let path, let errno):
+            "cannot \(operation) \(path): \(String(cString: strerror(errno)))"
+        }
+    }
+}

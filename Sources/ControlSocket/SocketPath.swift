@@ -1,0 +1,67 @@
+internal import Glibc
+
+/// Where a control socket lies in the file system: the standard place, and the checks a path must pass before it is bound.
+public enum SocketPath {
+    /// Longest path of a Unix-domain socket in bytes: `sun_path` less its final zero.
+    public static let maximumLength = 107
+
+    /// The standard socket: `$XDG_RUNTIME_DIR/weir/engine.sock`, else `/run/user/UID/weir/engine.sock` where that directory is
+    /// ours, else `/tmp/weir-UID/engine.sock`. `lookUp` reads the environment.
+    public static func standard(lookUp: (String) -> String? = environmentVariable) -> String {
+        if let runtime = lookUp("XDG_RUNTIME_DIR"), runtime.hasPrefix("/") { return runtime + "/weir/engine.sock" }
+        let user = geteuid()
+        var facts = stat()
+        if lstat("/run/user/\(user)", &facts) == 0, facts.st_mode & S_IFMT == S_IFDIR, facts.st_uid == user {
+            return "/run/user/\(user)/weir/engine.sock"
+        }
+        return "/tmp/weir-\(user)/engine.sock"
+    }
+
+    /// The value of an environment variable of this process; nil where unset or empty.
+    public static func environmentVariable(_ name: String) -> String? {
+        guard let value = getenv(name) else { return nil }
+        let text = String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+
+    static func directory(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    static func checkLength(_ path: String) throws(ControlServerError) {
+        let length = path.utf8.count
+        guard length <= maximumLength else { throw .pathTooLong(path: path, length: length) }
+        guard length > 0, !path.utf8.contains(0) else { throw .system(operation: "use as a socket path", path: path, errno: EINVAL) }
+    }
+
+    /// Makes the directory with mode 0700 where it is missing, and refuses one that somebody else owns or may write to: who can
+    /// write to it can put another socket in our place.
+    static func prepareDirectory(_ directory: String) throws(ControlServerError) {
+        if mkdir(directory, 0o700) != 0 && errno == ENOENT {
+            try prepareParents(of: directory)
+            if mkdir(directory, 0o700) != 0, errno != EEXIST { throw .system(operation: "make the directory", path: directory, errno: errno) }
+        }
+        var facts = stat()
+        guard lstat(directory, &facts) == 0 else { throw .system(operation: "look at the directory", path: directory, errno: errno) }
+        if facts.st_mode & S_IFMT == S_IFLNK {
+            // A link is followed once, as `/var/run` is one; what counts is who owns the directory behind it.
+            guard stat(directory, &facts) == 0 else { throw .system(operation: "look at the directory", path: directory, errno: errno) }
+        }
+        guard facts.st_mode & S_IFMT == S_IFDIR else { throw .system(operation: "use the directory", path: directory, errno: ENOTDIR) }
+        guard facts.st_uid == geteuid() else { throw .foreignDirectory(path: directory, owner: facts.st_uid) }
+        guard facts.st_mode & 0o022 == 0 else { throw .sharedDirectory(path: directory, mode: facts.st_mode & 0o7777) }
+    }
+
+    private static func prepareParents(of directory: String) throws(ControlServerError) {
+        let parent = self.directory(of: directory)
+        guard parent != directory, mkdir(parent, 0o700) != 0 else { return }
+        switch errno {
+        case EEXIST: return
+        case ENOENT:
+            try prepareParents(of: parent)
+            if mkdir(parent, 0o700) != 0, errno != EEXIST { throw .system(operation: "make the directory", path: parent, errno: errno) }
+        default: throw .system(operation: "make the directory", path: parent, errno: errno)
+        }
+    }
+}
