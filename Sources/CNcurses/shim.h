@@ -27,6 +27,10 @@ static inline int curses_set_cell(cchar_t *cell, const wchar_t *text, attr_t att
     return setcchar(cell, text, attributes, 0, &pair);
 }
 
+/* Columns that the C library gives a character; -1 for one that cannot be printed. <wchar.h> hides it without X/Open. */
+extern int wcwidth(wchar_t character);
+static inline int curses_column_count(wchar_t character) { return wcwidth(character); }
+
 /* tigetstr answers -1 or 0 as pointers for "not a string" and "absent"; both become NULL here. */
 static inline const char *curses_capability(const char *name) {
     char *value = tigetstr((char *)name);

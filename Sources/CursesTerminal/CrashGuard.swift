@@ -1,0 +1,86 @@
+internal import Glibc
+
+/// What the crash handler needs, computed beforehand: it may not allocate, lock or call into Swift's runtime.
+private struct CrashRecord {
+    var descriptor: Int32
+    var termios: termios
+    /// Bytes that undo what was done to the terminal, and one line for the operator.
+    var reset: UnsafeMutableRawPointer
+    var resetCount: Int
+    var message: UnsafeMutableRawPointer
+    var messageCount: Int
+}
+
+/// Set while a terminal is in use. Raw memory that is never freed, so that a handler on another thread cannot lose it.
+private nonisolated(unsafe) var crashRecord: UnsafeMutablePointer<CrashRecord>?
+
+/// Puts the terminal back when the process dies of a fault: a Swift trap (SIGILL, SIGTRAP), SIGSEGV, SIGBUS, SIGFPE, SIGABRT, or
+/// `exit` called behind the console's back. Armed and disarmed by the thread that owns the terminal.
+enum CrashGuard {
+    private static let signals = [SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP]
+    private nonisolated(unsafe) static var isRegistered = false
+
+    /// `termios` is the mode to go back to, `reset` the bytes that leave full-screen drawing.
+    static func arm(descriptor: Int32, termios: termios, reset: [UInt8], message: String) {
+        let text = Array(message.utf8)
+        let record = UnsafeMutablePointer<CrashRecord>.allocate(capacity: 1)
+        record.initialize(
+            to: CrashRecord(
+                descriptor: descriptor, termios: termios, reset: copy(reset), resetCount: reset.count, message: copy(text),
+                messageCount: text.count))
+        crashRecord = record
+        useAlternateStack()
+        for signal in signals {
+            var action = sigaction()
+            action.__sigaction_handler.sa_handler = restoreAndDie
+            // SA_RESETHAND: the second time, on any thread, is the default action.
+            action.sa_flags = SA_ONSTACK | Int32(bitPattern: UInt32(SA_RESETHAND))
+            sigfillset(&action.sa_mask)
+            sigaction(signal, &action, nil)
+        }
+        if !isRegistered {
+            isRegistered = true
+            atexit { restoreTerminal(withMessage: false) }
+        }
+    }
+
+    /// The terminal is back in order, or gone: from here on a crash touches nothing.
+    static func disarm() {
+        crashRecord = nil
+        for signal in signals {
+            var action = sigaction()
+            action.__sigaction_handler.sa_handler = SIG_DFL
+            sigaction(signal, &action, nil)
+        }
+    }
+
+    private static func copy(_ bytes: [UInt8]) -> UnsafeMutableRawPointer {
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: max(1, bytes.count), alignment: 1)
+        memory.copyMemory(from: bytes, byteCount: bytes.count)
+        return memory
+    }
+
+    /// A stack of its own for the handler of this thread, so that a stack overflow can be handled.
+    private static func useAlternateStack() {
+        let size = 64 << 10
+        var stack = stack_t()
+        stack.ss_sp = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
+        stack.ss_size = size
+        sigaltstack(&stack, nil)
+    }
+}
+
+/// The crash handler. Async-signal-safe: `write`, `tcsetattr`, `raise`.
+private func restoreAndDie(_ signal: Int32) {
+    restoreTerminal(withMessage: true)
+    // Pending until this handler returns, then fatal: the exit status tells the true signal.
+    raise(signal)
+}
+
+private func restoreTerminal(withMessage: Bool) {
+    guard let record = crashRecord else { return }
+    crashRecord = nil
+    write(record.pointee.descriptor, record.pointee.reset, record.pointee.resetCount)
+    tcsetattr(record.pointee.descriptor, TCSANOW, &record.pointee.termios)
+    if withMessage { write(record.pointee.descriptor, record.pointee.message, record.pointee.messageCount) }
+}

@@ -1,0 +1,330 @@
+@preconcurrency internal import CNcurses
+public import CellGrid
+internal import Glibc
+
+/// A full-screen terminal: keys in, cells out. The one user of ncurses in the process.
+///
+/// One thread makes it, uses it and closes it; nothing here may be called from another (the class is not `Sendable`). While it
+/// is open, the screen is its own, standard error goes to a log, and signals of job control and termination arrive through
+/// `signalDescriptor`. However the process ends, short of SIGKILL, the terminal is put back as it was.
+public final class CursesTerminal {
+    public struct Options: Sendable {
+        /// nil = what NO_COLOR and terminfo say.
+        public var colorDepth: ColorDepth?
+        public var usesASCII = false
+        /// Where standard error goes while the screen is in use; nil = nowhere.
+        public var logPath: String?
+
+        public init(colorDepth: ColorDepth? = nil, usesASCII: Bool = false, logPath: String? = nil) {
+            self.colorDepth = colorDepth
+            self.usesASCII = usesASCII
+            self.logPath = logPath
+        }
+    }
+
+    /// What became of text for the clipboard. Whether the terminal took it cannot be known.
+    public enum CopyOutcome: Sendable, Equatable { case sent, tooLong, unsupported }
+
+    public let colorDepth: ColorDepth
+    public let glyphs: GlyphProfile
+    /// Something that the operator should know once: the terminal type had to be replaced.
+    public let notice: String?
+    /// Readable when keys wait.
+    public let inputDescriptor: Int32
+    /// Readable when signals wait.
+    public var signalDescriptor: Int32 { signals.descriptor }
+    public private(set) var size: Size
+
+    private let screen: OpaquePointer
+    private let files: (input: UnsafeMutablePointer<FILE>, output: UnsafeMutablePointer<FILE>)
+    private let outputDescriptor: Int32
+    private let signals: TerminalSignals
+    private let log: LogRedirection?
+    private let savedTermios: termios
+    private let isTmux: Bool
+    private let term: String
+    private var painter: CellPainter
+    private var decoder: KeyDecoder
+    /// Bytes for the terminal that do not belong to a frame (the clipboard), sent between frames as the line takes them.
+    private var pending: ArraySlice<UInt8> = []
+    private var isOpen = true
+
+    private static let enterPaste = "\u{1b}[?2004h", leavePaste = "\u{1b}[?2004l"
+
+    // MARK: Life
+
+    /// Takes the terminal of standard input and output.
+    public init(_ options: Options = Options()) throws(TerminalError) {
+        guard isatty(STDIN_FILENO) == 1 else { throw .notATerminal(stream: "standard input") }
+        guard isatty(STDOUT_FILENO) == 1 else { throw .notATerminal(stream: "standard output") }
+        let environment = { (name: String) in getenv(name).map { String(cString: $0) } }
+        let traits = TerminalTraits(environment)
+        let candidates = try traits.candidates()
+        let isUTF8 = Locale.adopt(environment)
+        var before = termios()
+        guard tcgetattr(STDIN_FILENO, &before) == 0 else { throw .device(call: "tcgetattr", errno: errno) }
+        let files = try Self.duplicateStreams()
+        // The handlers first: ncurses installs its own where there are none.
+        let signals = try TerminalSignals()
+        guard let (screen, term) = Self.start(candidates, files: files) else {
+            signals.restore()
+            fclose(files.input)
+            fclose(files.output)
+            throw .typeUnknown(candidates[0])
+        }
+        guard curses_capability("cup") != nil else {
+            endwin()
+            delscreen(screen)
+            signals.restore()
+            tcsetattr(STDIN_FILENO, TCSANOW, &before)
+            throw .typeTooSimple(term)
+        }
+        self.screen = screen
+        self.files = files
+        self.signals = signals
+        self.term = term
+        savedTermios = before
+        isTmux = traits.isTmux
+        inputDescriptor = fileno(files.input)
+        outputDescriptor = fileno(files.output)
+        log = LogRedirection(path: options.logPath)
+        notice = term == candidates[0] ? nil : "TERM=\(candidates[0].prefix(40)) is not known on this host; drawing for \(term)"
+        glyphs = TerminalTraits.glyphs(term: term, isUTF8: isUTF8, asksForASCII: options.usesASCII)
+        colorDepth = Self.startColors(traits, asked: options.colorDepth)
+        size = Self.measure(outputDescriptor)
+        painter = CellPainter(depth: colorDepth)
+        decoder = KeyDecoder()
+        configure(traits)
+        CrashGuard.arm(descriptor: outputDescriptor, termios: before, reset: Self.resetBytes(), message: crashMessage(options))
+    }
+
+    /// Puts the terminal back as it was. Calling it again does nothing.
+    public func close() {
+        guard isOpen else { return }
+        isOpen = false
+        sendAside(Self.leavePaste)
+        endwin()
+        CrashGuard.disarm()
+        // ncurses restores the modes it found; this is for those that it does not know of.
+        var before = savedTermios
+        tcsetattr(inputDescriptor, TCSADRAIN, &before)
+        release()
+    }
+
+    /// Leaves a terminal that is gone, without writing to it.
+    public func abandon() {
+        guard isOpen else { return }
+        isOpen = false
+        CrashGuard.disarm()
+        release()
+    }
+
+    deinit { close() }
+
+    private func release() {
+        signals.restore()
+        log?.restore()
+    }
+
+    private static func duplicateStreams() throws(TerminalError) -> (input: UnsafeMutablePointer<FILE>, output: UnsafeMutablePointer<FILE>) {
+        // Descriptors of our own, so that whoever closes or redirects the standard ones does not pull the screen away.
+        let input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+        guard input >= 0, output >= 0, let reader = fdopen(input, "r"), let writer = fdopen(output, "w") else {
+            throw .device(call: "dup", errno: errno)
+        }
+        return (reader, writer)
+    }
+
+    private static func start(
+        _ candidates: [String], files: (input: UnsafeMutablePointer<FILE>, output: UnsafeMutablePointer<FILE>)
+    ) -> (OpaquePointer, String)? {
+        // The size comes from the terminal, not from LINES and COLUMNS, which go stale.
+        use_env(false)
+        use_tioctl(true)
+        for term in candidates {
+            if let screen = newterm(term, files.output, files.input) { return (screen, term) }
+        }
+        return nil
+    }
+
+    private static func startColors(_ traits: TerminalTraits, asked: ColorDepth?) -> ColorDepth {
+        let depth = traits.depth(
+            asked: asked, colors: Int(max(0, tigetnum("colors"))), isDirect: tigetflag("RGB") > 0)
+        // Without colours not even a reset of them is sent.
+        if depth != .none, start_color() == OK { use_default_colors() }
+        return depth
+    }
+
+    private func configure(_ traits: TerminalTraits) {
+        cbreak()
+        noecho()
+        nonl()
+        // ncurses otherwise leaves a frame half drawn when a key waits.
+        typeahead(-1)
+        if !traits.hasOwnEscapeDelay { set_escdelay(traits.escapeDelay) }
+        curs_set(0)
+        adoptInputModes()
+        painter.resize(size)
+        sendAside(Self.enterPaste)
+    }
+
+    /// Ctrl-C and Ctrl-\ are keys here: a signal would go to the whole process group. Ctrl-Z stays with job control.
+    private func adoptInputModes() {
+        var mode = termios()
+        guard tcgetattr(inputDescriptor, &mode) == 0 else { return }
+        withUnsafeMutableBytes(of: &mode.c_cc) { characters in
+            // 0 is _POSIX_VDISABLE: no character.
+            characters[Int(VINTR)] = 0
+            characters[Int(VQUIT)] = 0
+        }
+        tcsetattr(inputDescriptor, TCSANOW, &mode)
+        def_prog_mode()
+    }
+
+    private static func resetBytes() -> [UInt8] {
+        let capabilities = ["sgr0", "op", "rmkx", "cnorm", "rmcup"]
+        var bytes = capabilities.flatMap { name in curses_capability(name).map { withoutPadding(String(cString: $0)) } ?? [] }
+        bytes += Array(leavePaste.utf8)
+        return bytes
+    }
+
+    /// Terminfo writes delays as `$<5/>`; a raw write must not print them.
+    private static func withoutPadding(_ text: String) -> [UInt8] {
+        var bytes: [UInt8] = [], rest = Array(text.utf8)[...]
+        while let first = rest.first {
+            if first == 0x24, rest.dropFirst().first == 0x3c, let end = rest.firstIndex(of: 0x3e) {
+                rest = rest[(end + 1)...]
+            } else {
+                bytes.append(first)
+                rest = rest.dropFirst()
+            }
+        }
+        return bytes
+    }
+
+    private func crashMessage(_ options: Options) -> String {
+        let place = log?.path.map { "; see \($0)" } ?? ""
+        return "\r\nweir: the console crashed; the terminal has been put back, operations go on in the engine\(place)\r\n"
+    }
+
+    // MARK: Painting
+
+    /// Shows a frame: writes what differs from the frame before, in one go; an equal frame writes nothing. Returns false, and
+    /// writes nothing, when the terminal takes no bytes now: paint again later.
+    @discardableResult
+    public func paint(_ frame: CellBuffer, _ styles: StyleSheet) -> Bool {
+        guard isOpen else { return true }
+        guard painter.differs(frame, styles) else { return true }
+        guard pending.isEmpty, isWritable else { return false }
+        painter.paint(frame, styles)
+        return true
+    }
+
+    /// The next frame is painted whole, over whatever stands on the screen.
+    public func invalidate() { painter.invalidate() }
+
+    public func bell() {
+        if isOpen { beep() }
+    }
+
+    /// Sends text to the clipboard of the operator's terminal, between frames.
+    public func copy(_ text: String) -> CopyOutcome {
+        guard term != "linux", !term.hasPrefix("vt") else { return .unsupported }
+        guard let bytes = ClipboardSequence.bytes(for: text, isTmux: isTmux) else { return .tooLong }
+        pending += bytes
+        pump()
+        return .sent
+    }
+
+    /// Bytes wait for the line: ask for writability of `outputDescriptor` and call `pump`.
+    public var hasPendingOutput: Bool { !pending.isEmpty }
+
+    /// Sends what waits, as far as the terminal takes it without blocking.
+    public func pump() {
+        while isOpen, !pending.isEmpty, isWritable {
+            // A terminal that is writable takes this much at once.
+            let chunk = pending.prefix(256)
+            let count = chunk.withUnsafeBytes { write(outputDescriptor, $0.baseAddress, $0.count) }
+            guard count > 0 else { return }
+            pending = pending.dropFirst(count)
+        }
+    }
+
+    private var isWritable: Bool {
+        var descriptor = pollfd(fd: outputDescriptor, events: Int16(POLLOUT), revents: 0)
+        return poll(&descriptor, 1, 0) == 1 && descriptor.revents & Int16(POLLOUT) != 0
+    }
+
+    private func sendAside(_ text: String) {
+        let bytes = Array(text.utf8)
+        // A terminal that is gone shows itself at the next read.
+        _ = write(outputDescriptor, bytes, bytes.count)
+    }
+
+    // MARK: Input
+
+    /// Hands over what was typed and pasted since the last call. `.closed` comes when the terminal is gone.
+    public func readInput(_ deliver: (TerminalInput) -> Void) {
+        guard isOpen else { return }
+        decoder.read(from: painter.inputWindow, deliver)
+        if isGone { deliver(.closed) }
+    }
+
+    /// Forgets what was typed and not yet read.
+    public func flushInput() {
+        decoder.reset()
+        flushinp()
+    }
+
+    /// The other end of the line has hung up. Reading alone would not tell: ncurses takes the end of file for "no key".
+    private var isGone: Bool {
+        var descriptor = pollfd(fd: inputDescriptor, events: Int16(POLLIN), revents: 0)
+        guard poll(&descriptor, 1, 0) == 1 else { return false }
+        return descriptor.revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0
+    }
+
+    // MARK: Signals
+
+    /// Signals since the last call, each kind once.
+    public func drainSignals() -> Set<TerminalSignal> { signals.drain() }
+
+    /// Takes the present size of the window. Returns whether it changed; then the next frame is painted whole.
+    public func adoptSize() -> Bool {
+        let now = Self.measure(outputDescriptor)
+        guard now != size else { return false }
+        size = now
+        resize_term(Int32(max(1, now.rows)), Int32(max(1, now.columns)))
+        painter.resize(now)
+        return true
+    }
+
+    /// Gives the terminal back, stops the process, and takes the terminal again when it is continued.
+    public func suspend() {
+        guard isOpen else { return }
+        sendAside(Self.leavePaste)
+        def_prog_mode()
+        endwin()
+        signals.stopProcess()
+        resume()
+    }
+
+    /// Takes the terminal again after the process was stopped without our doing.
+    public func resume() {
+        guard isOpen else { return }
+        reset_prog_mode()
+        curs_set(0)
+        sendAside(Self.enterPaste)
+        _ = adoptSize()
+        painter.invalidate()
+    }
+
+    /// Columns and rows of the window; terminfo's where the terminal does not tell (a serial line).
+    private static func measure(_ descriptor: Int32) -> Size {
+        var window = winsize()
+        if ioctl(descriptor, UInt(TIOCGWINSZ), &window) == 0, window.ws_col > 0, window.ws_row > 0 {
+            return Size(columns: Int(window.ws_col), rows: Int(window.ws_row))
+        }
+        let columns = tigetnum("cols"), rows = tigetnum("lines")
+        return Size(columns: columns > 0 ? Int(columns) : 80, rows: rows > 0 ? Int(rows) : 24)
+    }
+}

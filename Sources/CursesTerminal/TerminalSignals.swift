@@ -1,0 +1,104 @@
+internal import Glibc
+
+/// What happened to the process, in the words of the console.
+public enum TerminalSignal: Sendable, Hashable {
+    /// The window has another size.
+    case resized
+    /// Ctrl-Z, or `kill -TSTP`.
+    case suspend
+    /// The process was stopped from outside and goes on.
+    case resumed
+    /// SIGTERM, SIGINT or SIGQUIT: leave in order.
+    case terminate
+    /// The line is gone: leave without touching the terminal.
+    case hangup
+}
+
+/// The write end of the signal pipe. A plain number, set before the first handler is installed: all a handler touches.
+private nonisolated(unsafe) var signalPipeWriteEnd: Int32 = -1
+
+/// Turns signals into bytes of a pipe, which the event loop reads when it gets to it. One instance at a time; made and used by
+/// the thread that owns the terminal. Handlers run on whichever thread the kernel picks and only `write`.
+final class TerminalSignals {
+    let descriptor: Int32
+    private let writeEnd: Int32
+    private var saved: [(signal: Int32, action: sigaction)] = []
+    private static let meanings: [Int32: TerminalSignal] = [
+        SIGWINCH: .resized, SIGTSTP: .suspend, SIGCONT: .resumed, SIGTERM: .terminate, SIGINT: .terminate, SIGQUIT: .terminate,
+        SIGHUP: .hangup,
+    ]
+
+    /// Installs the handlers. Must come before ncurses starts: it leaves signals alone that have one.
+    init() throws(TerminalError) {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { throw .device(call: "pipe", errno: errno) }
+        for end in ends {
+            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+            _ = fcntl(end, F_SETFL, O_NONBLOCK)
+        }
+        (descriptor, writeEnd) = (ends[0], ends[1])
+        signalPipeWriteEnd = writeEnd
+        for signal in Self.meanings.keys { install(signal) }
+    }
+
+    /// Puts the former actions back.
+    func restore() {
+        guard signalPipeWriteEnd == writeEnd else { return }
+        for (signal, var action) in saved { sigaction(signal, &action, nil) }
+        saved = []
+        signalPipeWriteEnd = -1
+        close(writeEnd)
+        close(descriptor)
+    }
+
+    /// What came since the last call, each kind once.
+    func drain() -> Set<TerminalSignal> {
+        var seen: Set<TerminalSignal> = []
+        var bytes = [UInt8](repeating: 0, count: 256)
+        while true {
+            let count = read(descriptor, &bytes, bytes.count)
+            guard count > 0 else { return seen }
+            for byte in bytes.prefix(count) { Self.meanings[Int32(byte)].map { _ = seen.insert($0) } }
+        }
+    }
+
+    /// Stops the process as Ctrl-Z would have without our handler; returns when it is continued. Synchronous: the signal is
+    /// raised on this thread.
+    func stopProcess() {
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = SIG_DFL
+        sigaction(SIGTSTP, &action, nil)
+        raise(SIGTSTP)
+        arm(SIGTSTP)
+        // Continuing has been seen by returning from here.
+        let later = drain().subtracting([.resumed, .suspend])
+        for (signal, meaning) in Self.meanings where later.contains(meaning) && signal != SIGINT && signal != SIGQUIT { note(signal) }
+    }
+
+    private func install(_ signal: Int32) {
+        var former = sigaction()
+        guard sigaction(signal, nil, &former) == 0 else { return }
+        // A signal that was ignored at start (nohup, a shell without job control) stays ignored.
+        if unsafeBitCast(former.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self), signal != SIGWINCH {
+            return
+        }
+        saved.append((signal, former))
+        arm(signal)
+    }
+
+    private func arm(_ signal: Int32) {
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = note
+        action.sa_flags = SA_RESTART
+        sigfillset(&action.sa_mask)
+        sigaction(signal, &action, nil)
+    }
+}
+
+/// The signal handler: one byte into the pipe. A full pipe has the news in it already.
+private func note(_ signal: Int32) {
+    let code = errno
+    var byte = UInt8(truncatingIfNeeded: signal)
+    write(signalPipeWriteEnd, &byte, 1)
+    errno = code
+}
