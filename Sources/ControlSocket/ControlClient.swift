@@ -44,7 +44,8 @@ public final class ControlClient: Sendable {
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
                 }
-                .connect(unixDomainSocketPath: path)
+                // Not by path: NIO takes four bytes fewer than the kernel.
+                .connect(to: SocketAddress(SocketPath.address(of: path)))
                 .whenComplete { result in
                     switch result {
                     case .success(let channel): greeting.begin(client: client, channel: channel, connection: bound)

@@ -128,13 +128,8 @@ struct SocketBinding: Sendable {
         return credentials.processID
     }
 
-    /// Calls `body` with the address of `path`, whose length was checked before.
     private static func withAddress<Result>(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { target in
-            target.copyBytes(from: path.utf8.prefix(SocketPath.maximumLength))
-        }
+        var address = SocketPath.address(of: path)
         return withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
         }

@@ -29,6 +29,14 @@ public enum SocketPath {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
+    /// The kernel's form of a path whose length was checked before.
+    static func address(of path: String) -> sockaddr_un {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix(maximumLength)) }
+        return address
+    }
+
     static func checkLength(_ path: String) throws(ControlServerError) {
         let length = path.utf8.count
         guard length <= maximumLength else { throw .pathTooLong(path: path, length: length) }

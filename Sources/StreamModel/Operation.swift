@@ -104,6 +104,14 @@ public struct RestartOptions: Codable, Sendable, Equatable {
     public var cancelsFirst = false
 
     public init(path: String? = nil) { self.path = path }
+
+    private enum CodingKeys: String, CodingKey {
+        case path = "from"
+        case claim
+        case allowsUnmatchedState = "allowUnmatched"
+        case parallelism
+        case cancelsFirst = "cancelFirst"
+    }
 }
 
 /// An operation as the engine knows it. Survives the client that asked.
