@@ -16,6 +16,7 @@ public final class CheckpointAttempt: Sendable {
     private struct State {
         var phase = Phase.open
         var finished: [String: StateFileEntry] = [:]
+        var hasLeft = false
     }
 
     private let job: JobID
@@ -36,7 +37,16 @@ public final class CheckpointAttempt: Sendable {
         self.onEnd = onEnd
     }
 
-    deinit { onEnd(id) }
+    deinit { leave() }
+
+    /// Once only: the number may be in use again by then.
+    private func leave() {
+        let isFirst = state.withLock { state in
+            defer { state.hasLeft = true }
+            return !state.hasLeft
+        }
+        if isFirst { onEnd(id) }
+    }
 
     /// Makes the file `<name>.state` and writes its header.
     /// - Parameters:
@@ -77,7 +87,7 @@ public final class CheckpointAttempt: Sendable {
             throw error
         }
         state.withLock { $0.phase = .committed }
-        onEnd(id)
+        leave()
     }
 
     private func validate(_ manifest: CheckpointManifest, _ finished: [String: StateFileEntry]) throws(StoreError) {
@@ -116,6 +126,6 @@ public final class CheckpointAttempt: Sendable {
         if isOver { return }
         try SnapshotDirectory(path: path, disk: disk).remove()
         state.withLock { $0.phase = .abandoned }
-        onEnd(id)
+        leave()
     }
 }

@@ -62,11 +62,19 @@ struct Disk: Sendable {
     private func makeDirectoryIfParentExists(_ path: String) throws(StoreError) -> Bool {
         do throws(StoreError) {
             // The name may be there but not yet durable, if an engine died in between: sync in either case.
-            _ = try makeDirectory(path)
-            try syncDirectory(StorePath.parent(path))
+            let isNew = try makeDirectory(path)
+            try syncParent(of: path, isNew: isNew)
             return true
         } catch {
             if case .inputOutput(_, .makeDirectory, SystemErrorNumber.noEntry) = error { return false }
+            throw error
+        }
+    }
+
+    /// A parent that may not be read cannot be synced; a directory found under it is of others' making.
+    private func syncParent(of path: String, isNew: Bool) throws(StoreError) {
+        do throws(StoreError) { try syncDirectory(StorePath.parent(path)) } catch {
+            if !isNew, case .inputOutput(_, .open, SystemErrorNumber.accessDenied) = error { return }
             throw error
         }
     }

@@ -89,7 +89,7 @@ enum LogFormat {
         while let newline = bytes[start...].firstIndex(of: 0x0A) {
             guard let record = record(bytes[start..<newline]) else {
                 if newline + 1 == bytes.count { break }
-                throw .malformed(path: path, offset: start, reason: "record \(records.count + 1) has a wrong checksum")
+                throw .damagedRecord(path: path, offset: start, reason: "record \(records.count + 1) has a wrong checksum")
             }
             records.append(record)
             start = newline + 1

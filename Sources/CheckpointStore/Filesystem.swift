@@ -91,6 +91,7 @@ public protocol Filesystem: Sendable {
 enum SystemErrorNumber {
     static let noEntry: Int32 = 2
     static let inputOutput: Int32 = 5
+    static let accessDenied: Int32 = 13
     static let exists: Int32 = 17
     static let notDirectory: Int32 = 20
     static let noSpace: Int32 = 28

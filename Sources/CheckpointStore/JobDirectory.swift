@@ -158,7 +158,7 @@ public final class JobDirectory: Sendable {
         guard let bytes = try disk.readWhole(highestIDPath, maximum: 64) else { return nil }
         let parsed = try LogFormat.parse(bytes, path: highestIDPath)
         guard parsed.end == bytes.count, parsed.records.count == 1, let number = UInt64(parsed.records[0]) else {
-            throw .malformed(path: highestIDPath, offset: parsed.end, reason: "it does not hold one checkpoint number")
+            throw .damagedRecord(path: highestIDPath, offset: parsed.end, reason: "it does not hold one checkpoint number")
         }
         return CheckpointID(number)
     }
@@ -201,8 +201,7 @@ public final class JobDirectory: Sendable {
     ///   - dryRun: only tell.
     public func sweep(live: Set<CheckpointID>, olderThan cutoff: WallTime, dryRun: Bool) throws(StoreError) -> [SweptFile] {
         try requireOpen()
-        let inFlight = state.withLock { $0.inFlight }
-        let sweep = Sweep(path: path, disk: disk, live: live.union(inFlight), cutoff: cutoff)
+        let sweep = Sweep(path: path, disk: disk, cutoff: cutoff) { [self] in live.union(state.withLock { $0.inFlight }) }
         let garbage = try sweep.mark()
         if !dryRun { try sweep.remove(garbage) }
         return garbage.files

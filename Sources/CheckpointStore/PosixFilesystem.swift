@@ -73,7 +73,8 @@ public struct PosixFilesystem: Filesystem {
     public func size(of file: OpenFile) throws(FilesystemError) -> UInt64 {
         var information = stat()
         _ = try retrying(.examine) { fstat(file.descriptor, &information) }
-        guard information.st_mode & S_IFMT == S_IFREG else { throw FilesystemError(.read, errno: EINVAL) }
+        let kind = information.st_mode & S_IFMT
+        guard kind == S_IFREG else { throw FilesystemError(.read, errno: kind == S_IFDIR ? EISDIR : EINVAL) }
         return UInt64(clamping: information.st_size)
     }
 

@@ -16,6 +16,8 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case checksumMismatch(path: String, expected: UInt32, found: UInt32)
     /// The bytes are whole but say something impossible.
     case malformed(path: String, offset: Int, reason: String)
+    /// The same of a small record of the store's own: a log, the highest checkpoint number.
+    case damagedRecord(path: String, offset: Int, reason: String)
     /// A sound file in the wrong place: it belongs to another job, checkpoint, role or name.
     case misdirected(path: String, field: String, expected: String, found: String)
     /// The manifest lists it, and it is not there.
@@ -49,7 +51,7 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     public var path: String {
         switch self {
         case .notFound(let path), .noManifest(let path), .foreignFormat(let path, _), .unsupportedVersion(let path, _, _),
-            .wrongLength(let path, _, _), .checksumMismatch(let path, _, _), .malformed(let path, _, _), .misdirected(let path, _, _, _),
+            .wrongLength(let path, _, _), .checksumMismatch(let path, _, _), .malformed(let path, _, _), .damagedRecord(let path, _, _), .misdirected(let path, _, _, _),
             .missingFile(let path, _), .tooLarge(let path, _, _), .owned(let path, _), .checkpointExists(let path), .inFlight(let path),
             .savepointNamesExhausted(let path), .invalidName(let path, _), .invalidManifest(let path, _), .closed(let path),
             .belowFreeSpaceFloor(let path, _, _), .syncFailed(let path, _), .inputOutput(let path, _, _):
@@ -83,6 +85,8 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
                 + "choose another checkpoint."
         case .malformed(let path, let offset, let reason):
             "\(path) is damaged at byte \(offset): \(reason); it was left as it is; choose another checkpoint."
+        case .damagedRecord(let path, let offset, let reason):
+            "\(path) is damaged at byte \(offset): \(reason); it was left as it is; move it away to begin it anew."
         case .misdirected(let path, let field, let expected, let found):
             "\(path) is not the file that belongs there: its \(field) is \(found), \(expected) is due; it was left as it is; "
                 + "choose another checkpoint."

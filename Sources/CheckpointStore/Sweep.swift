@@ -26,23 +26,24 @@ public struct SweptFile: Hashable, Sendable {
 struct Sweep {
     struct Garbage {
         var files: [SweptFile] = []
-        /// Directories of incomplete checkpoints, removed if nothing is left in them.
-        var directories: [String] = []
+        /// Incomplete checkpoints, removed if nothing is left in their directories.
+        var incomplete: [CheckpointID] = []
     }
 
     let path: String
     let disk: Disk
-    let live: Set<CheckpointID>
     let cutoff: WallTime
+    /// Asked after the directory was listed, so that an attempt that is listed is known.
+    let live: () -> Set<CheckpointID>
 
     func mark() throws(StoreError) -> Garbage {
         var garbage = Garbage()
         var isComplete = true
-        for name in try disk.list(path) {
-            guard let id = StorePath.checkpointID(name), !live.contains(id) else { continue }
-            let snapshot = SnapshotDirectory(path: StorePath.join(path, name), disk: disk)
+        let names = try disk.list(path)
+        let live = live()
+        for id in names.compactMap(StorePath.checkpointID) where !live.contains(id) {
             do throws(StoreError) {
-                try mark(snapshot, &garbage)
+                try mark(id, &garbage)
             } catch {
                 // What cannot be read is kept, and so is all that it might refer to.
                 isComplete = false
@@ -54,14 +55,19 @@ struct Sweep {
         return garbage
     }
 
-    private func mark(_ snapshot: SnapshotDirectory, _ garbage: inout Garbage) throws(StoreError) {
+    private func directory(_ id: CheckpointID) -> SnapshotDirectory {
+        SnapshotDirectory(path: StorePath.join(path, StorePath.checkpointDirectory(id)), disk: disk)
+    }
+
+    private func mark(_ id: CheckpointID, _ garbage: inout Garbage) throws(StoreError) {
+        let snapshot = directory(id)
         guard let status = try disk.status(snapshot.path), status.kind == .directory else { return }
         if let manifest = try snapshot.readManifest() {
             let listed = Set(manifest.files.map(\.name))
             garbage.files += try removable(in: snapshot.path, reason: .unlisted, listed.contains)
         } else if status.modifiedAt < cutoff {
             garbage.files += try removable(in: snapshot.path, reason: .incomplete) { _ in false }
-            garbage.directories.append(snapshot.path)
+            garbage.incomplete.append(id)
         }
     }
 
@@ -80,7 +86,7 @@ struct Sweep {
 
     func remove(_ garbage: Garbage) throws(StoreError) {
         for file in garbage.files { try disk.unlink(file.path) }
-        for directory in garbage.directories { try SnapshotDirectory(path: directory, disk: disk).removeIfEmpty() }
-        if !garbage.directories.isEmpty { try disk.syncDirectory(path) }
+        for id in garbage.incomplete { try directory(id).removeIfEmpty() }
+        if !garbage.incomplete.isEmpty { try disk.syncDirectory(path) }
     }
 }

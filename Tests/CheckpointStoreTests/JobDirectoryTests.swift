@@ -1,0 +1,371 @@
+import CheckpointStore
+import StreamModel
+import Testing
+
+/// The job's directory on the real disk: ownership, numbers, attempts, removal and sweep.
+@Suite struct JobDirectoryTests {
+    private let temporary = TemporaryDirectory()
+    private let later = WallTime(milliseconds: .max)
+
+    private var jobPath: String { "\(temporary.path)/\(Samples.job)" }
+
+    private func open(floor: UInt64 = 0) throws(StoreError) -> JobDirectory {
+        try JobDirectory(root: temporary.path, job: Samples.job, freeSpaceFloor: floor)
+    }
+
+    private func begin(_ directory: JobDirectory, _ id: UInt64) throws(StoreError) -> CheckpointAttempt {
+        try directory.begin(CheckpointID(id))
+    }
+
+    private func names(_ path: String) -> [String] { try! PosixFilesystem().list(path).sorted() }
+
+    // MARK: Ownership
+
+    @Test("A second owner is refused, with the process that has the directory, until the first lets go")
+    func ownership() throws {
+        let first = try open()
+        let lock = jobPath + "/.lock"
+        #expect(throws: StoreError.owned(path: lock, processID: PosixFilesystem().processID)) { try open() }
+        first.close()
+        let second = try open()
+        #expect(throws: StoreError.closed(path: jobPath)) { try begin(first, 1) }
+        first.close()
+        #expect(throws: StoreError.self) { try open() }
+        second.close()
+    }
+
+    @Test("Releasing the owner gives the directory up; another job is free")
+    func ownershipByRelease() throws {
+        do { _ = try open() }
+        let directory = try open()
+        _ = try JobDirectory(root: temporary.path, job: Samples.otherJob)
+        _ = directory
+    }
+
+    @Test("Directories above are made, and a file in the way is named")
+    func makesDirectories() throws {
+        let deep = temporary.path + "/a/b/c"
+        let directory = try JobDirectory(root: deep + "/", job: Samples.job)
+        #expect(directory.path == "\(deep)/\(Samples.job)")
+        #expect(names(directory.path) == [".lock", "shared", "taskowned"])
+        Plain.write(temporary.path + "/file", [])
+        #expect(throws: StoreError.inputOutput(path: temporary.path + "/file/x", operation: .makeDirectory, errno: 20)) {
+            try JobDirectory(root: temporary.path + "/file/x", job: Samples.job)
+        }
+    }
+
+    @Test("A link in the place of a checkpoint directory is never followed")
+    func linkedDirectory() throws {
+        let directory = try open()
+        let elsewhere = temporary.path + "/elsewhere"
+        try PosixFilesystem().makeDirectory(elsewhere)
+        Plain.write(elsewhere + "/precious.state", [1])
+        makeLink(from: jobPath + "/chk-1", to: elsewhere)
+        #expect(throws: StoreError.self) { try begin(directory, 1) }
+        #expect(throws: StoreError.self) { try directory.discard(CheckpointID(1)) }
+        _ = try directory.sweep(live: [], olderThan: later, dryRun: false)
+        #expect(throws: FilesystemError(.remove, errno: 20)) { try PosixFilesystem().unlink(jobPath + "/chk-1/precious.state") }
+        #expect(names(elsewhere) == ["precious.state"])
+    }
+
+    // MARK: Attempts
+
+    @Test("An attempt is invisible until it is committed")
+    func commit() throws {
+        let directory = try open()
+        let attempt = try begin(directory, 1)
+        let manifest = try Samples.writeStateFiles(attempt)
+        #expect(try directory.completed().map(\.condition) == [.incomplete])
+        try attempt.commit(manifest)
+        #expect(try directory.completed().map(\.summary) == [CheckpointSummary(manifest)])
+        #expect(throws: StoreError.closed(path: attempt.path)) { try attempt.commit(manifest) }
+        #expect(throws: StoreError.closed(path: attempt.path)) { try attempt.createStateFile(role: "r", name: "x") }
+        try attempt.abandon()
+        #expect(try directory.completed().count == 1)
+    }
+
+    @Test("An abandoned attempt leaves nothing, also with files half written")
+    func abandon() throws {
+        let directory = try open()
+        let attempt = try begin(directory, 1)
+        _ = try Samples.writeStateFiles(attempt)
+        let half = try attempt.createStateFile(role: "r", name: "half")
+        try half.append([UInt8](repeating: 7, count: 3_000_000))
+        try attempt.abandon()
+        try attempt.abandon()
+        #expect(!Plain.exists(attempt.path))
+        #expect(throws: StoreError.closed(path: attempt.path)) { try half.finish() }
+        #expect(throws: StoreError.closed(path: attempt.path)) { try attempt.commit(Samples.empty(1)) }
+        #expect(try directory.highestID() == CheckpointID(1))
+    }
+
+    @Test("A manifest that does not fit its attempt is refused before anything is written")
+    func wrongManifest() throws {
+        let directory = try open()
+        func refuses(_ id: UInt64, _ spoil: (inout CheckpointManifest) -> Void) throws {
+            let attempt = try begin(directory, id)
+            var manifest = try Samples.writeStateFiles(attempt)
+            spoil(&manifest)
+            #expect { try attempt.commit(manifest) } throws: { error in
+                if case .invalidManifest(attempt.path, _)? = error as? StoreError { true } else { false }
+            }
+            #expect(names(attempt.path) == ["count-0.state", "count-1.state"])
+            try attempt.abandon()
+        }
+        try refuses(1) { $0.job = Samples.otherJob }
+        try refuses(2) { $0.checkpoint = CheckpointID(99) }
+        try refuses(3) { $0.kind = .savepoint }
+        try refuses(4) { $0.files[0].crc32c ^= 1 }
+        try refuses(5) { $0.files.removeLast() }
+        try refuses(6) { $0.operators[0].parallelism = 0 }
+    }
+
+    @Test("Names that lead out of the directory are refused", arguments: ["", "../x", "a/b", ".hidden", "a b", String(repeating: "x", count: 200)])
+    func refusesName(_ name: String) throws {
+        let attempt = try begin(try open(), 1)
+        #expect(throws: StoreError.invalidName(path: attempt.path, name: name)) { try attempt.createStateFile(role: "r", name: name) }
+    }
+
+    @Test("A state file keeps its offsets through the buffer, and two of one name are refused")
+    func stateFiles() throws {
+        let attempt = try begin(try open(), 1)
+        let writer = try attempt.createStateFile(role: "r", name: "a")
+        #expect(throws: StoreError.inputOutput(path: attempt.path + "/a.state", operation: .create, errno: 17)) {
+            try attempt.createStateFile(role: "r", name: "a")
+        }
+        let start = writer.offset
+        var expected: [UInt8] = []
+        var random = SplitMix(seed: 3)
+        for size in [0, 1, 1000, 1 << 20, (1 << 20) - 1, 1, 2_500_000, 5] {
+            let piece = (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+            try writer.append(piece)
+            expected += piece
+            #expect(writer.offset == start + UInt64(expected.count))
+        }
+        let entry = try writer.finish()
+        #expect(throws: StoreError.closed(path: attempt.path + "/a.state")) { try writer.append([1]) }
+        var manifest = Samples.empty(1)
+        manifest.files = [entry]
+        try attempt.commit(manifest)
+        let snapshot = try Snapshot.load(path: attempt.path)
+        #expect(try snapshot.read(file: entry.name, offset: start, length: expected.count) == expected)
+    }
+
+    @Test("What a failed attempt left is taken away by the next of its number; strange files are set aside")
+    func leftovers() throws {
+        var directory = try open()
+        _ = try Samples.writeStateFiles(try begin(directory, 1))
+        Plain.write(jobPath + "/chk-1/_metadata.tmp", [1, 2])
+        directory.close()
+        directory = try open()
+        try Samples.write(try begin(directory, 1))
+        #expect(try Samples.difference(try Snapshot.load(path: jobPath + "/chk-1"), CheckpointID(1)) == nil)
+
+        try PosixFilesystem().makeDirectory(jobPath + "/chk-9")
+        Plain.write(jobPath + "/chk-9/notes.txt", [1])
+        try Samples.write(try begin(directory, 9))
+        #expect(names(jobPath + "/chk-9.aside-1") == ["notes.txt"])
+        #expect(throws: StoreError.checkpointExists(path: jobPath + "/chk-9")) { try begin(directory, 9) }
+    }
+
+    @Test("Two attempts of one number at once are refused, also savepoints")
+    func twice() throws {
+        let directory = try open()
+        let attempt = try begin(directory, 1)
+        #expect(throws: StoreError.inFlight(path: jobPath + "/chk-1")) { try begin(directory, 1) }
+        #expect(throws: StoreError.inFlight(path: jobPath + "/chk-1")) { try directory.discard(CheckpointID(1)) }
+        #expect(throws: StoreError.inFlight(path: temporary.path)) { try directory.beginSavepoint(CheckpointID(1), in: temporary.path) { 0 } }
+        try attempt.abandon()
+        let second = try begin(directory, 1)
+        withExtendedLifetime(attempt) {}
+        #expect(throws: StoreError.inFlight(path: jobPath + "/chk-1")) { try begin(directory, 1) }
+        try second.abandon()
+    }
+
+    @Test("Below the floor of free space no checkpoint begins")
+    func floor() throws {
+        let directory = try open(floor: .max)
+        #expect {
+            try begin(directory, 1)
+        } throws: { error in
+            guard case .belowFreeSpaceFloor(let path, _, .max)? = error as? StoreError else { return false }
+            return path == jobPath
+        }
+        #expect(!Plain.exists(jobPath + "/chk-1"))
+    }
+
+    // MARK: Savepoints
+
+    @Test("Savepoints are named as in Flink, and ten taken names are the end")
+    func savepoints() throws {
+        let directory = try open()
+        let target = temporary.path + "/savepoints/today"
+        let attempt = try directory.beginSavepoint(CheckpointID(1), in: target) { 0xFFFF_0000_0000_00AB }
+        #expect(attempt.path == target + "/savepoint-012345-0000000000ab")
+        try Samples.write(attempt, kind: .savepoint)
+        #expect(try Samples.difference(try Snapshot.load(path: attempt.path), CheckpointID(1)) == nil)
+
+        var calls = 0
+        #expect(throws: StoreError.savepointNamesExhausted(directory: target)) {
+            try directory.beginSavepoint(CheckpointID(2), in: target) {
+                calls += 1
+                return 0xAB
+            }
+        }
+        #expect(calls == 10)
+        var names = [0xAB, 0xAB, 0xCD] as [UInt64]
+        let next = try directory.beginSavepoint(CheckpointID(2), in: target) { names.removeFirst() }
+        #expect(next.path.hasSuffix("-0000000000cd"))
+        try next.abandon()
+        #expect(!Plain.exists(next.path))
+    }
+
+    // MARK: Numbers
+
+    @Test("The highest number counts failed, abandoned, discarded and set-aside checkpoints and savepoints")
+    func highestID() throws {
+        var directory = try open()
+        #expect(try directory.highestID() == nil)
+        try Samples.write(try begin(directory, 1))
+        try begin(directory, 2).abandon()
+        #expect(try directory.highestID() == CheckpointID(2))
+        try Samples.write(try directory.beginSavepoint(CheckpointID(3), in: temporary.path) { 1 }, kind: .savepoint)
+        try directory.discard(CheckpointID(1))
+        directory.close()
+        directory = try open()
+        #expect(try directory.highestID() == CheckpointID(3))
+        for name in ["chk-7.aside-1", "chk-007", "chk-", "chk--1", "chk-99999999999999999999", "other-50"] {
+            try PosixFilesystem().makeDirectory(jobPath + "/" + name)
+        }
+        #expect(try directory.highestID() == CheckpointID(7))
+        try PosixFilesystem().makeDirectory(jobPath + "/chk-10")
+        #expect(try directory.highestID() == CheckpointID(10))
+    }
+
+    @Test("A damaged record of the highest number is an error, not a smaller number")
+    func damagedHighestID() throws {
+        let directory = try open()
+        try Samples.write(try begin(directory, 12))
+        let path = jobPath + "/.highest-checkpoint-id"
+        var bytes = Plain.read(path)
+        bytes[10] ^= 1
+        Plain.write(path, bytes)
+        #expect { try directory.highestID() } throws: { ($0 as? StoreError)?.path == path }
+        #expect { try begin(directory, 13) } throws: { ($0 as? StoreError)?.path == path }
+    }
+
+    // MARK: Listing and removal
+
+    @Test("The listing tells valid, damaged and incomplete apart and changes nothing")
+    func listing() throws {
+        let directory = try open()
+        for id in [10, 9, 2] as [UInt64] { try Samples.write(try begin(directory, id)) }
+        let open = try begin(directory, 11)
+        var bytes = Plain.read(jobPath + "/chk-9/count-1.state")
+        bytes[bytes.count / 2] ^= 1
+        Plain.write(jobPath + "/chk-9/count-1.state", bytes)
+        try PosixFilesystem().rename(jobPath + "/chk-2", to: jobPath + "/chk-3", replacing: true)
+
+        let found = try directory.completed()
+        #expect(found.map(\.id.rawValue) == [3, 9, 10, 11])
+        guard case .damaged(.misdirected(_, "checkpoint", "3", "2")) = found[0].condition else { return #expect(Bool(false), "\(found[0])") }
+        guard case .damaged(.checksumMismatch(let path, _, _)) = found[1].condition else { return #expect(Bool(false), "\(found[1])") }
+        #expect(path == jobPath + "/chk-9/count-1.state")
+        #expect(found[2].summary?.stateSize == 600)
+        #expect(found[3].condition == .incomplete)
+        #expect(try directory.completed(verification: .lengths)[1].summary != nil)
+        #expect(Plain.read(jobPath + "/chk-9/count-1.state") == bytes)
+        try open.abandon()
+    }
+
+    @Test("A discarded checkpoint is gone as a whole; again is no error; strange files keep the directory")
+    func discard() throws {
+        let directory = try open()
+        for id in 1...3 as ClosedRange<UInt64> { try Samples.write(try begin(directory, id)) }
+        try directory.discard(CheckpointID(1))
+        try directory.discard(CheckpointID(1))
+        try directory.discard(CheckpointID(77))
+        Plain.write(jobPath + "/chk-2/notes.txt", [1])
+        try directory.discard(CheckpointID(2))
+        #expect(names(jobPath + "/chk-2") == ["notes.txt"])
+        #expect(try directory.completed().filter { $0.summary != nil }.map(\.id.rawValue) == [3])
+    }
+
+    @Test("A checkpoint whose manifest cannot be read is not discarded")
+    func discardDamaged() throws {
+        let directory = try open()
+        try Samples.write(try begin(directory, 1))
+        let manifest = jobPath + "/chk-1/_metadata"
+        Plain.write(manifest, Array(Plain.read(manifest).dropLast()))
+        #expect(throws: StoreError.self) { try directory.discard(CheckpointID(1)) }
+        #expect(names(jobPath + "/chk-1").count == 3)
+    }
+
+    // MARK: Sweep
+
+    @Test("The sweep removes what nothing needs, and only that")
+    func sweep() throws {
+        let directory = try open()
+        try Samples.write(try begin(directory, 1))
+        try begin(directory, 2).createStateFile(role: "r", name: "orphan").abandon()
+        let inFlight = try begin(directory, 3)
+        let writer = try inFlight.createStateFile(role: "r", name: "live")
+        try PosixFilesystem().makeDirectory(jobPath + "/chk-4")
+        Plain.write(jobPath + "/chk-1/stray.state", [1, 2, 3])
+        Plain.write(jobPath + "/chk-1/notes.txt", [1])
+        Plain.write(jobPath + "/shared/old.state", [1])
+        makeLink(from: jobPath + "/shared/link.state", to: jobPath + "/chk-1/_metadata")
+
+        #expect(try directory.sweep(live: [], olderThan: WallTime(milliseconds: 0), dryRun: false) == [])
+        let garbage = try directory.sweep(live: [CheckpointID(4)], olderThan: later, dryRun: true)
+        #expect(
+            Set(garbage.map { "\($0.path.dropFirst(jobPath.count)) \($0.reason.rawValue)" })
+                == ["/chk-1/stray.state unlisted", "/chk-2/orphan.state incomplete", "/shared/old.state unreferenced"])
+        #expect(garbage.first { $0.reason == .unlisted }?.size == 3)
+        #expect(Plain.exists(jobPath + "/chk-2/orphan.state"))
+
+        #expect(try directory.sweep(live: [CheckpointID(4)], olderThan: later, dryRun: false) == garbage)
+        #expect(names(jobPath + "/chk-1") == ["_metadata", "count-0.state", "count-1.state", "notes.txt"])
+        #expect(!Plain.exists(jobPath + "/chk-2"))
+        #expect(Plain.exists(jobPath + "/chk-3/live.state"))
+        #expect(Plain.exists(jobPath + "/chk-4"))
+        #expect(names(jobPath + "/shared") == ["link.state"])
+        #expect(try directory.sweep(live: [], olderThan: later, dryRun: false) == [])
+        #expect(!Plain.exists(jobPath + "/chk-4"))
+        writer.abandon()
+        try inFlight.abandon()
+    }
+
+    @Test("The sweep keeps a checkpoint that it cannot read, and all that it might share")
+    func sweepKeepsDamaged() throws {
+        let directory = try open()
+        try Samples.write(try begin(directory, 1))
+        let manifest = jobPath + "/chk-1/_metadata"
+        Plain.write(manifest, Array(Plain.read(manifest).dropLast()))
+        Plain.write(jobPath + "/chk-1/stray.state", [1])
+        Plain.write(jobPath + "/shared/old.state", [1])
+        #expect(try directory.sweep(live: [], olderThan: later, dryRun: false) == [])
+        #expect(names(jobPath + "/chk-1").count == 4)
+    }
+
+    // MARK: Threads
+
+    @Test("Writers of one attempt and of several jobs work side by side")
+    func concurrency() async throws {
+        let directory = try open()
+        let attempt = try begin(directory, 1)
+        var manifest = Samples.empty(1)
+        manifest.files = try await withThrowingTaskGroup(of: StateFileEntry.self) { group in
+            for index in 0..<16 {
+                group.addTask {
+                    let writer = try attempt.createStateFile(role: "r", name: "file-\(index)")
+                    try writer.append(Samples.stateBytes(attempt.id, subtask: index))
+                    return try writer.finish()
+                }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        try attempt.commit(manifest)
+        #expect(try Snapshot.load(path: attempt.path).manifest.files.count == 16)
+    }
+}

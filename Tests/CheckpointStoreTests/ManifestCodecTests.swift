@@ -1,0 +1,119 @@
+import CheckpointStore
+import Glibc
+import StreamModel
+import Testing
+
+/// The `_metadata` format: it round-trips, it stays what it is, and nothing but itself is accepted.
+@Suite struct ManifestCodecTests {
+    private let bytes = ManifestCodec.encode(Samples.manifest)
+
+    @Test("Decoding gives back what was encoded")
+    func roundTrip() throws {
+        #expect(try ManifestCodec.decode(bytes, path: "m") == Samples.manifest)
+        let empty = Samples.empty(1)
+        #expect(try ManifestCodec.decode(ManifestCodec.encode(empty), path: "m") == empty)
+    }
+
+    @Test("State sizes add up over subtasks and operators")
+    func stateSize() {
+        #expect(Samples.manifest.stateSize == 36)
+        #expect(Samples.manifest.operators.map(\.stateSize) == [30, 6])
+    }
+
+    /// `WEIR_UPDATE_GOLDENS=1 swift test --filter goldenBytes` writes the golden anew: a new format version needs one.
+    @Test("The bytes are those of the golden")
+    func goldenBytes() throws {
+        let path = #filePath.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/Goldens/manifest-v1.hex"
+        if getenv("WEIR_UPDATE_GOLDENS") != nil { Plain.write(path, Array(Self.hexadecimal(bytes).utf8)) }
+        #expect(String(decoding: Plain.read(path), as: UTF8.self) == Self.hexadecimal(bytes))
+    }
+
+    private static func hexadecimal(_ bytes: [UInt8]) -> String {
+        stride(from: 0, to: bytes.count, by: 32).map { start in
+            bytes[start..<min(start + 32, bytes.count)].map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "\n"
+        }.joined()
+    }
+
+    @Test("Every prefix is refused")
+    func prefixes() {
+        for length in 0..<bytes.count {
+            #expect(throws: StoreError.self, "prefix of \(length)") { try ManifestCodec.decode(Array(bytes[..<length]), path: "m") }
+        }
+        #expect(throws: StoreError.wrongLength(path: "m", expected: UInt64(bytes.count), found: UInt64(bytes.count) + 1)) {
+            try ManifestCodec.decode(bytes + [0], path: "m")
+        }
+    }
+
+    @Test("Every flipped bit is refused")
+    func flippedBits() {
+        for bit in 0..<bytes.count * 8 {
+            var damaged = bytes
+            damaged[bit / 8] ^= 1 << UInt8(bit % 8)
+            #expect(throws: StoreError.self, "bit \(bit)") { try ManifestCodec.decode(damaged, path: "m") }
+        }
+    }
+
+    @Test("Bytes changed behind a right checksum are an error or another manifest, never a trap")
+    func changedBytes() {
+        for seed in UInt64(0)..<4000 {
+            var random = SplitMix(seed: seed)
+            var damaged = bytes
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                damaged[Int.random(in: 20..<bytes.count - 4, using: &random)] = [0, 1, 0x7F, 0xFF].randomElement(using: &random)!
+            }
+            if Bool.random(using: &random) { damaged.removeSubrange(30..<30 + Int.random(in: 1...200, using: &random)) }
+            do throws(StoreError) {
+                let manifest = try ManifestCodec.decode(Self.sealed(damaged), path: "m")
+                #expect(manifest.maxParallelism > 0, "seed \(seed)")
+            } catch {
+                #expect(error.path == "m", "seed \(seed)")
+            }
+        }
+    }
+
+    /// The same bytes with the length and the checksum set right.
+    private static func sealed(_ bytes: [UInt8]) -> [UInt8] {
+        var sealed = Array(bytes.dropLast(4))
+        withUnsafeBytes(of: UInt64(bytes.count - 24).littleEndian) { sealed.replaceSubrange(12..<20, with: $0) }
+        withUnsafeBytes(of: CRC32C.checksum(sealed).littleEndian) { sealed += $0 }
+        return sealed
+    }
+
+    @Test("Files of others are recognised")
+    func foreign() {
+        var newer = bytes
+        newer[8] = 2
+        #expect(throws: StoreError.unsupportedVersion(path: "m", found: 2, supported: 1)) { try ManifestCodec.decode(newer, path: "m") }
+        let flink: [UInt8] = [0x49, 0x60, 0x67, 0x2D, 0, 0, 0, 4, 0, 0]
+        #expect(throws: StoreError.foreignFormat(path: "m", looksLike: "a snapshot of Apache Flink")) {
+            try ManifestCodec.decode(flink, path: "m")
+        }
+    }
+
+    @Test(
+        "A manifest that contradicts itself is refused although its checksum is right",
+        arguments: [
+            { $0.maxParallelism = 0 },
+            { $0.files[0].name = "../../etc/passwd" },
+            { $0.files.append($0.files[0]) },
+            { $0.operators.append($0.operators[0]) },
+            { $0.operators[0].parallelism = 1 },
+            { $0.operators[0].subtasks[0].states[0].location = .file(name: "count-0.state", offset: 180, length: 30) },
+            { $0.operators[0].subtasks[0].states[0].location = .file(name: "count-0.state", offset: .max, length: 30) },
+            { $0.operators[0].subtasks[0].states[0].location = .file(name: "gone.state", offset: 0, length: 30) },
+            { $0.operators[0].subtasks[0].states[0].sections[1].group = 128 },
+            { $0.operators[0].subtasks[0].states[0].sections[1].group = 0 },
+            { $0.operators[0].subtasks[0].states[0].sections[1].length = .max },
+            { $0.operators[0].subtasks[0].states[0].sections[0].offset = 0 },
+            { $0.operators[1].subtasks[0].states[0].elements = [1] },
+            { $0.operators[1].subtasks[0].states[1].name = "offsets" },
+            { $0.pending[0].finalPath = "" },
+        ] as [@Sendable (inout CheckpointManifest) -> Void])
+    func contradictions(_ spoil: @Sendable (inout CheckpointManifest) -> Void) {
+        var manifest = Samples.manifest
+        spoil(&manifest)
+        #expect { try ManifestCodec.decode(ManifestCodec.encode(manifest), path: "m") } throws: { error in
+            if case .malformed("m", _, _)? = error as? StoreError { true } else { false }
+        }
+    }
+}

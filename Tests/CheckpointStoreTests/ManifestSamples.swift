@@ -1,0 +1,117 @@
+import CheckpointStore
+import StreamModel
+
+/// Fixed values that the tests of this module share.
+enum Samples {
+    static let job = JobID(high: 0x0123_4567_89ab_cdef, low: 0xfedc_ba98_7654_3210)
+    static let otherJob = JobID(high: 1, low: 2)
+
+    /// A manifest in which every field and every variant occurs. Its bytes are a golden: do not change it.
+    static let manifest = CheckpointManifest(
+        job: job, jobName: "orders ✓", lineage: JobID(high: 7, low: 8), checkpoint: CheckpointID(42), kind: .synchronousSavepoint,
+        triggeredAt: WallTime(milliseconds: 1_700_000_000_000), completedAt: WallTime(milliseconds: 1_700_000_000_250), generation: 3,
+        maxParallelism: 128, keyHash: "murmur3-32/1", isFinal: true,
+        recipe: JobRecipe(program: "orders", arguments: ["rate": "100", "input": "a.txt"], parallelism: 2),
+        operators: [
+            OperatorState(
+                uid: "count", name: "Count", operatorID: OperatorID(uid: "count"), parallelism: 2,
+                subtasks: [
+                    SubtaskState(
+                        index: 0,
+                        states: [
+                            StateHandle(
+                                name: "count", kind: .keyed, valueType: "UInt64/1",
+                                location: .file(name: "count-0.state", offset: 80, length: 30),
+                                sections: [
+                                    KeyGroupSection(group: 0, offset: 80, length: 10, entries: 1),
+                                    KeyGroupSection(group: 5, offset: 90, length: 20, entries: 2),
+                                ])
+                        ]),
+                    SubtaskState(index: 1, isFinished: true),
+                ]),
+            OperatorState(
+                uid: "lines", name: "Lines", operatorID: OperatorID(uid: "lines"), parallelism: 1,
+                subtasks: [
+                    SubtaskState(
+                        index: 0,
+                        states: [
+                            StateHandle(
+                                name: "offsets", kind: .listSplit, valueType: "Offset/2", location: .inline([1, 2, 3]), elements: [1, 2]),
+                            StateHandle(name: "union", kind: .listUnion, valueType: "Offset/2", location: .inline([]), elements: []),
+                            StateHandle(name: "rules", kind: .broadcast, valueType: "Rule/1", location: .inline([9])),
+                            StateHandle(name: "clock", kind: .scalar, valueType: "Int64/1", location: .inline([0xFF, 0])),
+                        ])
+                ]),
+        ],
+        files: [StateFileEntry(name: "count-0.state", role: "keyed-state", length: 200, crc32c: 0xDEAD_BEEF)],
+        pending: [
+            PendingCommit(
+                uid: "sink", subtask: 1, pendingPath: "/out/part-1-42.pending", finalPath: "/out/part-1-42", length: 1000,
+                crc32c: 0x1234_5678)
+        ])
+
+    /// The smallest manifest of a checkpoint, without state.
+    static func empty(_ id: UInt64, job: JobID = job, kind: CheckpointKind = .checkpoint) -> CheckpointManifest {
+        CheckpointManifest(
+            job: job, jobName: "orders", lineage: job, checkpoint: CheckpointID(id), kind: kind, triggeredAt: WallTime(milliseconds: 1),
+            completedAt: WallTime(milliseconds: 2), generation: 1, maxParallelism: 128, keyHash: "murmur3-32/1")
+    }
+
+    /// The bytes of the state of one subtask in one checkpoint, different from those of any other.
+    static func stateBytes(_ id: CheckpointID, subtask: Int, count: Int = 300) -> [UInt8] {
+        var random = SplitMix(seed: id.rawValue &* 1000 &+ UInt64(subtask))
+        return (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+    }
+
+    /// Writes a checkpoint of two subtasks, one state file each, and commits it.
+    static func write(_ attempt: CheckpointAttempt, job: JobID = job, kind: CheckpointKind = .checkpoint, count: Int = 300) throws(StoreError) {
+        try attempt.commit(try writeStateFiles(attempt, job: job, kind: kind, count: count))
+    }
+
+    static func writeStateFiles(
+        _ attempt: CheckpointAttempt, job: JobID = job, kind: CheckpointKind = .checkpoint, count: Int = 300
+    ) throws(StoreError) -> CheckpointManifest {
+        var manifest = empty(attempt.id.rawValue, job: job, kind: kind)
+        var subtasks: [SubtaskState] = []
+        for subtask in 0..<2 {
+            let writer = try attempt.createStateFile(role: "keyed-state", name: "count-\(subtask)")
+            let start = writer.offset
+            try writer.append(stateBytes(attempt.id, subtask: subtask, count: count))
+            let length = writer.offset - start
+            manifest.files.append(try writer.finish())
+            let handle = StateHandle(
+                name: "count", kind: .keyed, valueType: "UInt64/1", location: .file(name: writer.name, offset: start, length: length),
+                sections: [KeyGroupSection(group: subtask, offset: start, length: length, entries: 1)])
+            subtasks.append(SubtaskState(index: subtask, states: [handle]))
+        }
+        manifest.operators = [
+            OperatorState(uid: "count", name: "Count", operatorID: OperatorID(uid: "count"), parallelism: 2, subtasks: subtasks)
+        ]
+        return manifest
+    }
+
+    /// nil = the snapshot holds exactly what `write` wrote; else what differs.
+    static func difference(_ snapshot: LoadedSnapshot, _ id: CheckpointID) throws(StoreError) -> String? {
+        guard snapshot.manifest.checkpoint == id else { return "it is checkpoint \(snapshot.manifest.checkpoint)" }
+        guard snapshot.manifest.operators.count == 1, snapshot.manifest.operators[0].subtasks.count == 2 else { return "operators differ" }
+        for subtask in snapshot.manifest.operators[0].subtasks {
+            guard try snapshot.read(subtask.states[0]) == stateBytes(id, subtask: subtask.index) else {
+                return "state of subtask \(subtask.index) differs"
+            }
+        }
+        return nil
+    }
+}
+
+/// Deterministic random numbers; failures print the seed.
+struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
