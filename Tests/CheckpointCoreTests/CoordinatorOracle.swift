@@ -17,6 +17,8 @@ struct CoordinatorOracle {
         var waitsFor: Set<SubtaskID>
         var hasTimeout = false
         var isCommitting = false
+        /// Its attempt of the job was replaced while it was committing.
+        var isOrphaned = false
     }
 
     let configuration: CheckpointConfiguration
@@ -75,6 +77,7 @@ struct CoordinatorOracle {
             isFinalAsked = false
         case .tasksReset(let new):
             tasks = Dictionary(uniqueKeysWithValues: new.map { ($0, .initializing) })
+            for id in attempts.keys { attempts[id]?.isOrphaned = true }
             stopToken = nil
             isFinalAsked = false
         case .taskStateChanged(let task, let new) where tasks[task] != nil: tasks[task] = new
@@ -87,9 +90,9 @@ struct CoordinatorOracle {
         case .acknowledged(let id, let task):
             if let attempt = attempts[id], !attempt.awaitsLocation { attempts[id]?.waitsFor.remove(task) }
         case .cleanupFinished(let id): cleaning.remove(id)
-        case .restored(let id, let kind, let claimed):
+        case .restored(let id, _, let claimed):
             if attempts[id] == nil || attempts[id]?.isCommitting == true { newestID = max(newestID ?? id, id) }
-            if attempts[id] == nil { remember(id, claimed ? .checkpoint : kind == .checkpoint ? .savepoint : kind) }
+            if attempts[id] == nil { remember(id, claimed ? .checkpoint : .savepoint) }
         default: break
         }
     }
@@ -187,7 +190,8 @@ struct CoordinatorOracle {
             throw Violation(description: "\(id) completed without a commit")
         }
         switch event {
-        case .committed(id), .restored(id, _, _): break
+        case .committed(id) where !attempt.isOrphaned: break
+        case .restored(id, _, _): break
         default: throw Violation(description: "\(id) completed by \(event)")
         }
         if attempt.hasTimeout { throw Violation(description: "\(id) completed with its timeout set") }
@@ -206,7 +210,7 @@ struct CoordinatorOracle {
         guard let attempt = attempts.removeValue(forKey: id) else { throw Violation(description: "\(id) failed, but is not in flight") }
         if completed[id] != nil { throw Violation(description: "\(id) failed after it completed") }
         if attempt.hasTimeout { throw Violation(description: "\(id) failed with its timeout set") }
-        if attempt.isCommitting, event != .committed(id) {
+        if attempt.isCommitting, event != .committed(id) || !attempt.isOrphaned {
             guard case .commitFailed(id, _) = event else { throw Violation(description: "\(id) failed while it was committed") }
         }
         if counted {
