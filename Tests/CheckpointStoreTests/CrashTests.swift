@@ -1,0 +1,253 @@
+import CheckpointStore
+import StreamModel
+import Testing
+
+/// Whatever call fails, and wherever the process dies or the power goes: afterwards every checkpoint that was reported
+/// complete is there, whole; one whose commit or removal was under way is there whole or not at all; nothing damaged is
+/// presented as valid; no number is used twice; and the engine goes on. Method: a scenario on a filesystem in memory, run
+/// once for each of its calls and each kind of fault, then checked on what survives under each kind of loss.
+@Suite struct CrashTests {
+    private static let losses: [FaultyFilesystem.Loss] = [
+        .nothing, .allUnsynced, .someUnsynced(seed: 1), .someUnsynced(seed: 2), .someUnsynced(seed: 3),
+    ]
+
+    @Test("Without faults the scenario does all that it should")
+    func cleanRun() {
+        let scenario = Scenario(FaultyFilesystem())
+        scenario.run()
+        #expect(scenario.problems.isEmpty)
+        #expect(scenario.certain.values.map(\.rawValue).sorted() == [3, 4, 6])
+        #expect(scenario.possible.isEmpty)
+        #expect(scenario.filesystem.calls > 150)
+        for loss in Self.losses { #expect(scenario.check(loss) == [], "\(loss)") }
+    }
+
+    @Test("The process dies, or the power goes, before every call")
+    func deaths() { run { .die(at: $0) } }
+
+    @Test("Every call fails once or for ever, with an input/output error or a full disk", arguments: [5, 28] as [Int32], [false, true])
+    func failures(errno: Int32, forever: Bool) { run { .fail(at: $0, errno: errno, forever: forever) } }
+
+    private func run(_ fault: (Int) -> FaultyFilesystem.Fault) {
+        for call in 1...Self.callCount() {
+            let scenario = Scenario(FaultyFilesystem(), fault: fault(call))
+            scenario.run()
+            for loss in Self.losses {
+                #expect(scenario.check(loss) == [], "\(fault(call)), \(loss)")
+            }
+        }
+    }
+
+    private static func callCount() -> Int {
+        let scenario = Scenario(FaultyFilesystem())
+        scenario.run()
+        return scenario.filesystem.calls
+    }
+
+    @Test("The process dies, and dies again while it recovers", arguments: 1...300 as ClosedRange<UInt64>)
+    func doubleDeaths(seed: UInt64) {
+        var random = SplitMix(seed: seed)
+        let first = Int.random(in: 1...Self.callCount(), using: &random)
+        let scenario = Scenario(FaultyFilesystem(), fault: .die(at: first))
+        scenario.run()
+        let second = Int.random(in: 1...80, using: &random)
+        let losses = (Self.losses.randomElement(using: &random)!, Self.losses.randomElement(using: &random)!)
+        let restarted = scenario.filesystem.afterRestart(losses.0)
+        restarted.inject(.die(at: second))
+        var expectation = scenario.expectation
+        _ = scenario.recover(restarted, &expectation)
+        #expect(
+            scenario.check(restarted.afterRestart(losses.1), expectation) == [],
+            "seed \(seed): death before call \(first), \(losses.0), death before call \(second) of recovery, \(losses.1)")
+    }
+
+    // The canaries: if the disk lies, the check must find it out. A check that cannot fail proves nothing.
+
+    @Test("Canary: a disk whose fsync does nothing is found out")
+    func lyingSync() { #expect(problems(FaultyFilesystem.Lies(sync: true), .allUnsynced).contains { $0.contains("is not restorable") }) }
+
+    @Test("Canary: a disk whose fsync of directories does nothing is found out")
+    func lyingSyncDirectory() {
+        #expect(problems(FaultyFilesystem.Lies(syncDirectory: true), .allUnsynced).contains { $0.contains("is not restorable") })
+    }
+
+    @Test("Canary: names that become durable before their bytes are found out")
+    func reorderedNames() {
+        let found = (1...20 as ClosedRange<UInt64>).flatMap { problems(FaultyFilesystem.Lies(sync: true), .someUnsynced(seed: $0)) }
+        #expect(found.contains { $0.contains("is damaged") })
+    }
+
+    @Test("A disk that lies is honest as long as the power stays on")
+    func lyingWithoutLoss() { #expect(problems(FaultyFilesystem.Lies(sync: true, syncDirectory: true), .nothing) == []) }
+
+    private func problems(_ lies: FaultyFilesystem.Lies, _ loss: FaultyFilesystem.Loss) -> [String] {
+        let scenario = Scenario(FaultyFilesystem(lies: lies))
+        scenario.run()
+        return scenario.check(loss)
+    }
+}
+
+/// A life of one job's directory, with a record of what the store has promised so far.
+final class Scenario {
+    struct Expectation {
+        /// By path: commit returned, and no removal was begun.
+        var certain: [String: CheckpointID] = [:]
+        /// A commit failed, or a removal was begun: there whole, or not at all.
+        var possible: [String: CheckpointID] = [:]
+        /// The highest number that `begin` accepted.
+        var highest: CheckpointID?
+    }
+
+    let filesystem: FaultyFilesystem
+    private(set) var expectation = Expectation()
+    /// Errors that the scenario met. Expected under faults, and none without.
+    private(set) var problems: [String] = []
+
+    private static let root = "/data/checkpoints"
+    private static let savepoints = "/data/savepoints"
+
+    init(_ filesystem: FaultyFilesystem, fault: FaultyFilesystem.Fault = .none) {
+        self.filesystem = filesystem
+        filesystem.inject(fault)
+    }
+
+    var certain: [String: CheckpointID] { expectation.certain }
+    var possible: [String: CheckpointID] { expectation.possible }
+
+    func run() {
+        attempt {
+            let directory = try JobDirectory(root: Self.root, job: Samples.job, filesystem: filesystem)
+            defer { directory.close() }
+            checkpoint(1, directory)
+            checkpoint(2, directory)
+            savepoint(3, directory)
+            discard(1, directory)
+            checkpoint(4, directory)
+            attempt { try abandoned(5, directory) }
+            discard(2, directory)
+            checkpoint(6, directory)
+            attempt { _ = try directory.sweep(live: [], olderThan: WallTime(milliseconds: 1), dryRun: false) }
+        }
+    }
+
+    private func attempt(_ body: () throws -> Void) {
+        do { try body() } catch { problems.append("\(error)") }
+    }
+
+    private func checkpoint(_ number: UInt64, _ directory: JobDirectory) {
+        attempt { try commit(try directory.begin(CheckpointID(number)), .checkpoint, &expectation) }
+    }
+
+    private func savepoint(_ number: UInt64, _ directory: JobDirectory) {
+        attempt {
+            let attempt = try directory.beginSavepoint(CheckpointID(number), in: Self.savepoints) { 0xABC }
+            try commit(attempt, .savepoint, &expectation)
+        }
+    }
+
+    private func commit(_ attempt: CheckpointAttempt, _ kind: CheckpointKind, _ expectation: inout Expectation) throws {
+        expectation.highest = max(expectation.highest ?? attempt.id, attempt.id)
+        expectation.possible[attempt.path] = attempt.id
+        do {
+            try Samples.write(attempt, kind: kind)
+            expectation.certain[attempt.path] = attempt.id
+            expectation.possible[attempt.path] = nil
+        } catch {
+            try attempt.abandon()
+            // Taken back durably: it must not come up again.
+            expectation.possible[attempt.path] = nil
+            throw error
+        }
+    }
+
+    private func abandoned(_ number: UInt64, _ directory: JobDirectory) throws {
+        let attempt = try directory.begin(CheckpointID(number))
+        expectation.highest = CheckpointID(number)
+        _ = try attempt.createStateFile(role: "keyed-state", name: "half")
+        try attempt.abandon()
+    }
+
+    private func discard(_ number: UInt64, _ directory: JobDirectory) {
+        let path = directory.path + "/chk-\(number)"
+        if let id = expectation.certain.removeValue(forKey: path) { expectation.possible[path] = id }
+        attempt {
+            try directory.discard(CheckpointID(number))
+            expectation.possible[path] = nil
+        }
+    }
+
+    // MARK: The check
+
+    /// What the next engine finds wrong; empty = all promises are kept.
+    func check(_ loss: FaultyFilesystem.Loss) -> [String] { check(filesystem.afterRestart(loss), expectation) }
+
+    func check(_ filesystem: FaultyFilesystem, _ expectation: Expectation) -> [String] {
+        var expectation = expectation
+        var found = snapshotProblems(filesystem, expectation)
+        found += recover(filesystem, &expectation)
+        return found + snapshotProblems(filesystem, expectation)
+    }
+
+    private func snapshotProblems(_ filesystem: FaultyFilesystem, _ expectation: Expectation) -> [String] {
+        var found: [String] = []
+        for path in expectation.certain.keys where problem(path, filesystem) != nil { found.append("\(path) is not restorable") }
+        for path in snapshotPaths(filesystem) {
+            switch problem(path, filesystem) {
+            case nil:
+                guard let id = expectation.certain[path] ?? expectation.possible[path] else {
+                    found.append("\(path) came back")
+                    continue
+                }
+                if let difference = difference(path, id, filesystem) { found.append("\(path): \(difference)") }
+            case .noManifest: break
+            case let error?: found.append("\(path) is damaged: \(error)")
+            }
+        }
+        return found
+    }
+
+    private func snapshotPaths(_ filesystem: FaultyFilesystem) -> [String] {
+        [Self.root + "/" + Samples.job.description, Self.savepoints].flatMap { directory in
+            // A directory that was never made holds no snapshots.
+            ((try? filesystem.list(directory)) ?? []).sorted().map { directory + "/" + $0 }
+        }.filter { $0.contains("/chk-") || $0.contains("/savepoint-") }
+    }
+
+    private func problem(_ path: String, _ filesystem: FaultyFilesystem) -> StoreError? {
+        do throws(StoreError) {
+            _ = try Snapshot.load(path: path, filesystem: filesystem)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func difference(_ path: String, _ id: CheckpointID, _ filesystem: FaultyFilesystem) -> String? {
+        do throws(StoreError) {
+            return try Samples.difference(try Snapshot.load(path: path, filesystem: filesystem), id)
+        } catch {
+            return error.description
+        }
+    }
+
+    /// The next engine: takes the directory over, goes on with the next number, commits, sweeps.
+    func recover(_ filesystem: FaultyFilesystem, _ expectation: inout Expectation) -> [String] {
+        do {
+            let directory = try JobDirectory(root: Self.root, job: Samples.job, filesystem: filesystem)
+            let highest = try directory.highestID()
+            guard (highest?.rawValue ?? 0) >= (expectation.highest?.rawValue ?? 0) else {
+                return ["the highest number is \(highest?.description ?? "none") after \(expectation.highest!)"]
+            }
+            let valid = try directory.completed().filter { $0.summary != nil }.map(\.path)
+            let known = Set(expectation.certain.keys).union(expectation.possible.keys)
+            var found = valid.filter { !known.contains($0) }.map { "\($0) is presented as valid" }
+            let next = CheckpointID((highest?.rawValue ?? 0) + 1)
+            try commit(try directory.begin(next), .checkpoint, &expectation)
+            _ = try directory.sweep(live: [], olderThan: WallTime(milliseconds: 1), dryRun: false)
+            found += try directory.completed().filter { $0.condition == .incomplete }.map { "\($0.path) was not swept" }
+            return found
+        } catch {
+            return ["recovery failed: \(error)"]
+        }
+    }
+}
