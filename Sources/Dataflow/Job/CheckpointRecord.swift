@@ -1,0 +1,121 @@
+internal import CheckpointStore
+internal import StreamModel
+
+/// The job's own book of checkpoints: a row for each, the parts of those in flight. Owned by the job's thread.
+struct CheckpointRecord {
+    /// Rows that are kept, and how many of the newest keep their detail by operator.
+    private static let maximumRows = 5000, maximumDetails = 50
+
+    private(set) var rows: [CheckpointReport]
+    private(set) var details: [CheckpointID: CheckpointReport] = [:]
+    private(set) var revision: UInt64 = 0
+    var restored = 0
+    private var parts: [CheckpointID: [SubtaskSnapshot]] = [:]
+    private var barriers: [CheckpointID: Barrier] = [:]
+    private let plan: ExecutionPlan
+
+    init(history: [CheckpointReport], plan: ExecutionPlan) {
+        rows = history
+        self.plan = plan
+    }
+
+    func report(_ id: CheckpointID) -> CheckpointReport? { rows.last { $0.id == id } }
+    func barrier(_ id: CheckpointID) -> Barrier? { barriers[id] }
+    func parts(of id: CheckpointID) -> [SubtaskSnapshot]? { parts[id] }
+
+    mutating func takeParts(of id: CheckpointID) -> [SubtaskSnapshot] {
+        barriers[id] = nil
+        return parts.removeValue(forKey: id) ?? []
+    }
+
+    var inProgress: [CheckpointReport] { rows.suffix(1100).filter { $0.status == .inProgress } }
+    func latest(where condition: (CheckpointReport) -> Bool) -> CheckpointReport? { rows.last(where: condition) }
+
+    mutating func triggered(
+        _ id: CheckpointID, kind: CheckpointKind, by: String?, timeout: Milliseconds, at now: WallTime, instant: EngineInstant
+    ) {
+        let operators = plan.vertices.flatMap { vertex in
+            vertex.nodes.map { node in
+                OperatorCheckpointReport(
+                    uid: node.effectiveUID, name: node.name, operatorID: OperatorID(uid: node.effectiveUID), parallelism: vertex.parallelism,
+                    stateSize: 0, subtasks: (0..<vertex.parallelism).map { SubtaskCheckpointReport(index: $0) })
+            }
+        }
+        let row = CheckpointReport(
+            id: id, kind: kind, status: .inProgress, triggeredAt: now, timeoutAt: now + timeout, totalSubtasks: plan.subtasks.count,
+            requestedBy: by)
+        rows.append(row)
+        var detail = row
+        detail.operators = operators
+        details[id] = detail
+        parts[id] = []
+        barriers[id] = Barrier(checkpoint: id, kind: kind, triggeredAt: instant)
+        trim()
+        revision += 1
+    }
+
+    mutating func acknowledged(_ snapshot: SubtaskSnapshot, at now: WallTime) {
+        let id = snapshot.barrier.checkpoint
+        guard parts[id]?.contains(where: { $0.subtask == snapshot.subtask }) == false else { return }
+        parts[id]?.append(snapshot)
+        update(id) { row in
+            row.acknowledgedSubtasks += 1
+            row.stateSize = row.stateSize + snapshot.stateSize
+            row.duration = now - row.triggeredAt
+            guard var operators = row.operators else { return }
+            for (uid, state) in snapshot.states {
+                guard let index = operators.firstIndex(where: { $0.uid == uid }) else { continue }
+                operators[index].stateSize = operators[index].stateSize + state.stateSize
+                operators[index].subtasks[snapshot.subtask.index] = SubtaskCheckpointReport(
+                    index: snapshot.subtask.index, acknowledgedAt: now, stateSize: state.stateSize,
+                    startDelayMicroseconds: max(0, snapshot.startDelay / 1000), alignmentMicroseconds: snapshot.alignment / 1000,
+                    syncMicroseconds: snapshot.sync / 1000, asyncMicroseconds: snapshot.async / 1000)
+            }
+            row.operators = operators
+        }
+    }
+
+    /// The manifest is being written to this path; it becomes visible when it is durable.
+    mutating func willComplete(_ id: CheckpointID, path: String) { paths[id] = path }
+    private var paths: [CheckpointID: String] = [:]
+
+    mutating func completed(_ id: CheckpointID, at now: WallTime) {
+        let path = paths.removeValue(forKey: id)
+        update(id) { row in
+            row.status = .completed
+            row.path = path
+            row.endedAt = now
+            row.duration = now - row.triggeredAt
+        }
+    }
+
+    mutating func failed(
+        _ id: CheckpointID, reason: CheckpointFailureReason, message: String, counted: Bool, task: SubtaskID?, at now: WallTime
+    ) {
+        paths[id] = nil
+        let operatorUID = task.map { plan.vertices[$0.vertex].uid }
+        update(id) { row in
+            row.status = .failed
+            row.endedAt = now
+            row.duration = now - row.triggeredAt
+            row.failure = CheckpointReport.Failure(
+                reason: reason, message: message, counted: counted, operatorUID: operatorUID, subtask: task?.index, at: now)
+        }
+    }
+
+    mutating func discarded(_ id: CheckpointID) { update(id) { $0.discarded = true } }
+
+    private mutating func update(_ id: CheckpointID, _ change: (inout CheckpointReport) -> Void) {
+        if let index = rows.lastIndex(where: { $0.id == id }) { change(&rows[index]) }
+        if var detail = details[id] {
+            change(&detail)
+            details[id] = detail
+        }
+        revision += 1
+    }
+
+    private mutating func trim() {
+        if rows.count > Self.maximumRows { rows.removeFirst(rows.count - Self.maximumRows) }
+        if details.count > Self.maximumDetails, let oldest = details.keys.min() { details[oldest] = nil }
+    }
+}

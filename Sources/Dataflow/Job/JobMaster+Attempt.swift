@@ -1,0 +1,181 @@
+internal import CheckpointCore
+internal import CheckpointStore
+internal import StreamModel
+internal import Synchronization
+
+/// One execution of the job's graph: its subtasks and how far each is.
+final class JobAttempt {
+    enum Addressees { case all, sources }
+
+    let subtasks: [Subtask]
+    let vertices: [ExecutionPlan.Vertex]
+    var running: Set<SubtaskID> = []
+    var ended: Set<SubtaskID> = []
+    var exited: Set<SubtaskID> = []
+
+    init(subtasks: [Subtask], vertices: [ExecutionPlan.Vertex]) {
+        self.subtasks = subtasks
+        self.vertices = vertices
+    }
+
+    func send(_ command: SubtaskCommand, to addressees: Addressees) {
+        for subtask in subtasks where addressees == .all || vertices[subtask.context.id.vertex].from == nil { subtask.send(command) }
+    }
+
+    func cancel() {
+        for subtask in subtasks { subtask.context.cancel() }
+    }
+
+    func contexts(of vertex: Int) -> [SubtaskContext] { subtasks.map(\.context).filter { $0.id.vertex == vertex } }
+    var sources: [SubtaskContext] { subtasks.map(\.context).filter { vertices[$0.id.vertex].from == nil } }
+}
+
+extension JobMaster {
+    /// Starts the next execution, from the newest restorable snapshot of this run, or from where the job began.
+    func beginAttempt() {
+        guard cancelling == nil, suspending.isEmpty, !isReleased else { return }
+        attemptNumber += 1
+        restartAt = nil
+        do {
+            if state == .restarting {
+                restarts += 1
+                try chooseStartPoint()
+            }
+            let start = startPoint
+            if let manifest = start?.manifest {
+                try CommitPerformer(filesystem: PosixFilesystem()).commit(ownPending(of: manifest, chosen: start?.chosen ?? false), verifies: true)
+                if manifest.isFinal, manifest.job == blueprint.launch.id {
+                    // The job had ended; only its last commit was missing.
+                    state = .running
+                    return
+                }
+            }
+            try prepareSinks(restored: start?.manifest.checkpoint)
+            feed(.tasksReset(tasks: blueprint.plan.subtasks))
+            let attempt = try makeAttempt(start?.state)
+            self.attempt = attempt
+            for subtask in attempt.subtasks { subtask.start() }
+            change(to: .running)
+        } catch {
+            if state == .restarting { state = .running }
+            fail(String(describing: error), vertex: nil, subtask: nil)
+        }
+    }
+
+    /// Outputs that were listed but perhaps not renamed. A chosen snapshot is the past of another execution: what it listed was committed
+    /// when it completed, or is lost with the files of that execution, which is then an error.
+    private func ownPending(of manifest: CheckpointManifest, chosen: Bool) -> [PendingCommit] { manifest.pending }
+
+    private func chooseStartPoint() throws {
+        var candidates = coordinator.completed.compactMap { completed -> RestoreCandidate? in
+            guard let path = record.report(completed.id)?.path else { return nil }
+            return RestoreCandidate(id: completed.id, kind: completed.kind, path: path)
+        }
+        if let start = blueprint.start, !candidates.contains(where: { $0.path == start.state.snapshot.path }) {
+            candidates.append(
+                RestoreCandidate(id: start.manifest.checkpoint, kind: start.manifest.kind, path: start.state.snapshot.path))
+        }
+        var warnings: [String] = []
+        let snapshot = try JobBlueprint.choose(from: candidates, configuration: blueprint.configuration, warnings: &warnings)
+        for warning in warnings { failures.append(FailureReport(at: SystemClock.wall(), message: warning, attempt: attemptNumber)) }
+        startPoint = try snapshot.map {
+            JobBlueprint.StartPoint(
+                state: try JobBlueprint.match($0, with: blueprint.plan, allowsUnmatched: blueprint.launch.restore?.allowsUnmatchedState ?? false),
+                chosen: $0.path == blueprint.start?.state.snapshot.path && blueprint.start?.chosen == true, claimed: true)
+        }
+    }
+
+    private func prepareSinks(restored: CheckpointID?) throws {
+        let launch = blueprint.launch
+        let job = JobIdentity(id: launch.id, lineage: launch.lineage, name: launch.name)
+        for node in blueprint.plan.nodes { try node.prepare?(SinkPreparation(uid: node.effectiveUID, job: job, restored: restored)) }
+    }
+
+    private func makeAttempt(_ restored: RestoredState?) throws -> JobAttempt {
+        let plan = blueprint.plan, launch = blueprint.launch
+        let job = JobIdentity(id: launch.id, lineage: launch.lineage, name: launch.name)
+        let contexts = plan.vertices.map { vertex in
+            (0..<vertex.parallelism).map { index in
+                SubtaskContext(
+                    id: SubtaskID(vertex: vertex.index, index: index), parallelism: vertex.parallelism, maxParallelism: plan.maxParallelism,
+                    job: job, audit: audit, faults: faults)
+            }
+        }
+        let wiring = ChannelWiring(plan: plan, contexts: contexts)
+        let number = attemptNumber
+        let report: @Sendable (TaskEvent) -> Void = { [weak self] event in self?.post(.task(event, attempt: number)) }
+        var subtasks: [Subtask] = []
+        for vertex in plan.vertices {
+            for context in contexts[vertex.index] {
+                let role = try wiring.makeRole(of: vertex, context: context, attempt: number)
+                subtasks.append(
+                    Subtask(
+                        context: context, vertexUID: vertex.uid, role: role, mode: blueprint.configuration.mode, restored: restored,
+                        files: files, attempts: attempts, report: report))
+            }
+        }
+        return JobAttempt(subtasks: subtasks, vertices: plan.vertices)
+    }
+
+    /// All tasks have their state: what was restored is a fact now.
+    func noteRestored() {
+        guard let attempt, attempt.running.count == attempt.subtasks.count else { return }
+        replay.attemptBegan(attempt)
+        guard let start = startPoint else {
+            restored = nil
+            return
+        }
+        let manifest = start.manifest
+        restored = RestoreReport(
+            checkpoint: manifest.checkpoint, path: start.state.snapshot.path, kind: manifest.kind, fromJob: manifest.job, at: SystemClock.wall(),
+            stateSize: manifest.stateSize, chosen: start.chosen)
+        record.restored += 1
+    }
+}
+
+/// Makes the channels of an attempt and the chain of each subtask.
+private struct ChannelWiring {
+    let plan: ExecutionPlan
+    let contexts: [[SubtaskContext]]
+    /// By id of the node that an edge leads to: [producer][consumer].
+    private var rings: [Int: [[any InputChannel & OutputChannel]]] = [:]
+
+    init(plan: ExecutionPlan, contexts: [[SubtaskContext]]) {
+        self.plan = plan
+        self.contexts = contexts
+        for vertex in plan.vertices {
+            guard let from = vertex.from, let input = vertex.head.input else { continue }
+            // About 64 batches of room into each consumer's cache, however many producers there are.
+            var slots = 64
+            while slots > 8, slots * contexts[from].count > 256 { slots /= 2 }
+            rings[vertex.head.id] = contexts[from].map { producer in
+                contexts[vertex.index].map { input.exchange.makeRing(slots, producer, $0) }
+            }
+        }
+    }
+
+    func makeRole(of vertex: ExecutionPlan.Vertex, context: SubtaskContext, attempt: Int) throws -> Subtask.Role {
+        let downstream = try consumer(behind: vertex.head, context: context, attempt: attempt)
+        let site = OperatorSite(context: context, uid: vertex.head.effectiveUID, attempt: attempt)
+        switch vertex.head.maker {
+        case .source(let make): return .source(try make(site, downstream))
+        case .operator(let make):
+            guard let input = vertex.head.input, let matrix = rings[vertex.head.id] else { preconditionFailure("a vertex without input is a source") }
+            return .inputs(matrix.map { $0[context.index] }, receive: input.exchange.makeReceiver(try make(site, downstream)))
+        }
+    }
+
+    /// What takes a node's output in this subtask: chained operators and channels to other vertices.
+    private func consumer(behind node: StreamNode, context: SubtaskContext, attempt: Int) throws -> AnyConsumer {
+        let consumers = try plan.children[node.id].map { child in
+            if plan.vertexOfNode[child.id] == context.id.vertex, case .operator(let make) = child.maker {
+                let next = try consumer(behind: child, context: context, attempt: attempt)
+                return try make(OperatorSite(context: context, uid: child.effectiveUID, attempt: attempt), next)
+            }
+            guard let input = child.input, let own = rings[child.id]?[context.index] else { preconditionFailure("an edge without channels") }
+            context.outputs += own.map { $0 as any OutputChannel }
+            return input.exchange.makePartitioner(own, context)
+        }
+        return node.fanOut(consumers)
+    }
+}

@@ -1,0 +1,172 @@
+internal import CheckpointCore
+internal import CheckpointStore
+internal import StreamModel
+
+/// The coordinator's actions, performed.
+extension JobMaster {
+    func perform(_ actions: [CoordinatorAction]) {
+        for action in actions { perform(action) }
+    }
+
+    private func perform(_ action: CoordinatorAction) {
+        switch action {
+        case .scheduleTrigger(let at): timers[.trigger] = at
+        case .cancelTrigger: timers[.trigger] = nil
+        case .scheduleTimeout(let id, let at): timers[.timeout(id)] = at
+        case .cancelTimeout(let id): timers[.timeout(id)] = nil
+        case .prepareLocation(let id, let kind, let token): prepareLocation(id, kind, token)
+        case .injectBarrier(let id, let kind): injectBarrier(id, kind)
+        case .commit(let id, _): commit(id)
+        case .notifyComplete(let id): commitOutputs(of: id)
+        case .notifyAborted(let id): abort(id)
+        case .discardPending(let id): discardPending(id)
+        case .discardCompleted(let id): discardCompleted(id)
+        case .forget: break
+        case .checkpointCompleted(let id): timers[.timeout(id)] = nil
+        case .checkpointFailed(let id, let reason, let message, let counted, let task):
+            record.failed(id, reason: reason, message: message, counted: counted, task: task, at: SystemClock.wall())
+            retryFinalIfNeeded(id)
+        case .requestFailed(let token, let reason, let message): requestFailed(token, reason, message)
+        case .requestCompleted(let token, let id): requestCompleted(token, id)
+        case .failJob(let message): fail(message, vertex: nil, subtask: nil)
+        }
+    }
+
+    private func prepareLocation(_ id: CheckpointID, _ kind: CheckpointKind, _ token: TriggerToken?) {
+        let request = token.flatMap { requests[$0] }
+        let configuration = blueprint.configuration
+        record.triggered(id, kind: kind, by: request?.by, timeout: configuration.timeout, at: SystemClock.wall(), instant: SystemClock.now())
+        request?.started(id)
+        let savepointDirectory = request?.directory ?? configuration.savepointDirectory ?? configuration.storageDirectory ?? blueprint.launch.storageRoot
+        files.perform { [directory = blueprint.directory, weak self] in
+            do throws(StoreError) {
+                let location =
+                    if kind.isSavepoint {
+                        try directory.beginSavepoint(id, in: savepointDirectory, random: Self.random)
+                    } else { try directory.begin(id) }
+                self?.post(.locationPrepared(id, location))
+            } catch { self?.post(.locationFailed(id, error.description)) }
+        }
+    }
+
+    private static func random() -> UInt64 { UInt64.random(in: .min ... .max) }
+
+    func prepared(_ id: CheckpointID, _ location: CheckpointAttempt) {
+        attempts.insert(location)
+        feed(.locationPrepared(id))
+        // The last checkpoint has no barriers: every task has seen the end, so each is told directly.
+        if coordinator.finalCheckpoint == id, let barrier = record.barrier(id) { attempt?.send(.finalSnapshot(barrier), to: .all) }
+    }
+
+    private func injectBarrier(_ id: CheckpointID, _ kind: CheckpointKind) {
+        guard let barrier = record.barrier(id) else { return }
+        let drains = kind == .synchronousSavepoint && requests.values.contains { $0.kind == kind && $0.drains }
+        attempt?.send(.trigger(barrier, drains: drains), to: .sources)
+    }
+
+    /// Writes the manifest. All parts are durable by now.
+    private func commit(_ id: CheckpointID) {
+        guard let location = attempts[id], let parts = record.parts(of: id) else {
+            return post(.commitFailed(id, "the checkpoint's parts are gone"))
+        }
+        let manifest = manifest(id, parts: parts)
+        record.willComplete(id, path: location.path)
+        files.perform { [weak self] in
+            do throws(StoreError) {
+                try location.commit(manifest)
+                self?.post(.committed(id))
+            } catch { self?.post(.commitFailed(id, error.description)) }
+        }
+    }
+
+    private func manifest(_ id: CheckpointID, parts: [SubtaskSnapshot]) -> CheckpointManifest {
+        let launch = blueprint.launch
+        let operators = blueprint.plan.vertices.flatMap { vertex in
+            vertex.nodes.map { node in
+                OperatorState(
+                    uid: node.effectiveUID, name: node.name, operatorID: OperatorID(uid: node.effectiveUID), parallelism: vertex.parallelism,
+                    subtasks: parts.filter { $0.subtask.vertex == vertex.index }.sorted { $0.subtask < $1.subtask }.flatMap { part in
+                        part.states.filter { $0.uid == node.effectiveUID }.map(\.state)
+                    })
+            }
+        }
+        return CheckpointManifest(
+            job: launch.id, jobName: launch.name, lineage: launch.lineage, checkpoint: id, kind: record.report(id)?.kind ?? .checkpoint,
+            triggeredAt: record.report(id)?.triggeredAt ?? SystemClock.wall(), completedAt: SystemClock.wall(), generation: UInt64(attemptNumber),
+            maxParallelism: blueprint.plan.maxParallelism, keyHash: KeyGroups.hashName, isFinal: coordinator.finalCheckpoint == id,
+            recipe: launch.recipe, operators: operators, files: parts.compactMap(\.file), pending: parts.flatMap(\.pending))
+    }
+
+    /// The second phase: what the manifest lists becomes visible, then the tasks hear of it.
+    private func commitOutputs(of id: CheckpointID) {
+        attempts.remove(id)
+        let pending = record.takeParts(of: id).flatMap(\.pending)
+        committingOutputs.insert(id)
+        files.perform { [weak self] in
+            do throws(JobError) {
+                try CommitPerformer(filesystem: PosixFilesystem()).commit(pending, verifies: false)
+                self?.post(.outputsCommitted(id))
+            } catch {
+                self?.post(.outputsFailed(id, "checkpoint \(id) is complete, but its output could not be committed: \(error)"))
+            }
+        }
+        if coordinator.finalCheckpoint == id || isFinal(id) { attempt?.send(.exit, to: .all) }
+    }
+
+    /// The coordinator forgets which one was the last as soon as it is complete; the record of the tasks does not.
+    private func isFinal(_ id: CheckpointID) -> Bool {
+        guard let attempt else { return false }
+        return attempt.ended.count == attempt.subtasks.count && stopping == nil && record.report(id)?.kind == .checkpoint && state == .running
+    }
+
+    private func abort(_ id: CheckpointID) {
+        guard record.report(id)?.kind == .synchronousSavepoint else { return }
+        attempt?.send(.resume, to: .sources)
+    }
+
+    private func discardPending(_ id: CheckpointID) {
+        let location = attempts.remove(id)
+        _ = record.takeParts(of: id)
+        files.perform { [weak self] in
+            // What cannot be deleted now is swept later; the checkpoint has failed either way.
+            do throws(StoreError) { try location?.abandon() } catch {}
+            self?.post(.cleaned(id))
+        }
+    }
+
+    private func discardCompleted(_ id: CheckpointID) {
+        let path = record.report(id)?.path ?? (restored?.checkpoint == id ? restored?.path : nil)
+        record.discarded(id)
+        files.perform { [directory = blueprint.directory, weak self] in
+            // A checkpoint that cannot be deleted stays where it is: nothing refers to it any more, and the sweep finds it.
+            do throws(StoreError) {
+                if let path, !path.hasPrefix(directory.path + "/") { try Snapshot.remove(path: path) } else { try directory.discard(id) }
+            } catch {}
+            self?.post(.cleaned(id))
+        }
+    }
+
+    private func retryFinalIfNeeded(_ id: CheckpointID) {
+        guard let attempt, attempt.ended.count == attempt.subtasks.count, stopping == nil, state == .running else { return }
+        timers[.retryFinal] = SystemClock.now() + .seconds(1)
+    }
+
+    private func requestFailed(_ token: TriggerToken, _ reason: CheckpointFailureReason, _ message: String) {
+        guard let request = requests.removeValue(forKey: token) else { return }
+        request.completion(.failure(.checkpointFailed(reason, message)))
+        // What was drained cannot be taken back: only a restart continues the job as if nothing had been asked.
+        if request.kind == .synchronousSavepoint, request.drains, state == .running {
+            fail("a stop with drain failed (\(message)); the job restarts from its newest checkpoint", vertex: nil, subtask: nil)
+        }
+    }
+
+    private func requestCompleted(_ token: TriggerToken, _ id: CheckpointID) {
+        guard let request = requests.removeValue(forKey: token) else { return }
+        if request.kind == .synchronousSavepoint {
+            stopping = (request, id)
+            attempt?.send(.finish, to: .sources)
+        } else if let row = record.report(id) {
+            request.completion(.success(row))
+        }
+    }
+}

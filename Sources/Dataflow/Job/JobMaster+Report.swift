@@ -1,0 +1,177 @@
+internal import CheckpointCore
+internal import StreamModel
+internal import Synchronization
+
+extension JobMaster {
+    func makeReport() -> JobReport {
+        let launch = blueprint.launch
+        let now = SystemClock.wall(), instant = SystemClock.now()
+        var counts = coordinator.counters
+        counts.restored = record.restored
+        var report = JobReport(
+            id: launch.id, name: launch.name, state: state, stateSince: stateSince, submittedAt: launch.submittedAt, attempt: max(1, attemptNumber),
+            restarts: restarts, lastFailure: failures.last, restartsAt: restartAt, parallelism: launch.parallelism,
+            maxParallelism: blueprint.plan.maxParallelism, configuration: blueprint.configuration, restartStrategy: blueprint.restartStrategy,
+            counts: counts, budget: coordinator.failureBudget())
+        report.vertices = blueprint.plan.vertices.map { vertexReport($0) }
+        report.throughput = rates.throughput(before: recordsBefore, attempt)
+        report.inProgress = record.inProgress
+        report.latestCompleted = record.latest { $0.status == .completed }
+        report.latestSavepoint = record.latest { $0.status == .completed && $0.kind.isSavepoint }
+        report.latestFailed = record.latest { $0.status == .failed }
+        report.nextTriggerAt = coordinator.nextTriggerAt.map { now + ($0 - instant) }
+        report.checkpointsRevision = record.revision
+        report.restored = restored
+        report.recipe = launch.recipe
+        if audit.isUsed.load(ordering: .relaxed) {
+            report.audit = SequenceAudit(
+                verified: audit.verified.load(ordering: .relaxed), duplicates: audit.duplicates.load(ordering: .relaxed),
+                lost: audit.lost.load(ordering: .relaxed), replayed: replay.replayed(attempt), toReplay: replay.toReplay)
+        }
+        return report
+    }
+
+    private func vertexReport(_ vertex: ExecutionPlan.Vertex) -> VertexReport {
+        var report = VertexReport(
+            id: OperatorID(uid: vertex.uid), uid: vertex.uid, name: vertex.name, parallelism: vertex.parallelism)
+        guard let attempt else {
+            if state == .finished { report.finishedSubtasks = vertex.parallelism }
+            return report
+        }
+        rates.fill(&report, vertex: vertex.index, from: attempt)
+        report.runningSubtasks = attempt.running.subtracting(attempt.ended).subtracting(attempt.exited).count { $0.vertex == vertex.index }
+        report.finishedSubtasks = attempt.ended.count { $0.vertex == vertex.index }
+        return report
+    }
+}
+
+/// Differences of counters between two ticks, by subtask. Owned by the job's thread.
+struct RateMeter {
+    private struct Sample {
+        var recordsIn, recordsOut, written: UInt64
+        var busy, backPressured, idle: Int64
+
+        init(_ context: SubtaskContext) {
+            let metrics = context.metrics
+            recordsIn = context.recordsIn
+            recordsOut = metrics.recordsOut.load(ordering: .relaxed)
+            written = metrics.recordsWritten.load(ordering: .relaxed)
+            busy = metrics.busyNanoseconds.load(ordering: .relaxed)
+            backPressured = metrics.backPressuredNanoseconds.load(ordering: .relaxed)
+            idle = metrics.idleNanoseconds.load(ordering: .relaxed)
+        }
+    }
+
+    private var last: [ObjectIdentifier: Sample] = [:]
+    private var lastAt: EngineInstant?
+    /// Per vertex and second, from the two newest samples.
+    private var recordsIn: [Int: Double] = [:], recordsOut: [Int: Double] = [:], written: [Int: Double] = [:]
+    private var shares: [Int: (busy: Int, backPressured: Int, idle: Int)] = [:]
+    private var sourceVertices: Set<Int> = []
+
+    mutating func sample(_ attempt: JobAttempt, at now: EngineInstant) {
+        let samples = attempt.subtasks.map { ($0.context, Sample($0.context)) }
+        let seconds = lastAt.map { Double(now.nanoseconds - $0.nanoseconds) * 1e-9 } ?? 0
+        (recordsIn, recordsOut, written, shares) = ([:], [:], [:], [:])
+        sourceVertices = Set(attempt.vertices.filter { $0.from == nil }.map(\.index))
+        if seconds > 0 {
+            for (context, sample) in samples {
+                guard let before = last[ObjectIdentifier(context)] else { continue }
+                let vertex = context.id.vertex
+                recordsIn[vertex, default: 0] += Double(sample.recordsIn &- before.recordsIn) / seconds
+                recordsOut[vertex, default: 0] += Double(sample.recordsOut &- before.recordsOut) / seconds
+                written[vertex, default: 0] += Double(sample.written &- before.written) / seconds
+                addShares(vertex, parallelism: context.parallelism, before, sample, seconds: seconds)
+            }
+        }
+        last = Dictionary(uniqueKeysWithValues: samples.map { (ObjectIdentifier($0.0), $0.1) })
+        lastAt = now
+    }
+
+    /// A blocked or sleeping task publishes when it wakes, so what is missing of the period is counted as idle.
+    private mutating func addShares(_ vertex: Int, parallelism: Int, _ before: Sample, _ now: Sample, seconds: Double) {
+        let period = seconds * 1e9
+        let busy = min(1, Double(now.busy - before.busy) / period)
+        let backPressured = min(1 - busy, Double(now.backPressured - before.backPressured) / period)
+        let part = 1000 / Double(parallelism)
+        var share = shares[vertex] ?? (0, 0, 0)
+        share.busy += Int((busy * part).rounded())
+        share.backPressured += Int((backPressured * part).rounded())
+        share.idle = max(0, 1000 - share.busy - share.backPressured)
+        shares[vertex] = share
+    }
+
+    func fill(_ report: inout VertexReport, vertex: Int, from attempt: JobAttempt) {
+        for context in attempt.contexts(of: vertex) {
+            report.recordsIn += context.recordsIn
+            report.recordsOut += context.metrics.recordsOut.load(ordering: .relaxed) + context.metrics.recordsWritten.load(ordering: .relaxed)
+            report.stateBytes = report.stateBytes + ByteCount(Int64(context.metrics.stateBytes.load(ordering: .relaxed)))
+        }
+        report.recordsInPerSecond = recordsIn[vertex] ?? 0
+        report.recordsOutPerSecond = (recordsOut[vertex] ?? 0) + (written[vertex] ?? 0)
+        let share = shares[vertex] ?? (0, 0, 1000)
+        (report.busyPermille, report.backPressuredPermille, report.idlePermille) = (share.busy, share.backPressured, share.idle)
+    }
+
+    func throughput(before: Throughput, _ attempt: JobAttempt?) -> Throughput {
+        guard let attempt else {
+            var ended = before
+            (ended.recordsReadPerSecond, ended.recordsWrittenPerSecond) = (0, 0)
+            return ended
+        }
+        let contexts = attempt.subtasks.map(\.context)
+        var total = before
+        total.recordsRead += attempt.sources.reduce(0) { $0 + $1.recordsIn }
+        total.recordsWritten += contexts.reduce(0) { $0 + $1.metrics.recordsWritten.load(ordering: .relaxed) }
+        total.recordsReadPerSecond = sourceVertices.reduce(0) { $0 + (recordsIn[$1] ?? 0) }
+        total.recordsWrittenPerSecond = written.values.reduce(0, +)
+        let bounded = attempt.sources.map { $0.metrics.inputMillionths.load(ordering: .relaxed) }
+        let known = bounded.filter { $0 >= 0 }
+        total.inputFraction = known.isEmpty ? nil : Double(known.reduce(0, +)) / Double(known.count) / 1_000_000
+        return total
+    }
+}
+
+extension SubtaskContext {
+    /// Records taken from channels, or read by the source since the attempt began.
+    var recordsIn: UInt64 {
+        let position = metrics.position.load(ordering: .relaxed), start = metrics.startPosition.load(ordering: .relaxed)
+        return metrics.recordsIn.load(ordering: .relaxed) &+ (position &- start)
+    }
+}
+
+/// How many records are read again after a restore, from the sources' positions.
+struct ReplayCount {
+    /// Where the execution before had come to; nil = unknown.
+    private var previousPosition: UInt64?
+    private var restoredPosition: UInt64?
+    private var lastPosition: UInt64 = 0
+
+    init(previousPosition: UInt64?) { self.previousPosition = previousPosition }
+
+    mutating func attemptBegan(_ attempt: JobAttempt) {
+        restoredPosition = attempt.sources.reduce(0) { $0 + $1.metrics.startPosition.load(ordering: .relaxed) }
+    }
+
+    mutating func attemptEnded(_ attempt: JobAttempt) {
+        lastPosition = current(attempt)
+        previousPosition = max(lastPosition, previousPosition ?? 0)
+    }
+
+    func position(of attempt: JobAttempt?) -> UInt64 { attempt.map(current) ?? lastPosition }
+
+    var toReplay: UInt64? {
+        guard let previousPosition, let restoredPosition else { return nil }
+        return previousPosition > restoredPosition ? previousPosition - restoredPosition : 0
+    }
+
+    func replayed(_ attempt: JobAttempt?) -> UInt64 {
+        guard let attempt, let restoredPosition, let toReplay else { return toReplay ?? 0 }
+        let read = current(attempt)
+        return min(read > restoredPosition ? read - restoredPosition : 0, toReplay)
+    }
+
+    private func current(_ attempt: JobAttempt) -> UInt64 {
+        attempt.sources.reduce(0) { $0 + $1.metrics.position.load(ordering: .relaxed) }
+    }
+}

@@ -1,0 +1,340 @@
+internal import CheckpointCore
+internal import CheckpointStore
+internal import StreamModel
+internal import Synchronization
+
+/// Owns one job: its coordinator, its attempts, its record of checkpoints. All mutable state belongs to the job's thread, which takes
+/// messages from a mailbox and timers; file work goes to the job's file worker and comes back as messages.
+///
+///     INITIALIZING --> RUNNING --task failed, budget exceeded--> RESTARTING --delay--> RUNNING
+///                      RUNNING --no restart left--> FAILING --> FAILED
+///                      RUNNING, RESTARTING --cancel--> CANCELLING --> CANCELED
+///                      RUNNING --all inputs ended, last checkpoint durable--> FINISHED
+///                      RUNNING --stop with savepoint durable--> FINISHED
+///                      any live state --engine goes down--> SUSPENDED
+final class JobMaster: @unchecked Sendable {
+    // Sound: everything below `blueprint` is touched on the job's thread only; other threads use `mailbox`, `published` and `faults`.
+    enum Message: Sendable {
+        case task(TaskEvent, attempt: Int)
+        case request(CheckpointRequest)
+        case cancel(CancelRetention, @Sendable (Result<JobReport, JobError>) -> Void)
+        case suspend(@Sendable (Result<JobReport, JobError>) -> Void)
+        case locationPrepared(CheckpointID, CheckpointAttempt)
+        case locationFailed(CheckpointID, String)
+        case committed(CheckpointID)
+        case commitFailed(CheckpointID, String)
+        case cleaned(CheckpointID)
+        case outputsCommitted(CheckpointID)
+        case outputsFailed(CheckpointID, String)
+    }
+
+    /// What other threads may see.
+    struct Published {
+        var report: JobReport
+        var history: [CheckpointReport] = []
+        var details: [CheckpointID: CheckpointReport] = [:]
+        var failures: [FailureReport] = []
+        var position: UInt64 = 0
+    }
+
+    enum Timer: Hashable {
+        case trigger
+        case timeout(CheckpointID)
+        case restart
+        case tick
+        case retryFinal
+    }
+
+    let published: Mutex<Published>
+    let faults: FaultInjector
+    private let mailbox = Mailbox<Message>()
+
+    let blueprint: JobBlueprint
+    let files: FileWorker
+    let attempts = OpenAttempts()
+    let audit = AuditCounters()
+    var coordinator: CheckpointCoordinator
+    var timers: [Timer: EngineInstant] = [:]
+    var state = JobState.initializing
+    var stateSince: WallTime
+    var record: CheckpointRecord
+    var failures: [FailureReport] = []
+    /// The running attempt; nil between attempts.
+    var attempt: JobAttempt?
+    var attemptNumber: Int
+    var restarts = 0
+    var startPoint: JobBlueprint.StartPoint?
+    var restored: RestoreReport?
+    var replay: ReplayCount
+    var rates = RateMeter()
+    var requests: [TriggerToken: CheckpointRequest] = [:]
+    var nextToken: UInt64 = 1
+    /// The stop whose savepoint is complete, waiting for FINISHED.
+    var stopping: (request: CheckpointRequest, savepoint: CheckpointID)?
+    var cancelling: (retention: CancelRetention, completions: [@Sendable (Result<JobReport, JobError>) -> Void])?
+    var suspending: [@Sendable (Result<JobReport, JobError>) -> Void] = []
+    /// Checkpoints whose outputs are being renamed.
+    var committingOutputs: Set<CheckpointID> = []
+    var recordsBefore = Throughput()
+    var restartAt: WallTime?
+    /// Retention was applied; only cleanups are waited for.
+    var isReleased = false
+    var isOver = false
+    private var onChange: @Sendable () -> Void = {}
+
+    init(_ blueprint: JobBlueprint) throws {
+        self.blueprint = blueprint
+        let launch = blueprint.launch
+        let now = SystemClock.wall()
+        faults = FaultInjector(isAllowed: blueprint.allowsFaults)
+        coordinator = try CheckpointCoordinator(
+            configuration: blueprint.configuration, tasks: blueprint.plan.subtasks, nextID: blueprint.nextCheckpointID,
+            seed: UInt64(bitPattern: SystemClock.now().nanoseconds) ^ launch.id.low)
+        stateSince = now
+        attemptNumber = launch.previousAttempts
+        startPoint = blueprint.start
+        record = CheckpointRecord(history: launch.history, plan: blueprint.plan)
+        replay = ReplayCount(previousPosition: launch.previousPosition)
+        files = FileWorker(name: "files")
+        published = Mutex(
+            Published(
+                report: JobReport(
+                    id: launch.id, name: launch.name, state: .initializing, stateSince: now, submittedAt: launch.submittedAt,
+                    parallelism: launch.parallelism, maxParallelism: blueprint.plan.maxParallelism, configuration: blueprint.configuration,
+                    budget: coordinator.failureBudget())))
+        for warning in blueprint.warnings { failures.append(FailureReport(at: now, message: warning, attempt: attemptNumber)) }
+        publish()
+    }
+
+    func start(onChange: @escaping @Sendable () -> Void) {
+        self.onChange = onChange
+        startThread(named: "job \(blueprint.launch.name)") { self.run() }
+    }
+
+    func post(_ message: Message) { mailbox.post(message) }
+
+    // MARK: The thread
+
+    private func run() {
+        timers[.tick] = SystemClock.now() + .seconds(1)
+        if let start = startPoint {
+            perform(coordinator.handle(.restored(start.manifest.checkpoint, kind: start.manifest.kind, claimed: start.claimed), at: SystemClock.now()))
+        }
+        beginAttempt()
+        publishAndTell()
+        while !isOver {
+            for message in mailbox.take(until: timers.values.min()) { handle(message) }
+            fireTimers()
+            settle()
+            publishAndTell()
+        }
+        files.stop()
+        blueprint.directory.close()
+    }
+
+    private func fireTimers() {
+        let now = SystemClock.now()
+        for (timer, _) in timers.filter({ $0.value <= now }).sorted(by: { $0.value < $1.value }) {
+            // An earlier one may have cancelled or moved it.
+            guard let due = timers[timer], due <= now else { continue }
+            timers[timer] = nil
+            switch timer {
+            case .trigger: feed(.triggerTimerFired)
+            case .timeout(let id): feed(.timeoutFired(id))
+            case .restart: beginAttempt()
+            case .retryFinal: if state == .running { feed(.finalCheckpointRequested) }
+            case .tick:
+                timers[.tick] = now + .seconds(1)
+                if let attempt { rates.sample(attempt, at: now) }
+            }
+        }
+    }
+
+    func feed(_ event: CoordinatorEvent) { perform(coordinator.handle(event, at: SystemClock.now())) }
+
+    private func handle(_ message: Message) {
+        switch message {
+        case .task(let event, let number):
+            if number == attemptNumber, attempt != nil { handle(event) }
+        case .request(let request): begin(request)
+        case .cancel(let retention, let completion): cancel(retention, completion)
+        case .suspend(let completion): suspend(completion)
+        case .locationPrepared(let id, let location): prepared(id, location)
+        case .locationFailed(let id, let message): feed(.locationFailed(id, message: message))
+        case .committed(let id):
+            record.completed(id, at: SystemClock.wall())
+            feed(.committed(id))
+        case .commitFailed(let id, let message): feed(.commitFailed(id, message: message))
+        case .cleaned(let id): feed(.cleanupFinished(id))
+        case .outputsCommitted(let id):
+            committingOutputs.remove(id)
+            attempt?.send(.completed(id), to: .all)
+        case .outputsFailed(let id, let message):
+            committingOutputs.remove(id)
+            fail(message, vertex: nil, subtask: nil)
+        }
+    }
+
+    private func handle(_ event: TaskEvent) {
+        switch event {
+        case .running(let task):
+            attempt?.running.insert(task)
+            feed(.taskStateChanged(task, .running))
+            noteRestored()
+        case .inputEnded(let task):
+            attempt?.ended.insert(task)
+            feed(.taskStateChanged(task, .finished))
+            inputEnded()
+        case .snapshot(let snapshot):
+            guard attempts[snapshot.barrier.checkpoint] != nil else { return }
+            record.acknowledged(snapshot, at: SystemClock.wall())
+            feed(.acknowledged(snapshot.barrier.checkpoint, snapshot.subtask))
+        case .declined(let id, let task, let reason, let message): feed(.declined(id, task, reason, message: message))
+        case .failed(let task, let message):
+            feed(.taskFailed(task, message: message))
+            fail(message, vertex: blueprint.plan.vertices[task.vertex].uid, subtask: task.index)
+        case .exited(let task): attempt?.exited.insert(task)
+        }
+    }
+
+    // MARK: State
+
+    func change(to new: JobState) {
+        guard new != state else { return }
+        state = new
+        stateSince = SystemClock.wall()
+        feed(.jobStateChanged(new))
+    }
+
+    /// The attempt is over for a reason. The restart strategy decides what follows.
+    func fail(_ message: String, vertex: String?, subtask: Int?) {
+        guard state == .running || state == .initializing else { return }
+        failures.append(FailureReport(at: SystemClock.wall(), message: message, vertex: vertex, subtask: subtask, attempt: attemptNumber))
+        if failures.count > 200 { failures.removeFirst() }
+        stopFailed()
+        if case .fixedDelay(let attempts, let delay) = blueprint.restartStrategy, restarts < attempts {
+            timers[.restart] = SystemClock.now() + delay
+            restartAt = SystemClock.wall() + delay
+            change(to: .restarting)
+        } else {
+            change(to: .failing)
+        }
+        attempt?.cancel()
+    }
+
+    /// A stop whose savepoint was durable but whose job did not finish: the savepoint stays, the caller hears of both.
+    private func stopFailed() {
+        guard let (request, savepoint) = stopping else { return }
+        stopping = nil
+        let path = record.report(savepoint)?.path ?? "?"
+        request.completion(
+            .failure(.task("the savepoint \(path) is complete, but the job failed before it finished: restart from the savepoint")))
+    }
+
+    private func inputEnded() {
+        guard let attempt, attempt.ended.count == attempt.subtasks.count, state == .running else { return }
+        if stopping != nil {
+            attempt.send(.exit, to: .all)
+        } else if coordinator.finalCheckpoint == nil {
+            feed(.finalCheckpointRequested)
+        }
+    }
+
+    /// Moves on what waits for threads to leave, commits to end, or files to be deleted.
+    private func settle() {
+        if let attempt, attempt.exited.count == attempt.subtasks.count, coordinator.commitInFlight == nil, committingOutputs.isEmpty {
+            leave(attempt)
+        }
+        if attempt == nil, !isReleased, coordinator.commitInFlight == nil, committingOutputs.isEmpty, let end = endState { release(as: end) }
+        if isReleased, coordinator.cleanupsInFlight == 0 { conclude() }
+    }
+
+    private func leave(_ attempt: JobAttempt) {
+        recordsBefore = rates.throughput(before: recordsBefore, attempt)
+        replay.attemptEnded(attempt)
+        self.attempt = nil
+    }
+
+    /// The state that the job is about to end in, once its threads are gone.
+    private var endState: JobState? {
+        if !suspending.isEmpty { return .suspended }
+        switch state {
+        case .cancelling: return .canceled
+        case .failing: return .failed
+        case .running: return .finished  // Only a finished attempt leaves while the job runs.
+        default: return nil
+        }
+    }
+
+    private func release(as end: JobState) {
+        change(to: end)
+        publish()
+        if end.isTerminal { blueprint.launch.onTerminal(published.withLock { $0.report }) }
+        isReleased = true
+        timers = [:]
+        feed(.jobEnded(cancelling?.retention ?? .byPolicy))
+    }
+
+    private func conclude() {
+        isOver = true
+        publish()
+        let report = published.withLock { $0.report }
+        for completion in cancelling?.completions ?? [] { completion(state == .canceled ? .success(report) : .failure(.notRunning(state))) }
+        for completion in suspending { completion(.success(report)) }
+        if let (request, savepoint) = stopping, let row = record.report(savepoint) { request.completion(.success(row)) }
+        for (_, request) in requests { request.completion(.failure(.notRunning(state))) }
+        (requests, cancelling, suspending, stopping) = ([:], nil, [], nil)
+    }
+
+    // MARK: Requests
+
+    private func begin(_ request: CheckpointRequest) {
+        guard state == .running else { return request.completion(.failure(.notRunning(state))) }
+        let token = TriggerToken(nextToken)
+        nextToken += 1
+        requests[token] = request
+        feed(.requested(token, request.kind))
+    }
+
+    private func cancel(_ retention: CancelRetention, _ completion: @escaping @Sendable (Result<JobReport, JobError>) -> Void) {
+        if state == .cancelling, cancelling != nil {
+            cancelling?.completions.append(completion)
+            return
+        }
+        guard !state.isTerminal, state != .suspended, state != .failing, suspending.isEmpty, !isReleased else {
+            return completion(.failure(.notRunning(state)))
+        }
+        cancelling = (retention, [completion])
+        timers[.restart] = nil
+        restartAt = nil
+        stopFailed()
+        change(to: .cancelling)
+        attempt?.cancel()
+    }
+
+    private func suspend(_ completion: @escaping @Sendable (Result<JobReport, JobError>) -> Void) {
+        guard !isReleased else { return completion(.failure(.notRunning(state))) }
+        suspending.append(completion)
+        timers[.restart] = nil
+        feed(.jobStateChanged(.suspended))
+        attempt?.cancel()
+    }
+
+    // MARK: What others see
+
+    private func publishAndTell() {
+        publish()
+        onChange()
+    }
+
+    func publish() {
+        let report = makeReport()
+        published.withLock { published in
+            published.report = report
+            published.history = record.rows
+            published.details = record.details
+            published.failures = failures
+            published.position = replay.position(of: attempt)
+        }
+    }
+}

@@ -1,0 +1,131 @@
+public import StreamModel
+internal import CheckpointCore
+internal import Synchronization
+
+/// Everything that is needed to start a job.
+public struct JobLaunch: Sendable {
+    public var id: JobID
+    /// The first submission of the line of restarts that this one continues; its own id for a new job.
+    public var lineage: JobID
+    public var name: String
+    public var job: any StreamJob
+    public var parallelism: Int
+    public var recipe: JobRecipe?
+    /// Start from this snapshot.
+    public var restore: RestoreRequest?
+    /// The job ran before under this id (the engine was killed): go on from its newest restorable checkpoint.
+    public var recovers = false
+    public var submittedAt: WallTime
+    /// Where checkpoints go when the job names no directory.
+    public var storageRoot: String
+    /// The checkpoints known from earlier runs under this id, oldest first; savepoints among them are found for recovery.
+    public var history: [CheckpointReport] = []
+    /// Attempts before this launch.
+    public var previousAttempts = 0
+    /// Records that the sources had read when the previous execution ended; nil = unknown. For counting what is replayed.
+    public var previousPosition: UInt64?
+    /// Called on the job's thread, with the report of a terminal state, before retention deletes anything: make it durable.
+    public var onTerminal: @Sendable (JobReport) -> Void = { _ in }
+
+    public init(
+        id: JobID, lineage: JobID? = nil, name: String? = nil, job: any StreamJob, parallelism: Int, storageRoot: String, submittedAt: WallTime
+    ) {
+        self.id = id
+        self.lineage = lineage ?? id
+        self.name = name ?? job.name
+        self.job = job
+        self.parallelism = parallelism
+        self.storageRoot = storageRoot
+        self.submittedAt = submittedAt
+    }
+}
+
+/// The snapshot that an operator chose.
+public struct RestoreRequest: Sendable, Equatable {
+    public var path: String
+    public var claim: RestartOptions.Claim
+    public var allowsUnmatchedState: Bool
+
+    public init(path: String, claim: RestartOptions.Claim = .noClaim, allowsUnmatchedState: Bool = false) {
+        self.path = path
+        self.claim = claim
+        self.allowsUnmatchedState = allowsUnmatchedState
+    }
+}
+
+/// A job that was launched, until it ends. Safe from any thread: requests go to the job's own thread, reports come from its last picture.
+public final class RunningJob: Sendable {
+    public let id: JobID
+    private let master: JobMaster
+
+    private init(id: JobID, master: JobMaster) {
+        self.id = id
+        self.master = master
+    }
+
+    /// Builds the graph, checks the parameters, verifies the snapshot to start from and starts the job's thread. Throws `JobError` when one
+    /// of these fails; nothing is left behind then. `onChange` is called on the job's thread whenever the report changed.
+    public static func launch(_ launch: JobLaunch, onChange: @escaping @Sendable (RunningJob) -> Void) throws -> RunningJob {
+        let blueprint = try JobBlueprint(launch)
+        let master = try JobMaster(blueprint)
+        let job = RunningJob(id: launch.id, master: master)
+        master.start { onChange(job) }
+        return job
+    }
+
+    public func report() -> JobReport { master.published.withLock { $0.report } }
+
+    /// Newest first.
+    public func checkpoints(limit: Int) -> [CheckpointReport] { master.published.withLock { Array($0.history.suffix(limit).reversed()) } }
+
+    /// With the detail by operator.
+    public func checkpoint(_ id: CheckpointID) -> CheckpointReport? { master.published.withLock { state in state.details[id] ?? state.history.last { $0.id == id } } }
+
+    /// Newest first.
+    public func failures() -> [FailureReport] { master.published.withLock { $0.failures.reversed() } }
+
+    /// Records that the sources have read since the beginning of the lineage.
+    public func sourcePosition() -> UInt64 { master.published.withLock { $0.position } }
+
+    public typealias CheckpointCompletion = @Sendable (Result<CheckpointReport, JobError>) -> Void
+
+    public func savepoint(
+        directory: String?, by: String, started: @escaping @Sendable (CheckpointID) -> Void, completion: @escaping CheckpointCompletion
+    ) {
+        master.post(.request(CheckpointRequest(kind: .savepoint, directory: directory, by: by, started: started, completion: completion)))
+    }
+
+    public func checkpointNow(by: String, started: @escaping @Sendable (CheckpointID) -> Void, completion: @escaping CheckpointCompletion) {
+        master.post(.request(CheckpointRequest(kind: .checkpoint, directory: nil, by: by, started: started, completion: completion)))
+    }
+
+    /// Savepoint and finish in one step: no record is processed after the savepoint. Completes when the job has FINISHED.
+    public func stop(
+        drain: Bool, directory: String?, by: String, started: @escaping @Sendable (CheckpointID) -> Void,
+        completion: @escaping CheckpointCompletion
+    ) {
+        var request = CheckpointRequest(kind: .synchronousSavepoint, directory: directory, by: by, started: started, completion: completion)
+        request.drains = drain
+        master.post(.request(request))
+    }
+
+    /// Completes when the job is CANCELED and what is not retained is deleted.
+    public func cancel(_ retention: CancelRetention, completion: @escaping @Sendable (Result<JobReport, JobError>) -> Void) {
+        master.post(.cancel(retention, completion))
+    }
+
+    public func fault(_ spec: String) throws(JobError) { try master.faults.apply(spec, jobName: report().name) }
+
+    /// Ends the job's threads and leaves everything on disk: the engine is going down, the job comes back at its next start.
+    public func suspend(completion: @escaping @Sendable (Result<JobReport, JobError>) -> Void) { master.post(.suspend(completion)) }
+}
+
+/// A user's request for a checkpoint or savepoint, until it is answered.
+struct CheckpointRequest: Sendable {
+    var kind: CheckpointKind
+    var directory: String?
+    var by: String
+    var drains = false
+    var started: @Sendable (CheckpointID) -> Void
+    var completion: RunningJob.CheckpointCompletion
+}

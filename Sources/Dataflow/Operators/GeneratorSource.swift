@@ -1,0 +1,153 @@
+public import StreamModel
+
+/// Where a generated record stands: the same place makes the same record, in every run.
+public struct GeneratorPlace: Sendable {
+    /// 0 ..< splits.
+    @usableFromInline let splitNumber: UInt32
+    /// 0, 1, 2, ... within the split.
+    public let ordinal: UInt64
+    /// `ordinal * splits + split`: unique over all splits.
+    public let sequence: UInt64
+    public var split: Int { Int(splitNumber) }
+
+    @inlinable
+    init(split: UInt32, ordinal: UInt64, splits: UInt32) {
+        splitNumber = split
+        self.ordinal = ordinal
+        sequence = ordinal &* UInt64(splits) &+ UInt64(split)
+    }
+}
+
+/// A deterministic generator with a rate limit: record n is a function of n, so a restore repeats exactly what had been read after it.
+public struct GeneratorSource<Element: Sendable>: Source {
+    @usableFromInline let count: UInt64?
+    @usableFromInline let rate: Double?
+    @usableFromInline let splits: Int?
+    @usableFromInline let make: @Sendable (GeneratorPlace) -> Element
+
+    /// - Parameters:
+    ///   - count: records over all splits; nil = without end.
+    ///   - rate: records a second over all subtasks; nil = as fast as they are taken.
+    ///   - splits: parts that can be dealt out to subtasks; nil = as many as there are subtasks at the first start.
+    @inlinable
+    public init(count: UInt64? = nil, rate: Double? = nil, splits: Int? = nil, make: @escaping @Sendable (GeneratorPlace) -> Element) {
+        self.count = count
+        self.rate = rate
+        self.splits = splits
+        self.make = make
+    }
+
+    @inlinable public static var splitType: String { "generator-split-1" }
+
+    @inlinable
+    public func makeReader(subtask: Int, parallelism: Int) throws -> Reader {
+        let total = splits ?? parallelism
+        let own = stride(from: subtask, to: total, by: parallelism).map { GeneratorSplit(split: UInt32($0), splits: UInt32(total), next: 0) }
+        return Reader(source: self, own: own, parallelism: parallelism)
+    }
+
+    public struct Reader: SourceReader {
+        @usableFromInline let make: @Sendable (GeneratorPlace) -> Element
+        @usableFromInline var progress: GeneratorProgress
+
+        @inlinable
+        init(source: GeneratorSource, own: [GeneratorSplit], parallelism: Int) {
+            make = source.make
+            progress = GeneratorProgress(
+                own: own, count: source.count, rate: source.rate.map { $0 / Double(parallelism) }, batch: BatchSize.records(of: Element.self))
+        }
+
+        @inlinable
+        public mutating func read(into out: Emitter<Element>, at now: EngineInstant) throws -> SourceStatus {
+            let (split, from, end, status) = progress.take(at: now)
+            for ordinal in from..<end { out.emit(make(GeneratorPlace(split: split.split, ordinal: ordinal, splits: split.splits))) }
+            return status
+        }
+
+        public func splits() -> [[UInt8]] { progress.own.map(\.encoded) }
+        public mutating func restore(_ splits: [[UInt8]]) throws { progress.own = try splits.map(GeneratorSplit.init(encoded:)) }
+        public var position: UInt64 { progress.own.reduce(0) { $0 + $1.next } }
+        public var inputMillionths: Int? { progress.inputMillionths }
+    }
+}
+
+/// One part of a generated sequence: the records with `sequence % splits == split`.
+@usableFromInline
+struct GeneratorSplit: Sendable {
+    @usableFromInline let split: UInt32
+    @usableFromInline let splits: UInt32
+    /// Ordinal of the next record.
+    @usableFromInline var next: UInt64
+
+    @usableFromInline
+    init(split: UInt32, splits: UInt32, next: UInt64) {
+        self.split = split
+        self.splits = splits
+        self.next = next
+    }
+
+    /// How many records the split has when there are `count` in all.
+    func total(of count: UInt64) -> UInt64 {
+        count > UInt64(split) ? (count - UInt64(split) + UInt64(splits) - 1) / UInt64(splits) : 0
+    }
+
+    var encoded: [UInt8] {
+        var writer = StateWriter()
+        defer { writer.release() }
+        writer.write(split)
+        writer.write(splits)
+        writer.write(next)
+        return Array(writer.bytes)
+    }
+
+    init(encoded: [UInt8]) throws(StateDecodingError) {
+        let result: Result<GeneratorSplit, StateDecodingError> = encoded.withUnsafeBytes { bytes in
+            var reader = StateReader(bytes)
+            do throws(StateDecodingError) {
+                return .success(GeneratorSplit(split: try reader.read(), splits: try reader.read(), next: try reader.read()))
+            } catch { return .failure(error) }
+        }
+        self = try result.get()
+        guard split < splits else { throw StateDecodingError(offset: 0, problem: "split \(split) of \(splits)") }
+    }
+}
+
+/// The part of a generator's reader that does not know the record type: splits in turn, rate, end.
+@usableFromInline
+struct GeneratorProgress {
+    var own: [GeneratorSplit]
+    private let count: UInt64?
+    private var limiter: RateLimiter
+    private let batch: Int
+    private var turn = 0
+
+    @usableFromInline
+    init(own: [GeneratorSplit], count: UInt64?, rate: Double?, batch: Int) {
+        self.own = own
+        self.count = count
+        limiter = RateLimiter(perSecond: rate)
+        self.batch = batch
+    }
+
+    /// Claims the next ordinals of one split.
+    @usableFromInline
+    mutating func take(at now: EngineInstant) -> (split: GeneratorSplit, from: UInt64, end: UInt64, status: SourceStatus) {
+        for _ in 0..<own.count {
+            turn = (turn + 1) % own.count
+            let split = own[turn]
+            let left = count.map { split.total(of: $0) - min(split.next, split.total(of: $0)) } ?? .max
+            guard left > 0 else { continue }
+            let (granted, retryAt) = limiter.grant(Int(min(UInt64(batch), left)), at: now)
+            own[turn].next += UInt64(granted)
+            return (split, split.next, split.next + UInt64(granted), granted == 0 ? .waiting(until: retryAt) : .more)
+        }
+        return (GeneratorSplit(split: 0, splits: 1, next: 0), 0, 0, .ended)
+    }
+
+    var inputMillionths: Int? {
+        guard let count else { return nil }
+        let total = own.reduce(0) { $0 + $1.total(of: count) }
+        let read = own.reduce(0) { $0 + $1.next }
+        return total == 0 ? 1_000_000 : Int(Double(read) / Double(total) * 1_000_000)
+    }
+}

@@ -1,0 +1,89 @@
+internal import Glibc
+internal import StreamModel
+internal import Synchronization
+
+/// Makes a demonstration job misbehave on purpose. Shared by the threads of one job.
+final class FaultInjector: Sendable {
+    private struct Faults {
+        /// Asynchronous parts take this much longer.
+        var delay: Milliseconds = 0
+        /// So many asynchronous parts still fail.
+        var failures = 0
+        /// So many synchronous parts still fail.
+        var syncFailures = 0
+        var crashes = false
+    }
+
+    let isAllowed: Bool
+    private let faults = Mutex(Faults())
+    private let generation = Atomic<UInt64>(0)
+
+    init(isAllowed: Bool) { self.isAllowed = isAllowed }
+
+    /// "slow 5s", "slow 200ms", "fail 3", "sync-fail 1", "crash", "off".
+    func apply(_ text: String, jobName: String) throws(JobError) {
+        guard isAllowed else { throw .faultsNotAllowed(jobName) }
+        let words = text.split(separator: " ").map(String.init)
+        let count = words.count > 1 ? Int(words[1]) : 1
+        switch (words.first, count) {
+        case ("slow", _) where words.count == 2:
+            guard let delay = Self.duration(words[1]) else { throw Self.unknown(text) }
+            faults.withLock { $0.delay = delay }
+        case ("fail", let count?) where (1...1000).contains(count): faults.withLock { $0.failures = count }
+        case ("sync-fail", let count?) where (1...1000).contains(count): faults.withLock { $0.syncFailures = count }
+        case ("crash", _): faults.withLock { $0.crashes = true }
+        case ("off", _): faults.withLock { $0 = Faults() }
+        default: throw Self.unknown(text)
+        }
+        generation.wrappingAdd(1, ordering: .relaxed)
+    }
+
+    private static func unknown(_ text: String) -> JobError {
+        .configuration("fault \"\(text)\" is not known: use slow DURATION, fail N, sync-fail N, crash or off (for example: slow 5s)")
+    }
+
+    private static func duration(_ text: String) -> Milliseconds? {
+        let isMilliseconds = text.hasSuffix("ms")
+        guard let number = Int64(text.dropLast(isMilliseconds ? 2 : 1)), (0...600_000).contains(number) else { return nil }
+        if isMilliseconds { return Milliseconds(number) }
+        return text.hasSuffix("s") && number <= 600 ? .seconds(number) : nil
+    }
+
+    /// Called in the synchronous part of a snapshot.
+    func checkSync() throws {
+        guard isAllowed else { return }
+        let fails = faults.withLock { faults in
+            guard faults.syncFailures > 0 else { return false }
+            faults.syncFailures -= 1
+            return true
+        }
+        if fails { throw JobError.injected("synchronous part of the snapshot") }
+    }
+
+    /// Called in the asynchronous part of a snapshot, on the writer thread: waits, then fails, as told. The wait ends early when the
+    /// faults change or `isAbandoned` says that nobody needs the snapshot any more.
+    func checkAsync(isAbandoned: () -> Bool) throws {
+        guard isAllowed else { return }
+        let start = SystemClock.now(), began = generation.load(ordering: .relaxed)
+        let delay = faults.withLock { $0.delay }
+        let parker = Parker()
+        while delay > 0, SystemClock.now() - start < delay, generation.load(ordering: .relaxed) == began, !isAbandoned() {
+            parker.park(until: SystemClock.now() + 20) { false }
+        }
+        let fails = faults.withLock { faults in
+            guard faults.failures > 0 else { return false }
+            faults.failures -= 1
+            return true
+        }
+        if fails { throw JobError.injected("asynchronous part of the snapshot") }
+    }
+
+    /// Called once a batch.
+    func checkCrash() throws {
+        guard isAllowed, faults.withLock({ faults in
+            defer { faults.crashes = false }
+            return faults.crashes
+        }) else { return }
+        throw JobError.injected("crash of a task")
+    }
+}

@@ -1,0 +1,403 @@
+internal import CheckpointStore
+internal import StreamModel
+internal import Synchronization
+
+/// What the job thread tells a subtask. Handled between batches.
+enum SubtaskCommand: Sendable {
+    /// Sources: start this checkpoint here.
+    case trigger(Barrier, drains: Bool)
+    /// The input has ended everywhere: take part in the last checkpoint.
+    case finalSnapshot(Barrier)
+    case completed(CheckpointID)
+    /// The savepoint that stops the job is complete: end without emitting what is held back.
+    case finish
+    /// The savepoint that was to stop the job failed: go on.
+    case resume
+    /// Leave: the job has what it needs.
+    case exit
+}
+
+/// What a subtask tells the job thread.
+enum TaskEvent: Sendable {
+    case running(SubtaskID)
+    case inputEnded(SubtaskID)
+    case snapshot(SubtaskSnapshot)
+    case declined(CheckpointID, SubtaskID, CheckpointFailureReason, String)
+    case failed(SubtaskID, String)
+    /// The thread has ended; the last event of a subtask.
+    case exited(SubtaskID)
+}
+
+/// One parallel instance of a vertex: a thread with a chain of operators.
+///
+///     initializing --restored--> running --input ended--> ended --exit--> gone
+///     running --synchronous savepoint (sources)--> held --finish--> ended, --resume--> running
+///     any --cancelled, or an error--> gone
+final class Subtask: @unchecked Sendable {
+    // Sound: `role`, `hooks` and the rest of the mutable state belong to the subtask's thread; commands come through a mutex.
+    enum Role {
+        case source(SourceDriver)
+        case inputs([any InputChannel], receive: (UnsafeMutableRawPointer, Int) -> Void)
+    }
+
+    let context: SubtaskContext
+    private let vertexUID: String
+    private let role: Role
+    private let mode: CheckpointConfiguration.Mode
+    private let restored: RestoredState?
+    private let files: FileWorker
+    private let attempts: OpenAttempts
+    private let report: @Sendable (TaskEvent) -> Void
+    private let commands = Mutex<[SubtaskCommand]>([])
+    private let hasCommands = Atomic<Bool>(false)
+
+    private var aligner: BarrierAligner
+    private var liveChannels: Int
+    private var dataChannels: Int
+    private var isHeld = false
+    private var hasEnded = false
+    private var mustExit = false
+    private var clock = TaskClock()
+
+    init(
+        context: SubtaskContext, vertexUID: String, role: Role, mode: CheckpointConfiguration.Mode, restored: RestoredState?, files: FileWorker,
+        attempts: OpenAttempts, report: @escaping @Sendable (TaskEvent) -> Void
+    ) {
+        self.context = context
+        self.vertexUID = vertexUID
+        self.role = role
+        self.mode = mode
+        self.restored = restored
+        self.files = files
+        self.attempts = attempts
+        self.report = report
+        var channels = 0
+        if case .inputs(let inputs, _) = role { channels = inputs.count }
+        aligner = BarrierAligner(channels: channels, mode: mode)
+        liveChannels = channels
+        dataChannels = channels
+    }
+
+    func start() { startThread(named: "\(context.id.index):\(vertexUID)") { self.run() } }
+
+    /// Called by the job thread.
+    func send(_ command: SubtaskCommand) {
+        commands.withLock { $0.append(command) }
+        hasCommands.store(true, ordering: .sequentiallyConsistent)
+        context.parker.unpark()
+    }
+
+    // MARK: The thread
+
+    private func run() {
+        do {
+            try restoreState()
+            report(.running(context.id))
+            switch role {
+            case .source(let driver): try runSource(driver)
+            case .inputs(let channels, let receive): try runInputs(channels, receive)
+            }
+            try runEnded()
+        } catch {
+            if !context.isCancelled { report(.failed(context.id, String(describing: error))) }
+        }
+        for hooks in context.hooks { hooks.close() }
+        report(.exited(context.id))
+    }
+
+    private func restoreState() throws {
+        guard let restored else { return }
+        for hooks in context.hooks {
+            guard let state = restored.operators[hooks.uid] else { continue }
+            try hooks.restore(OperatorRestore(snapshot: restored.snapshot, state: state, context: context))
+        }
+        publishPosition()
+    }
+
+    private func runSource(_ driver: SourceDriver) throws {
+        publishPosition(driver)
+        clock.start(at: SystemClock.now())
+        while !hasEnded {
+            try check()
+            if hasCommands.load(ordering: .acquiring) { try obeyCommands() }
+            if mustExit { return }
+            if isHeld {
+                park(until: nil)
+                continue
+            }
+            if hasEnded { break }
+            let status = try driver.step(SystemClock.now())
+            try context.faults.checkCrash()
+            publishPosition(driver)
+            let now = SystemClock.now()
+            clock.worked(until: now, context)
+            if clock.wantsMeasure(at: now) { measure(driver) }
+            switch status {
+            case .more: flushIfOld()
+            case .waiting(let deadline):
+                flushOutputs()
+                park(until: deadline)
+            case .ended:
+                measure(driver)
+                try endInput(drains: true)
+            }
+        }
+    }
+
+    private func runInputs(_ channels: [any InputChannel], _ receive: (UnsafeMutableRawPointer, Int) -> Void) throws {
+        clock.start(at: SystemClock.now())
+        var ended = [Bool](repeating: false, count: channels.count)
+        while !hasEnded {
+            try check()
+            if hasCommands.load(ordering: .acquiring) { try obeyCommands() }
+            if mustExit { return }
+            var progressed = false
+            for index in channels.indices {
+                // Several batches a visit, so that small jobs do not spin over many channels; a barrier ends the visit.
+                for _ in 0..<8 where !ended[index] && !aligner.blocked.contains(index) {
+                    guard let item = channels[index].takeNext({ base, count in
+                        context.metrics.countIn(count)
+                        receive(base, count)
+                    }) else { break }
+                    progressed = true
+                    if case .data = item { continue }
+                    try handle(item, on: index, ended: &ended[index])
+                }
+            }
+            if progressed {
+                try context.faults.checkCrash()
+                let now = SystemClock.now()
+                clock.worked(until: now, context)
+                if clock.wantsMeasure(at: now) { measure() }
+                flushIfOld()
+            } else {
+                flushOutputs()
+                park(until: nil) { channels.indices.contains { !ended[$0] && !self.aligner.blocked.contains($0) && channels[$0].hasItem } }
+            }
+        }
+    }
+
+    private func handle(_ item: ChannelItem, on channel: Int, ended: inout Bool) throws {
+        let now = SystemClock.now()
+        switch item {
+        case .data: break
+        case .barrier(let barrier): try align(aligner.arrived(barrier, on: channel, at: now))
+        case .endOfData:
+            dataChannels -= 1
+            if dataChannels == 0 {
+                try emitHeldBack()
+                for output in context.outputs { output.send(.endOfData) }
+            }
+        case .channelEnd:
+            ended = true
+            liveChannels -= 1
+            try align(aligner.ended(channel, at: now))
+            if liveChannels == 0 { endOutputs() }
+        }
+    }
+
+    private func align(_ first: BarrierAligner.Step) throws {
+        var step = first
+        while case .snapshot(_, let alignment) = step {
+            if let barrier = aligner.aligned { try takeSnapshot(barrier, alignment: alignment) }
+            step = aligner.next(at: SystemClock.now())
+        }
+    }
+
+    /// The input is over but the state is still wanted: for the last checkpoint, and for commits.
+    private func runEnded() throws {
+        guard !mustExit else { return }
+        report(.inputEnded(context.id))
+        while !mustExit {
+            try check()
+            if hasCommands.load(ordering: .acquiring) {
+                try obeyCommands()
+            } else {
+                park(until: nil)
+            }
+        }
+    }
+
+    private func check() throws {
+        if context.isCancelled { throw Cancelled() }
+        if let failure = context.failure { throw failure }
+    }
+
+    private struct Cancelled: Error {}
+
+    // MARK: Commands
+
+    private func obeyCommands() throws {
+        hasCommands.store(false, ordering: .sequentiallyConsistent)
+        let taken = commands.withLock { commands in
+            defer { commands = [] }
+            return commands
+        }
+        for command in taken {
+            switch command {
+            case .trigger(let barrier, let drains): try trigger(barrier, drains: drains)
+            case .finalSnapshot(let barrier): try takeSnapshot(barrier, alignment: 0)
+            case .completed(let id): for hooks in context.hooks { hooks.completed(id) }
+            case .finish: if isHeld || !hasEnded { try endInput(drains: false) }
+            case .resume: isHeld = false
+            case .exit: mustExit = true
+            }
+        }
+    }
+
+    private func trigger(_ barrier: Barrier, drains: Bool) throws {
+        guard !hasEnded else {
+            report(.declined(barrier.checkpoint, context.id, .checkpointDeclinedTaskNotReady, "the source has ended"))
+            return
+        }
+        if drains {
+            try emitHeldBack()
+            for output in context.outputs { output.send(.endOfData) }
+        }
+        try takeSnapshot(barrier, alignment: 0)
+        isHeld = barrier.kind == .synchronousSavepoint
+    }
+
+    // MARK: Snapshots
+
+    /// Forwards the barrier, takes the synchronous part, and hands the rest to the file worker.
+    private func takeSnapshot(_ barrier: Barrier, alignment: Int64) throws {
+        let start = SystemClock.now()
+        // After the end nobody reads the channels any more; the last checkpoint reaches every subtask by command.
+        if !hasEnded { for output in context.outputs { output.send(.barrier(barrier)) } }
+        do {
+            try context.faults.checkSync()
+            let operators = try context.hooks.reversed().map { (uid: $0.uid, parts: try $0.snapshot(barrier.checkpoint)) }
+            try check()
+            let end = SystemClock.now()
+            submit(
+                SnapshotTask(
+                    barrier: barrier, subtask: context.id, operators: operators, isFinished: hasEnded,
+                    startDelay: start.nanoseconds - barrier.triggeredAt.nanoseconds - alignment, alignment: alignment,
+                    sync: end.nanoseconds - start.nanoseconds, handedOverAt: end))
+        } catch {
+            if context.isCancelled { throw error }
+            throw JobError.task("Could not perform checkpoint \(barrier.checkpoint) for operator \(vertexUID): \(error)")
+        }
+        measure()
+    }
+
+    private func submit(_ task: SnapshotTask) {
+        files.perform { [attempts, report, faults = context.faults] in
+            let id = task.barrier.checkpoint
+            // Not there: aborted in the meantime; nobody waits for an answer.
+            guard let attempt = attempts[id] else { return }
+            do {
+                try faults.checkAsync { attempts[id] == nil }
+                report(.snapshot(try task.run(into: attempt)))
+            } catch let error as JobError {
+                if case .sink = error {
+                    // What the sink had written can no longer be trusted: only a restart from the last checkpoint writes it again.
+                    report(.failed(task.subtask, String(describing: error)))
+                } else {
+                    report(.declined(id, task.subtask, .checkpointAsyncException, "Asynchronous task checkpoint failed: \(error)"))
+                }
+            } catch {
+                report(.declined(id, task.subtask, .checkpointAsyncException, "Asynchronous task checkpoint failed: \(error)"))
+            }
+        }
+    }
+
+    // MARK: The end of the input
+
+    private func endInput(drains: Bool) throws {
+        isHeld = false
+        if drains {
+            try emitHeldBack()
+            for output in context.outputs { output.send(.endOfData) }
+        }
+        endOutputs()
+    }
+
+    private func emitHeldBack() throws {
+        for hooks in context.hooks.reversed() { try hooks.endOfInput() }
+        try check()
+    }
+
+    private func endOutputs() {
+        hasEnded = true
+        for output in context.outputs { output.send(.channelEnd) }
+    }
+
+    private func flushOutputs() {
+        for output in context.outputs { output.flush() }
+        clock.flushed()
+    }
+
+    /// A busy task flushes now and then, so that a rare key does not wait for a full batch.
+    private func flushIfOld() {
+        if clock.wantsFlush { flushOutputs() }
+    }
+
+    // MARK: Waiting and counting
+
+    private func park(until deadline: EngineInstant?, unless hasWork: () -> Bool = { false }) {
+        context.parker.park(until: deadline) {
+            hasCommands.load(ordering: .relaxed) || context.isCancelled || hasWork()
+        }
+        clock.idled(until: SystemClock.now(), context)
+    }
+
+    /// What costs more than a counter: once a second.
+    private func measure(_ driver: SourceDriver? = nil) {
+        if let driver { context.metrics.inputMillionths.store(driver.inputMillionths() ?? -1, ordering: .relaxed) }
+        context.metrics.stateBytes.store(context.hooks.reduce(0) { $0 + $1.stateBytes() }, ordering: .relaxed)
+    }
+
+    private func publishPosition(_ known: SourceDriver? = nil) {
+        guard case .source(let driver) = role else { return }
+        let position = driver.position()
+        if known == nil { context.metrics.startPosition.store(position, ordering: .relaxed) }
+        context.metrics.position.store(position, ordering: .relaxed)
+    }
+}
+
+/// Where a task's time went. The clock is read once a batch.
+private struct TaskClock {
+    private var last = EngineInstant(nanoseconds: 0)
+    private var countedBackPressure: Int64 = 0
+    private var flushedAt = EngineInstant(nanoseconds: 0)
+
+    mutating func start(at now: EngineInstant) { (last, flushedAt) = (now, now) }
+
+    mutating func worked(until now: EngineInstant, _ context: SubtaskContext) {
+        let waited = context.backPressuredNanoseconds - countedBackPressure
+        countedBackPressure = context.backPressuredNanoseconds
+        let metrics = context.metrics
+        add(waited, to: metrics.backPressuredNanoseconds)
+        add(max(0, now.nanoseconds - last.nanoseconds - waited), to: metrics.busyNanoseconds)
+        last = now
+    }
+
+    mutating func idled(until now: EngineInstant, _ context: SubtaskContext) {
+        add(now.nanoseconds - last.nanoseconds, to: context.metrics.idleNanoseconds)
+        last = now
+    }
+
+    private func add(_ nanoseconds: Int64, to counter: borrowing Atomic<Int64>) {
+        counter.store(counter.load(ordering: .relaxed) + nanoseconds, ordering: .relaxed)
+    }
+
+    private var measuredAt = EngineInstant(nanoseconds: 0)
+
+    mutating func wantsMeasure(at now: EngineInstant) -> Bool {
+        guard now.nanoseconds - measuredAt.nanoseconds > 1_000_000_000 else { return false }
+        measuredAt = now
+        return true
+    }
+
+    mutating func flushed() { flushedAt = last }
+    /// 20 ms: well below what a person notices, well above a batch.
+    var wantsFlush: Bool { last.nanoseconds - flushedAt.nanoseconds > 20_000_000 }
+}
+
+/// The snapshot that an attempt starts from, by operator.
+struct RestoredState: Sendable {
+    let snapshot: LoadedSnapshot
+    let operators: [String: OperatorState]
+}

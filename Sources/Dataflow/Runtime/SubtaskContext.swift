@@ -1,0 +1,117 @@
+internal import StreamModel
+internal import Synchronization
+
+/// What an operator instance knows of the subtask it runs in. One a subtask and attempt; the fields are the subtask thread's, but for the
+/// atomics, which the job thread and neighbours read.
+public final class SubtaskContext: @unchecked Sendable {
+    // Sound: `failure`, `hooks` and `outputs` are touched by the subtask's thread only (before its start by the thread that builds it, after
+    // its end by nobody); the rest is immutable or atomic.
+    let id: SubtaskID
+    public let parallelism: Int
+    public let maxParallelism: Int
+    /// The key groups that this subtask owns.
+    public let keyGroups: Range<Int>
+    let parker = Parker()
+    let metrics = SubtaskMetrics()
+    @usableFromInline let audit: AuditCounters
+    let faults: FaultInjector
+    let job: JobIdentity
+    private let cancelled = Atomic<Bool>(false)
+    private(set) var failure: (any Error)?
+    private(set) var hooks: [OperatorHooks] = []
+    var outputs: [any OutputChannel] = []
+    /// Where the time went: nanoseconds spent waiting for room downstream.
+    private(set) var backPressuredNanoseconds: Int64 = 0
+
+    init(
+        id: SubtaskID, parallelism: Int, maxParallelism: Int, job: JobIdentity, audit: AuditCounters, faults: FaultInjector
+    ) {
+        self.id = id
+        self.parallelism = parallelism
+        self.maxParallelism = maxParallelism
+        self.job = job
+        self.audit = audit
+        self.faults = faults
+        keyGroups = KeyGroups.range(ofSubtask: id.index, parallelism: parallelism, maxParallelism: maxParallelism)
+    }
+
+    /// 0 ..< parallelism.
+    public var index: Int { id.index }
+
+    /// Fails the task at the end of the running batch. The first error counts.
+    public func fail(_ error: any Error) {
+        if failure == nil { failure = error }
+    }
+
+    /// The job is ending; nothing that is emitted now arrives.
+    public var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
+
+    /// Called by the job thread.
+    func cancel() {
+        cancelled.store(true, ordering: .sequentiallyConsistent)
+        parker.unpark()
+    }
+
+    /// Registers an operator of the chain, from the tail to the head.
+    @usableFromInline
+    func register(_ hooks: OperatorHooks) { self.hooks.append(hooks) }
+
+    func countOut(_ records: Int) { metrics.countOut(records) }
+
+    @usableFromInline
+    func countWritten(_ records: Int) { metrics.countWritten(records) }
+
+    func countBackPressure(since start: EngineInstant) {
+        backPressuredNanoseconds += SystemClock.now().nanoseconds - start.nanoseconds
+    }
+}
+
+/// Who the job is, for file names and records.
+struct JobIdentity: Sendable {
+    let id: JobID
+    /// The first submission of the line of restarts that this one continues.
+    let lineage: JobID
+    let name: String
+}
+
+/// Counters of one subtask: written by its thread once a batch, read by the job thread.
+final class SubtaskMetrics: Sendable {
+    let recordsIn = Atomic<UInt64>(0)
+    let recordsOut = Atomic<UInt64>(0)
+    let recordsWritten = Atomic<UInt64>(0)
+    let busyNanoseconds = Atomic<Int64>(0)
+    let backPressuredNanoseconds = Atomic<Int64>(0)
+    let idleNanoseconds = Atomic<Int64>(0)
+    let stateBytes = Atomic<Int>(0)
+    /// Sources: records emitted since the beginning of the lineage.
+    let position = Atomic<UInt64>(0)
+    /// Sources: `position` when the attempt began.
+    let startPosition = Atomic<UInt64>(0)
+    /// Sources with a bounded input: what was read, in 1/1,000,000; -1 = unbounded.
+    let inputMillionths = Atomic<Int>(-1)
+
+    // Each counter has one writer, so a load and a store do; no read-modify-write is needed.
+    func countIn(_ records: Int) { recordsIn.store(recordsIn.load(ordering: .relaxed) &+ UInt64(records), ordering: .relaxed) }
+    func countWritten(_ records: Int) { recordsWritten.store(recordsWritten.load(ordering: .relaxed) &+ UInt64(records), ordering: .relaxed) }
+    func countOut(_ records: Int) { recordsOut.store(recordsOut.load(ordering: .relaxed) &+ UInt64(records), ordering: .relaxed) }
+}
+
+/// Sequence-number accounting of one submission, summed over its subtasks.
+@usableFromInline
+final class AuditCounters: Sendable {
+    let isUsed = Atomic<Bool>(false)
+    let verified = Atomic<UInt64>(0)
+    let duplicates = Atomic<UInt64>(0)
+    let lost = Atomic<UInt64>(0)
+
+    @usableFromInline
+    func markUsed() { isUsed.store(true, ordering: .relaxed) }
+
+    /// Called once a batch.
+    @usableFromInline
+    func count(verified: Int, duplicates: UInt64, lost: UInt64) {
+        self.verified.wrappingAdd(UInt64(verified), ordering: .relaxed)
+        if duplicates > 0 { self.duplicates.wrappingAdd(duplicates, ordering: .relaxed) }
+        if lost > 0 { self.lost.wrappingAdd(lost, ordering: .relaxed) }
+    }
+}

@@ -1,0 +1,91 @@
+internal import Glibc
+internal import StreamModel
+internal import Synchronization
+
+/// Starts a detached thread of the engine. Its name (at most 15 characters are kept) shows in `top -H`.
+func startThread(named name: String, _ body: @escaping @Sendable () -> Void) {
+    final class Box {
+        let name: String
+        let body: @Sendable () -> Void
+        init(_ name: String, _ body: @escaping @Sendable () -> Void) { (self.name, self.body) = (name, body) }
+    }
+    var thread = pthread_t()
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    let box = Unmanaged.passRetained(Box(name, body))
+    let status = pthread_create(
+        &thread, &attributes,
+        { argument in
+            guard let argument else { return nil }
+            let box = Unmanaged<Box>.fromOpaque(argument).takeRetainedValue()
+            nameThread(box.name)
+            box.body()
+            return nil
+        }, box.toOpaque())
+    pthread_attr_destroy(&attributes)
+    // Without its threads a job cannot even be reported as failed.
+    precondition(status == 0, "the system refuses another thread: raise the limit of processes (ulimit -u)")
+}
+
+/// glibc hides `pthread_setname_np` from Swift; the kernel's file does the same. A name is only for the reader of `top`, so a failure is
+/// not worth a word.
+private func nameThread(_ name: String) {
+    let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+    guard file >= 0 else { return }
+    _ = name.withCString { write(file, $0, min(strlen($0), 15)) }
+    close(file)
+}
+
+/// A queue from many threads to one, which sleeps while it is empty.
+final class Mailbox<Message: Sendable>: Sendable {
+    private let messages = Mutex<[Message]>([])
+    private let parker = Parker()
+
+    func post(_ message: Message) {
+        messages.withLock { $0.append(message) }
+        parker.unpark()
+    }
+
+    /// All that is there; waits for the first until `deadline`. Called by the owner only.
+    func take(until deadline: EngineInstant?) -> [Message] {
+        while true {
+            let taken = messages.withLock { messages in
+                defer { messages = [] }
+                return messages
+            }
+            if !taken.isEmpty { return taken }
+            if let deadline, SystemClock.now() >= deadline { return [] }
+            parker.park(until: deadline) { !messages.withLock { $0.isEmpty } }
+        }
+    }
+}
+
+/// One thread that does a job's blocking file work, in order: encodes and writes snapshots, commits manifests, renames, deletes. The
+/// data path never waits for it.
+final class FileWorker: Sendable {
+    private enum Work: Sendable {
+        case run(@Sendable () -> Void)
+        case stop
+    }
+    private let work = Mailbox<Work>()
+
+    init(name: String) {
+        let work = self.work
+        startThread(named: name) {
+            while true {
+                for item in work.take(until: nil) {
+                    switch item {
+                    case .run(let body): body()
+                    case .stop: return
+                    }
+                }
+            }
+        }
+    }
+
+    func perform(_ body: @escaping @Sendable () -> Void) { work.post(.run(body)) }
+
+    /// Ends the thread once everything before is done.
+    func stop() { work.post(.stop) }
+}

@@ -1,0 +1,464 @@
+internal import Synchronization
+
+/// Keyed state of one subtask: an open-addressing table per key group, made of fixed-size pages that are copied on write.
+///
+/// Owned and written by its subtask's thread. `snapshot()` takes no copy: it remembers the page addresses and returns at once; a
+/// writer thread encodes them while the subtask goes on. The first write to a page that a living snapshot holds copies that page.
+///
+/// Invariants of the unsafe memory below:
+/// 1. A page's bitmap says which of its entries are initialised; nothing else is read.
+/// 2. `page.birth` is the table's epoch when the page was allocated. A snapshot of epoch e holds exactly the pages that were in the
+///    table at that moment, all with birth <= e; pages with birth < `copyBelow` are never written in place.
+/// 3. A page that leaves the table (copied or outgrown) while a living snapshot holds it is retired, and freed by the owner once no
+///    such snapshot lives. Snapshots keep the table itself alive.
+public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked Sendable {
+    public struct Entry {
+        public var key: Key
+        public var value: Value
+        @inlinable init(key: Key, value: Value) { (self.key, self.value) = (key, value) }
+    }
+
+    @usableFromInline
+    struct Page {
+        /// The bitmap; entries start `entriesOffset` bytes behind it.
+        @usableFromInline var bitmap: UnsafeMutablePointer<UInt64>
+        @usableFromInline var birth: UInt64
+        @inlinable init(bitmap: UnsafeMutablePointer<UInt64>, birth: UInt64) { (self.bitmap, self.birth) = (bitmap, birth) }
+    }
+
+    @usableFromInline
+    struct Group {
+        @usableFromInline var pages: UnsafeMutablePointer<Page>
+        @usableFromInline var pageCount: Int
+        /// Capacity - 1; -1 while the group has never been written.
+        @usableFromInline var mask: Int
+        @usableFromInline var count: Int
+        @usableFromInline var growAt: Int
+        @inlinable init(pages: UnsafeMutablePointer<Page>, pageCount: Int, mask: Int, count: Int, growAt: Int) {
+            self.pages = pages
+            self.pageCount = pageCount
+            self.mask = mask
+            self.count = count
+            self.growAt = growAt
+        }
+    }
+
+    /// The hot fields, behind one pointer so that access to them needs no exclusivity checks.
+    @usableFromInline
+    struct Header {
+        @usableFromInline var groups: UnsafeMutablePointer<Group>
+        @usableFromInline var firstGroup: Int
+        @usableFromInline var groupCount: Int
+        @usableFromInline var maxParallelism: Int
+        @usableFromInline var pageShift: Int
+        @usableFromInline var pageMask: Int
+        @usableFromInline var entriesOffset: Int
+        @usableFromInline var epoch: UInt64
+        @usableFromInline var copyBelow: UInt64
+        @usableFromInline var count: Int
+        @usableFromInline var bytes: Int
+        @inlinable init(groups: UnsafeMutablePointer<Group>, range: Range<Int>, maxParallelism: Int, pageShift: Int, entriesOffset: Int) {
+            self.groups = groups
+            firstGroup = range.lowerBound
+            groupCount = range.count
+            self.maxParallelism = maxParallelism
+            self.pageShift = pageShift
+            pageMask = (1 << pageShift) - 1
+            self.entriesOffset = entriesOffset
+            epoch = 1
+            copyBelow = 0
+            count = 0
+            bytes = 0
+        }
+    }
+
+    /// A page that left the table while a snapshot may still read it.
+    @usableFromInline
+    struct Retired {
+        @usableFromInline var page: Page
+        @usableFromInline var slots: Int
+        /// The table's epoch when it left: snapshots of earlier epochs, not before its birth, hold it.
+        @usableFromInline var died: UInt64
+        @inlinable init(page: Page, slots: Int, died: UInt64) { (self.page, self.slots, self.died) = (page, slots, died) }
+    }
+
+    @usableFromInline let header: UnsafeMutablePointer<Header>
+    @usableFromInline var retired: [Retired] = []
+    @usableFromInline var living: [SnapshotMark] = []
+
+    /// - Parameters:
+    ///   - range: the key groups of the subtask.
+    ///   - pageBytes: target size of a page; the number of entries is the power of two that comes nearest from below, at least 64.
+    @inlinable
+    public init(range: Range<Int>, maxParallelism: Int, pageBytes: Int = 65536) {
+        var shift = 6
+        while (2 << shift) * MemoryLayout<Entry>.stride <= pageBytes { shift += 1 }
+        let bitmapBytes = (1 << shift) / 8
+        let alignment = max(MemoryLayout<Entry>.alignment, 8)
+        let groups = UnsafeMutablePointer<Group>.allocate(capacity: max(range.count, 1))
+        for index in 0..<range.count {
+            (groups + index).initialize(to: Group(pages: .allocate(capacity: 1), pageCount: 0, mask: -1, count: 0, growAt: 0))
+        }
+        header = .allocate(capacity: 1)
+        header.initialize(
+            to: Header(
+                groups: groups, range: range, maxParallelism: maxParallelism, pageShift: shift,
+                entriesOffset: (bitmapBytes + alignment - 1) / alignment * alignment))
+    }
+
+    deinit {
+        for item in retired { free(item.page, slots: item.slots) }
+        for index in 0..<header.pointee.groupCount {
+            let group = header.pointee.groups[index]
+            for page in 0..<group.pageCount { free(group.pages[page], slots: slotsPerPage(group)) }
+            group.pages.deallocate()
+        }
+        header.pointee.groups.deallocate()
+        header.deallocate()
+    }
+
+    /// Entries in all groups.
+    public var count: Int { header.pointee.count }
+    /// Bytes of the pages in the table (not of retired ones).
+    public var bytes: Int { header.pointee.bytes }
+    public var groupRange: Range<Int> { header.pointee.firstGroup..<header.pointee.firstGroup + header.pointee.groupCount }
+
+    // MARK: Access by key
+
+    /// The entry of `key` for reading; valid until the next change of the table.
+    @inlinable
+    public func find(_ key: Key, hash: UInt64) -> UnsafePointer<Entry>? {
+        let group = self.group(ofHash: hash)
+        guard group.pointee.mask >= 0 else { return nil }
+        let (found, index) = locate(key, hash: hash, in: group)
+        return found ? UnsafePointer(entry(at: index, in: group)) : nil
+    }
+
+    /// The entry of `key` for writing, made with `initial` when there is none; valid until the next change of the table.
+    @inlinable @inline(__always)
+    public func upsert(_ key: Key, hash: UInt64, initial: () throws -> Value) rethrows -> UnsafeMutablePointer<Entry> {
+        let group = self.group(ofHash: hash)
+        if group.pointee.count >= group.pointee.growAt { grow(group) }
+        let (found, index) = locate(key, hash: hash, in: group)
+        let page = writablePage(of: index, in: group)
+        let slot = index & header.pointee.pageMask
+        let place = entries(page) + slot
+        if !found {
+            place.initialize(to: Entry(key: key, value: try initial()))
+            page.bitmap[slot >> 6] |= 1 << UInt64(truncatingIfNeeded: slot & 63)
+            group.pointee.count += 1
+            header.pointee.count += 1
+        }
+        return place
+    }
+
+    /// Removes the entry of `key`, closing the gap so that no tombstone stays. False when there was none.
+    @inlinable
+    @discardableResult
+    public func remove(_ key: Key, hash: UInt64) -> Bool {
+        let group = self.group(ofHash: hash)
+        guard group.pointee.mask >= 0 else { return false }
+        let (found, index) = locate(key, hash: hash, in: group)
+        guard found else { return false }
+        let mask = group.pointee.mask
+        var hole = index
+        vacate(hole, in: group)?.deinitialize(count: 1)
+        var probe = (hole + 1) & mask
+        while isOccupied(probe, in: group) {
+            let home = Int(truncatingIfNeeded: entry(at: probe, in: group).pointee.key.stableHash) & mask
+            if (probe - home) & mask >= (probe - hole) & mask {
+                if let from = vacate(probe, in: group) { occupy(hole, in: group, movingFrom: from) }
+                hole = probe
+            }
+            probe = (probe + 1) & mask
+        }
+        group.pointee.count -= 1
+        header.pointee.count -= 1
+        return true
+    }
+
+    /// Calls `body` with every entry, group by group in ascending order; within a group in table order.
+    @inlinable
+    public func forEach(_ body: (borrowing Entry) throws -> Void) rethrows {
+        for index in 0..<header.pointee.groupCount {
+            let group = header.pointee.groups + index
+            for slot in 0...max(group.pointee.mask, 0) where group.pointee.mask >= 0 && isOccupied(slot, in: group) {
+                try body(entry(at: slot, in: group).pointee)
+            }
+        }
+    }
+
+    // MARK: Snapshots
+
+    /// The table as it is now, for another thread to encode. Costs a copy of the page addresses.
+    @inlinable
+    public func snapshot() -> TableSnapshot {
+        reclaim()
+        let epoch = header.pointee.epoch
+        header.pointee.epoch = epoch + 1
+        header.pointee.copyBelow = epoch + 1
+        let groupCount = header.pointee.groupCount
+        let groups = UnsafeMutablePointer<Group>.allocate(capacity: max(groupCount, 1))
+        for index in 0..<groupCount {
+            var group = header.pointee.groups[index]
+            let pages = UnsafeMutablePointer<Page>.allocate(capacity: max(group.pageCount, 1))
+            pages.update(from: group.pages, count: group.pageCount)
+            group.pages = pages
+            (groups + index).initialize(to: group)
+        }
+        let snapshot = TableSnapshot(
+            epoch: epoch, firstGroup: header.pointee.firstGroup, groupCount: groupCount, count: header.pointee.count,
+            encodeGroup: { [self] index, writer in encode(groups[index], into: &writer) },
+            free: {
+                for index in 0..<groupCount { groups[index].pages.deallocate() }
+                groups.deallocate()
+            })
+        living.append(snapshot.mark)
+        return snapshot
+    }
+
+    /// Frees what only finished snapshots held. Called by the owner, at least once a snapshot.
+    @inlinable
+    public func reclaim() {
+        guard !living.isEmpty || !retired.isEmpty else { return }
+        living.removeAll { $0.isFinished }
+        header.pointee.copyBelow = (living.map(\.epoch).max() ?? 0) + (living.isEmpty ? 0 : 1)
+        retired.removeAll { item in
+            let isHeld = living.contains { $0.epoch >= item.page.birth && $0.epoch < item.died }
+            if !isHeld { free(item.page, slots: item.slots) }
+            return !isHeld
+        }
+    }
+
+    @inlinable
+    func encode(_ group: Group, into writer: inout StateWriter) -> Int {
+        var encoded = 0
+        let slots = slotsPerPage(group)
+        for pageIndex in 0..<group.pageCount {
+            let page = group.pages[pageIndex]
+            let entries = self.entries(page)
+            for slot in 0..<slots where page.bitmap[slot >> 6] & (1 << UInt64(truncatingIfNeeded: slot & 63)) != 0 {
+                entries[slot].key.encode(into: &writer)
+                entries[slot].value.encode(into: &writer)
+                encoded += 1
+            }
+        }
+        return encoded
+    }
+
+    /// Puts encoded entries back. Keys of other groups than this table's are refused.
+    @inlinable
+    public func load(entries count: Int, group: Int, from reader: inout StateReader) throws(StateDecodingError) {
+        for _ in 0..<count {
+            let at = reader.offset
+            let key = try Key(from: &reader)
+            let value = try Value(from: &reader)
+            let hash = key.stableHash
+            guard KeyGroups.group(ofHash: hash, maxParallelism: header.pointee.maxParallelism) == group, groupRange.contains(group) else {
+                throw StateDecodingError(offset: at, problem: "a key that does not belong to key group \(group)")
+            }
+            upsert(key, hash: hash) { value }.pointee.value = value
+        }
+    }
+
+    // MARK: Pages
+
+    @inlinable @inline(__always)
+    func group(ofHash hash: UInt64) -> UnsafeMutablePointer<Group> {
+        let group = KeyGroups.group(ofHash: hash, maxParallelism: header.pointee.maxParallelism) - header.pointee.firstGroup
+        // A key of another subtask's group would corrupt memory below, so this check stays in release builds.
+        precondition(group >= 0 && group < header.pointee.groupCount, "a record reached a subtask that does not own its key group")
+        return header.pointee.groups + group
+    }
+
+    @inlinable @inline(__always)
+    func entries(_ page: Page) -> UnsafeMutablePointer<Entry> {
+        (UnsafeMutableRawPointer(page.bitmap) + header.pointee.entriesOffset).assumingMemoryBound(to: Entry.self)
+    }
+
+    @inlinable @inline(__always)
+    func slotsPerPage(_ group: Group) -> Int { min(group.mask + 1, header.pointee.pageMask + 1) }
+
+    /// Where the key is, or the vacant place where it would go. The group has capacity and is never full.
+    @inlinable @inline(__always)
+    func locate(_ key: Key, hash: UInt64, in group: UnsafeMutablePointer<Group>) -> (found: Bool, index: Int) {
+        let mask = group.pointee.mask
+        let pages = group.pointee.pages
+        let shift = header.pointee.pageShift, pageMask = header.pointee.pageMask
+        var index = Int(truncatingIfNeeded: hash) & mask
+        while true {
+            let page = pages[index >> shift]
+            let slot = index & pageMask
+            if page.bitmap[slot >> 6] & (1 << UInt64(truncatingIfNeeded: slot & 63)) == 0 { return (false, index) }
+            if entries(page)[slot].key == key { return (true, index) }
+            index = (index + 1) & mask
+        }
+    }
+
+    @inlinable
+    func isOccupied(_ index: Int, in group: UnsafeMutablePointer<Group>) -> Bool {
+        let slot = index & header.pointee.pageMask
+        return group.pointee.pages[index >> header.pointee.pageShift].bitmap[slot >> 6] & (1 << UInt64(slot & 63)) != 0
+    }
+
+    @inlinable
+    func entry(at index: Int, in group: UnsafeMutablePointer<Group>) -> UnsafeMutablePointer<Entry> {
+        entries(group.pointee.pages[index >> header.pointee.pageShift]) + (index & header.pointee.pageMask)
+    }
+
+    @inlinable @inline(__always)
+    func writablePage(of index: Int, in group: UnsafeMutablePointer<Group>) -> Page {
+        let pageIndex = index >> header.pointee.pageShift
+        let page = group.pointee.pages[pageIndex]
+        if page.birth >= header.pointee.copyBelow { return page }
+        return copyPage(pageIndex, in: group)
+    }
+
+    @inlinable @inline(never)
+    func copyPage(_ pageIndex: Int, in group: UnsafeMutablePointer<Group>) -> Page {
+        let old = group.pointee.pages[pageIndex]
+        let slots = slotsPerPage(group.pointee)
+        let fresh = allocatePage(slots: slots)
+        fresh.bitmap.update(from: old.bitmap, count: (slots + 63) / 64)
+        let from = entries(old), to = entries(fresh)
+        if _isPOD(Entry.self) {
+            UnsafeMutableRawPointer(to).copyMemory(from: from, byteCount: slots * MemoryLayout<Entry>.stride)
+        } else {
+            for slot in 0..<slots where old.bitmap[slot >> 6] & (1 << UInt64(slot & 63)) != 0 { (to + slot).initialize(to: from[slot]) }
+        }
+        group.pointee.pages[pageIndex] = fresh
+        header.pointee.bytes -= pageBytes(slots: slots)
+        retire(old, slots: slots)
+        return fresh
+    }
+
+    /// Clears the bit of an occupied place and returns its (still initialised) entry in a writable page.
+    @inlinable
+    func vacate(_ index: Int, in group: UnsafeMutablePointer<Group>) -> UnsafeMutablePointer<Entry>? {
+        let page = writablePage(of: index, in: group)
+        let slot = index & header.pointee.pageMask
+        page.bitmap[slot >> 6] &= ~(1 << UInt64(slot & 63))
+        return entries(page) + slot
+    }
+
+    @inlinable
+    func occupy(_ index: Int, in group: UnsafeMutablePointer<Group>, movingFrom source: UnsafeMutablePointer<Entry>) {
+        let page = writablePage(of: index, in: group)
+        let slot = index & header.pointee.pageMask
+        (entries(page) + slot).moveInitialize(from: source, count: 1)
+        page.bitmap[slot >> 6] |= 1 << UInt64(slot & 63)
+    }
+
+    /// Doubles a group (or gives it its first 16 places) and moves its entries over.
+    @inlinable @inline(never)
+    func grow(_ group: UnsafeMutablePointer<Group>) {
+        let old = group.pointee
+        let oldSlots = old.mask < 0 ? 0 : slotsPerPage(old)
+        let capacity = old.mask < 0 ? 16 : (old.mask + 1) * 2
+        let slots = min(capacity, header.pointee.pageMask + 1)
+        let pageCount = capacity / slots
+        let pages = UnsafeMutablePointer<Page>.allocate(capacity: pageCount)
+        for index in 0..<pageCount { (pages + index).initialize(to: allocatePage(slots: slots)) }
+        group.pointee.pages = pages
+        group.pointee.pageCount = pageCount
+        group.pointee.mask = capacity - 1
+        group.pointee.growAt = capacity / 4 * 3
+        for pageIndex in 0..<old.pageCount {
+            let page = old.pages[pageIndex]
+            let from = entries(page)
+            let isShared = page.birth < header.pointee.copyBelow
+            for slot in 0..<oldSlots where page.bitmap[slot >> 6] & (1 << UInt64(slot & 63)) != 0 {
+                let (_, index) = locate(from[slot].key, hash: from[slot].key.stableHash, in: group)
+                let target = pages[index >> header.pointee.pageShift]
+                let targetSlot = index & header.pointee.pageMask
+                if isShared {
+                    (entries(target) + targetSlot).initialize(to: from[slot])
+                } else {
+                    (entries(target) + targetSlot).moveInitialize(from: from + slot, count: 1)
+                }
+                target.bitmap[targetSlot >> 6] |= 1 << UInt64(targetSlot & 63)
+            }
+            header.pointee.bytes -= pageBytes(slots: oldSlots)
+            if isShared {
+                retire(page, slots: oldSlots)
+            } else {
+                UnsafeMutableRawPointer(page.bitmap).deallocate()
+            }
+        }
+        old.pages.deallocate()
+    }
+
+    @inlinable
+    func pageBytes(slots: Int) -> Int { header.pointee.entriesOffset + slots * MemoryLayout<Entry>.stride }
+
+    @inlinable
+    func allocatePage(slots: Int) -> Page {
+        let size = pageBytes(slots: slots)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: max(64, MemoryLayout<Entry>.alignment))
+        let bitmap = memory.bindMemory(to: UInt64.self, capacity: header.pointee.entriesOffset / 8)
+        bitmap.update(repeating: 0, count: (header.pointee.pageMask + 64) / 64)
+        header.pointee.bytes += size
+        return Page(bitmap: bitmap, birth: header.pointee.epoch)
+    }
+
+    @inlinable
+    func retire(_ page: Page, slots: Int) {
+        retired.append(Retired(page: page, slots: slots, died: header.pointee.epoch))
+    }
+
+    @inlinable
+    func free(_ page: Page, slots: Int) {
+        if !_isPOD(Entry.self) {
+            for slot in 0..<slots where page.bitmap[slot >> 6] & (1 << UInt64(slot & 63)) != 0 { (entries(page) + slot).deinitialize(count: 1) }
+        }
+        UnsafeMutableRawPointer(page.bitmap).deallocate()
+    }
+}
+
+/// A table as it was at one moment. Made by the owner of the table; encoded, once, by a writer thread; `finish()` lets the owner have
+/// the pages back.
+public final class TableSnapshot: @unchecked Sendable {
+    // Sound: everything is immutable or atomic, and the closures read only pages that their table does not write while this lives.
+    @usableFromInline let mark: SnapshotMark
+    let firstGroup: Int
+    let groupCount: Int
+    let count: Int
+    private let encodeGroup: (Int, inout StateWriter) -> Int
+    private let free: () -> Void
+
+    @usableFromInline
+    init(
+        epoch: UInt64, firstGroup: Int, groupCount: Int, count: Int, encodeGroup: @escaping (Int, inout StateWriter) -> Int,
+        free: @escaping () -> Void
+    ) {
+        mark = SnapshotMark(epoch: epoch)
+        self.firstGroup = firstGroup
+        self.groupCount = groupCount
+        self.count = count
+        self.encodeGroup = encodeGroup
+        self.free = free
+    }
+
+    deinit {
+        free()
+        mark.finish()
+    }
+
+    /// Appends the entries of the key group at `index` (from `firstGroup`) and says how many they are.
+    func encode(groupAt index: Int, into writer: inout StateWriter) -> Int { encodeGroup(index, &writer) }
+
+    /// The pages will not be read any more.
+    func finish() { mark.finish() }
+}
+
+/// Tells the owner of a table whether a snapshot still reads its pages. Apart from the snapshot, so that neither keeps the other alive.
+@usableFromInline
+final class SnapshotMark: Sendable {
+    @usableFromInline let epoch: UInt64
+    private let finished = Atomic<Bool>(false)
+
+    init(epoch: UInt64) { self.epoch = epoch }
+
+    @usableFromInline var isFinished: Bool { finished.load(ordering: .acquiring) }
+    func finish() { finished.store(true, ordering: .releasing) }
+}

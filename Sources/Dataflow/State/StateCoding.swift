@@ -1,0 +1,220 @@
+/// A value that can be part of a checkpoint. The encoding is the type's own, little-endian, and stable across processes and builds.
+public protocol StateCodable: Sendable {
+    /// Names the shape in the manifest; state of another shape is refused on restore.
+    static var stateTypeName: String { get }
+    func encode(into writer: inout StateWriter)
+    init(from reader: inout StateReader) throws(StateDecodingError)
+}
+
+/// What does not read back: the offset within the record's bytes and why.
+public struct StateDecodingError: Error, Hashable, Sendable, CustomStringConvertible {
+    public let offset: Int
+    public let problem: String
+    public init(offset: Int, problem: String) { (self.offset, self.problem) = (offset, problem) }
+    public var description: String { "\(problem) at offset \(offset)" }
+}
+
+/// A growing buffer that state is encoded into. Owned by one thread; `release()` frees it.
+public struct StateWriter {
+    @usableFromInline var base: UnsafeMutablePointer<UInt8>
+    @usableFromInline var capacity: Int
+    public private(set) var count: Int
+
+    public init(capacity: Int = 4096) {
+        self.capacity = max(capacity, 64)
+        base = .allocate(capacity: self.capacity)
+        count = 0
+    }
+
+    public mutating func release() {
+        base.deallocate()
+        capacity = 0
+        count = 0
+    }
+
+    public mutating func removeAll() { count = 0 }
+
+    public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+
+    /// Makes room for `extra` bytes and returns where they go; the caller fills all of them.
+    @inlinable
+    public mutating func extend(by extra: Int) -> UnsafeMutablePointer<UInt8> {
+        if count + extra > capacity { grow(to: count + extra) }
+        let place = base + count
+        advance(extra)
+        return place
+    }
+
+    @usableFromInline mutating func advance(_ extra: Int) { count += extra }
+
+    @usableFromInline
+    mutating func grow(to needed: Int) {
+        let larger = max(needed, capacity * 2)
+        let fresh = UnsafeMutablePointer<UInt8>.allocate(capacity: larger)
+        fresh.update(from: base, count: count)
+        base.deallocate()
+        base = fresh
+        capacity = larger
+    }
+
+    @inlinable
+    public mutating func write<Integer: FixedWidthInteger>(_ value: Integer) {
+        let place = extend(by: MemoryLayout<Integer>.size)
+        UnsafeMutableRawPointer(place).storeBytes(of: value.littleEndian, as: Integer.self)
+    }
+
+    public mutating func write(bytes source: UnsafeRawBufferPointer) {
+        guard let start = source.baseAddress else { return }
+        let place = extend(by: source.count)
+        place.update(from: start.assumingMemoryBound(to: UInt8.self), count: source.count)
+    }
+
+    /// The UTF-8 bytes of a string, with no length before them.
+    public mutating func write(utf8 text: String) {
+        var text = text
+        text.withUTF8 { write(bytes: UnsafeRawBufferPointer($0)) }
+    }
+}
+
+/// Reads state back; every read is bounds-checked and throws `StateDecodingError`.
+public struct StateReader {
+    @usableFromInline let buffer: UnsafeRawBufferPointer
+    public private(set) var offset = 0
+
+    public init(_ buffer: UnsafeRawBufferPointer) { self.buffer = buffer }
+
+    public var isAtEnd: Bool { offset == buffer.count }
+    public var remaining: Int { buffer.count - offset }
+
+    @usableFromInline
+    mutating func take(_ size: Int) throws(StateDecodingError) -> Int {
+        guard size >= 0, size <= buffer.count - offset else {
+            throw StateDecodingError(offset: offset, problem: "\(size) bytes wanted, \(remaining) left")
+        }
+        defer { offset += size }
+        return offset
+    }
+
+    @inlinable
+    public mutating func read<Integer: FixedWidthInteger>(_ type: Integer.Type = Integer.self) throws(StateDecodingError) -> Integer {
+        let start = try take(MemoryLayout<Integer>.size)
+        return Integer(littleEndian: buffer.loadUnaligned(fromByteOffset: start, as: Integer.self))
+    }
+
+    public mutating func readBytes(_ count: Int) throws(StateDecodingError) -> UnsafeRawBufferPointer {
+        let start = try take(count)
+        return UnsafeRawBufferPointer(rebasing: buffer[start..<start + count])
+    }
+
+    /// A count of elements that each take at least `minimumSize` bytes, so that a damaged count cannot ask for memory that is not there.
+    public mutating func readCount(minimumSize: Int = 1) throws(StateDecodingError) -> Int {
+        let at = offset
+        let count = Int(try read(UInt32.self))
+        guard count * max(minimumSize, 1) <= remaining else {
+            throw StateDecodingError(offset: at, problem: "a count of \(count) does not fit the \(remaining) bytes left")
+        }
+        return count
+    }
+}
+
+extension FixedWidthInteger where Self: StateCodable {
+    @inlinable public static var stateTypeName: String { String(describing: Self.self) }
+    @inlinable public func encode(into writer: inout StateWriter) { writer.write(self) }
+    @inlinable public init(from reader: inout StateReader) throws(StateDecodingError) { self = try reader.read(Self.self) }
+}
+
+extension UInt64: StateCodable {}
+extension Int64: StateCodable {}
+extension UInt32: StateCodable {}
+extension Int32: StateCodable {}
+extension Int: StateCodable {
+    // The width is part of the format, not of the machine.
+    @inlinable public static var stateTypeName: String { "Int64" }
+    @inlinable public func encode(into writer: inout StateWriter) { writer.write(Int64(self)) }
+    @inlinable public init(from reader: inout StateReader) throws(StateDecodingError) { self = Int(try reader.read(Int64.self)) }
+}
+
+extension Double: StateCodable {
+    @inlinable public static var stateTypeName: String { "Double" }
+    @inlinable public func encode(into writer: inout StateWriter) { writer.write(bitPattern) }
+    @inlinable public init(from reader: inout StateReader) throws(StateDecodingError) {
+        self = Double(bitPattern: try reader.read(UInt64.self))
+    }
+}
+
+extension Bool: StateCodable {
+    @inlinable public static var stateTypeName: String { "Bool" }
+    @inlinable public func encode(into writer: inout StateWriter) { writer.write(UInt8(self ? 1 : 0)) }
+    @inlinable public init(from reader: inout StateReader) throws(StateDecodingError) {
+        let at = reader.offset
+        switch try reader.read(UInt8.self) {
+        case 0: self = false
+        case 1: self = true
+        case let other: throw StateDecodingError(offset: at, problem: "\(other) is no Bool")
+        }
+    }
+}
+
+extension String: StateCodable {
+    @inlinable public static var stateTypeName: String { "String" }
+
+    public func encode(into writer: inout StateWriter) {
+        var text = self
+        text.withUTF8 { utf8 in
+            writer.write(UInt32(utf8.count))
+            writer.write(bytes: UnsafeRawBufferPointer(utf8))
+        }
+    }
+
+    public init(from reader: inout StateReader) throws(StateDecodingError) {
+        let at = reader.offset
+        let count = try reader.readCount()
+        let bytes = try reader.readBytes(count)
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw StateDecodingError(offset: at, problem: "\(count) bytes that are not UTF-8")
+        }
+        self = text
+    }
+}
+
+extension Array: StateCodable where Element: StateCodable {
+    @inlinable public static var stateTypeName: String { "[\(Element.stateTypeName)]" }
+
+    @inlinable
+    public func encode(into writer: inout StateWriter) {
+        writer.write(UInt32(count))
+        for element in self { element.encode(into: &writer) }
+    }
+
+    @inlinable
+    public init(from reader: inout StateReader) throws(StateDecodingError) {
+        let count = try reader.readCount()
+        self.init()
+        reserveCapacity(count)
+        for _ in 0..<count { append(try Element(from: &reader)) }
+    }
+}
+
+extension Dictionary: StateCodable where Key: StateCodable & Comparable, Value: StateCodable {
+    @inlinable public static var stateTypeName: String { "[\(Key.stateTypeName):\(Value.stateTypeName)]" }
+
+    /// Sorted by key, so that equal dictionaries have equal bytes.
+    @inlinable
+    public func encode(into writer: inout StateWriter) {
+        writer.write(UInt32(count))
+        for (key, value) in sorted(by: { $0.key < $1.key }) {
+            key.encode(into: &writer)
+            value.encode(into: &writer)
+        }
+    }
+
+    @inlinable
+    public init(from reader: inout StateReader) throws(StateDecodingError) {
+        let count = try reader.readCount(minimumSize: 2)
+        self.init(minimumCapacity: count)
+        for _ in 0..<count {
+            let key = try Key(from: &reader)
+            self[key] = try Value(from: &reader)
+        }
+    }
+}
