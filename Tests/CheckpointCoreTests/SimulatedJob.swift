@@ -62,6 +62,15 @@ struct SimulatedJob {
         }
     }
 
+    /// As `send`, but a commit that begins is left for the caller to answer.
+    mutating func sendHoldingCommit(_ event: CoordinatorEvent) throws {
+        for action in try oracle.feed(event, to: &coordinator, at: EngineInstant(milliseconds: now)) {
+            log.append((now, action))
+            if case .commit = action { continue }
+            perform(action)
+        }
+    }
+
     /// Lets time pass up to and with `end`.
     mutating func run(until end: Int64) throws {
         while let next = agenda.min(by: { ($0.at, $0.order) < ($1.at, $1.order) }), next.at <= end {
