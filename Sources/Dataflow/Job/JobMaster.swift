@@ -35,6 +35,8 @@ final class JobMaster: @unchecked Sendable {
         var details: [CheckpointID: CheckpointReport] = [:]
         var failures: [FailureReport] = []
         var position: UInt64 = 0
+        /// The threads are gone, retention is applied and the directory is given up.
+        var hasEnded = false
     }
 
     enum Timer: Hashable {
@@ -129,7 +131,6 @@ final class JobMaster: @unchecked Sendable {
             publishAndTell()
         }
         files.stop()
-        blueprint.directory.close()
     }
 
     private func fireTimers() {
@@ -277,7 +278,9 @@ final class JobMaster: @unchecked Sendable {
 
     private func conclude() {
         isOver = true
+        blueprint.directory.close()
         publish()
+        published.withLock { $0.hasEnded = true }
         let report = published.withLock { $0.report }
         for completion in cancelling?.completions ?? [] { completion(state == .canceled ? .success(report) : .failure(.notRunning(state))) }
         for completion in suspending { completion(.success(report)) }

@@ -75,6 +75,9 @@ public final class RunningJob: Sendable {
 
     public func report() -> JobReport { master.published.withLock { $0.report } }
 
+    /// The job's threads are gone, what is not retained is deleted and its directory is free for others. Later than a terminal state.
+    public var hasEnded: Bool { master.published.withLock { $0.hasEnded } }
+
     /// Newest first.
     public func checkpoints(limit: Int) -> [CheckpointReport] { master.published.withLock { Array($0.history.suffix(limit).reversed()) } }
 
