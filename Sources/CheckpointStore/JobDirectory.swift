@@ -59,7 +59,8 @@ public final class JobDirectory: Sendable {
 
     // MARK: Writing
 
-    /// Makes `chk-<id>` for a new checkpoint and records durably that the number is used. What a failed attempt of this
+    /// Makes `chk-<id>` for a new checkpoint and records durably that the number is used; the directory's own name becomes
+    /// durable with the commit. What a failed attempt of this
     /// number left is taken away; a complete checkpoint of it is an error.
     public func begin(_ id: CheckpointID) throws(StoreError) -> CheckpointAttempt {
         try requireOpen()
@@ -72,7 +73,6 @@ public final class JobDirectory: Sendable {
             guard try disk.makeDirectory(directory) else {
                 throw .inputOutput(path: directory, operation: .makeDirectory, errno: SystemErrorNumber.exists)
             }
-            try disk.syncDirectory(path)
         } catch {
             leave(id)
             throw error
@@ -102,9 +102,7 @@ public final class JobDirectory: Sendable {
             let digits = String(random() & 0xFFFF_FFFF_FFFF, radix: 16)
             let suffix = String(repeating: "0", count: 12 - digits.count) + digits
             let path = StorePath.join(directory, "savepoint-\(job.description.prefix(6))-\(suffix)")
-            guard try disk.makeDirectory(path) else { continue }
-            try disk.syncDirectory(directory)
-            return path
+            if try disk.makeDirectory(path) { return path }
         }
         throw .savepointNamesExhausted(directory: directory)
     }

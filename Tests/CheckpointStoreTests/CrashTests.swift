@@ -87,6 +87,75 @@ import Testing
     }
 }
 
+/// The engine's own records under the same faults.
+@Suite struct RecordCrashTests {
+    private static let losses: [FaultyFilesystem.Loss] = [.nothing, .allUnsynced] + (1...6).map { .someUnsynced(seed: $0) }
+    private static let faults: [@Sendable (Int) -> FaultyFilesystem.Fault] = [
+        { .die(at: $0) }, { .fail(at: $0, errno: 5, forever: false) }, { .fail(at: $0, errno: 28, forever: true) },
+        { .fail(at: $0, errno: 28, forever: false) },
+    ]
+
+    @Test("A log gives back all acknowledged records in order, and at most the one that failed besides")
+    func log() throws {
+        for call in 1...40 {
+            for fault in Self.faults {
+                let filesystem = FaultyFilesystem()
+                filesystem.inject(fault(call))
+                var sure: [String] = []
+                var unsure: Set<String> = []
+                do throws(StoreError) {
+                    let log = try DurableLog(path: "/log", filesystem: filesystem)
+                    for number in 1...8 {
+                        do throws(StoreError) {
+                            try log.append("record \(number)")
+                            sure.append("record \(number)")
+                        } catch {
+                            unsure.insert("record \(number)")
+                        }
+                    }
+                } catch { /* refused at opening: nothing was acknowledged */  }
+                for loss in Self.losses {
+                    let found = try DurableLog(path: "/log", filesystem: filesystem.afterRestart(loss)).recovered
+                    let place: Comment = "\(fault(call)), \(loss): \(found)"
+                    #expect(found.filter { !unsure.contains($0) } == sure, place)
+                    #expect(found.count { unsure.contains($0) } <= 1, place)
+                    #expect(found == found.sorted(), place)
+                }
+            }
+        }
+    }
+
+    @Test("After a failed fsync a log takes nothing more")
+    func logAfterFailedSync() throws {
+        let filesystem = FaultyFilesystem()
+        let log = try DurableLog(path: "/log", filesystem: filesystem)
+        try log.append("a")
+        filesystem.inject(.fail(at: 2, errno: 5, forever: false))
+        #expect(throws: StoreError.syncFailed(path: "/log", errno: 5)) { try log.append("b") }
+        #expect(throws: StoreError.closed(path: "/log")) { try log.append("c") }
+    }
+
+    @Test("A replaced record is the old one or the new one")
+    func file() throws {
+        for call in 1...12 {
+            for fault in Self.faults {
+                let filesystem = FaultyFilesystem()
+                try DurableFile.replace(path: "/record", bytes: [1, 1, 1], filesystem: filesystem)
+                filesystem.inject(fault(call))
+                var isReplaced = false
+                do throws(StoreError) {
+                    try DurableFile.replace(path: "/record", bytes: [2, 2], filesystem: filesystem)
+                    isReplaced = true
+                } catch { /* then both are right */  }
+                for loss in Self.losses {
+                    let found = try DurableFile.read(path: "/record", maximum: 10, filesystem: filesystem.afterRestart(loss))
+                    #expect(found == [2, 2] || !isReplaced && found == [1, 1, 1], "\(fault(call)), \(loss)")
+                }
+            }
+        }
+    }
+}
+
 /// A life of one job's directory, with a record of what the store has promised so far.
 final class Scenario {
     struct Expectation {

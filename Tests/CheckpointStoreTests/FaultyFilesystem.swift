@@ -371,7 +371,9 @@ extension FaultyFilesystem.Node {
         let candidates = isPoisoned ? 0...0 : 0...3
         switch Int.random(in: candidates, using: &random) {
         case 1: return bytes
-        case 2: return Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &random)))
+        case 2:
+            let unchanged = zip(bytes, durableBytes).prefix { $0 == $1 }.count
+            return Array(bytes.prefix(Int.random(in: unchanged...bytes.count, using: &random)))
         case 3: return Array(durableBytes.prefix(bytes.count)) + [UInt8](repeating: 0, count: max(0, bytes.count - durableBytes.count))
         default: return durableBytes
         }

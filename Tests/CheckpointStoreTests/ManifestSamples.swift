@@ -91,11 +91,11 @@ enum Samples {
     }
 
     /// nil = the snapshot holds exactly what `write` wrote; else what differs.
-    static func difference(_ snapshot: LoadedSnapshot, _ id: CheckpointID) throws(StoreError) -> String? {
+    static func difference(_ snapshot: LoadedSnapshot, _ id: CheckpointID, count: Int = 300) throws(StoreError) -> String? {
         guard snapshot.manifest.checkpoint == id else { return "it is checkpoint \(snapshot.manifest.checkpoint)" }
         guard snapshot.manifest.operators.count == 1, snapshot.manifest.operators[0].subtasks.count == 2 else { return "operators differ" }
         for subtask in snapshot.manifest.operators[0].subtasks {
-            guard try snapshot.read(subtask.states[0]) == stateBytes(id, subtask: subtask.index) else {
+            guard try snapshot.read(subtask.states[0]) == stateBytes(id, subtask: subtask.index, count: count) else {
                 return "state of subtask \(subtask.index) differs"
             }
         }
