@@ -71,6 +71,9 @@ extension CheckpointCoordinator {
             actions.append(.requestFailed(token, .checkpointCoordinatorShutdown, message: why))
         } else if kind == .synchronousSavepoint {
             requestStop(token, now)
+        } else if jobState != .running || final != .none, let (reason, why) = obstacle(isFinal: false) {
+            // Waiting for a free place would not help.
+            actions.append(.requestFailed(token, reason, message: why))
         } else {
             enqueue(.user(token), kind, now)
         }
