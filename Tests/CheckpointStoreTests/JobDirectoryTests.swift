@@ -60,7 +60,7 @@ import Testing
         let elsewhere = temporary.path + "/elsewhere"
         try PosixFilesystem().makeDirectory(elsewhere)
         Plain.write(elsewhere + "/precious.state", [1])
-        makeLink(from: jobPath + "/chk-1", to: elsewhere)
+        Plain.link(jobPath + "/chk-1", to: elsewhere)
         #expect(throws: StoreError.self) { try begin(directory, 1) }
         #expect(throws: StoreError.self) { try directory.discard(CheckpointID(1)) }
         _ = try directory.sweep(live: [], olderThan: later, dryRun: false)
@@ -314,7 +314,7 @@ import Testing
         Plain.write(jobPath + "/chk-1/stray.state", [1, 2, 3])
         Plain.write(jobPath + "/chk-1/notes.txt", [1])
         Plain.write(jobPath + "/shared/old.state", [1])
-        makeLink(from: jobPath + "/shared/link.state", to: jobPath + "/chk-1/_metadata")
+        Plain.link(jobPath + "/shared/link.state", to: jobPath + "/chk-1/_metadata")
 
         #expect(try directory.sweep(live: [], olderThan: WallTime(milliseconds: 0), dryRun: false) == [])
         let garbage = try directory.sweep(live: [CheckpointID(4)], olderThan: later, dryRun: true)

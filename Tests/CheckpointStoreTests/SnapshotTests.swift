@@ -59,12 +59,12 @@ import Testing
         let copy = temporary.path + "/backup"
         try PosixFilesystem().rename(path, to: copy, replacing: true)
         #expect(try Snapshot.load(path: copy).path == copy)
-        makeLink(from: temporary.path + "/latest", to: copy)
+        Plain.link(temporary.path + "/latest", to: copy)
         #expect(try Snapshot.load(path: temporary.path + "/latest").path == copy)
 
         let file = copy + "/count-0.state"
         try PosixFilesystem().rename(file, to: temporary.path + "/moved", replacing: true)
-        makeLink(from: file, to: temporary.path + "/moved")
+        Plain.link(file, to: temporary.path + "/moved")
         #expect(problem(copy) == .inputOutput(path: file, operation: .open, errno: 40))
     }
 

@@ -37,4 +37,8 @@ enum Plain {
     static func write(_ path: String, _ bytes: [UInt8]) { try! DurableFile.replace(path: path, bytes: bytes) }
     static func exists(_ path: String) -> Bool { try! PosixFilesystem().status(path) != nil }
     static func remove(_ path: String) { try! PosixFilesystem().unlink(path) }
+
+    static func link(_ path: String, to target: String) {
+        guard symlink(target, path) == 0 else { fatalError("symlink \(path): errno \(errno)") }
+    }
 }
