@@ -102,11 +102,10 @@ extension CheckpointCoordinator {
         }
     }
 
-    /// The final checkpoint replaces the periodic ones.
+    /// The final checkpoint replaces the periodic ones. What is queued is refused when its turn comes.
     mutating func requestFinal(_ now: EngineInstant) {
         guard jobState == .running, final == .none || final == .failed else { return }
         nextTriggerAt = nil
-        queue.removePeriodic()
         final = .queued
         enqueue(.endOfInput, .checkpoint, now)
     }

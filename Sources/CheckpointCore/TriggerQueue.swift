@@ -64,8 +64,6 @@ public struct TriggerQueue: Sendable, Equatable {
 
     public mutating func removeHead() -> TriggerRequest? { requests.isEmpty ? nil : requests.removeFirst() }
 
-    public mutating func removePeriodic() { requests.removeAll(where: \.isPeriodic) }
-
     /// Empties the queue; best first.
     public mutating func removeAll() -> [TriggerRequest] {
         defer { requests = [] }

@@ -25,7 +25,7 @@ struct CoordinatorOracle {
     private(set) var attempts: [CheckpointID: Attempt] = [:]
     private(set) var completed: [CheckpointID: CheckpointKind] = [:]
     private(set) var failed: Set<CheckpointID> = []
-    /// Completed or restored ones that the job can go back to: id -> whether the job may delete it, oldest first.
+    /// Completed or restored ones that the job can go back to, as the rules treat them, oldest first.
     private(set) var restorable: [(id: CheckpointID, kind: CheckpointKind)] = []
     private(set) var cleaning: Set<CheckpointID> = []
     private(set) var trigger: EngineInstant?
@@ -39,8 +39,6 @@ struct CoordinatorOracle {
     private var isFinalAsked = false
     private var counter = 0
     private var lastSucceeded: CheckpointID?
-    private var isReleased = false
-    private var failedJobs = 0
 
     init(configuration: CheckpointConfiguration, tasks: [SubtaskID]) {
         self.configuration = configuration
@@ -62,6 +60,7 @@ struct CoordinatorOracle {
             try observe(action, of: event, coordinator, now)
         }
         if timerActions > 1 { throw Violation(description: "\(timerActions) timer actions in one answer") }
+        try checkCompletion(event, actions)
         settleStop(event, actions)
         try check(coordinator, now)
         return actions
@@ -141,6 +140,7 @@ struct CoordinatorOracle {
         case .discardCompleted(let id): try discard(id, coordinator)
         case .forget(let id):
             guard restorable.contains(where: { $0.id == id }) else { throw Violation(description: "forget \(id), which is unknown") }
+            if !state.isTerminal, id == restorable.last?.id { throw Violation(description: "the newest, \(id), is forgotten while the job lives") }
             restorable.removeAll { $0.id == id }
         case .requestFailed(let token, _, _), .requestCompleted(let token, _): try close(token)
         case .failJob(let message): try failJob(message)
@@ -213,11 +213,25 @@ struct CoordinatorOracle {
         if attempt.isCommitting, event != .committed(id) || !attempt.isOrphaned {
             guard case .commitFailed(id, _) = event else { throw Violation(description: "\(id) failed while it was committed") }
         }
+        if reason == .checkpointSubsumed {
+            let isOvertaken = completed.keys.contains { $0 > id && (event == .committed($0) || isRestore(event, of: $0)) }
+            // A task may give the same reason.
+            guard isOvertaken && !attempt.kind.isSavepoint || isDecline(event) else { throw Violation(description: "\(id) is not subsumed") }
+        }
         if counted {
             counter += 1
+            if let lastSucceeded, id <= lastSucceeded { throw Violation(description: "\(id) is counted, and \(lastSucceeded) succeeded") }
             if !reason.isCounted { throw Violation(description: "\(reason.rawValue) was counted") }
         }
         failed.insert(id)
+    }
+
+    private func isRestore(_ event: CoordinatorEvent, of id: CheckpointID) -> Bool {
+        if case .restored(id, _, _) = event { true } else { false }
+    }
+
+    private func isDecline(_ event: CoordinatorEvent) -> Bool {
+        if case .declined = event { true } else { false }
     }
 
     private mutating func discard(_ id: CheckpointID, _ coordinator: CheckpointCoordinator) throws(Violation) {
@@ -248,6 +262,18 @@ struct CoordinatorOracle {
 
     // MARK: After each event
 
+    /// What completes is told to the tasks, and nothing older stays pending but savepoints.
+    private func checkCompletion(_ event: CoordinatorEvent, _ actions: [CoordinatorAction]) throws(Violation) {
+        for case .checkpointCompleted(let id) in actions {
+            if event == .committed(id), !actions.contains(.notifyComplete(id)) {
+                throw Violation(description: "\(id) completed and the tasks do not hear of it")
+            }
+            if attempts.contains(where: { $0.key < id && !$0.value.kind.isSavepoint }) {
+                throw Violation(description: "\(id) completed and an older checkpoint is still pending")
+            }
+        }
+    }
+
     private func check(_ coordinator: CheckpointCoordinator, _ now: EngineInstant) throws(Violation) {
         if coordinator.nextTriggerAt != trigger { throw Violation(description: "the timer is at \(trigger as Any), the view says otherwise") }
         let rests = stopToken != nil || isFinalAsked || configuration.interval == nil || state != .running
@@ -265,6 +291,9 @@ struct CoordinatorOracle {
         for (id, attempt) in attempts where attempt.hasTimeout == attempt.isCommitting {
             // A timeout that fired early is set again; while a manifest is written there is none.
             throw Violation(description: "timeout of \(id) is \(attempt.hasTimeout ? "set" : "not set")")
+        }
+        if attempts.isEmpty, cleaning.count <= configuration.maximumConcurrent, coordinator.queuedRequests > 0 {
+            throw Violation(description: "\(coordinator.queuedRequests) requests wait for nothing")
         }
         let counters = coordinator.counters
         if counters.completed != completed.count || counters.failed != failed.count || counters.inProgress != attempts.count {

@@ -164,9 +164,10 @@ struct RandomWalk {
 
     private mutating func end() throws {
         try send(.jobStateChanged([.canceled, .finished, .failed][random.below(3)]))
-        if random.chance(of: 2) { try send(.jobEnded(anyOverride())) }
+        let isReleasedEarly = random.chance(of: 2)
+        if isReleasedEarly { try send(.jobEnded(anyOverride())) }
         if let id = coordinator.commitInFlight { try send(random.chance(of: 2) ? .committed(id) : .commitFailed(id, message: "full")) }
-        try send(.jobEnded(anyOverride()))
+        if !isReleasedEarly { try send(.jobEnded(anyOverride())) }
         try oracle.checkEnded()
         if !coordinator.completed.isEmpty { throw CoordinatorOracle.Violation(description: "the ended job still holds checkpoints") }
     }
