@@ -14,10 +14,11 @@ public struct ConsoleOptions: Sendable {
     public var isReadOnly: Bool
     /// The size of the terminal; a `.resize` changes it.
     public var size: Size
+    public var keyMap: KeyMap
 
     public init(
         utcOffsetSeconds: Int = 0, glyphs: GlyphProfile = .braille, theme: Theme = .base, themeNames: [String] = Theme.builtinNames,
-        isReadOnly: Bool = false, size: Size = Size(columns: 80, rows: 24)
+        isReadOnly: Bool = false, size: Size = Size(columns: 80, rows: 24), keyMap: KeyMap = .standard
     ) {
         self.utcOffsetSeconds = utcOffsetSeconds
         self.glyphs = glyphs
@@ -25,39 +26,139 @@ public struct ConsoleOptions: Sendable {
         self.themeNames = themeNames
         self.isReadOnly = isReadOnly
         self.size = size
+        self.keyMap = keyMap
     }
 }
 
 /// All that the console knows and shows. A value: changed by `update` alone, drawn by `render`, owned by the console's one loop.
 /// It reads no clock: every change brings its time along.
 public struct ConsoleModel: Sendable {
-    public private(set) var options: ConsoleOptions
-    public private(set) var now: WallTime
+    public internal(set) var options: ConsoleOptions
+    /// The time of the last event.
+    public internal(set) var now: WallTime
+    let operatorName: String
+    /// State of the generator of operation ids.
+    var randomState: UInt64
+
+    var live: Observations
+    /// What the screen shows instead of `live` while it is frozen.
+    var frozen: Frozen?
+
+    /// The screens that back leads through; the last one is shown. Never empty.
+    var screens: [Screen] = [.overview]
+    /// The job that the screens below the overview are about.
+    var currentJob: JobKey?
+    /// Boxes over the screen; the last one has the keyboard.
+    var modals: [Modal] = []
+    var cursors = Cursors()
+    var filters: [ListKind: String] = [:]
+    /// Newest last.
+    var messages: [Message] = []
+    var interruptedAt: WallTime?
+    /// Times of the last keys, the newest last.
+    var keyTimes: [WallTime] = []
+    /// Newest last.
+    var commandHistory: [String] = []
+    /// Cancels whose kept checkpoint is being read: path to operation.
+    var keptChecks: [String: OperationID] = [:]
+
+    struct Frozen: Sendable {
+        var observations: Observations
+        var at: WallTime
+    }
+
+    enum Screen: Sendable, Equatable {
+        case overview, job, checkpoints
+        case checkpoint(CheckpointID)
+        /// By subtask of the operator with this uid.
+        case subtasks(CheckpointID, String)
+        case failures, operations
+        case operation(OperationID)
+    }
+
+    enum Modal: Sendable {
+        case command(TextField, recalled: Int?)
+        case filter(TextField)
+        case sheet(ActionSheet)
+        case chooser(RestartChooser)
+        /// Names come from the options; the theme is the one to go back to.
+        case themes(index: Int, before: Theme)
+        case help(top: Int)
+        case actions
+        case quit
+    }
+
+    enum ListKind: Sendable, Hashable { case overview, checkpoints, failures, operations }
+
+    /// The selected rows, by identity; nil = the first row.
+    struct Cursors: Sendable {
+        var overview: OverviewRow.ID?
+        var checkpoint: CheckpointID?
+        var operatorUID: String?
+        var subtask: Int?
+        var failure: Int = 0
+        var operation: OperationID?
+    }
+
+    struct Message: Sendable, Equatable {
+        var at: WallTime
+        var severity: Severity
+        var text: SafeText
+    }
 
     /// `seed` feeds the operation ids; `operatorName` ("user@host") goes on record with every action.
     public init(contexts: [ContextDescription], start: WallTime, seed: UInt64, operatorName: String, options: ConsoleOptions = ConsoleOptions()) {
         self.options = options
+        self.operatorName = operatorName
         now = start
+        randomState = seed
+        live = Observations(contexts: contexts.map { ContextState($0) })
     }
 
-    /// When the surroundings must send `.tick` for the screen to stay true; nil = nothing on it ages.
-    public var nextDueTick: WallTime? { nil }
+    /// When the surroundings must send `.tick` for the screen to stay true: the next whole second, or nil when nothing on it ages.
+    public var nextDueTick: WallTime? {
+        frozen != nil ? nil : WallTime(milliseconds: (now.milliseconds / 1000 + 1) * 1000)
+    }
 
     /// The theme in use; applied where cells become terminal output: `model.theme.styleSheet(depth:)`.
     public var theme: Theme { options.theme }
 
     /// The glyphs to draw with: what the theme wants, as far as the terminal can. Give it to the `Canvas`.
-    public var glyphs: GlyphProfile { options.glyphs }
-}
+    public var glyphs: GlyphProfile {
+        guard let wanted = options.theme.glyphs else { return options.glyphs }
+        let order = GlyphProfile.allCases
+        return order[max(order.firstIndex(of: wanted) ?? 0, order.firstIndex(of: options.glyphs) ?? 0)]
+    }
 
-/// Takes one event in. Pure: the same model, event and time give the same model and effects.
-public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: WallTime) -> [ConsoleEffect] {
-    if case .key(.character("q")) = event { return [.quit] }
-    if case .terminate = event { return [.quit] }
-    return []
-}
+    // MARK: What is shown
 
-/// Draws the whole screen. The canvas is blank and has the size of the terminal. Roles only: the theme is applied at the edge.
-public func render(_ model: ConsoleModel, into canvas: inout Canvas) {
-    canvas.put("weir", column: 0, row: 0, role: .title)
+    var screen: Screen { screens.last ?? .overview }
+    var shown: Observations { frozen?.observations ?? live }
+    /// The time that ages on the screen are counted to.
+    var shownAt: WallTime { frozen?.at ?? now }
+    var size: Size { options.size }
+
+    /// Below this size only vitals are shown and nothing acts.
+    static let fullSize = Size(columns: 80, rows: 24)
+    var isSmall: Bool { size.columns < Self.fullSize.columns || size.rows < Self.fullSize.rows }
+
+    /// The job that a key would act on.
+    var focusedJob: JobKey? {
+        if case .overview = screen { return selectedOverviewRow?.key }
+        return currentJob
+    }
+
+    mutating func say(_ text: SafeText, _ severity: Severity = .run) {
+        messages.append(Message(at: now, severity: severity, text: text))
+        if messages.count > 50 { messages.removeFirst(messages.count - 50) }
+    }
+
+    /// SplitMix64.
+    mutating func random() -> UInt64 {
+        randomState &+= 0x9e37_79b9_7f4a_7c15
+        var z = randomState
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
 }

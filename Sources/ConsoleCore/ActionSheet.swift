@@ -1,0 +1,259 @@
+import CellGrid
+import StreamModel
+
+/// What an operator can do to a job.
+enum Action: Sendable, Equatable {
+    case savepoint(directory: String?)
+    case checkpoint
+    case stop(drain: Bool)
+    case cancel(CancelRetention)
+    case restart(RestartOptions, chosen: CheckpointID?)
+    case fault(String)
+
+    var tier: GuardTier {
+        switch self {
+        case .savepoint, .checkpoint: .reversible
+        case .fault: .reversible
+        case .stop, .cancel(.byPolicy), .cancel(.keep): .ending
+        case .cancel(.discard), .restart: .replacing
+        }
+    }
+
+    var command: Command? {
+        switch self {
+        case .savepoint: .savepoint
+        case .checkpoint: .checkpoint
+        case .stop: .stop
+        case .cancel: .cancel
+        case .restart: .restart
+        case .fault: nil
+        }
+    }
+
+    var title: SafeText {
+        switch self {
+        case .savepoint: "SAVEPOINT"
+        case .checkpoint: "CHECKPOINT NOW"
+        case .stop(let drain): drain ? "STOP WITH SAVEPOINT, DRAIN" : "STOP WITH SAVEPOINT"
+        case .cancel(.discard): "CANCEL AND DISCARD ALL STATE"
+        case .cancel: "CANCEL, KEEP CHECKPOINTS"
+        case .restart: "RESTART FROM A CHECKPOINT"
+        case .fault: "FAULT"
+        }
+    }
+
+    /// The exact request, in the words of the control protocol.
+    func request(_ job: JobID) -> SafeText {
+        switch self {
+        case .savepoint(let directory): "savepoint \(job)\(directory.map { " into \($0)" } ?? "")"
+        case .checkpoint: "checkpoint \(job)"
+        case .stop(let drain): "stop \(job) with a savepoint\(drain ? ", drain" : ", no drain")"
+        case .cancel(let retention): "cancel \(job), checkpoints: \(retention == .byPolicy ? "by policy" : retention.rawValue)"
+        case .restart(let options, _):
+            "restart \(job) from \(options.path ?? "the newest"), \(options.claim == .claim ? "claim" : "no claim")"
+                + "\(options.allowsUnmatchedState ? ", unmatched state allowed" : "")"
+                + "\(options.parallelism.map { ", parallelism \($0)" } ?? "")\(options.cancelsFirst ? ", cancel first (keep)" : "")"
+        case .fault(let text): "fault \(job): \(text)"
+        }
+    }
+
+    var kind: OperationRequest.Kind {
+        switch self {
+        case .savepoint(let directory): .savepoint(directory: directory)
+        case .checkpoint: .checkpoint
+        case .stop(let drain): .stop(drain: drain, directory: nil)
+        case .cancel(let retention): .cancel(retention)
+        case .restart(let options, _): .restart(options)
+        case .fault(let text): .fault(text)
+        }
+    }
+}
+
+/// How much harm an action can do: T1, T2 and T3.
+enum GuardTier: Sendable {
+    case reversible
+    case ending
+    case replacing
+
+    /// What it takes in a context of this class.
+    func rule(in contextClass: ContextClass) -> AcceptRule {
+        switch (self, contextClass) {
+        case (.reversible, .lab), (.reversible, .demo): .immediate
+        case (.reversible, .staging): .key
+        case (.reversible, .prod): .keyWhenClean
+        case (_, .lab), (_, .demo): .key
+        case (_, .staging): .typedName
+        case (_, .prod): .unlockedNameReasonWindow
+        }
+    }
+}
+
+enum AcceptRule: Sendable, Equatable {
+    /// Sent at once, without a sheet.
+    case immediate
+    /// `y`.
+    case key
+    /// `y`, and nothing in the preflight to warn of.
+    case keyWhenClean
+    /// The job's name, then Enter.
+    case typedName
+    /// An unlocked context, the job's name, a reason, Enter, and 5 s in which Esc takes it back.
+    case unlockedNameReasonWindow
+
+    var needsName: Bool { self == .typedName || self == .unlockedNameReasonWindow }
+}
+
+/// The job that an action was opened on. Read again right before sending: when the job is not in this state or attempt any more,
+/// nothing is sent.
+struct PinnedTarget: Sendable, Equatable {
+    let key: JobKey
+    let name: String
+    let state: JobState
+    let attempt: Int
+
+    init(_ job: JobReport, context: String) {
+        key = JobKey(context: context, job: job.id)
+        name = job.name
+        state = job.state
+        attempt = job.attempt
+    }
+}
+
+/// One line of what was checked before an action.
+struct Preflight: Sendable, Equatable {
+    enum Verdict: Sendable { case ok, warn, stop, pending }
+    var verdict: Verdict
+    var text: SafeText
+
+    static func ok(_ text: SafeText) -> Preflight { Preflight(verdict: .ok, text: text) }
+    static func warn(_ text: SafeText) -> Preflight { Preflight(verdict: .warn, text: text) }
+    static func stop(_ text: SafeText) -> Preflight { Preflight(verdict: .stop, text: text) }
+    static func pending(_ text: SafeText) -> Preflight { Preflight(verdict: .pending, text: text) }
+
+    var badge: SafeText {
+        switch verdict {
+        case .ok: "[ok]"
+        case .warn: "[!!]"
+        case .stop: "[XX]"
+        case .pending: "[..]"
+        }
+    }
+
+    var role: StyleRole {
+        switch verdict {
+        case .ok: .severityOK
+        case .warn: .severityWarn
+        case .stop: .severityCrit
+        case .pending: .severityRun
+        }
+    }
+}
+
+/// An action that is open for decision: its target, what is typed into it, and how it can be accepted. It decides nothing by
+/// itself; the model asks it what a key means and sends when it says so.
+struct ActionSheet: Sendable {
+    /// After opening, keys other than Esc are ignored for this long.
+    static let settle = Milliseconds(300)
+    /// How long an armed action in production waits for Esc.
+    static let abortWindow = Milliseconds.seconds(5)
+
+    enum Focus: Sendable { case none, name, reason }
+    enum Outcome: Sendable, Equatable {
+        case stay
+        case backOut
+        /// The operator accepted; what the model knows decides.
+        case accept
+        case savepointInstead
+        case keep
+    }
+
+    var action: Action
+    let target: PinnedTarget
+    let rule: AcceptRule
+    let openedAt: WallTime
+    var name = TextField()
+    var reason = TextField()
+    var focus = Focus.none
+    /// When the abort window ends.
+    var armedUntil: WallTime?
+    /// Why the last key did nothing.
+    var answer: SafeText = ""
+
+    init(_ action: Action, on target: PinnedTarget, rule: AcceptRule, at now: WallTime) {
+        self.action = action
+        self.target = target
+        self.rule = rule
+        openedAt = now
+        if rule.needsName { focus = .name }
+    }
+
+    var isNameMatched: Bool { name.text == SafeText(target.name).string }
+
+    /// Whether typing goes into a field, so that a paste is welcome.
+    var isTyping: Bool { focus != .none && armedUntil == nil }
+
+    mutating func paste(_ text: String) {
+        switch focus {
+        case .name: name.insert(text)
+        case .reason: reason.insert(text)
+        case .none: break
+        }
+    }
+
+    /// What a key means here. `losesState`: the policy would delete the checkpoints, so the sheet offers ways out.
+    mutating func take(_ key: KeyPress, at now: WallTime, losesState: Bool) -> Outcome {
+        if key == .named(.escape) || key == .control("c") { return .backOut }
+        answer = ""
+        if now - openedAt < Self.settle {
+            answer = "ignored: the box has just opened"
+            return .stay
+        }
+        if armedUntil != nil {
+            answer = "Esc takes it back; nothing else is read now"
+            return .stay
+        }
+        if key == .named(.tab) || key == .named(.backTab) {
+            moveFocus()
+            return .stay
+        }
+        if key == .named(.enter) {
+            if focus == .reason, !rule.needsName {
+                focus = .none
+                return .stay
+            }
+            return rule.needsName ? .accept : refuseEnter()
+        }
+        switch focus {
+        case .name: if name.take(key) { return .stay }
+        case .reason: if reason.take(key) { return .stay }
+        case .none: return free(key, losesState: losesState)
+        }
+        answer = "Esc backs out"
+        return .stay
+    }
+
+    private mutating func free(_ key: KeyPress, losesState: Bool) -> Outcome {
+        switch key {
+        case .character("y") where !rule.needsName: return .accept
+        case .character("s") where losesState: return .savepointInstead
+        case .character("k") where losesState: return .keep
+        case .character("q"), .named(.backspace): return .backOut
+        default:
+            answer = rule.needsName ? "Tab goes to the fields; Esc backs out" : "y sends; Tab goes to the reason; Esc backs out"
+            return .stay
+        }
+    }
+
+    private mutating func refuseEnter() -> Outcome {
+        answer = "Enter does not send here: press y, or Esc to back out"
+        return .stay
+    }
+
+    private mutating func moveFocus() {
+        switch focus {
+        case .none: focus = rule.needsName ? .name : .reason
+        case .name: focus = .reason
+        case .reason: focus = rule.needsName ? .name : .none
+        }
+    }
+}

@@ -1,0 +1,139 @@
+import CellGrid
+import StreamModel
+
+/// The whole list of a job's checkpoints.
+struct CheckpointsScreen {
+    let model: ConsoleModel
+
+    func draw(_ canvas: inout Canvas) {
+        Chrome(model).jobTitle(&canvas)
+        guard let key = model.currentJob, let context = model.shown.context(key.context) else { return Chrome(model).footer(&canvas) }
+        let job = context.job(key.job)
+        let isStale = context.isStale(at: model.shownAt)
+        let time = isStale ? context.report?.at ?? model.shownAt : context.engineTime(at: model.shownAt)
+        if let screen = JobScreen(model) { screen.condition(row: 1, &canvas) }
+        let body = CellRect(column: 0, row: 2, columns: canvas.size.columns, rows: canvas.size.rows - 2 - Chrome.footerRows)
+        canvas.inside(body) { inner in
+            if let job { configuration(job, row: 0, &inner) }
+            inner.inside(CellRect(column: 0, row: 1, columns: inner.size.columns, rows: inner.size.rows - 1)) {
+                CheckpointTable(model, job: job, at: time).draw(&$0, title: "3 checkpoints", isStale: isStale)
+            }
+        }
+        if isStale { canvas.restyle(body, role: .textStale) }
+        Chrome(model).footer(&canvas)
+    }
+
+    private func configuration(_ job: JobReport, row: Int, _ canvas: inout Canvas) {
+        let configuration = job.configuration
+        let interval = configuration.interval.map { "every \(Figures.duration($0))" } ?? "on request only"
+        let retention: SafeText =
+            switch configuration.retention {
+            case .none: "not kept after the end"
+            case .deleteOnCancellation: "deleted on cancel"
+            case .retainOnCancellation: "kept on cancel"
+            }
+        canvas.put(
+            " \(interval), timeout \(Figures.duration(configuration.timeout)), pause \(Figures.duration(configuration.minimumPause)), \(configuration.mode == .exactlyOnce ? "exactly once" : "at least once"), keeps \(configuration.retainedCheckpoints), \(retention)",
+            column: 0, row: row, role: .textDim)
+    }
+}
+
+/// One checkpoint by operator, or one operator of it by subtask.
+struct CheckpointDetailScreen {
+    let model: ConsoleModel
+    let id: CheckpointID
+    /// uid of the operator whose subtasks are shown; nil = all operators.
+    let uid: String?
+
+    func draw(_ canvas: inout Canvas) {
+        Chrome(model).jobTitle(&canvas)
+        if let checkpoint = model.detail(id) {
+            facts(checkpoint, &canvas)
+            let top = 7
+            let body = CellRect(column: 0, row: top, columns: canvas.size.columns, rows: canvas.size.rows - top - Chrome.footerRows)
+            canvas.inside(body) { inner in
+                if let uid { subtasks(checkpoint, uid, &inner) } else { operators(checkpoint, &inner) }
+            }
+        } else {
+            canvas.put(" #\(id) is not known any more", column: 0, row: 2, role: .severityWarn)
+        }
+        Chrome(model).footer(&canvas)
+    }
+
+    private func facts(_ checkpoint: CheckpointReport, _ canvas: inout Canvas) {
+        let offset = model.options.utcOffsetSeconds
+        let status = CheckpointTable.status(checkpoint)
+        canvas.rule("\(checkpoint.kind.isSavepoint ? "savepoint" : "checkpoint") #\(checkpoint.id)", row: 1)
+        canvas.line(
+            [
+                Span(" STATUS    ", .header), Span(model.theme.mark(status.role), status.role), Span(" \(status.word)", status.role),
+                Span("   acked \(checkpoint.acknowledgedSubtasks)/\(checkpoint.totalSubtasks)   kept \(CheckpointTable.kept(checkpoint))   \(Figures.bytes(checkpoint.stateSize))"),
+            ], row: 2)
+        let ended = checkpoint.endedAt.map { "   ended \(Figures.clock($0, offset: offset))" } ?? ""
+        canvas.line(
+            [
+                Span(" TRIGGER   ", .header),
+                Span("\(Figures.clock(checkpoint.triggeredAt, offset: offset))\(ended)   took \(checkpoint.duration.map { Figures.duration($0) } ?? "-") of \(Figures.duration(checkpoint.timeoutAt - checkpoint.triggeredAt))\(checkpoint.requestedBy.map { "   by \($0)" } ?? "")"),
+            ], row: 3)
+        canvas.line([Span(" PATH      ", .header), Span(checkpoint.path.map { SafeText($0).suffix(columns: canvas.size.columns - 12, beginning: "...") } ?? "-")], row: 4)
+        if let failure = checkpoint.failure {
+            canvas.line(
+                [Span(" FAILURE   ", .header), Span("\(failure.reason.rawValue) (\(failure.counted ? "counted" : "not counted")): \(failure.message)", .checkpointFailed)],
+                row: 5)
+        }
+    }
+
+    private func operators(_ checkpoint: CheckpointReport, _ canvas: inout Canvas) {
+        canvas.rule("by operator", row: 0)
+        guard let operators = checkpoint.operators else {
+            canvas.put(" asked the engine for the operators; no answer yet", column: 0, row: 1, role: .textDim)
+            return
+        }
+        canvas.put("   OPERATOR                   PAR  ACKED     SIZE    DELAY    ALIGN     SYNC    ASYNC  (slowest)", column: 0, row: 1, role: .header)
+        let cursor = operators.firstIndex { $0.uid == model.cursors.operatorUID } ?? 0
+        for (line, index) in listWindow(count: operators.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
+            row(operators[index], row: line + 2, &canvas)
+            if index == cursor { select(row: line + 2, &canvas) }
+        }
+    }
+
+    private func row(_ part: OperatorCheckpointReport, row: Int, _ canvas: inout Canvas) {
+        let isDone = part.acknowledged == part.subtasks.count
+        var column = canvas.put("   \(SafeText(part.name).prefix(columns: 25, ending: "~").padded(26))", column: 0, row: row)
+        column += canvas.put("\(SafeText("\(part.parallelism)").padded(leading: 4))", column: column, row: row)
+        column += canvas.put(
+            SafeText("\(part.acknowledged)/\(part.subtasks.count)").padded(leading: 7), column: column, row: row,
+            role: isDone ? .checkpointOK : .checkpointRun)
+        column += canvas.put(Figures.bytes(part.stateSize).padded(leading: 9), column: column, row: row)
+        let phases = part.subtasks.map(PhaseSpan.all)
+        for index in 0..<4 {
+            let longest = phases.map { $0[index] }.max { $0.microseconds < $1.microseconds }
+            guard let longest else { continue }
+            column += canvas.put(Figures.duration(microseconds: longest.microseconds).padded(leading: 9), column: column, row: row, role: longest.role)
+        }
+    }
+
+    private func subtasks(_ checkpoint: CheckpointReport, _ uid: String, _ canvas: inout Canvas) {
+        let rows = model.subtaskRows(id, uid)
+        let part = checkpoint.operators?.first { $0.uid == uid }
+        canvas.rule("by subtask: \(part?.name ?? uid)", row: 0, note: "\(part?.operatorID.short ?? "")")
+        guard part != nil else {
+            canvas.put(" the operator \(uid) has no part in #\(id), or its part is not known yet", column: 0, row: 1, role: .textDim)
+            return
+        }
+        SubtaskTable.header(row: 1, withOperator: false, &canvas)
+        let cursor = min(model.cursors.subtask ?? 0, max(rows.count - 1, 0))
+        for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
+            SubtaskTable.row(rows[index], operator: nil, row: line + 2, &canvas)
+            if canvas.size.columns >= 90, let at = rows[index].acknowledgedAt {
+                canvas.put("acked \(Figures.clock(at, offset: model.options.utcOffsetSeconds))", column: 64, row: line + 2, role: .textDim)
+            }
+            if index == cursor { select(row: line + 2, &canvas) }
+        }
+    }
+
+    private func select(row: Int, _ canvas: inout Canvas) {
+        canvas.put(">", column: 0, row: row, role: .mark)
+        canvas.overlay(CellRect(column: 0, row: row, columns: canvas.size.columns, rows: 1), role: .select)
+    }
+}

@@ -1,0 +1,170 @@
+import CellGrid
+import StreamModel
+
+/// The list of a job's checkpoints, as the Job and the Checkpoints screens show it: a titled rule, a header and rows.
+struct CheckpointTable {
+    let model: ConsoleModel
+    let job: JobReport?
+    /// The engine's clock up to which things are known.
+    let time: WallTime
+
+    init(_ model: ConsoleModel, job: JobReport?, at time: WallTime) {
+        self.model = model
+        self.job = job
+        self.time = time
+    }
+
+    /// Columns of the fields for a width.
+    private struct Layout {
+        let duration = 33
+        let durationColumns: Int
+        let phases: (column: Int, columns: Int)?
+        let sizeEnd, acknowledged, kept, cause: Int
+
+        init(columns: Int) {
+            if columns >= 116 {
+                durationColumns = 9
+                phases = (43, columns - 80)
+                let after = 43 + columns - 80
+                (sizeEnd, acknowledged, kept, cause) = (after + 9, after + 10, after + 18, after + 23)
+            } else {
+                durationColumns = 13
+                phases = nil
+                (sizeEnd, acknowledged, kept, cause) = (54, 55, 62, 67)
+            }
+        }
+    }
+
+    func draw(_ canvas: inout Canvas, title: SafeText, isStale: Bool) {
+        let rows = model.checkpointRows
+        let cursor = rows.firstIndex { $0.id == model.cursors.checkpoint } ?? 0
+        let filter = model.filters[.checkpoints].map { "  /\($0)" } ?? ""
+        let follows = model.cursors.checkpoint == nil ? "follow -- " : ""
+        canvas.rule("\(title)\(filter)\(isStale ? " ~" : "")", row: 0, note: "\(follows)\(rows.count) of \(job?.counts.total ?? rows.count)")
+        let layout = Layout(columns: canvas.size.columns)
+        header(layout, &canvas)
+        let space = canvas.size.rows - 2
+        if rows.isEmpty { canvas.put(emptyReason, column: 2, row: 2, role: .textDim) }
+        let window = listWindow(count: rows.count, cursor: cursor, rows: space)
+        for (line, index) in window.enumerated() {
+            draw(rows[index], row: line + 2, isSelected: index == cursor, layout, &canvas)
+            if index == cursor { canvas.overlay(CellRect(column: 0, row: line + 2, columns: canvas.size.columns, rows: 1), role: .select) }
+        }
+    }
+
+    private var emptyReason: SafeText {
+        if model.filters[.checkpoints] != nil { return "no checkpoint matches the filter; Esc clears it" }
+        if job?.configuration.interval == nil { return "no checkpoint yet; periodic checkpoints are off (B begins one, S takes a savepoint)" }
+        return "no checkpoint yet"
+    }
+
+    private func header(_ layout: Layout, _ canvas: inout Canvas) {
+        canvas.put(SafeText("ID").padded(leading: 6), column: 1, row: 1, role: .header)
+        for (column, text) in [(8, "KIND"), (13, "STATUS"), (24, "TRIGGER"), (layout.duration, "DURATION")] as [(Int, SafeText)] {
+            canvas.put(text, column: column, row: 1, role: .header)
+        }
+        if let phases = layout.phases {
+            canvas.put("d=delay a=align s=sync y=async", column: phases.column, row: 1, role: .header, columns: phases.columns)
+        }
+        canvas.put("SIZE", endingAt: layout.sizeEnd, row: 1, role: .header)
+        canvas.put("ACK", column: layout.acknowledged, row: 1, role: .header)
+        canvas.put("KEPT", column: layout.kept, row: 1, role: .header)
+        canvas.put("CAUSE", column: layout.cause, row: 1, role: .header)
+    }
+
+    private func draw(_ checkpoint: CheckpointReport, row: Int, isSelected: Bool, _ layout: Layout, _ canvas: inout Canvas) {
+        let status = Self.status(checkpoint)
+        if isSelected { canvas.put(">", column: 0, row: row, role: .mark) }
+        canvas.put(SafeText(checkpoint.id.description).padded(leading: 6), column: 1, row: row, role: .text)
+        canvas.put(checkpoint.kind.isSavepoint ? "save" : "ckpt", column: 8, row: row, role: checkpoint.kind.isSavepoint ? .checkpointSavepoint : .text)
+        canvas.line([Span(model.theme.mark(status.role), status.role), Span(" "), Span(status.word, status.role)], row: row, column: 13)
+        canvas.put(
+            Figures.moment(checkpoint.triggeredAt, now: time, offset: model.options.utcOffsetSeconds), column: 24, row: row, columns: 9)
+        duration(checkpoint, row: row, layout, &canvas)
+        if let phases = layout.phases { self.phases(checkpoint, column: phases.column, row: row, columns: phases.columns, &canvas) }
+        let size = checkpoint.stateSize.count == 0 && checkpoint.status != .completed ? "-" : Figures.bytes(checkpoint.stateSize)
+        canvas.put(size, endingAt: layout.sizeEnd, row: row)
+        canvas.put("\(checkpoint.acknowledgedSubtasks)/\(checkpoint.totalSubtasks)", column: layout.acknowledged, row: row, columns: 7)
+        canvas.put(Self.kept(checkpoint), column: layout.kept, row: row, role: checkpoint.discarded ? .checkpointGone : .text)
+        canvas.put(Self.cause(checkpoint), column: layout.cause, row: row)
+    }
+
+    private func duration(_ checkpoint: CheckpointReport, row: Int, _ layout: Layout, _ canvas: inout Canvas) {
+        guard checkpoint.status == .inProgress else {
+            canvas.put(checkpoint.duration.map { Figures.duration($0) } ?? "-", column: layout.duration, row: row)
+            return
+        }
+        let used = time - checkpoint.triggeredAt, timeout = checkpoint.timeoutAt - checkpoint.triggeredAt
+        let fraction = timeout.count > 0 ? Double(used.count) / Double(timeout.count) : 0
+        guard layout.phases == nil else {
+            canvas.put(Figures.duration(used), column: layout.duration, row: row)
+            return
+        }
+        canvas.bar(fraction, column: layout.duration, row: row, columns: 9, role: .checkpointRun)
+        canvas.put(Figures.percent(permille: Int(min(max(fraction, 0), 1) * 1000)), column: layout.duration + 9, row: row)
+    }
+
+    /// Where the slowest subtask spent its time, as letters.
+    private func phases(_ checkpoint: CheckpointReport, column: Int, row: Int, columns: Int, _ canvas: inout Canvas) {
+        let inner = columns - 2
+        guard inner > 4, let operators = model.detail(checkpoint.id)?.operators else { return }
+        let slowest = operators.flatMap(\.subtasks).max { PhaseSpan.total($0) < PhaseSpan.total($1) }
+        guard let slowest, PhaseSpan.total(slowest) > 0 else { return }
+        canvas.put("[", column: column, row: row, role: .border)
+        canvas.put("]", column: column + columns - 1, row: row, role: .border)
+        var used: Int64 = 0
+        let total = PhaseSpan.total(slowest)
+        for phase in PhaseSpan.all(slowest) {
+            let from = Int(used * Int64(inner) / total)
+            used += phase.microseconds
+            let to = Int(used * Int64(inner) / total)
+            for offset in from..<max(from, to) { canvas.put(phase.letter, column: column + 1 + offset, row: row, role: phase.role) }
+        }
+    }
+
+    // MARK: Words
+
+    static func status(_ checkpoint: CheckpointReport) -> (word: SafeText, role: StyleRole) {
+        switch checkpoint.status {
+        case .inProgress: ("run", .checkpointRun)
+        case .failed: ("failed", .checkpointFailed)
+        case .completed:
+            checkpoint.discarded ? ("done", .checkpointGone) : checkpoint.kind.isSavepoint ? ("done", .checkpointSavepoint) : ("done", .checkpointOK)
+        }
+    }
+
+    static func kept(_ checkpoint: CheckpointReport) -> SafeText {
+        guard checkpoint.status == .completed else { return "-" }
+        return checkpoint.discarded ? "gone" : checkpoint.path == nil ? "?" : "yes"
+    }
+
+    static func cause(_ checkpoint: CheckpointReport) -> SafeText {
+        if let failure = checkpoint.failure {
+            let place = failure.operatorUID.map { uid in " \(uid)\(failure.subtask.map { ".\($0)" } ?? "")" } ?? ""
+            return "\(failure.reason.short)\(place)"
+        }
+        if let by = checkpoint.requestedBy, !by.isEmpty { return "by \(by)" }
+        return checkpoint.discarded ? "subsumed" : "-"
+    }
+}
+
+/// One phase of a subtask's part of a checkpoint.
+struct PhaseSpan {
+    let letter: SafeText
+    let role: StyleRole
+    let microseconds: Int64
+
+    /// In the order in which they happen.
+    static func all(_ subtask: SubtaskCheckpointReport) -> [PhaseSpan] {
+        // Numbers from outside are kept where sums of them cannot overflow.
+        func clamped(_ value: Int64) -> Int64 { min(max(value, 0), 1 << 50) }
+        return [
+            PhaseSpan(letter: "d", role: .phaseDelay, microseconds: clamped(subtask.startDelayMicroseconds)),
+            PhaseSpan(letter: "a", role: .phaseAlign, microseconds: clamped(subtask.alignmentMicroseconds)),
+            PhaseSpan(letter: "s", role: .phaseSync, microseconds: clamped(subtask.syncMicroseconds)),
+            PhaseSpan(letter: "y", role: .phaseAsync, microseconds: clamped(subtask.asyncMicroseconds)),
+        ]
+    }
+
+    static func total(_ subtask: SubtaskCheckpointReport) -> Int64 { all(subtask).reduce(0) { $0 + $1.microseconds } }
+}

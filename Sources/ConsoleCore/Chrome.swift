@@ -1,0 +1,204 @@
+import CellGrid
+import StreamModel
+
+/// What every full screen has in common: the title row above; the actions, the hints and the message row below.
+struct Chrome {
+    let model: ConsoleModel
+
+    init(_ model: ConsoleModel) { self.model = model }
+
+    /// Rows at the bottom that belong to it.
+    static let footerRows = 3
+
+    private func mark(_ role: StyleRole) -> SafeText { model.theme.mark(role) }
+
+    // MARK: Title
+
+    /// The title of a screen about a job.
+    func jobTitle(_ canvas: inout Canvas) {
+        guard let key = model.currentJob, let context = model.shown.context(key.context) else { return plainTitle("no job", &canvas) }
+        let job = model.shown.job(key)
+        let right = link(context) + [Span(" "), clock]
+        let rightColumns = right.reduce(0) { $0 + $1.text.columns }
+        var left = [Span(" "), Span(SafeText(context.name).prefix(columns: 16), .title), Span(" ")] + badges(context) + [Span("  ")]
+        var tail: [Span] = []
+        if let job {
+            let time = context.engineTime(at: model.shownAt)
+            tail.append(Span(" \(model.size.columns >= 120 ? String(key.job.description.prefix(6)) : String(key.job.description.prefix(4)))  ", .titleJob))
+            tail.append(Span(SafeText(job.state.rawValue), stateRole(job.state)))
+            tail.append(Span(" \(Figures.age(time - (job.state == .running ? job.submittedAt : job.stateSince)))", .title))
+            if model.size.columns >= 120 { tail.append(Span("  p=\(job.parallelism)/\(job.maxParallelism)", .title)) }
+        }
+        let fixed = left.reduce(0) { $0 + $1.text.columns } + tail.reduce(0) { $0 + $1.text.columns }
+        let room = max(4, canvas.size.columns - fixed - rightColumns - 1)
+        left.append(Span(SafeText(job?.name ?? key.job.short).prefix(columns: room, ending: "~"), .titleJob))
+        canvas.line(left + tail, row: 0)
+        canvas.line(right, row: 0, column: canvas.size.columns - rightColumns)
+    }
+
+    /// The title of a screen about no job.
+    func plainTitle(_ text: SafeText, _ canvas: inout Canvas) {
+        canvas.put(" \(text)", column: 0, row: 0, role: .title)
+        canvas.line([clock], row: 0, column: canvas.size.columns - clock.text.columns)
+    }
+
+    var clock: Span {
+        let time = Figures.clock(model.shownAt, offset: model.options.utcOffsetSeconds)
+        return model.frozen == nil ? Span(time, .title) : Span("\(time) FROZEN", .titleLock)
+    }
+
+    func stateRole(_ state: JobState) -> StyleRole {
+        switch state {
+        case .running, .finished: .severityOK
+        case .initializing, .cancelling: .severityRun
+        case .restarting: .severityWarn
+        case .failing, .failed: .severityCrit
+        case .canceled, .suspended: .severityUnknown
+        }
+    }
+
+    func badges(_ context: ContextState) -> [Span] {
+        var spans = [badge(context.description.class)]
+        if model.options.isReadOnly || context.description.isReadOnly || context.capabilities.isViewer {
+            spans.append(Span("[RO]", .titleLock))
+        } else if context.description.class == .prod {
+            let left = context.unlockedUntil.map { $0 - model.shownAt }
+            spans.append(context.isUnlocked(at: model.shownAt) ? Span("[OPEN \(Figures.age(left ?? 0))]", .severityWarn) : Span("[LOCK]", .titleLock))
+        }
+        return spans
+    }
+
+    private func badge(_ contextClass: ContextClass) -> Span {
+        switch contextClass {
+        case .lab: Span("[LAB]", .envLab)
+        case .staging: Span("[STAGE]", .envStage)
+        case .prod: Span("[PROD]", .envProd)
+        case .demo: Span("[DEMO]", .envDemo)
+        }
+    }
+
+    /// State of the link, and the age of what is shown.
+    private func link(_ context: ContextState) -> [Span] {
+        let now = model.shownAt
+        switch context.link {
+        case .connecting: return [Span("connecting", .linkStale)]
+        case .down(_, let retryAt, let attempts):
+            let retry = retryAt.map { ", retry in \(Figures.seconds($0 - now)) (\(Figures.ordinal(attempts + 1)) try)" } ?? ""
+            return [Span("down\(retry)", .linkDown)]
+        case .up(let roundTrip):
+            var spans: [Span] = []
+            if let roundTrip { spans.append(Span("rtt \(Figures.duration(roundTrip)) ", roundTrip.count > 200 ? .linkSlow : .linkOK)) }
+            guard let age = context.age(at: now) else { return spans + [Span("no report yet", .linkStale)] }
+            let isStale = age > ContextState.freshness
+            spans.append(Span("\(isStale ? mark(.linkStale) + " " : "")age \(Figures.age(age))", isStale ? .linkStale : .title))
+            return spans
+        }
+    }
+
+    // MARK: Footer
+
+    /// Actions, hints and message, in the last three rows.
+    func footer(_ canvas: inout Canvas) {
+        let bottom = canvas.size.rows
+        actions(row: bottom - 3, &canvas)
+        hints(row: bottom - 2, &canvas)
+        message(row: bottom - 1, &canvas)
+    }
+
+    /// The keys that act, and why they are locked if they all are.
+    private func actions(row: Int, _ canvas: inout Canvas) {
+        let key = model.focusedJob
+        let wide = canvas.size.columns >= 110
+        let names: [(Command, SafeText)] = [
+            (.savepoint, "savepoint"), (.cancel, "cancel+keep"), (.restart, "restart-from"), (.stop, wide ? "stop+savepoint" : "stop+sp"),
+            (.checkpoint, wide ? "checkpoint now" : "ckpt"),
+        ]
+        let refusals = names.map { model.refusal($0.0, on: key) }
+        var column = 1
+        for ((command, name), refusal) in zip(names, refusals) {
+            let isLocked = refusal != nil
+            column = canvas.line(
+                [
+                    Span(model.options.keyMap.label(command), isLocked ? .hintLocked : .hintKey), Span(" "),
+                    Span(name, isLocked ? .hintLocked : .hintText), Span(wide ? "   " : "  "),
+                ], row: row, column: column)
+        }
+        let reason: SafeText
+        if refusals.allSatisfy({ $0 != nil }), let first = refusals[2] ?? refusals[0] {
+            reason = "locked: \(first)"
+        } else if let context = key.flatMap({ model.live.context($0.context) }), context.description.class == .prod, !context.isUnlocked(at: model.now) {
+            reason = "X C R locked: :unlock"
+        } else {
+            return
+        }
+        let room = canvas.size.columns - column - 1
+        let short = reason.prefix(columns: room, ending: "~")
+        canvas.put(short, endingAt: canvas.size.columns - 1, row: row, role: .hintLocked)
+    }
+
+    private func hints(row: Int, _ canvas: inout Canvas) {
+        var column = 1
+        for (keys, text) in hintList {
+            let columns = keys.columns + text.columns + 3
+            guard column + columns <= canvas.size.columns + 2 else { break }
+            column = canvas.line([Span(keys, .hintKey), Span(" "), Span(text, .hintText), Span("  ")], row: row, column: column)
+        }
+    }
+
+    /// The keys that are good for something on this screen, the most needed first; from the key map.
+    private var hintList: [(SafeText, SafeText)] {
+        let map = model.options.keyMap
+        func hint(_ command: Command, _ text: SafeText) -> (SafeText, SafeText) { (map.label(command), text) }
+        let jobs: (SafeText, SafeText) = ("\(map.label(.previousJob)) \(map.label(.nextJob))", "job")
+        let general = [hint(.help, "help"), hint(.commandLine, "cmd")]
+        switch model.screen {
+        case .overview:
+            return general + [hint(.open, "open"), hint(.filter, "filter"), hint(.freeze, "freeze"), hint(.operations, "operations"), hint(.themes, "theme"), hint(.quit, "quit")]
+        case .job:
+            return general + [
+                hint(.open, "detail"), jobs, hint(.freeze, "freeze"), hint(.filter, "filter"), hint(.copy, "copy"), hint(.quit, "back"),
+                hint(.refresh, "ask now"), hint(.themes, "theme"),
+            ]
+        case .checkpoints:
+            return general + [hint(.open, "detail"), hint(.filter, "filter"), jobs, hint(.copy, "path"), hint(.copyCommand, "command"), hint(.quit, "back")]
+        case .checkpoint:
+            let steps: (SafeText, SafeText) = ("\(map.label(.previousCheckpoint)) \(map.label(.nextCheckpoint))", "checkpoint")
+            return general + [hint(.open, "subtasks"), steps, hint(.copy, "path"), hint(.quit, "back")]
+        case .subtasks:
+            let steps: (SafeText, SafeText) = ("\(map.label(.previousCheckpoint)) \(map.label(.nextCheckpoint))", "checkpoint")
+            return general + [steps, hint(.copy, "path"), hint(.quit, "back")]
+        case .failures: return general + [hint(.filter, "filter"), jobs, hint(.copy, "copy"), hint(.quit, "back")]
+        case .operations: return general + [hint(.open, "evidence"), hint(.filter, "filter"), hint(.copy, "copy"), hint(.quit, "back")]
+        case .operation: return general + [hint(.copy, "copy evidence"), hint(.quit, "back")]
+        }
+    }
+
+    /// What is being typed, or what is under way, or the last message.
+    func message(row: Int, _ canvas: inout Canvas) {
+        switch model.modals.last {
+        case .command(let field, _): return prompt(":", field, row: row, &canvas)
+        case .filter(let field): return prompt("/", field, row: row, &canvas)
+        case .quit:
+            canvas.put(" quit? y quits; jobs and operations go on without this console", column: 0, row: row, role: .toast)
+            return
+        default: break
+        }
+        let last = model.messages.last
+        let isRecent = last.map { model.now - $0.at < Milliseconds.seconds(4) } ?? false
+        if !isRecent, let operation = model.live.operations.first(where: { $0.isFollowed && $0.isInFlight }) {
+            canvas.put(" .. \(operation.progress(at: model.now))", column: 0, row: row, role: .severityRun)
+            return
+        }
+        guard let last else { return }
+        let time = Figures.clock(last.at, offset: model.options.utcOffsetSeconds)
+        let role: StyleRole = last.severity >= .warn ? last.severity.role : .toast
+        canvas.line(
+            [Span(" \(time) ", .textDim), Span(last.text.prefix(columns: max(0, canvas.size.columns - 11), ending: "..."), role)], row: row)
+    }
+
+    private func prompt(_ sign: SafeText, _ field: TextField, row: Int, _ canvas: inout Canvas) {
+        let room = max(1, canvas.size.columns - 4)
+        let end = canvas.line([Span(" "), Span(sign, .hintKey), Span(field.safe.suffix(columns: room), .input)], row: row)
+        canvas.put(" ", column: end, row: row, role: .inputCursor)
+    }
+}

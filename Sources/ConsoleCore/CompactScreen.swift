@@ -1,0 +1,83 @@
+import CellGrid
+import StreamModel
+
+/// What is left below 80x24: the vitals of one job, or the worst jobs, line by line as many as there are rows. Nothing acts here.
+struct CompactScreen {
+    let model: ConsoleModel
+
+    func draw(_ canvas: inout Canvas) {
+        let size = canvas.size
+        guard size.columns > 0, size.rows > 0 else { return }
+        var lines: [[Span]] = []
+        if case .overview = model.screen { lines = overview } else if let screen = JobScreen(model) { lines = job(screen) } else { lines = overview }
+        let tail: [[Span]] = [
+            [Span(" need 80x24 for lists (now \(size.columns)x\(size.rows))", .textDim)],
+            [Span(" actions off here  \(model.options.keyMap.label(.help)) help  \(model.options.keyMap.label(.quit)) quit", .hintText)],
+        ]
+        let room = size.rows >= 6 ? size.rows - tail.count : size.rows
+        for (row, line) in lines.prefix(room).enumerated() { canvas.line(line, row: row) }
+        if size.rows >= 6 { for (index, line) in tail.enumerated() { canvas.line(line, row: size.rows - tail.count + index) } }
+        message(&canvas)
+    }
+
+    /// A prompt or a fresh message takes the last row.
+    private func message(_ canvas: inout Canvas) {
+        let row = canvas.size.rows - 1
+        let isFresh = model.messages.last.map { model.now - $0.at < Milliseconds.seconds(4) } ?? false
+        let isPrompting =
+            switch model.modals.last {
+            case .command, .filter, .quit: true
+            default: false
+            }
+        let isBoxed = !model.modals.isEmpty && !isPrompting
+        if isBoxed {
+            canvas.clear(CellRect(column: 0, row: row, columns: canvas.size.columns, rows: 1))
+            canvas.put(" a box is open: make this 80x24, or Esc", column: 0, row: row, role: .severityWarn)
+        } else if isPrompting || isFresh && canvas.size.rows > 1 {
+            canvas.clear(CellRect(column: 0, row: row, columns: canvas.size.columns, rows: 1))
+            Chrome(model).message(row: row, &canvas)
+        }
+    }
+
+    private var overview: [[Span]] {
+        let rows = model.overviewRows
+        let bad = rows.count { $0.condition.severity >= .warn }
+        var lines: [[Span]] = [[Span(" \(Figures.plural(rows.count { $0.key != nil }, "job")), \(bad) \(model.theme.mark(.severityWarn)) "), Chrome(model).clock]]
+        let cursor = rows.firstIndex { $0.id == model.cursors.overview } ?? 0
+        let first = max(0, cursor - max(0, model.size.rows - 4))
+        for (index, row) in rows.enumerated().dropFirst(first) {
+            let name = row.jobName.isEmpty ? row.id.context : row.jobName
+            let state = row.key.flatMap { model.shown.job($0)?.state.rawValue } ?? ""
+            let role = row.condition.severity.role
+            let text = row.condition.text(at: model.shownAt)
+            lines.append([
+                Span(index == cursor ? ">" : " ", .mark), Span(model.theme.mark(role), role), Span(" \(name) ", .titleJob),
+                Span(text.isEmpty ? SafeText(state) : text, role),
+            ])
+        }
+        return lines
+    }
+
+    private func job(_ screen: JobScreen) -> [[Span]] {
+        let job = screen.job, context = screen.context
+        let condition = Condition.of(job, in: context, at: model.shownAt)
+        let role = condition.severity.role
+        let old: SafeText = screen.isStale ? "~" : ""
+        let text = condition.text(at: model.shownAt)
+        var lines: [[Span]] = [
+            [
+                Span(" \(SafeText(context.name).prefix(columns: 10)) "), Span(SafeText(job.name).prefix(columns: 12, ending: "~"), .titleJob),
+                Span(" \(job.state.rawValue)", Chrome(model).stateRole(job.state)), Span(context.age(at: model.shownAt).map { " age \(Figures.age($0))" } ?? ""),
+            ],
+            [Span(" "), Span(model.theme.mark(role), role), Span(" \(text.isEmpty ? "no complaint" : text)", role)],
+        ]
+        let newest = Condition.newestRestorable(job).map { "#\($0.id) \(Figures.age(screen.time - ($0.endedAt ?? $0.triggeredAt))) ago" } ?? "none"
+        let flying = job.inProgress.first.map { "   run \(Figures.duration(screen.knownUntil - $0.triggeredAt))/\(Figures.duration($0.timeoutAt - $0.triggeredAt))" } ?? ""
+        lines.append([Span(" CKPT\(old) \(newest)\(flying)")])
+        let flow = job.throughput
+        lines.append([Span(" IN\(old) \(Figures.count(flow.recordsReadPerSecond))  OUT \(Figures.count(flow.recordsWrittenPerSecond))  FAIL \(job.budget.counted)/\(job.budget.tolerable.map(String.init) ?? "-")")])
+        if let audit = job.audit { lines.append([Span(" SEQ\(old) dup \(audit.duplicates) lost \(audit.lost) replayed \(Figures.count(audit.replayed))")]) }
+        lines.append([Span(" TASKS\(old) \(job.runningSubtasks)/\(job.totalSubtasks)  restarts \(job.restarts)")])
+        return lines
+    }
+}

@@ -1,0 +1,123 @@
+import CellGrid
+import StreamModel
+
+/// A piece of a line: text and what it means.
+struct Span {
+    var text: SafeText
+    var role: StyleRole
+
+    init(_ text: SafeText, _ role: StyleRole = .text) {
+        self.text = text
+        self.role = role
+    }
+}
+
+extension Canvas {
+    /// Writes pieces one after the other and returns the column after the last.
+    @discardableResult
+    mutating func line(_ spans: [Span], row: Int, column: Int = 0) -> Int {
+        var column = column
+        for span in spans { column += put(span.text, column: column, row: row, role: span.role) }
+        return column
+    }
+
+    /// A horizontal line with a title near its left end and a note near its right end.
+    mutating func rule(_ title: SafeText, row: Int, note: SafeText = "", isFocused: Bool = false) {
+        horizontalLine(row: row, role: isFocused ? .borderFocus : .border)
+        if !title.isEmpty { put("[\(title)]", column: 2, row: row, role: .header) }
+        if !note.isEmpty { put(" \(note) ", endingAt: size.columns - 2, row: row, role: .textDim) }
+    }
+
+    /// "[####----]" of `columns` columns in all.
+    mutating func bar(_ fraction: Double, column: Int, row: Int, columns: Int, role: StyleRole) {
+        guard columns > 2 else { return }
+        let inner = columns - 2
+        let full = fraction.isFinite ? Int((min(max(fraction, 0), 1) * Double(inner)).rounded()) : 0
+        put("[", column: column, row: row, role: .border)
+        for offset in 0..<inner {
+            let isFull = offset < full
+            put(glyph: isFull ? glyphs.bar.full : glyphs.bar.empty, column: column + 1 + offset, row: row, role: isFull ? role : .graphLine)
+        }
+        put("]", column: column + columns - 1, row: row, role: .border)
+    }
+
+    /// A sparkline of the last samples as a ring: each sample has its place, the newest one overwrites the oldest, and a gap runs
+    /// ahead of it. So one new sample changes two or three cells and not the whole row.
+    mutating func sparkline(_ samples: [Double], count: Int, column: Int, row: Int, columns: Int, role: StyleRole = .graphLine) {
+        let perCell = glyphs.samplesPerCell
+        let slots = columns * perCell
+        guard slots > 0, count > 0, !samples.isEmpty else { return }
+        let newest = count - 1
+        let gap = (newest % slots / perCell + 1) % columns
+        let scale = Self.scale(samples.suffix(slots).max() ?? 0)
+        func height(_ slot: Int) -> Int? {
+            let index = newest - (newest % slots - slot + slots) % slots
+            let fromEnd = newest - index
+            guard index >= 0, fromEnd < samples.count else { return nil }
+            let value = samples[samples.count - 1 - fromEnd]
+            return value > 0 ? max(1, Int((value / scale * Double(glyphs.sparkLevels)).rounded())) : 0
+        }
+        for cell in 0..<columns where cell != gap || columns == 1 {
+            let left = height(cell * perCell), right = perCell == 2 ? height(cell * perCell + 1) : nil
+            put(glyph: glyphs.spark(left, right), column: column + cell, row: row, role: role)
+        }
+    }
+
+    /// The next of 1, 2, 5, 10, ... above a value, so that the scale stays while values waver.
+    private static func scale(_ value: Double) -> Double {
+        guard value.isFinite, value > 0 else { return 1 }
+        var step = 1.0
+        while step < value, step < 1e18 {
+            for factor in [1.0, 2, 5] where step * factor >= value { return step * factor }
+            step *= 10
+        }
+        return step
+    }
+
+    /// A box with a title, cleared inside; draws the content in its inside.
+    mutating func dialog(_ rect: CellRect, title: SafeText, role: StyleRole = .dialogBorder, _ draw: (inout Canvas) -> Void) {
+        clear(rect, role: .dialog)
+        box(rect, role: role)
+        put(" \(title) ", column: rect.origin.column + 2, row: rect.origin.row, role: role)
+        inside(
+            CellRect(
+                column: rect.origin.column + 1, row: rect.origin.row + 1, columns: rect.size.columns - 2, rows: rect.size.rows - 2), draw)
+    }
+}
+
+/// The part of a long list that is shown: the cursor stays in the middle while the list moves.
+func listWindow(count: Int, cursor: Int, rows: Int) -> Range<Int> {
+    guard rows > 0, count > rows else { return 0..<min(count, max(rows, 0)) }
+    let top = min(max(cursor - rows / 2, 0), count - rows)
+    return top..<top + rows
+}
+
+/// Breaks a text into lines of at most `columns` columns, at spaces where there are some.
+func wrapped(_ text: SafeText, columns: Int) -> [SafeText] {
+    guard columns > 0 else { return [] }
+    var lines: [SafeText] = []
+    var line = SafeText.empty
+    for word in text.string.split(separator: " ", omittingEmptySubsequences: true) {
+        var rest = SafeText(String(word))
+        while true {
+            let room = columns - line.columns - (line.isEmpty ? 0 : 1)
+            if rest.columns <= room {
+                line = line.isEmpty ? rest : line + " " + rest
+                break
+            }
+            if !line.isEmpty {
+                lines.append(line)
+                line = .empty
+                continue
+            }
+            let start = rest.prefix(columns: columns)
+            // A character wider than the line cannot be broken further.
+            guard !start.isEmpty else { return lines }
+            lines.append(start)
+            rest = SafeText(String(String.UnicodeScalarView(rest.string.unicodeScalars.dropFirst(start.string.unicodeScalars.count))))
+            if rest.isEmpty { break }
+        }
+    }
+    if !line.isEmpty { lines.append(line) }
+    return lines
+}

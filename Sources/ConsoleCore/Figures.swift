@@ -1,0 +1,135 @@
+import CellGrid
+import StreamModel
+
+/// Numbers as operators read them: three or four significant digits with a unit, of bounded width, so that columns never jump.
+enum Figures {
+    /// Records: "7", "999", "1.2k", "118.4k", "1.9M"; at most 6 columns.
+    static func count(_ value: Double) -> SafeText {
+        guard value.isFinite, value >= 0 else { return "-" }
+        if value < 10, value != value.rounded() { return SafeText(decimal(value, places: 1)) }
+        let units: [(Double, String)] = [(1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"), (1e15, "P")]
+        if value < 999.5 { return SafeText(decimal(value, places: 0)) }
+        for (scale, unit) in units where value < scale * 999.95 { return SafeText(decimal(value / scale, places: 1) + unit) }
+        return ">999P"
+    }
+
+    static func count(_ value: UInt64) -> SafeText { count(Double(value)) }
+
+    /// "0 B", "512 B", "1.42 GiB"; at most 8 columns.
+    static func bytes(_ value: ByteCount) -> SafeText {
+        let bytes = Double(value.count)
+        guard bytes >= 0 else { return "-" }
+        if bytes < 1000 { return SafeText(decimal(bytes, places: 0) + " B") }
+        var scaled = bytes / 1024
+        for unit in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+            if scaled < 9.995 { return SafeText(decimal(scaled, places: 2) + " " + unit) }
+            if scaled < 99.95 { return SafeText(decimal(scaled, places: 1) + " " + unit) }
+            if scaled < 999.5 { return SafeText(decimal(scaled, places: 0) + " " + unit) }
+            scaled /= 1024
+        }
+        return ">999 PiB"
+    }
+
+    /// A measured span: "0ms", "812ms", "18.4s", "600s", "28m", "2h54m"; at most 6 columns.
+    static func duration(_ value: Milliseconds) -> SafeText {
+        let count = max(value.count, 0)
+        if count < 1000 { return SafeText("\(count)ms") }
+        if count < 99_950 { return SafeText(decimal(Double(count) / 1000, places: 1) + "s") }
+        if count < 1_000_000 { return SafeText("\((count + 500) / 1000)s") }
+        return coarse(seconds: count / 1000)
+    }
+
+    /// A phase of a checkpoint: "0.4ms", "28.3ms", "1.2s".
+    static func duration(microseconds: Int64) -> SafeText {
+        let count = max(microseconds, 0)
+        if count < 99_950 { return SafeText(decimal(Double(count) / 1000, places: 1) + "ms") }
+        return duration(Milliseconds(count / 1000))
+    }
+
+    /// How long ago: "7s", "20s", "39m", "2h54m", "3d04h"; at most 5 columns. From 10 s on in steps of 5 s and from 1 minute on
+    /// in minutes, so that a screen full of ages does not change every second.
+    static func age(_ value: Milliseconds) -> SafeText {
+        let seconds = max(value.count, 0) / 1000
+        if seconds < 10 { return SafeText("\(seconds)s") }
+        if seconds < 60 { return SafeText("\(seconds / 5 * 5)s") }
+        return coarse(seconds: seconds)
+    }
+
+    /// Whole seconds: "42 s".
+    static func seconds(_ value: Milliseconds) -> SafeText { SafeText("\((max(value.count, 0) + 999) / 1000) s") }
+
+    private static func coarse(seconds: Int64) -> SafeText {
+        let minutes = seconds / 60
+        if minutes < 60 { return SafeText("\(minutes)m") }
+        let hours = minutes / 60
+        if hours < 24 { return SafeText("\(hours)h" + twoDigits(minutes % 60) + "m") }
+        let days = hours / 24
+        return days < 100 ? SafeText("\(days)d" + twoDigits(hours % 24) + "h") : SafeText("\(min(days, 9999))d")
+    }
+
+    /// Time of day: "12:04:31".
+    static func clock(_ time: WallTime, offset: Int) -> SafeText {
+        let seconds = floorDivision(time.milliseconds, 1000) + Int64(offset)
+        let ofDay = Int(seconds - floorDivision(seconds, 86400) * 86400)
+        return SafeText(twoDigits(ofDay / 3600) + ":" + twoDigits(ofDay / 60 % 60) + ":" + twoDigits(ofDay % 60))
+    }
+
+    /// Time of day for what happened within the last 20 hours, otherwise how long ago; 8 columns or fewer.
+    static func moment(_ time: WallTime, now: WallTime, offset: Int) -> SafeText {
+        (now - time).count < 20 * 3_600_000 ? clock(time, offset: offset) : age(now - time) + " ago"
+    }
+
+    static func percent(permille: Int) -> SafeText { SafeText("\((permille + 5) / 10)%") }
+
+    /// "6th".
+    static func ordinal(_ value: Int) -> SafeText {
+        let suffix =
+            switch (value % 100, value % 10) {
+            case (11...13, _): "th"
+            case (_, 1): "st"
+            case (_, 2): "nd"
+            case (_, 3): "rd"
+            default: "th"
+            }
+        return SafeText("\(value)\(suffix)")
+    }
+
+    static func plural(_ count: Int, _ one: String, _ many: String? = nil) -> SafeText { SafeText("\(count) \(count == 1 ? one : many ?? one + "s")") }
+
+    static func twoDigits(_ value: some BinaryInteger) -> String { value < 10 ? "0\(value)" : "\(value)" }
+
+    static func decimal(_ value: Double, places: Int) -> String {
+        let scale: Double = places == 0 ? 1 : places == 1 ? 10 : 100
+        let scaled = (value * scale).rounded()
+        guard scaled.isFinite, abs(scaled) < 1e15 else { return "-" }
+        let whole = Int(scaled)
+        guard places > 0 else { return String(whole) }
+        let divisor = Int(scale)
+        let fraction = String(whole % divisor)
+        return "\(whole / divisor)." + String(repeating: "0", count: places - fraction.count) + fraction
+    }
+
+    private static func floorDivision(_ value: Int64, _ by: Int64) -> Int64 { value >= 0 ? value / by : -((-value + by - 1) / by) }
+}
+
+extension CheckpointFailureReason {
+    /// One or two words for a column; the whole name is in the details.
+    var short: String {
+        switch self {
+        case .checkpointExpired: "expired"
+        case .checkpointDeclined: "declined"
+        case .ioException: "i/o error"
+        case .checkpointAsyncException: "async error"
+        case .checkpointSubsumed, .checkpointDeclinedSubsumed: "subsumed"
+        case .minimumTimeBetweenCheckpoints: "min pause"
+        case .tooManyConcurrentCheckpoints: "too many"
+        case .notAllRequiredTasksRunning, .checkpointDeclinedTaskNotReady: "not ready"
+        case .checkpointCoordinatorShutdown, .checkpointCoordinatorSuspend, .periodicSchedulerShutdown: "job ended"
+        case .jobFailure, .jobFailoverRegion, .taskFailure: "job failed"
+        case .triggerCheckpointFailure: "trigger failed"
+        case .finalizeCheckpointFailure: "finalize failed"
+        case .taskCheckpointFailure: "task failed"
+        default: rawValue.lowercased().split(separator: "_").joined(separator: " ")
+        }
+    }
+}

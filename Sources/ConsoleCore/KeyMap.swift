@@ -1,0 +1,128 @@
+public import CellGrid
+
+/// What a key can do. Everything here but the five actions only looks.
+public enum Command: String, Sendable, CaseIterable {
+    case moveUp, moveDown, first, last, pageUp, pageDown
+    case open, back, quit
+    case previousJob, nextJob, previousCheckpoint, nextCheckpoint
+    case overview, job, checkpoints, failures, operations
+    case help, commandLine, filter, freeze, refresh, copy, copyCommand, themes, actions
+    case repaint, interrupt, suspend
+    case savepoint, cancel, restart, stop, checkpoint
+
+    /// The keys that act: upper case, and each through its sheet.
+    public static let acting: [Command] = [.savepoint, .cancel, .restart, .stop, .checkpoint]
+
+    public var isActing: Bool { Self.acting.contains(self) }
+
+    /// For the help screen.
+    var summary: SafeText {
+        switch self {
+        case .moveUp: "row up"
+        case .moveDown: "row down"
+        case .first: "first row"
+        case .last: "last row"
+        case .pageUp: "page up"
+        case .pageDown: "page down"
+        case .open: "open, drill down"
+        case .back: "back one level"
+        case .quit: "back one level; at the top, quit"
+        case .previousJob: "previous job"
+        case .nextJob: "next job"
+        case .previousCheckpoint: "previous checkpoint in a detail"
+        case .nextCheckpoint: "next checkpoint in a detail"
+        case .overview: "overview: all jobs, worst first"
+        case .job: "job: vitals, failure budget, checkpoints"
+        case .checkpoints: "checkpoints: the whole list"
+        case .failures: "failures and restarts"
+        case .operations: "operations with their evidence"
+        case .help: "this help"
+        case .commandLine: "command line"
+        case .filter: "filter this list; empty clears"
+        case .freeze: "freeze the screen, go on live"
+        case .refresh: "ask the engine again now"
+        case .copy: "copy what is selected: path, id, summary"
+        case .copyCommand: "copy it as a command line"
+        case .themes: "choose a theme"
+        case .actions: "the actions and whether they can be used"
+        case .repaint: "paint the whole screen again"
+        case .interrupt: "leave a prompt; twice quits"
+        case .suspend: "suspend"
+        case .savepoint: "savepoint"
+        case .cancel: "cancel, keep the checkpoints"
+        case .restart: "restart from a chosen checkpoint"
+        case .stop: "stop with a savepoint"
+        case .checkpoint: "begin a checkpoint now"
+        }
+    }
+}
+
+/// Which key does what: the one source of dispatch, help and hint bar.
+public struct KeyMap: Sendable {
+    public struct Binding: Sendable, Equatable {
+        public var key: KeyPress
+        public var command: Command
+
+        public init(_ key: KeyPress, _ command: Command) {
+            self.key = key
+            self.command = command
+        }
+    }
+
+    /// Two commands on one key.
+    public struct Conflict: Error, Equatable, Sendable, CustomStringConvertible {
+        public var key: KeyPress
+        public var commands: [Command]
+
+        public var description: String {
+            "the key \(key) is bound to \(commands.map(\.rawValue).joined(separator: " and to ")); give one of them another key"
+        }
+    }
+
+    /// In the order of the help.
+    public let bindings: [Binding]
+    private let commands: [KeyPress: Command]
+
+    public init(_ bindings: [Binding]) throws(Conflict) {
+        var commands: [KeyPress: Command] = [:]
+        for binding in bindings {
+            if let other = commands.updateValue(binding.command, forKey: binding.key), other != binding.command {
+                throw Conflict(key: binding.key, commands: [other, binding.command])
+            }
+        }
+        self.bindings = bindings
+        self.commands = commands
+    }
+
+    private init(unchecked bindings: [Binding]) {
+        self.bindings = bindings
+        commands = Dictionary(bindings.map { ($0.key, $0.command) }) { first, _ in first }
+    }
+
+    public subscript(key: KeyPress) -> Command? { commands[key] }
+
+    /// The keys of a command, the first one being the one to show.
+    public func keys(_ command: Command) -> [KeyPress] { bindings.filter { $0.command == command }.map(\.key) }
+
+    func label(_ command: Command) -> SafeText {
+        guard let key = keys(command).first else { return "-" }
+        switch key {
+        case .named(.enter): return "Enter"
+        case .character(" "): return "Space"
+        default: return SafeText(key.description)
+        }
+    }
+
+    /// A test holds that it has no conflict.
+    public static let standard = KeyMap(unchecked: standardBindings)
+
+    static let standardBindings: [Binding] = [
+        ("S", Command.savepoint), ("C", .cancel), ("R", .restart), ("X", .stop), ("B", .checkpoint), ("a", .actions),
+        ("1", .overview), ("2", .job), ("3", .checkpoints), ("5", .failures), ("6", .operations), ("?", .help), ("f1", .help),
+        ("j", .moveDown), ("down", .moveDown), ("k", .moveUp), ("up", .moveUp), ("g", .first), ("home", .first), ("G", .last),
+        ("end", .last), ("pgdn", .pageDown), ("ctrl-d", .pageDown), ("pgup", .pageUp), ("ctrl-u", .pageUp), ("enter", .open),
+        ("q", .quit), ("backspace", .back), ("esc", .back), ("[", .previousJob), ("]", .nextJob), ("{", .previousCheckpoint),
+        ("}", .nextCheckpoint), ("/", .filter), (":", .commandLine), ("space", .freeze), ("r", .refresh), ("f5", .refresh), ("y", .copy),
+        ("Y", .copyCommand), ("T", .themes), ("ctrl-l", .repaint), ("ctrl-c", .interrupt), ("ctrl-z", .suspend),
+    ].compactMap { text, command in KeyPress(text).map { Binding($0, command) } }
+}

@@ -1,0 +1,132 @@
+import CellGrid
+import StreamModel
+
+/// Everything that operators asked of the engines, with how far it has come.
+struct OperationsScreen {
+    let model: ConsoleModel
+
+    func draw(_ canvas: inout Canvas) {
+        let rows = model.operationRows
+        let flying = rows.count(where: \.isInFlight)
+        Chrome(model).plainTitle("operations \(rows.count): \(flying) under way", &canvas)
+        let cursor = rows.firstIndex { $0.id == model.cursors.operation } ?? 0
+        let body = CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1 - Chrome.footerRows)
+        canvas.inside(body) { inner in
+            let filter = model.filters[.operations].map { "  /\($0)" } ?? ""
+            inner.rule("6 operations\(filter)", row: 0, note: "sent > accepted > completed > observed > proven")
+            inner.put(" WHEN      OP    WHO          WHAT          JOB                 STAGE      RESULT", column: 0, row: 1, role: .header)
+            if rows.isEmpty { inner.put(" none", column: 0, row: 2, role: .textDim) }
+            for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: inner.size.rows - 2).enumerated() {
+                self.line(rows[index], row: line + 2, &inner)
+                if index == cursor { inner.overlay(CellRect(column: 0, row: line + 2, columns: inner.size.columns, rows: 1), role: .select) }
+            }
+        }
+        Chrome(model).footer(&canvas)
+    }
+
+    /// One operation in one row; also for the overview.
+    func line(_ operation: TrackedOperation, row: Int, _ canvas: inout Canvas) {
+        let time = Figures.moment(operation.since, now: model.shownAt, offset: model.options.utcOffsetSeconds)
+        var spans: [Span] = [
+            Span(" \(time.padded(9)) ", .textDim), Span("\(operation.id.short)  "),
+            Span(SafeText(operation.request.by).prefix(columns: 12, ending: "~").padded(13)), Span(operation.verb.padded(14)),
+            Span(SafeText("\(operation.context)/\(operation.jobName)").prefix(columns: 19, ending: "~").padded(19)), Span(" "),
+        ]
+        spans.append(Span(SafeText(operation.stage.rawValue).padded(11), operation.severity.role))
+        let column = canvas.line(spans, row: row)
+        var result = operation.result
+        if let report = operation.report, !report.state.isTerminal, let acknowledged = report.acknowledgedSubtasks, let total = report.totalSubtasks {
+            result = "acked \(acknowledged)/\(total)"
+        }
+        let room = canvas.size.columns - column
+        canvas.put(operation.report?.path == nil ? result.prefix(columns: room) : result.suffix(columns: room, beginning: ".."), column: column, row: row)
+    }
+}
+
+/// One operation with its evidence.
+struct OperationScreen {
+    let model: ConsoleModel
+    let id: OperationID
+
+    func draw(_ canvas: inout Canvas) {
+        guard let operation = model.shown.operations.first(where: { $0.id == id }) else {
+            Chrome(model).plainTitle("operation \(id.short)", &canvas)
+            canvas.put(" not known any more", column: 0, row: 2, role: .severityWarn)
+            return Chrome(model).footer(&canvas)
+        }
+        Chrome(model).plainTitle("operation \(operation.id): \(operation.verb) of \(operation.jobName) in \(operation.context)", &canvas)
+        canvas.rule("evidence", row: 1)
+        var row = 2
+        for (name, text, role) in facts(operation) {
+            let lines = wrapped(text, columns: canvas.size.columns - 14)
+            canvas.put(" \(name)", column: 0, row: row, role: .header)
+            for line in lines.isEmpty ? [SafeText.empty] : lines {
+                canvas.put(line, column: 13, row: row, role: role)
+                row += 1
+            }
+        }
+        if let proof = operation.proof {
+            canvas.inside(CellRect(column: 0, row: row, columns: canvas.size.columns, rows: max(0, canvas.size.rows - Chrome.footerRows - row))) {
+                ProofView(proof: proof, theme: model.theme).draw(&$0, isTitled: true)
+            }
+        }
+        Chrome(model).footer(&canvas)
+    }
+
+    private func facts(_ operation: TrackedOperation) -> [(SafeText, SafeText, StyleRole)] {
+        let offset = model.options.utcOffsetSeconds
+        let action = operation.action
+        var facts: [(SafeText, SafeText, StyleRole)] = [
+            ("stage", "\(operation.stage.rawValue)\(operation.isReattached ? ", re-attached after an earlier run" : "")", operation.severity.role),
+            ("request", action.request(operation.request.job), .text),
+            ("by", "\(operation.request.by)\(operation.request.reason.isEmpty ? "" : ", reason: \(operation.request.reason)")", .text),
+            ("since", Figures.clock(operation.since, offset: offset), .text),
+        ]
+        if let report = operation.report {
+            facts.append(("engine says", "\(report.state.rawValue)\(report.endedAt.map { " at \(Figures.clock($0, offset: offset))" } ?? "")", .text))
+            if let path = report.path { facts.append(("path", SafeText(path), .textStrong)) }
+            if let job = report.newJob { facts.append(("new job", "\(job)", .text)) }
+            if let checkpoint = report.checkpoint { facts.append(("checkpoint", "#\(checkpoint)", .text)) }
+        }
+        if let evidence = operation.evidence { facts.append(("observed", evidence, .severityOK)) }
+        if operation.stage == .failed || operation.stage == .refused { facts.append(("problem", operation.failure, .severityCrit)) }
+        return facts
+    }
+}
+
+extension TrackedOperation {
+    /// The action that the request was made of.
+    var action: Action {
+        switch request.kind {
+        case .savepoint(let directory): .savepoint(directory: directory)
+        case .checkpoint: .checkpoint
+        case .stop(let drain, _): .stop(drain: drain)
+        case .cancel(let retention): .cancel(retention)
+        case .restart(let options): .restart(options, chosen: nil)
+        case .fault(let text): .fault(text)
+        }
+    }
+}
+
+/// The six steps of a restart's proof with what was seen, and the verdict.
+struct ProofView {
+    let proof: RestartProof
+    let theme: Theme
+
+    func draw(_ canvas: inout Canvas, isTitled: Bool) {
+        if isTitled { canvas.rule("verify: from \(SafeText(proof.chosenPath).suffix(columns: 50, beginning: "..."))", row: 0) }
+        for (index, line) in proof.lines.enumerated() {
+            let (badge, role): (SafeText, StyleRole) =
+                switch line.state {
+                case .done: ("[ok]", .severityOK)
+                case .waiting: ("[..]", .severityRun)
+                case .failed: ("[XX]", .severityCrit)
+                case .unproven: ("[--]", .severityUnknown)
+                }
+            let evidence: SafeText = line.evidence.isEmpty ? "waiting" : SafeText(line.evidence)
+            canvas.line(
+                [Span(" "), Span(badge, role), Span(" \(line.step.rawValue) \(RestartWords.name(line.step).padded(15))"), Span(evidence, line.state == .waiting ? .textDim : .text)],
+                row: index + 1)
+        }
+    }
+}

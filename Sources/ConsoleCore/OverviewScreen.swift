@@ -1,0 +1,167 @@
+import CellGrid
+import StreamModel
+
+/// All jobs of all contexts, the worst first; the trend of the selected one; what operators did last.
+struct OverviewScreen {
+    let model: ConsoleModel
+
+    func draw(_ canvas: inout Canvas) {
+        let rows = model.overviewRows
+        let cursor = rows.firstIndex { $0.id == model.cursors.overview } ?? 0
+        Chrome(model).plainTitle(counts(rows), &canvas)
+        let body = canvas.size.rows - 1 - Chrome.footerRows
+        let operations = canvas.size.rows >= 40 ? 6 : 3
+        let trend = canvas.size.rows >= 24 ? 5 : 0
+        let list = max(3, body - operations - trend - 1)
+        canvas.inside(CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: list)) { table(rows, cursor, &$0) }
+        if trend > 0, rows.indices.contains(cursor) {
+            canvas.inside(CellRect(column: 0, row: 1 + list, columns: canvas.size.columns, rows: trend)) { self.trend(rows[cursor], &$0) }
+        }
+        let top = 1 + list + trend
+        canvas.inside(CellRect(column: 0, row: top, columns: canvas.size.columns, rows: operations + 1)) { recent(&$0) }
+        Chrome(model).footer(&canvas)
+    }
+
+    private func counts(_ rows: [OverviewRow]) -> SafeText {
+        let jobs = rows.filter { $0.key != nil }
+        let bad = jobs.count { $0.condition.severity >= .warn }
+        let stale = jobs.count { if case .stale = $0.condition { true } else { false } }
+        let fine = jobs.count - bad - stale
+        var worst: Milliseconds?
+        for context in model.shown.contexts {
+            if case .up(let roundTrip?) = context.link { worst = max(worst ?? 0, roundTrip) }
+        }
+        let mark = model.theme.mark
+        let staleText = stale > 0 ? "  \(stale) \(mark(.linkStale))" : ""
+        return "contexts \(model.shown.contexts.count)   jobs \(jobs.count): \(fine) \(mark(.severityOK))  \(bad) \(mark(.severityWarn))\(staleText)\(worst.map { "   worst rtt \(Figures.duration($0))" } ?? "")"
+    }
+
+    // MARK: List
+
+    private struct Layout {
+        let context = 3, link: Int, job: Int, jobColumns: Int, state: Int, rateEnd: Int, age: Int, duration: Int, fail: Int, condition: Int?
+
+        init(columns: Int) {
+            let spare = max(0, columns - 80)
+            link = 15
+            job = 25
+            jobColumns = 16 + min(spare / 3, 14)
+            state = job + jobColumns + 1
+            rateEnd = state + 12 + 7
+            age = rateEnd + 2
+            duration = age + 9
+            fail = duration + 7
+            condition = columns >= 110 ? fail + 8 : nil
+        }
+    }
+
+    private func table(_ rows: [OverviewRow], _ cursor: Int, _ canvas: inout Canvas) {
+        let filter = model.filters[.overview].map { "  /\($0)" } ?? ""
+        canvas.rule("1 overview\(filter)", row: 0, note: rows.count > canvas.size.rows - 2 ? "\(cursor + 1) of \(rows.count)" : "")
+        let layout = Layout(columns: canvas.size.columns)
+        let names: [(Int, SafeText)] = [
+            (layout.context, "CONTEXT"), (layout.link, "LINK"), (layout.job, "JOB"), (layout.state, "STATE"), (layout.age, "CKPT-AGE"),
+            (layout.duration, "DUR"), (layout.fail, "FAIL"),
+        ]
+        for (column, name) in names { canvas.put(name, column: column, row: 1, role: .header) }
+        canvas.put("IN/s", endingAt: layout.rateEnd, row: 1, role: .header)
+        if let condition = layout.condition { canvas.put("CONDITION", column: condition, row: 1, role: .header) }
+        if rows.isEmpty { canvas.put("no job matches the filter; Esc clears it", column: 3, row: 2, role: .textDim) }
+        for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
+            draw(rows[index], row: line + 2, layout, &canvas)
+            if index == cursor {
+                canvas.put(">", column: 0, row: line + 2, role: .mark)
+                canvas.overlay(CellRect(column: 0, row: line + 2, columns: canvas.size.columns, rows: 1), role: .select)
+            }
+        }
+    }
+
+    private func draw(_ row: OverviewRow, row line: Int, _ layout: Layout, _ canvas: inout Canvas) {
+        guard let context = model.shown.context(row.id.context) else { return }
+        canvas.put(SafeText(context.name).prefix(columns: 11, ending: "~"), column: layout.context, row: line)
+        link(context, row: line, layout, &canvas)
+        guard let id = row.id.job, let job = context.job(id) else {
+            let text = row.condition == .fine ? "no jobs" : row.condition.text(at: model.shownAt)
+            canvas.put(text, column: layout.job, row: line, role: row.condition.severity == .ok ? .textDim : row.condition.severity.role)
+            return
+        }
+        let isStale = context.isStale(at: model.shownAt)
+        let role: StyleRole = isStale ? .textStale : .text
+        canvas.put(SafeText(job.name).prefix(columns: layout.jobColumns, ending: "~"), column: layout.job, row: line, role: isStale ? .textStale : .titleJob)
+        canvas.put(SafeText(job.state.rawValue), column: layout.state, row: line, role: isStale ? .textStale : Chrome(model).stateRole(job.state))
+        canvas.put("\(isStale ? "~" : "")\(Figures.count(job.throughput.recordsReadPerSecond))", endingAt: layout.rateEnd, row: line, role: role)
+        age(job, context, row: line, layout, isStale: isStale, &canvas)
+        let budget = job.budget
+        let tolerable = budget.tolerable.map(String.init) ?? "-"
+        let failRole: StyleRole = budget.isExhausted ? .severityCrit : budget.counted > 0 ? .severityWarn : .text
+        canvas.put("\(budget.counted)/\(tolerable)\(budget.isExhausted ? "!" : "")", column: layout.fail, row: line, role: isStale ? .textStale : failRole)
+        if let column = layout.condition {
+            canvas.put(row.condition.text(at: model.shownAt), column: column, row: line, role: isStale ? .textStale : row.condition.severity.role)
+        }
+    }
+
+    private func link(_ context: ContextState, row: Int, _ layout: Layout, _ canvas: inout Canvas) {
+        let (role, text): (StyleRole, SafeText) =
+            switch context.link {
+            case .connecting: (.linkStale, "")
+            case .down: (.linkDown, "down")
+            case .up(let roundTrip):
+                context.age(at: model.shownAt).map { $0 > ContextState.freshness } ?? false
+                    ? (.linkStale, context.age(at: model.shownAt).map { Figures.age($0) } ?? "") : (.linkOK, roundTrip.map { Figures.duration($0) } ?? "")
+            }
+        canvas.line([Span(model.theme.mark(role), role), Span(" "), Span(text, role)], row: row, column: layout.link)
+    }
+
+    private func age(_ job: JobReport, _ context: ContextState, row: Int, _ layout: Layout, isStale: Bool, _ canvas: inout Canvas) {
+        let time = context.engineTime(at: model.shownAt)
+        if let newest = Condition.newestRestorable(job) {
+            let age = time - (newest.endedAt ?? newest.triggeredAt)
+            let limit = (job.configuration.interval ?? .minutes(10)).count * 3
+            let role: StyleRole = job.state == .running && age.count > max(limit, 10_000) ? .severityWarn : .severityOK
+            canvas.line(
+                [Span(model.theme.mark(role), isStale ? .textStale : role), Span(" \(Figures.age(age))", isStale ? .textStale : .text)], row: row, column: layout.age)
+            canvas.put(job.inProgress.isEmpty ? newest.duration.map { Figures.duration($0) } ?? "-" : "run", column: layout.duration, row: row)
+        } else {
+            let isExpected = job.configuration.interval != nil
+            let role: StyleRole = isExpected ? .severityUnknown : .text
+            canvas.line([Span(isExpected ? model.theme.mark(role) : "-", isStale ? .textStale : role)], row: row, column: layout.age)
+            canvas.put(job.inProgress.isEmpty ? "-" : "run", column: layout.duration, row: row)
+        }
+    }
+
+    // MARK: Below
+
+    private func trend(_ row: OverviewRow, _ canvas: inout Canvas) {
+        guard let key = row.key, let context = model.shown.context(key.context), let job = context.job(key.job) else {
+            canvas.rule("trend", row: 0)
+            return
+        }
+        let memory = model.shown.memory(key)
+        canvas.rule("trend: \(job.name) \(context.name)", row: 0, note: "one cell is \(canvas.glyphs.samplesPerCell) reports")
+        let columns = canvas.size.columns - 20
+        for (line, name, value, samples) in [
+            (1, "in/s", job.throughput.recordsReadPerSecond, memory.read), (2, "out/s", job.throughput.recordsWrittenPerSecond, memory.written),
+        ] as [(Int, SafeText, Double, [Double])] {
+            canvas.line([Span(" \(name.padded(6))", .header), Span(Figures.count(value).padded(leading: 7), .textStrong)], row: line)
+            canvas.sparkline(samples, count: memory.sampleCount, column: 17, row: line, columns: columns)
+        }
+        let condition = row.condition.text(at: model.shownAt)
+        canvas.line([Span(" now   ", .header), Span(condition.isEmpty ? "no complaint" : condition, row.condition.severity.role)], row: 3)
+        if let audit = job.audit {
+            canvas.line(
+                [
+                    Span(" seq   ", .header),
+                    Span("verified \(Figures.count(audit.verified))  duplicates \(audit.duplicates)  lost \(audit.lost)", audit.duplicates + audit.lost == 0 ? .text : .severityCrit),
+                ], row: 4)
+        }
+    }
+
+    private func recent(_ canvas: inout Canvas) {
+        let operations = model.shown.operations
+        canvas.rule("recent operator actions, all contexts", row: 0)
+        if operations.isEmpty { canvas.put(" none", column: 0, row: 1, role: .textDim) }
+        for (index, operation) in operations.prefix(canvas.size.rows - 1).enumerated() {
+            OperationsScreen(model: model).line(operation, row: index + 1, &canvas)
+        }
+    }
+}

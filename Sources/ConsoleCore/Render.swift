@@ -1,0 +1,79 @@
+public import CellGrid
+import StreamModel
+
+/// Draws the whole screen. The canvas is blank and has the size of the terminal. Roles only: the theme is applied at the edge. The
+/// same model gives the same cells.
+public func render(_ model: ConsoleModel, into canvas: inout Canvas) {
+    if canvas.size.columns < ConsoleModel.fullSize.columns || canvas.size.rows < ConsoleModel.fullSize.rows {
+        if case .help(let top) = model.modals.last { return HelpScreen(model).draw(top: top, &canvas) }
+        return CompactScreen(model: model).draw(&canvas)
+    }
+    drawScreen(model, &canvas)
+    for modal in model.modals { draw(modal, model, &canvas) }
+}
+
+private func drawScreen(_ model: ConsoleModel, _ canvas: inout Canvas) {
+    switch model.screen {
+    case .overview: OverviewScreen(model: model).draw(&canvas)
+    case .job:
+        guard let screen = JobScreen(model) else { return drawMissingJob(model, &canvas) }
+        if WideJobScreen.fits(canvas.size) { WideJobScreen(screen).draw(&canvas) } else { screen.draw(&canvas) }
+    case .checkpoints: CheckpointsScreen(model: model).draw(&canvas)
+    case .checkpoint(let id): CheckpointDetailScreen(model: model, id: id, uid: nil).draw(&canvas)
+    case .subtasks(let id, let uid): CheckpointDetailScreen(model: model, id: id, uid: uid).draw(&canvas)
+    case .failures: FailuresScreen(model: model).draw(&canvas)
+    case .operations: OperationsScreen(model: model).draw(&canvas)
+    case .operation(let id): OperationScreen(model: model, id: id).draw(&canvas)
+    }
+}
+
+private func drawMissingJob(_ model: ConsoleModel, _ canvas: inout Canvas) {
+    Chrome(model).jobTitle(&canvas)
+    canvas.put(" this job is not in the last report of its engine; 1 shows all jobs", column: 0, row: 2, role: .severityWarn)
+    Chrome(model).footer(&canvas)
+}
+
+private func draw(_ modal: ConsoleModel.Modal, _ model: ConsoleModel, _ canvas: inout Canvas) {
+    switch modal {
+    case .sheet(let sheet): SheetView(model: model, sheet: sheet).draw(&canvas)
+    case .chooser(let chooser):
+        RestartChooserView(model: model, chooser: chooser).draw(&canvas)
+        if let sheet = chooser.sheet { SheetView(model: model, sheet: sheet).draw(&canvas) }
+    case .help(let top): HelpScreen(model).draw(top: top, &canvas)
+    case .themes(let index, _): drawThemes(model, index, &canvas)
+    case .actions: drawActions(model, &canvas)
+    case .command, .filter, .quit:
+        let row = canvas.size.rows - 1
+        canvas.clear(CellRect(column: 0, row: row, columns: canvas.size.columns, rows: 1))
+        Chrome(model).message(row: row, &canvas)
+    }
+}
+
+private func drawThemes(_ model: ConsoleModel, _ index: Int, _ canvas: inout Canvas) {
+    let names = model.options.themeNames
+    let rows = min(names.count, canvas.size.rows - 8)
+    let rect = CellRect(column: canvas.size.columns - 34, row: 2, columns: 32, rows: rows + 3)
+    canvas.dialog(rect, title: "theme") { inner in
+        for (line, position) in listWindow(count: names.count, cursor: index, rows: rows).enumerated() {
+            inner.put("\(position == index ? ">" : " ") \(names[position])", column: 1, row: line, role: position == index ? .select : .dialog)
+        }
+        inner.put("j k preview  Enter keeps  Esc", column: 1, row: inner.size.rows - 1, role: .hintText)
+    }
+}
+
+private func drawActions(_ model: ConsoleModel, _ canvas: inout Canvas) {
+    let key = model.focusedJob
+    let rect = CellRect(column: 2, row: canvas.size.rows - 12, columns: canvas.size.columns - 4, rows: 9)
+    canvas.dialog(rect, title: "actions on \(key.flatMap { model.live.job($0)?.name } ?? "no job")") { inner in
+        for (row, command) in Command.acting.enumerated() {
+            let refusal = model.refusal(command, on: key)
+            inner.line(
+                [
+                    Span(" \(model.options.keyMap.label(command)) ", refusal == nil ? .hintKey : .hintLocked),
+                    Span(command.summary.padded(34), refusal == nil ? .hintText : .hintLocked),
+                    Span(refusal.map { "locked: \($0)" } ?? "ready", refusal == nil ? .severityOK : .hintLocked),
+                ], row: row)
+        }
+        inner.put(" any other key closes", column: 0, row: inner.size.rows - 1, role: .textDim)
+    }
+}

@@ -1,0 +1,70 @@
+import CellGrid
+import StreamModel
+
+/// The four steps of a restart: choose a checkpoint, set options, confirm, and watch the proof.
+struct RestartChooser: Sendable {
+    enum Step: Sendable, Equatable {
+        case choose, options, confirm
+        case verify(OperationID)
+    }
+
+    /// The rows of the options step.
+    enum Option: Int, Sendable, CaseIterable { case claim, unmatched, parallelism }
+
+    /// A state to start from: a checkpoint of the job, or a path that the operator gave.
+    struct Candidate: Sendable, Equatable {
+        var path: String
+        var checkpoint: CheckpointReport?
+    }
+
+    let key: JobKey
+    var step = Step.choose
+    /// Path of the chosen row; nil = the first one.
+    var selected: String?
+    /// Given by `:restore PATH`.
+    var otherPath: String?
+    var options = RestartOptions()
+    var optionRow = Option.claim
+    /// What is typed for the parallelism; empty = as recorded.
+    var parallelism = TextField()
+    var sheet: ActionSheet?
+    var answer: SafeText = ""
+
+    init(_ key: JobKey, selected: String? = nil, otherPath: String? = nil) {
+        self.key = key
+        self.selected = otherPath ?? selected
+        self.otherPath = otherPath
+    }
+
+    /// What can be chosen, the newest first; a path given by hand comes last.
+    func candidates(_ observations: Observations) -> [Candidate] {
+        var rows = observations.memory(key).list(with: observations.job(key)).compactMap { checkpoint -> Candidate? in
+            guard checkpoint.isRestorable, let path = checkpoint.path else { return nil }
+            return Candidate(path: path, checkpoint: checkpoint)
+        }
+        if let otherPath, !rows.contains(where: { $0.path == otherPath }) { rows.append(Candidate(path: otherPath, checkpoint: nil)) }
+        return rows
+    }
+
+    func index(in candidates: [Candidate]) -> Int { candidates.firstIndex { $0.path == selected } ?? 0 }
+
+    func chosen(_ observations: Observations) -> Candidate? {
+        let rows = candidates(observations)
+        return rows.isEmpty ? nil : rows[index(in: rows)]
+    }
+
+    /// The options with what is typed; nil when the parallelism is no number.
+    func finalOptions(path: String, cancelsFirst: Bool) -> RestartOptions? {
+        var final = options
+        final.path = path
+        final.cancelsFirst = cancelsFirst
+        if parallelism.text.isEmpty {
+            final.parallelism = nil
+        } else if let number = Int(parallelism.text) {
+            final.parallelism = number
+        } else {
+            return nil
+        }
+        return final
+    }
+}

@@ -1,0 +1,104 @@
+import CellGrid
+import StreamModel
+
+/// An action sheet: everything that an operator should know before it is sent, and how to send it or not.
+struct SheetView {
+    let model: ConsoleModel
+    let sheet: ActionSheet
+
+    func draw(_ canvas: inout Canvas) {
+        let preflight = model.preflight(sheet.action, sheet.target.key, sheet.rule)
+        let losesState = model.check(sheet.target.key).map { PreflightCheck.losesState(sheet.action, $0.job) } ?? false
+        let isDanger = losesState || sheet.action == .cancel(.discard)
+        let columns = min(canvas.size.columns, 100)
+        let rows = canvas.size.rows - 3
+        let rect = CellRect(column: (canvas.size.columns - columns) / 2, row: 2, columns: columns, rows: rows)
+        canvas.restyle(CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1), role: .textDim)
+        canvas.dialog(rect, title: sheet.action.title, role: isDanger ? .dialogDanger : .dialogBorder) { inner in
+            var row = content(preflight, &inner)
+            row = max(row, inner.size.rows - 5)
+            fields(row: row, &inner)
+            accept(losesState: losesState, row: inner.size.rows - 1, &inner)
+        }
+        canvas.put(" keys typed before this box opened were dropped", column: rect.origin.column, row: canvas.size.rows - 1, role: .textDim)
+    }
+
+    /// Target, request, preflight and effect; returns the row after them.
+    private func content(_ preflight: [Preflight], _ canvas: inout Canvas) -> Int {
+        var row = 0
+        func label(_ text: SafeText) { canvas.put(" \(text)", column: 0, row: row, role: .header) }
+        func body(_ text: SafeText, _ role: StyleRole = .dialog) {
+            for line in wrapped(text, columns: canvas.size.columns - 14) {
+                canvas.put(line, column: 13, row: row, role: role)
+                row += 1
+            }
+        }
+        label("target")
+        body("\(sheet.target.name)   job \(sheet.target.key.job)   context \(sheet.target.key.context)", .titleJob)
+        label("will send")
+        body(sheet.action.request(sheet.target.key.job))
+        row += 1
+        label("preflight")
+        let room = canvas.size.rows - row - 11
+        for line in preflight.sorted(by: { $0.weight > $1.weight }).prefix(max(room, 3)) {
+            canvas.put(line.badge, column: 13, row: row, role: line.role)
+            canvas.put(line.text.prefix(columns: canvas.size.columns - 19, ending: "~"), column: 18, row: row, role: .dialog)
+            row += 1
+        }
+        row += 1
+        label("effect")
+        for line in model.check(sheet.target.key)?.effect(sheet.action) ?? [] { body(line) }
+        if sheet.action.tier != .reversible {
+            label("no undo")
+            body(sheet.rule == .unlockedNameReasonWindow ? "what is sent cannot be taken back; 5 s to abort after arming" : "what is sent cannot be taken back")
+        }
+        return row + 1
+    }
+
+    private func fields(row: Int, _ canvas: inout Canvas) {
+        field("reason", sheet.reason, isFocused: sheet.focus == .reason, note: "(kept with the operation; Tab)", row: row, &canvas)
+        if sheet.rule.needsName {
+            field("job name", sheet.name, isFocused: sheet.focus == .name, note: sheet.isNameMatched ? "matches" : "type it to arm", row: row + 1, &canvas)
+        }
+        canvas.put(" \(sheet.answer)", column: 0, row: row + 2, role: .severityWarn)
+    }
+
+    private func field(_ name: SafeText, _ field: TextField, isFocused: Bool, note: SafeText, row: Int, _ canvas: inout Canvas) {
+        let room = max(4, canvas.size.columns - 15 - note.columns - 2)
+        canvas.put(" \(name)", column: 0, row: row, role: .header)
+        let end = canvas.line([Span(field.safe.suffix(columns: room), .input)], row: row, column: 13)
+        if isFocused { canvas.put(" ", column: end, row: row, role: .inputCursor) }
+        canvas.put(note, endingAt: canvas.size.columns - 1, row: row, role: .textDim)
+    }
+
+    private func accept(losesState: Bool, row: Int, _ canvas: inout Canvas) {
+        if let until = sheet.armedUntil {
+            canvas.put(" ARMED: sent in \(Figures.seconds(until - model.now)); Esc takes it back", column: 0, row: row, role: .dialogDanger)
+            return
+        }
+        var spans = [Span(" Esc", .hintKey), Span(" backs out   ", .hintText)]
+        if losesState {
+            spans += [
+                Span("s", .hintKey), Span(" savepoint first   ", .hintText), Span("k", .hintKey), Span(" keep them anyway   ", .hintText),
+                Span("accept is off", .hintLocked),
+            ]
+        } else {
+            let problem = model.sheetProblem(sheet)
+            let key: SafeText = sheet.rule.needsName ? "Enter" : "y"
+            spans += [Span(key, problem == nil ? .hintKey : .hintLocked), Span(problem.map { " locked: \($0)" } ?? " sends it", problem == nil ? .hintText : .hintLocked)]
+        }
+        canvas.line(spans, row: row)
+    }
+}
+
+extension Preflight {
+    /// What must not be missed comes first.
+    fileprivate var weight: Int {
+        switch verdict {
+        case .stop: 3
+        case .warn: 2
+        case .pending: 1
+        case .ok: 0
+        }
+    }
+}

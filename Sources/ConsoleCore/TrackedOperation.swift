@@ -1,0 +1,239 @@
+import CellGrid
+import StreamModel
+
+/// An operation that the console shows: what was asked, what the engine said, and what was observed since. The words are kept
+/// apart: *sent*, *accepted*, *completed* (says the engine), *observed* (a report shows it), *proven* (a restart's whole proof).
+struct TrackedOperation: Sendable {
+    enum Stage: String, Sendable {
+        /// Handed to the link; nothing came back yet.
+        case sent
+        /// The engine did not take it.
+        case refused
+        /// The engine took it.
+        case accepted
+        case running
+        /// The engine says that it is done.
+        case completed
+        /// A report of the job shows the effect.
+        case observed
+        /// A restart whose proof is complete.
+        case proven
+        case failed
+        /// The engine cannot tell, or does not know the operation after the link came back.
+        case unknown
+    }
+
+    let request: OperationRequest
+    let context: String
+    var jobName: String
+    /// When it was sent, or accepted for those of others.
+    var since: WallTime
+    /// Asked for by this console in this run.
+    var isOwn: Bool
+    /// Asked for by this console in an earlier run.
+    var isReattached = false
+    private(set) var report: OperationReport?
+    private(set) var refusal: String?
+    private(set) var isLost = false
+    /// What a report showed; nil = not yet.
+    private(set) var evidence: SafeText?
+    private(set) var observedAt: WallTime?
+    private(set) var proof: RestartProof?
+
+    init(_ request: OperationRequest, context: String, jobName: String, since: WallTime, isOwn: Bool, chosen: CheckpointID? = nil) {
+        self.request = request
+        self.context = context
+        self.jobName = jobName
+        self.since = since
+        self.isOwn = isOwn
+        if case .restart(let options) = request.kind, let path = options.path { proof = RestartProof(chosenID: chosen, chosenPath: path) }
+    }
+
+    var id: OperationID { request.id }
+
+    /// Followed on every screen.
+    var isFollowed: Bool { isOwn || isReattached }
+
+    var stage: Stage {
+        if refusal != nil { return .refused }
+        guard let report else { return isLost ? .unknown : .sent }
+        switch report.state {
+        case .failed: return .failed
+        case .unknown: return evidence == nil ? .unknown : .observed
+        case .accepted: return .accepted
+        case .running: return .running
+        case .completed:
+            if let proof {
+                switch proof.verdict {
+                case .resumedDurable: return .proven
+                case .mismatch, .failed: return .failed
+                case .resumed: return .observed
+                case .waiting, .launched: return .completed
+                }
+            }
+            return evidence == nil ? .completed : .observed
+        }
+    }
+
+    /// Nothing more is expected to happen.
+    var isSettled: Bool {
+        switch stage {
+        case .sent, .accepted, .running: false
+        case .refused, .failed, .proven: true
+        case .completed: proof?.isSettled ?? false
+        case .observed, .unknown: proof?.isSettled ?? true
+        }
+    }
+
+    /// Seen by the engine as under way, or not answered yet.
+    var isInFlight: Bool { [.sent, .accepted, .running].contains(stage) }
+
+    var severity: Severity {
+        switch stage {
+        case .sent, .accepted, .running, .completed: .run
+        case .observed, .proven: .ok
+        case .refused, .failed: .crit
+        case .unknown: .unknown
+        }
+    }
+
+    /// Takes in what the engine says of it.
+    mutating func observe(_ report: OperationReport) {
+        // A late copy of an older state must not undo a newer one.
+        if let known = self.report, known.state.isTerminal, !report.state.isTerminal { return }
+        self.report = report
+        isLost = false
+        jobName = report.jobName
+        proof?.observe(report)
+    }
+
+    mutating func refuse(_ message: String) {
+        if report == nil { refusal = message }
+    }
+
+    /// The link is back and the engine does not know the operation.
+    mutating func lose() {
+        if report == nil, refusal == nil { isLost = true }
+    }
+
+    /// Takes in a report of a job of its context: looks for the effect.
+    mutating func observe(_ job: JobReport, at now: WallTime) {
+        proof?.observe(job, at: now)
+        guard evidence == nil, let report, report.state == .completed || report.state == .unknown, job.id == request.job else { return }
+        if let seen = effect(on: job, report) {
+            evidence = seen
+            observedAt = now
+        }
+    }
+
+    private func effect(on job: JobReport, _ report: OperationReport) -> SafeText? {
+        switch request.kind {
+        case .savepoint:
+            return savepoint(job, report)
+        case .stop:
+            guard let saved = savepoint(job, report), job.state == .finished else { return nil }
+            return "\(saved), job is FINISHED"
+        case .checkpoint:
+            guard let newest = job.latestCompleted, report.checkpoint.map({ newest.id >= $0 }) ?? (newest.triggeredAt >= report.acceptedAt) else {
+                return nil
+            }
+            return "checkpoint #\(report.checkpoint ?? newest.id) completed"
+        case .cancel:
+            guard job.state == .canceled else { return nil }
+            return "job is CANCELED"
+        case .restart: return nil
+        case .fault: return "the job took it"
+        }
+    }
+
+    private func savepoint(_ job: JobReport, _ report: OperationReport) -> SafeText? {
+        guard let saved = job.latestSavepoint, saved.isRestorable else { return nil }
+        let isIt = report.checkpoint.map { $0 == saved.id } ?? (report.path == saved.path)
+        return isIt || report.path != nil && report.path == saved.path ? "savepoint #\(saved.id) is in the job's list" : nil
+    }
+
+    /// Adds to what was observed: the files of what a cancel kept.
+    mutating func addEvidence(_ text: SafeText) { evidence = evidence.map { $0 + ", " + text } ?? text }
+
+    /// "savepoint".
+    var verb: SafeText {
+        switch request.kind {
+        case .savepoint: "savepoint"
+        case .checkpoint: "checkpoint"
+        case .stop(let drain, _): drain ? "stop+drain" : "stop"
+        case .cancel(.discard): "cancel+discard"
+        case .cancel: "cancel"
+        case .restart: "restart"
+        case .fault: "fault"
+        }
+    }
+
+    /// One line for the message row: what it is and how far it has come.
+    func progress(at now: WallTime) -> SafeText {
+        let start: SafeText = "\(isReattached ? "re-attached: " : "")\(verb) op \(id.short) of \(jobName)"
+        switch stage {
+        case .sent: return "\(start): sent, not accepted yet"
+        case .refused: return "\(start): refused: \(refusal ?? "")"
+        case .accepted: return "\(start): accepted"
+        case .running:
+            guard let report, let acknowledged = report.acknowledgedSubtasks, let total = report.totalSubtasks else { return "\(start): running" }
+            return "\(start): acked \(acknowledged)/\(total), \(Figures.duration(roundedDown(now - since)))"
+        case .completed:
+            if let proof { return "\(start): \(verdictWords(proof))" }
+            return "\(start): the engine says completed; not observed yet"
+        case .observed:
+            if let proof { return "\(start): \(verdictWords(proof))" }
+            return "\(start): observed: \(evidence ?? "")"
+        case .proven: return "\(start): proven: \(proof.map(verdictWords) ?? "")"
+        case .failed: return "\(start): failed: \(failure)"
+        case .unknown: return "\(start): outcome unknown: \(report == nil ? "the engine does not know it" : "the engine ended while it ran"); look at 3"
+        }
+    }
+
+    var failure: SafeText {
+        if let error = report?.error { return SafeText(error) }
+        if let refusal { return SafeText(refusal) }
+        if let line = proof?.lines.first(where: { $0.state == .failed }) { return SafeText(line.evidence) }
+        return "no cause was reported"
+    }
+
+    private func verdictWords(_ proof: RestartProof) -> SafeText { RestartWords.verdict(proof) }
+
+    private func roundedDown(_ value: Milliseconds) -> Milliseconds { Milliseconds(value.count / 1000 * 1000) }
+
+    /// For a column: the path, the error, or what was seen.
+    var result: SafeText {
+        if stage == .failed || stage == .refused { return failure }
+        if let path = report?.path { return SafeText(path) }
+        if let evidence { return evidence }
+        return stage == .sent ? "no answer yet" : ""
+    }
+}
+
+/// The words of a restart's proof.
+enum RestartWords {
+    static func verdict(_ proof: RestartProof) -> SafeText {
+        let from: SafeText = proof.chosenID.map { "FROM #\($0)" } ?? "FROM THE CHOSEN PATH"
+        switch proof.verdict {
+        case .waiting: return "WAITING for the engine to launch the job"
+        case .launched: return "LAUNCHED - not yet known to have resumed"
+        case .resumed:
+            let pending = proof.lines.filter { $0.state == .waiting && $0.step != .outputs }.map { "\($0.step.rawValue)" }
+            return "RESUMED \(from) - not yet proven durable (step \(pending.joined(separator: ", ")) pending)"
+        case .resumedDurable: return "RESUMED+DURABLE \(from)"
+        case .mismatch: return "MISMATCH: the job runs from something else; C cancels it"
+        case .failed: return "FAILED: \(proof.lines.first { $0.state == .failed }?.evidence ?? "")"
+        }
+    }
+
+    static func name(_ step: RestartProof.Step) -> SafeText {
+        switch step {
+        case .launched: "launched"
+        case .restored: "restored id"
+        case .tasks: "tasks"
+        case .firstCheckpoint: "first new ckpt"
+        case .progress: "progress"
+        case .outputs: "outputs"
+        }
+    }
+}

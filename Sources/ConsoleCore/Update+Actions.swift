@@ -1,0 +1,198 @@
+import CellGrid
+import StreamModel
+
+extension ConsoleModel {
+    // MARK: May a key act?
+
+    /// Why an action cannot even be opened; nil = it can. The same answer locks the key in the action row.
+    func refusal(_ command: Command, on key: JobKey?) -> SafeText? {
+        if isSmall { return "actions need a terminal of 80x24; this one is \(size.columns)x\(size.rows)" }
+        if frozen != nil { return "the screen is frozen: Space returns to live" }
+        guard let key, let context = live.context(key.context) else { return "there is no job here" }
+        if options.isReadOnly || context.description.isReadOnly { return "\(context.name) is read-only here" }
+        if context.capabilities.isViewer { return "this link to \(context.name) may only look" }
+        guard context.link.isUp else { return "there is no link to \(context.name)" }
+        guard let job = context.job(key.job) else { return "the job is not in the last report of \(context.name)" }
+        switch command {
+        case .checkpoint where !context.capabilities.canCheckpointNow: return "this engine cannot begin a checkpoint on request"
+        case .savepoint, .stop, .checkpoint: return job.state == .running ? nil : "\(job.name) is \(job.state.rawValue), not RUNNING"
+        case .cancel: return job.state.isTerminal ? "\(job.name) is \(job.state.rawValue) already" : nil
+        default: return nil
+        }
+    }
+
+    /// A key or command that acts: opens its sheet, or sends at once where the class of the context asks nothing.
+    mutating func act(_ command: Command, _ effects: inout [ConsoleEffect]) {
+        if isBurst {
+            effects.append(.flushInput)
+            return say("too many keys at once: nothing was done", .warn)
+        }
+        let key = focusedJob
+        if let reason = refusal(command, on: key) { return say(reason, .warn) }
+        guard let key else { return }
+        switch command {
+        case .savepoint: begin(.savepoint(directory: nil), on: key, &effects)
+        case .checkpoint: begin(.checkpoint, on: key, &effects)
+        case .stop: begin(.stop(drain: false), on: key, &effects)
+        case .cancel: begin(.cancel(.byPolicy), on: key, &effects)
+        case .restart: openChooser(on: key, &effects)
+        default: break
+        }
+    }
+
+    /// Opens the sheet of an action that may be opened.
+    mutating func begin(_ action: Action, on key: JobKey, _ effects: inout [ConsoleEffect]) {
+        guard let context = live.context(key.context), let job = context.job(key.job) else { return }
+        let target = PinnedTarget(job, context: key.context)
+        let rule = action.tier.rule(in: context.description.class)
+        if rule == .immediate {
+            if let other = live.operations.first(where: { $0.isInFlight && $0.request.job == job.id && isSameKind($0.request.kind, action.kind) }) {
+                return say("\(other.verb) op \(other.id.short) is under way already", .warn)
+            }
+            let stop = preflight(action, target.key, rule).first { $0.verdict == .stop }
+            return send(action, to: target, reason: "", isReady: stop?.text, &effects)
+        }
+        var sheet = ActionSheet(action, on: target, rule: rule, at: now)
+        // The ways out (savepoint first, keep) are letters: nothing is typed before one of them is taken.
+        if PreflightCheck.losesState(action, job) { sheet.focus = .none }
+        modals.append(.sheet(sheet))
+        effects.append(.flushInput)
+    }
+
+    private func isSameKind(_ left: OperationRequest.Kind, _ right: OperationRequest.Kind) -> Bool {
+        switch (left, right) {
+        case (.savepoint, .savepoint), (.checkpoint, .checkpoint): true
+        default: left == right
+        }
+    }
+
+    // MARK: The open sheet
+
+    /// The sheet that has the keyboard, alone or inside the restart chooser.
+    var openSheet: ActionSheet? {
+        switch modals.last {
+        case .sheet(let sheet): sheet
+        case .chooser(let chooser): chooser.sheet
+        default: nil
+        }
+    }
+
+    /// Closes the sheet; a chooser stays, one step back.
+    mutating func closeSheet() {
+        switch modals.last {
+        case .sheet: modals.removeLast()
+        case .chooser(var chooser):
+            chooser.sheet = nil
+            chooser.step = .options
+            modals[modals.count - 1] = .chooser(chooser)
+        default: break
+        }
+    }
+
+    func preflight(_ action: Action, _ key: JobKey, _ rule: AcceptRule) -> [Preflight] {
+        check(key)?.lines(action, at: rule) ?? [.stop("the job is not in the last report")]
+    }
+
+    func check(_ key: JobKey) -> PreflightCheck? {
+        guard let context = live.context(key.context), let job = context.job(key.job) else { return nil }
+        return PreflightCheck(job: job, context: context, memory: live.memory(key), operations: live.operations, now: now)
+    }
+
+    /// Why a sheet cannot be accepted as it stands; nil = it can.
+    func sheetProblem(_ sheet: ActionSheet) -> SafeText? {
+        if isSmall { return "the terminal has become too small to act: 80x24 is needed" }
+        let lines = preflight(sheet.action, sheet.target.key, sheet.rule)
+        if let stop = lines.first(where: { $0.verdict == .stop }) { return stop.text }
+        if let pending = lines.first(where: { $0.verdict == .pending }) { return "wait: \(pending.text)" }
+        if sheet.rule == .keyWhenClean, let warning = lines.first(where: { $0.verdict == .warn }) {
+            return "production takes this only with a clean preflight: \(warning.text)"
+        }
+        if sheet.rule.needsName, !sheet.isNameMatched { return "the name is not \"\(sheet.target.name)\" yet" }
+        if sheet.rule == .unlockedNameReasonWindow, sheet.reason.text.isEmpty { return "production needs a reason: Tab goes there" }
+        return nil
+    }
+
+    mutating func pressInSheet(_ key: KeyPress, _ sheet: ActionSheet, _ effects: inout [ConsoleEffect]) {
+        var sheet = sheet
+        let losesState = check(sheet.target.key).map { PreflightCheck.losesState(sheet.action, $0.job) } ?? false
+        let wasArmed = sheet.armedUntil != nil
+        switch sheet.take(key, at: now, losesState: losesState) {
+        case .stay: modals[modals.count - 1] = .sheet(sheet)
+        case .backOut:
+            modals.removeLast()
+            say(wasArmed ? "taken back, nothing was sent" : "backed out, nothing was sent")
+        case .keep:
+            keep(&sheet)
+            modals[modals.count - 1] = .sheet(sheet)
+        case .savepointInstead:
+            modals.removeLast()
+            act(.savepoint, on: sheet.target.key, &effects)
+        case .accept:
+            if accept(&sheet) {
+                modals.removeLast()
+                send(sheet.action, to: sheet.target, reason: sheet.reason.text, isReady: sheetProblem(sheet), &effects)
+            } else {
+                modals[modals.count - 1] = .sheet(sheet)
+            }
+        }
+    }
+
+    private mutating func act(_ command: Command, on key: JobKey, _ effects: inout [ConsoleEffect]) {
+        if let reason = refusal(command, on: key) { return say(reason, .warn) }
+        begin(.savepoint(directory: nil), on: key, &effects)
+    }
+
+    private func keep(_ sheet: inout ActionSheet) {
+        guard live.context(sheet.target.key.context)?.capabilities.canOverrideRetention ?? false else {
+            sheet.answer = "this engine cannot keep them against the policy: take a savepoint first (s)"
+            return
+        }
+        sheet.action = .cancel(.keep)
+        sheet.focus = sheet.rule.needsName ? .name : .none
+    }
+
+    /// Whether an accepted sheet can be sent now. Says why not in the sheet, or starts the abort window.
+    func accept(_ sheet: inout ActionSheet) -> Bool {
+        if let problem = sheetProblem(sheet) {
+            sheet.answer = problem
+            return false
+        }
+        if sheet.rule == .unlockedNameReasonWindow, sheet.armedUntil == nil {
+            sheet.armedUntil = now + ActionSheet.abortWindow
+            return false
+        }
+        return true
+    }
+
+    // MARK: Sending
+
+    /// Sends an accepted action, unless the job is not what it was when the action was opened. `isReady` is what a second look at
+    /// the preflight found; nil = nothing.
+    mutating func send(
+        _ action: Action, to target: PinnedTarget, reason: String, isReady problem: SafeText?, _ effects: inout [ConsoleEffect]
+    ) {
+        if let problem = problem ?? change(of: target) {
+            say("nothing was sent: \(problem)", .warn)
+            effects.append(.bell)
+            return
+        }
+        let id = OperationID(random: random())
+        let request = OperationRequest(
+            id: id, kind: action.kind, job: target.key.job, expectedState: target.state, reason: SafeText(reason).string, by: operatorName)
+        var chosen: CheckpointID?
+        if case .restart(_, let checkpoint) = action { chosen = checkpoint }
+        insert(TrackedOperation(request, context: target.key.context, jobName: target.name, since: now, isOwn: true, chosen: chosen))
+        effects.append(.send(context: target.key.context, .operate(request)))
+        if let operation = live.operations.first(where: { $0.id == id }) { say(operation.progress(at: now)) }
+        if case .restart = action { followRestart(id) }
+    }
+
+    /// What is different about a pinned job by now; nil = nothing.
+    private func change(of target: PinnedTarget) -> SafeText? {
+        guard let context = live.context(target.key.context), context.link.isUp else { return "there is no link to \(target.key.context)" }
+        guard let job = context.job(target.key.job) else { return "\(target.name) is not in the last report any more" }
+        if job.state != target.state { return "\(target.name) was \(target.state.rawValue) when this was opened and is \(job.state.rawValue) now" }
+        if job.attempt != target.attempt { return "\(target.name) has restarted since this was opened (attempt \(target.attempt), now \(job.attempt))" }
+        return nil
+    }
+}

@@ -1,0 +1,363 @@
+import CellGrid
+import StreamModel
+
+extension ConsoleModel {
+    /// So many keys within `burstSpan` are no fingers: they do not act.
+    private static let burstCount = 6
+    private static let burstSpan = Milliseconds(150)
+
+    var isBurst: Bool { keyTimes.count >= Self.burstCount && now - keyTimes[keyTimes.count - Self.burstCount] < Self.burstSpan }
+
+    mutating func press(_ key: KeyPress, _ effects: inout [ConsoleEffect]) {
+        keyTimes.append(now)
+        if keyTimes.count > Self.burstCount { keyTimes.removeFirst() }
+        switch options.keyMap[key] {
+        case .repaint: return effects.append(.repaint)
+        case .suspend: return effects.append(.suspend)
+        case .interrupt: return interrupt(&effects)
+        default: break
+        }
+        switch modals.last {
+        case .command(let field, let recalled): pressInCommand(key, field, recalled, &effects)
+        case .filter(let field): pressInFilter(key, field)
+        case .sheet(let sheet): pressInSheet(key, sheet, &effects)
+        case .chooser(let chooser): pressInChooser(key, chooser, &effects)
+        case .themes(let index, let before): pressInThemes(key, index, before, &effects)
+        case .help(let top): pressInHelp(key, top)
+        case .actions: pressInActions(key, &effects)
+        case .quit: pressInQuit(key, &effects)
+        case nil:
+            if let command = options.keyMap[key] { perform(command, &effects) }
+        }
+        requestWhatIsShown(&effects)
+    }
+
+    /// Ctrl-C leaves whatever is open; on a bare screen the second one quits.
+    private mutating func interrupt(_ effects: inout [ConsoleEffect]) {
+        if let modal = modals.last {
+            if case .sheet = modal { say("backed out, nothing was sent") }
+            if case .themes(_, let before) = modal { restoreTheme(before, &effects) }
+            modals.removeLast()
+            return
+        }
+        if let last = interruptedAt, now - last <= Milliseconds.seconds(3) { return effects.append(.quit) }
+        interruptedAt = now
+        say("Ctrl-C again quits", .warn)
+    }
+
+    mutating func perform(_ command: Command, _ effects: inout [ConsoleEffect]) {
+        switch command {
+        case .savepoint, .cancel, .restart, .stop, .checkpoint: act(command, &effects)
+        case .moveUp: move(by: -1)
+        case .moveDown: move(by: 1)
+        case .first: select(0)
+        case .last: select(listPosition.count - 1)
+        case .pageUp: move(by: -max(1, size.rows - 10))
+        case .pageDown: move(by: max(1, size.rows - 10))
+        case .open: open()
+        case .back: back(&effects, isQuit: false)
+        case .quit: back(&effects, isQuit: true)
+        case .previousJob: changeJob(by: -1)
+        case .nextJob: changeJob(by: 1)
+        case .previousCheckpoint: changeCheckpoint(by: 1)
+        case .nextCheckpoint: changeCheckpoint(by: -1)
+        case .overview: screens = [.overview]
+        case .job: go(to: .job)
+        case .checkpoints: go(to: .checkpoints)
+        case .failures: go(to: .failures)
+        case .operations: screens = [.overview, .operations]
+        case .help: modals.append(.help(top: 0))
+        case .commandLine: modals.append(.command(TextField(), recalled: nil))
+        case .filter: openFilter()
+        case .freeze: toggleFreeze()
+        case .refresh: refresh(&effects)
+        case .copy: copy(&effects)
+        case .copyCommand: copyCommand(&effects)
+        case .themes:
+            let index = options.themeNames.firstIndex(of: options.theme.name) ?? 0
+            modals.append(.themes(index: index, before: options.theme))
+        case .actions: modals.append(.actions)
+        case .repaint: effects.append(.repaint)
+        case .suspend: effects.append(.suspend)
+        case .interrupt: interrupt(&effects)
+        }
+    }
+
+    // MARK: Moving about
+
+    private mutating func move(by rows: Int) {
+        let position = listPosition
+        guard position.count > 0 else { return }
+        select(position.index + rows)
+    }
+
+    private mutating func open() {
+        switch screen {
+        case .overview:
+            guard let row = selectedOverviewRow else { return }
+            guard let key = row.key else { return say("\(row.id.context) has no job to open; \(row.condition.text(at: now))", .warn) }
+            enter(key)
+            screens = [.overview, .job]
+        case .job, .checkpoints:
+            guard let checkpoint = selectedCheckpoint else { return say("there is no checkpoint yet", .warn) }
+            cursors.operatorUID = nil
+            screens.append(.checkpoint(checkpoint.id))
+        case .checkpoint(let id):
+            let rows = detail(id)?.operators ?? []
+            guard let row = rows.first(where: { $0.uid == cursors.operatorUID }) ?? rows.first else {
+                return say("the operators of #\(id) are not known yet", .warn)
+            }
+            cursors.subtask = nil
+            screens.append(.subtasks(id, row.uid))
+        case .operations:
+            if let operation = selectedOperation { screens.append(.operation(operation.id)) }
+        case .subtasks, .failures, .operation: break
+        }
+    }
+
+    /// Makes a job the one that screens are about.
+    mutating func enter(_ key: JobKey) {
+        guard currentJob != key else { return }
+        currentJob = key
+        let row = cursors.overview
+        cursors = Cursors()
+        cursors.overview = row
+        cursors.overview = OverviewRow.ID(context: key.context, job: key.job)
+        filters[.checkpoints] = nil
+        filters[.failures] = nil
+    }
+
+    private mutating func go(to screen: Screen) {
+        if case .overview = self.screen, let key = focusedJob { enter(key) }
+        if currentJob == nil, let row = overviewRows.first(where: { $0.key != nil }), let key = row.key { enter(key) }
+        guard currentJob != nil else { return say("there is no job to show yet", .warn) }
+        screens = screen == .job ? [.overview, .job] : [.overview, .job, screen]
+    }
+
+    private mutating func back(_ effects: inout [ConsoleEffect], isQuit: Bool) {
+        if let kind = listKind, filters[kind] != nil, !isQuit {
+            filters[kind] = nil
+            return
+        }
+        if screens.count > 1 {
+            screens.removeLast()
+        } else if isQuit {
+            modals.append(.quit)
+        }
+    }
+
+    private mutating func changeJob(by step: Int) {
+        let keys = overviewRowsByName
+        guard !keys.isEmpty else { return say("there is no job", .warn) }
+        guard let index = keys.firstIndex(where: { $0 == focusedJob }) else { return enter(keys[0]) }
+        let next = keys[(index + step + keys.count) % keys.count]
+        if case .overview = screen {
+            cursors.overview = OverviewRow.ID(context: next.context, job: next.job)
+        } else {
+            enter(next)
+            switch screen {
+            case .checkpoint, .subtasks: screens = [.overview, .job, .checkpoints]
+            default: break
+            }
+        }
+    }
+
+    /// Jobs in an order that does not change with their state, so that stepping through them is predictable.
+    private var overviewRowsByName: [JobKey] {
+        shown.contexts.flatMap { context in
+            (context.report?.jobs ?? []).sorted { ($0.name, $0.id) < ($1.name, $1.id) }.map { JobKey(context: context.name, job: $0.id) }
+        }
+    }
+
+    private mutating func changeCheckpoint(by step: Int) {
+        let id: CheckpointID
+        switch screen {
+        case .checkpoint(let shown), .subtasks(let shown, _): id = shown
+        default: return move(by: step)
+        }
+        let rows = checkpointRows
+        guard let index = rows.firstIndex(where: { $0.id == id }), rows.indices.contains(index + step) else {
+            return say(step > 0 ? "#\(id) is the oldest that is known" : "#\(id) is the newest", .warn)
+        }
+        let next = rows[index + step].id
+        cursors.checkpoint = next
+        if case .subtasks(_, let uid) = screen {
+            screens[screens.count - 1] = .subtasks(next, uid)
+            if let below = screens.indices.dropLast().last, case .checkpoint = screens[below] { screens[below] = .checkpoint(next) }
+        } else {
+            screens[screens.count - 1] = .checkpoint(next)
+        }
+    }
+
+    private mutating func toggleFreeze() {
+        if frozen == nil {
+            frozen = Frozen(observations: live, at: now)
+            say("frozen at \(Figures.clock(now, offset: options.utcOffsetSeconds)); Space returns to live", .warn)
+        } else {
+            frozen = nil
+            say("live again", .ok)
+        }
+    }
+
+    private mutating func refresh(_ effects: inout [ConsoleEffect]) {
+        let key = focusedJob
+        let contexts = live.contexts.filter { key == nil || $0.name == key?.context }
+        for context in contexts where !context.link.isUp { effects.append(.retryNow(context: context.name)) }
+        if let key, let index = live.contexts.firstIndex(where: { $0.name == key.context }), live.contexts[index].link.isUp {
+            live.contexts[index].memories[key.job]?.revision = nil
+            live.contexts[index].memories[key.job]?.checkpointsAskedAt = nil
+            live.contexts[index].memories[key.job]?.failuresMark = nil
+            live.contexts[index].memories[key.job]?.failuresAskedAt = nil
+        }
+        say(effects.isEmpty ? "asking again" : "trying to connect again")
+    }
+
+    // MARK: Boxes with keys of their own
+
+    private mutating func openFilter() {
+        guard let kind = listKind else { return say("there is no list to filter here", .warn) }
+        modals.append(.filter(TextField(filters[kind] ?? "")))
+    }
+
+    mutating func applyFilter(_ text: String) {
+        guard let kind = listKind else { return }
+        filters[kind] = text.isEmpty ? nil : text
+    }
+
+    private mutating func pressInFilter(_ key: KeyPress, _ field: TextField) {
+        var field = field
+        switch key {
+        case .named(.escape):
+            applyFilter("")
+            modals.removeLast()
+        case .named(.enter): modals.removeLast()
+        default:
+            guard field.take(key) else { return }
+            modals[modals.count - 1] = .filter(field)
+            applyFilter(field.text)
+        }
+    }
+
+    private mutating func pressInHelp(_ key: KeyPress, _ top: Int) {
+        let last = max(0, HelpScreen(self).lines.count - HelpScreen.rows(size))
+        switch options.keyMap[key] {
+        case .moveDown: modals[modals.count - 1] = .help(top: min(top + 1, last))
+        case .moveUp: modals[modals.count - 1] = .help(top: max(top - 1, 0))
+        case .pageDown, .last: modals[modals.count - 1] = .help(top: last)
+        case .pageUp, .first: modals[modals.count - 1] = .help(top: 0)
+        case .quit, .back, .help, .open: modals.removeLast()
+        default: break
+        }
+    }
+
+    private mutating func pressInQuit(_ key: KeyPress, _ effects: inout [ConsoleEffect]) {
+        switch key {
+        case .character("y"), .named(.enter): effects.append(.quit)
+        default: modals.removeLast()
+        }
+    }
+
+    private mutating func pressInActions(_ key: KeyPress, _ effects: inout [ConsoleEffect]) {
+        modals.removeLast()
+        guard let command = options.keyMap[key], command.isActing else { return }
+        act(command, &effects)
+    }
+
+    /// Moving previews a theme on the live screen; Enter keeps it, Esc goes back.
+    private mutating func pressInThemes(_ key: KeyPress, _ index: Int, _ before: Theme, _ effects: inout [ConsoleEffect]) {
+        func preview(_ next: Int, _ model: inout ConsoleModel) {
+            guard model.options.themeNames.indices.contains(next), next != index else { return }
+            model.modals[model.modals.count - 1] = .themes(index: next, before: before)
+            effects.append(.loadTheme(model.options.themeNames[next]))
+        }
+        switch options.keyMap[key] {
+        case .moveDown: preview(index + 1, &self)
+        case .moveUp: preview(index - 1, &self)
+        case .open: modals.removeLast()
+        case .quit, .back:
+            modals.removeLast()
+            restoreTheme(before, &effects)
+        default: break
+        }
+    }
+
+    private mutating func restoreTheme(_ theme: Theme, _ effects: inout [ConsoleEffect]) {
+        guard options.theme != theme else { return }
+        options.theme = theme
+        effects.append(.repaint)
+    }
+
+    // MARK: Copying
+
+    private mutating func copy(_ effects: inout [ConsoleEffect]) {
+        let copied: (what: SafeText, text: SafeText)? =
+            switch screen {
+            case .overview: focusedJob.map { ("job id", "\($0.job)") }
+            case .job: currentJob.flatMap { shown.job($0) }.map { ("summary", summary($0)) }
+            case .checkpoints: selectedCheckpoint.map(pathOrID)
+            case .checkpoint(let id), .subtasks(let id, _): detail(id).map(pathOrID)
+            case .failures:
+                failureRows.indices.contains(listPosition.index)
+                    ? ("failure", failureRows[listPosition.index].subject + ": " + failureRows[listPosition.index].message) : nil
+            case .operations: selectedOperation.map { ("operation", evidence($0)) }
+            case .operation(let id): shown.operations.first { $0.id == id }.map { ("evidence", evidence($0)) }
+            }
+        guard let copied else { return say("there is nothing to copy here", .warn) }
+        effects.append(.copy(copied.text.string))
+        say("copied the \(copied.what): \(copied.text.prefix(columns: 60, ending: "..."))")
+    }
+
+    private func pathOrID(_ checkpoint: CheckpointReport) -> (what: SafeText, text: SafeText) {
+        checkpoint.path.map { ("path", SafeText($0)) } ?? ("checkpoint id", "\(checkpoint.id)")
+    }
+
+    /// One paragraph for an incident channel.
+    private func summary(_ job: JobReport) -> SafeText {
+        let context = currentJob.flatMap { shown.context($0.context) }
+        let time = context?.engineTime(at: shownAt) ?? shownAt
+        let condition = context.map { Condition.of(job, in: $0, at: shownAt).text(at: shownAt) } ?? ""
+        let budget: SafeText = "failures counted \(job.budget.counted)/\(job.budget.tolerable.map(String.init) ?? "-") (\(job.budget.source.rawValue))"
+        let newest = Condition.newestRestorable(job).map { checkpoint -> SafeText in
+            "newest kept #\(checkpoint.id) \(Figures.age(time - (checkpoint.endedAt ?? checkpoint.triggeredAt))) old \(checkpoint.path ?? "")"
+        }
+        return "\(context?.name ?? "") \(job.name) \(job.id.short) \(job.state.rawValue); \(condition.isEmpty ? "no complaint" : condition); \(budget); \(newest ?? "nothing restorable"); in \(Figures.count(job.throughput.recordsReadPerSecond))/s"
+    }
+
+    func evidence(_ operation: TrackedOperation) -> SafeText {
+        var text: SafeText = "\(operation.progress(at: shownAt)); by \(operation.request.by) in \(operation.context)"
+        if !operation.request.reason.isEmpty { text = "\(text); reason \(operation.request.reason)" }
+        if let path = operation.report?.path { text = "\(text); path \(path)" }
+        for line in operation.proof?.lines ?? [] { text = "\(text); \(line.step.rawValue) \(RestartWords.name(line.step)) \(line.state.rawValue) \(line.evidence)" }
+        return text
+    }
+
+    private mutating func copyCommand(_ effects: inout [ConsoleEffect]) {
+        guard let key = focusedJob else { return say("there is no job to make a command for", .warn) }
+        let command: String
+        switch screen {
+        case .checkpoints, .checkpoint, .subtasks:
+            if let path = selectedCheckpoint?.path {
+                command = "weir restart \(key.job) --from \(ShellWord(path))"
+            } else {
+                command = "weir checkpoints \(key.job)"
+            }
+        case .operations, .operation: command = "weir operations"
+        case .overview, .job, .failures: command = "weir checkpoints \(key.job)"
+        }
+        effects.append(.copy(command))
+        say("copied: \(command)")
+    }
+}
+
+/// A string as one word of a POSIX shell. What a terminal would obey is not in it.
+struct ShellWord: CustomStringConvertible {
+    let description: String
+
+    init(_ text: String) {
+        let safe = SafeText(text).string
+        let isPlain = !safe.isEmpty && safe.utf8.allSatisfy { byte in
+            (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte) || "-_./:@%+=,".utf8.contains(byte)
+        }
+        description = isPlain ? safe : "'" + safe.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    }
+}

@@ -1,0 +1,84 @@
+import CellGrid
+public import StreamModel
+
+/// Takes one event in. Pure: the same model, event and time give the same model and effects.
+public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: WallTime) -> [ConsoleEffect] {
+    var effects: [ConsoleEffect] = []
+    model.now = now
+    switch event {
+    case .key(let key): model.press(key, &effects)
+    case .paste(let text): model.paste(text)
+    case .resize(let size): model.options.size = size
+    case .tick: model.tick(&effects)
+    case .engine(let context, let event): model.observe(event, in: context, &effects)
+    case .resumedFromSuspend: effects.append(.repaint)
+    case .themeLoaded(let theme, let warnings):
+        model.options.theme = theme
+        model.say("theme \(theme.name)\(warnings.first.map { ": \($0)" } ?? "")", warnings.isEmpty ? .ok : .warn)
+        effects.append(.repaint)
+    case .themeFailed(let problem): model.say("theme kept out: \(problem)", .warn)
+    case .notice(let text): model.say(SafeText(text))
+    case .reattached(let reports): model.reattach(reports)
+    case .terminate: effects.append(.quit)
+    }
+    return effects
+}
+
+extension ConsoleModel {
+    /// Time passed: what waits for a moment is done.
+    mutating func tick(_ effects: inout [ConsoleEffect]) {
+        for index in live.contexts.indices {
+            if let until = live.contexts[index].unlockedUntil, until <= now {
+                live.contexts[index].unlockedUntil = nil
+                say("\(live.contexts[index].name) is locked again", .warn)
+            }
+        }
+        if let sheet = openSheet, let until = sheet.armedUntil, until <= now {
+            closeSheet()
+            send(sheet.action, to: sheet.target, reason: sheet.reason.text, isReady: sheetProblem(sheet), &effects)
+        }
+        requestWhatIsShown(&effects)
+    }
+
+    mutating func paste(_ text: String) {
+        switch modals.last {
+        case .command(var field, let recalled):
+            field.insert(text)
+            modals[modals.count - 1] = .command(field, recalled: recalled)
+        case .filter(var field):
+            field.insert(text)
+            modals[modals.count - 1] = .filter(field)
+            applyFilter(field.text)
+        case .sheet(var sheet) where sheet.isTyping:
+            sheet.paste(text)
+            modals[modals.count - 1] = .sheet(sheet)
+        case .chooser(var chooser) where chooser.step == .confirm && chooser.sheet?.isTyping == true:
+            chooser.sheet?.paste(text)
+            modals[modals.count - 1] = .chooser(chooser)
+        default: say("\(Figures.plural(text.count, "pasted or flooded key")) dropped: nothing here takes text", .warn)
+        }
+    }
+
+    mutating func reattach(_ reports: [OperationReport]) {
+        for report in reports {
+            if let index = live.operations.firstIndex(where: { $0.id == report.request.id }) {
+                live.operations[index].isReattached = true
+                live.operations[index].observe(report)
+            } else {
+                let context = live.contexts.first { $0.job(report.request.job) != nil } ?? live.contexts.first
+                var operation = TrackedOperation(
+                    report.request, context: context?.name ?? "", jobName: report.jobName, since: report.acceptedAt, isOwn: false)
+                operation.isReattached = true
+                operation.observe(report)
+                insert(operation)
+            }
+            say("re-attached to op \(report.request.id.short)", .run)
+        }
+    }
+
+    mutating func insert(_ operation: TrackedOperation) {
+        let index = live.operations.firstIndex { $0.since <= operation.since } ?? live.operations.count
+        live.operations.insert(operation, at: index)
+        while live.operations.count > 200, let oldest = live.operations.lastIndex(where: \.isSettled) { live.operations.remove(at: oldest) }
+    }
+}
