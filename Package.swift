@@ -90,5 +90,34 @@ let package = Package(
                 "StreamModel", "Dataflow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+
+        // Tests. Golden files stand beside the tests that own them and are found by path, not bundled.
+        .testTarget(
+            name: "CellGridTests", dependencies: ["CellGrid"], swiftSettings: strict),
+        .testTarget(
+            name: "CheckpointCoreTests", dependencies: ["CheckpointCore", "StreamModel"], exclude: ["Goldens"], swiftSettings: strict),
+        .testTarget(
+            name: "CheckpointStoreTests", dependencies: ["CheckpointStore", "StreamModel"], exclude: ["Goldens"], swiftSettings: strict),
+        .testTarget(
+            name: "DataflowTests", dependencies: ["Dataflow", "StreamModel", "CheckpointStore"], swiftSettings: strict),
+        .testTarget(
+            name: "ControlProtocolTests", dependencies: ["ControlProtocol", "StreamModel"], exclude: ["Goldens"], swiftSettings: strict),
+        .testTarget(
+            name: "ControlSocketTests", dependencies: ["ControlSocket", "ControlProtocol", "StreamModel"] + nio, swiftSettings: strict),
+        .testTarget(
+            name: "ConsoleCoreTests", dependencies: ["ConsoleCore", "StreamModel", "CellGrid"], exclude: ["Goldens"], swiftSettings: strict),
+        .testTarget(
+            name: "CursesTerminalTests", dependencies: ["CursesTerminal", "CellGrid"], swiftSettings: strict),
+        .testTarget(
+            name: "LedgerTests", dependencies: ["Ledger", "StreamModel"], swiftSettings: strict),
+        .testTarget(
+            name: "ConsoleAppTests",
+            dependencies: ["ConsoleApp", "ConsoleCore", "StreamModel", "CellGrid", "ControlSocket", "ControlProtocol", "Ledger"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EngineAppTests", dependencies: ["EngineApp", "Dataflow", "ControlProtocol", "StreamModel"], swiftSettings: strict),
+        .testTarget(name: "LayeringTests", swiftSettings: strict),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["StreamModel", "ControlProtocol"], swiftSettings: strict),
     ]
 )

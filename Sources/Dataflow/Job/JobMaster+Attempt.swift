@@ -40,10 +40,11 @@ extension JobMaster {
             if state == .restarting {
                 restarts += 1
                 try chooseStartPoint()
+                if let start = startPoint { feed(.restored(start.manifest.checkpoint, kind: start.manifest.kind, claimed: start.claimed)) }
             }
             let start = startPoint
             if let manifest = start?.manifest {
-                try CommitPerformer(filesystem: PosixFilesystem()).commit(ownPending(of: manifest, chosen: start?.chosen ?? false), verifies: true)
+                try CommitPerformer(filesystem: PosixFilesystem()).commit(manifest.pending, verifies: true)
                 if manifest.isFinal, manifest.job == blueprint.launch.id {
                     // The job had ended; only its last commit was missing.
                     state = .running
@@ -61,10 +62,6 @@ extension JobMaster {
             fail(String(describing: error), vertex: nil, subtask: nil)
         }
     }
-
-    /// Outputs that were listed but perhaps not renamed. A chosen snapshot is the past of another execution: what it listed was committed
-    /// when it completed, or is lost with the files of that execution, which is then an error.
-    private func ownPending(of manifest: CheckpointManifest, chosen: Bool) -> [PendingCommit] { manifest.pending }
 
     private func chooseStartPoint() throws {
         var candidates = coordinator.completed.compactMap { completed -> RestoreCandidate? in

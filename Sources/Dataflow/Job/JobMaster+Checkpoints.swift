@@ -38,6 +38,7 @@ extension JobMaster {
         record.triggered(id, kind: kind, by: request?.by, timeout: configuration.timeout, at: SystemClock.wall(), instant: SystemClock.now())
         request?.started(id)
         let savepointDirectory = request?.directory ?? configuration.savepointDirectory ?? configuration.storageDirectory ?? blueprint.launch.storageRoot
+        locationsInFlight += 1
         files.perform { [directory = blueprint.directory, weak self] in
             do throws(StoreError) {
                 let location =
@@ -52,10 +53,14 @@ extension JobMaster {
     private static func random() -> UInt64 { UInt64.random(in: .min ... .max) }
 
     func prepared(_ id: CheckpointID, _ location: CheckpointAttempt) {
+        locationsInFlight -= 1
         attempts.insert(location)
         feed(.locationPrepared(id))
         // The last checkpoint has no barriers: every task has seen the end, so each is told directly.
-        if coordinator.finalCheckpoint == id, let barrier = record.barrier(id) { attempt?.send(.finalSnapshot(barrier), to: .all) }
+        if coordinator.finalCheckpoint == id, let barrier = record.barrier(id) {
+            finalCheckpoint = id
+            attempt?.send(.finalSnapshot(barrier), to: .all)
+        }
     }
 
     private func injectBarrier(_ id: CheckpointID, _ kind: CheckpointKind) {
@@ -93,7 +98,7 @@ extension JobMaster {
         return CheckpointManifest(
             job: launch.id, jobName: launch.name, lineage: launch.lineage, checkpoint: id, kind: record.report(id)?.kind ?? .checkpoint,
             triggeredAt: record.report(id)?.triggeredAt ?? SystemClock.wall(), completedAt: SystemClock.wall(), generation: UInt64(attemptNumber),
-            maxParallelism: blueprint.plan.maxParallelism, keyHash: KeyGroups.hashName, isFinal: coordinator.finalCheckpoint == id,
+            maxParallelism: blueprint.plan.maxParallelism, keyHash: KeyGroups.hashName, isFinal: finalCheckpoint == id,
             recipe: launch.recipe, operators: operators, files: parts.compactMap(\.file), pending: parts.flatMap(\.pending))
     }
 
@@ -110,13 +115,8 @@ extension JobMaster {
                 self?.post(.outputsFailed(id, "checkpoint \(id) is complete, but its output could not be committed: \(error)"))
             }
         }
-        if coordinator.finalCheckpoint == id || isFinal(id) { attempt?.send(.exit, to: .all) }
-    }
-
-    /// The coordinator forgets which one was the last as soon as it is complete; the record of the tasks does not.
-    private func isFinal(_ id: CheckpointID) -> Bool {
-        guard let attempt else { return false }
-        return attempt.ended.count == attempt.subtasks.count && stopping == nil && record.report(id)?.kind == .checkpoint && state == .running
+        // Another checkpoint may complete after all inputs have ended: it was begun before and does not have the last output.
+        if finalCheckpoint == id { attempt?.send(.exit, to: .all) }
     }
 
     private func abort(_ id: CheckpointID) {
@@ -153,7 +153,7 @@ extension JobMaster {
 
     private func requestFailed(_ token: TriggerToken, _ reason: CheckpointFailureReason, _ message: String) {
         guard let request = requests.removeValue(forKey: token) else { return }
-        request.completion(.failure(.checkpointFailed(reason, message)))
+        answer { request.completion(.failure(.checkpointFailed(reason, message))) }
         // What was drained cannot be taken back: only a restart continues the job as if nothing had been asked.
         if request.kind == .synchronousSavepoint, request.drains, state == .running {
             fail("a stop with drain failed (\(message)); the job restarts from its newest checkpoint", vertex: nil, subtask: nil)
@@ -166,7 +166,7 @@ extension JobMaster {
             stopping = (request, id)
             attempt?.send(.finish, to: .sources)
         } else if let row = record.report(id) {
-            request.completion(.success(row))
+            answer { request.completion(.success(row)) }
         }
     }
 }

@@ -145,20 +145,19 @@ struct ReplayCount {
     /// Where the execution before had come to; nil = unknown.
     private var previousPosition: UInt64?
     private var restoredPosition: UInt64?
-    private var lastPosition: UInt64 = 0
+    /// Where the last attempt of this run had come to.
+    private var lastPosition: UInt64?
 
     init(previousPosition: UInt64?) { self.previousPosition = previousPosition }
 
     mutating func attemptBegan(_ attempt: JobAttempt) {
+        if let lastPosition { previousPosition = max(lastPosition, previousPosition ?? 0) }
         restoredPosition = attempt.sources.reduce(0) { $0 + $1.metrics.startPosition.load(ordering: .relaxed) }
     }
 
-    mutating func attemptEnded(_ attempt: JobAttempt) {
-        lastPosition = current(attempt)
-        previousPosition = max(lastPosition, previousPosition ?? 0)
-    }
+    mutating func attemptEnded(_ attempt: JobAttempt) { lastPosition = current(attempt) }
 
-    func position(of attempt: JobAttempt?) -> UInt64 { attempt.map(current) ?? lastPosition }
+    func position(of attempt: JobAttempt?) -> UInt64 { attempt.map(current) ?? lastPosition ?? 0 }
 
     var toReplay: UInt64? {
         guard let previousPosition, let restoredPosition else { return nil }
@@ -166,8 +165,8 @@ struct ReplayCount {
     }
 
     func replayed(_ attempt: JobAttempt?) -> UInt64 {
-        guard let attempt, let restoredPosition, let toReplay else { return toReplay ?? 0 }
-        let read = current(attempt)
+        guard let restoredPosition, let toReplay else { return 0 }
+        let read = position(of: attempt)
         return min(read > restoredPosition ? read - restoredPosition : 0, toReplay)
     }
 

@@ -77,11 +77,17 @@ final class JobMaster: @unchecked Sendable {
     var suspending: [@Sendable (Result<JobReport, JobError>) -> Void] = []
     /// Checkpoints whose outputs are being renamed.
     var committingOutputs: Set<CheckpointID> = []
+    /// Directories that are being made. One that turns up late is still to be deleted.
+    var locationsInFlight = 0
+    /// The checkpoint that commits the output of a job whose input has ended.
+    var finalCheckpoint: CheckpointID?
     var recordsBefore = Throughput()
     var restartAt: WallTime?
     /// Retention was applied; only cleanups are waited for.
     var isReleased = false
     var isOver = false
+    /// What requests are told, once the report shows it.
+    private var answers: [() -> Void] = []
     private var onChange: @Sendable () -> Void = {}
 
     init(_ blueprint: JobBlueprint) throws {
@@ -142,7 +148,7 @@ final class JobMaster: @unchecked Sendable {
             switch timer {
             case .trigger: feed(.triggerTimerFired)
             case .timeout(let id): feed(.timeoutFired(id))
-            case .restart: beginAttempt()
+            case .restart: break  // `settle` begins the attempt, once the threads and commits of the last one have ended.
             case .retryFinal: if state == .running { feed(.finalCheckpointRequested) }
             case .tick:
                 timers[.tick] = now + .seconds(1)
@@ -161,7 +167,9 @@ final class JobMaster: @unchecked Sendable {
         case .cancel(let retention, let completion): cancel(retention, completion)
         case .suspend(let completion): suspend(completion)
         case .locationPrepared(let id, let location): prepared(id, location)
-        case .locationFailed(let id, let message): feed(.locationFailed(id, message: message))
+        case .locationFailed(let id, let message):
+            locationsInFlight -= 1
+            feed(.locationFailed(id, message: message))
         case .committed(let id):
             record.completed(id, at: SystemClock.wall())
             feed(.committed(id))
@@ -228,8 +236,10 @@ final class JobMaster: @unchecked Sendable {
         guard let (request, savepoint) = stopping else { return }
         stopping = nil
         let path = record.report(savepoint)?.path ?? "?"
-        request.completion(
-            .failure(.task("the savepoint \(path) is complete, but the job failed before it finished: restart from the savepoint")))
+        answer {
+            request.completion(
+                .failure(.task("the savepoint \(path) is complete, but the job failed before it finished: restart from the savepoint")))
+        }
     }
 
     private func inputEnded() {
@@ -247,7 +257,10 @@ final class JobMaster: @unchecked Sendable {
             leave(attempt)
         }
         if attempt == nil, !isReleased, coordinator.commitInFlight == nil, committingOutputs.isEmpty, let end = endState { release(as: end) }
-        if isReleased, coordinator.cleanupsInFlight == 0 { conclude() }
+        if attempt == nil, state == .restarting, timers[.restart] == nil, coordinator.commitInFlight == nil, committingOutputs.isEmpty {
+            beginAttempt()
+        }
+        if isReleased, coordinator.cleanupsInFlight == 0, locationsInFlight == 0 { conclude() }
     }
 
     private func leave(_ attempt: JobAttempt) {
@@ -282,17 +295,21 @@ final class JobMaster: @unchecked Sendable {
         publish()
         published.withLock { $0.hasEnded = true }
         let report = published.withLock { $0.report }
-        for completion in cancelling?.completions ?? [] { completion(state == .canceled ? .success(report) : .failure(.notRunning(state))) }
-        for completion in suspending { completion(.success(report)) }
-        if let (request, savepoint) = stopping, let row = record.report(savepoint) { request.completion(.success(row)) }
-        for (_, request) in requests { request.completion(.failure(.notRunning(state))) }
+        let state = self.state
+        for completion in cancelling?.completions ?? [] { answer { completion(state == .canceled ? .success(report) : .failure(.notRunning(state))) } }
+        for completion in suspending { answer { completion(.success(report)) } }
+        if let (request, savepoint) = stopping, let row = record.report(savepoint) { answer { request.completion(.success(row)) } }
+        for (_, request) in requests { answer { request.completion(.failure(.notRunning(state))) } }
         (requests, cancelling, suspending, stopping) = ([:], nil, [], nil)
     }
 
     // MARK: Requests
 
     private func begin(_ request: CheckpointRequest) {
-        guard state == .running else { return request.completion(.failure(.notRunning(state))) }
+        guard state == .running else {
+            let state = self.state
+            return answer { request.completion(.failure(.notRunning(state))) }
+        }
         let token = TriggerToken(nextToken)
         nextToken += 1
         requests[token] = request
@@ -305,7 +322,8 @@ final class JobMaster: @unchecked Sendable {
             return
         }
         guard !state.isTerminal, state != .suspended, state != .failing, suspending.isEmpty, !isReleased else {
-            return completion(.failure(.notRunning(state)))
+            let state = self.state
+            return answer { completion(.failure(.notRunning(state))) }
         }
         cancelling = (retention, [completion])
         timers[.restart] = nil
@@ -316,7 +334,10 @@ final class JobMaster: @unchecked Sendable {
     }
 
     private func suspend(_ completion: @escaping @Sendable (Result<JobReport, JobError>) -> Void) {
-        guard !isReleased else { return completion(.failure(.notRunning(state))) }
+        guard !isReleased else {
+            let state = self.state
+            return answer { completion(.failure(.notRunning(state))) }
+        }
         suspending.append(completion)
         timers[.restart] = nil
         feed(.jobStateChanged(.suspended))
@@ -327,8 +348,14 @@ final class JobMaster: @unchecked Sendable {
 
     private func publishAndTell() {
         publish()
+        let due = answers
+        answers = []
+        for answer in due { answer() }
         onChange()
     }
+
+    /// Answers after the next publication, so that whoever asks for a report then sees what the answer says.
+    func answer(_ body: @escaping () -> Void) { answers.append(body) }
 
     func publish() {
         let report = makeReport()

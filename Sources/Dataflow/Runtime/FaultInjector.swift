@@ -7,11 +7,25 @@ final class FaultInjector: Sendable {
     private struct Faults {
         /// Asynchronous parts take this much longer.
         var delay: Milliseconds = 0
-        /// So many asynchronous parts still fail.
-        var failures = 0
-        /// So many synchronous parts still fail.
-        var syncFailures = 0
+        /// So many checkpoints still fail in their asynchronous part.
+        var failures = Countdown()
+        /// So many checkpoints still fail in their synchronous part.
+        var syncFailures = Countdown()
         var crashes = false
+    }
+
+    /// All parts of a checkpoint that is to fail fail; the next checkpoint counts as one more.
+    private struct Countdown {
+        var left = 0
+        var current: CheckpointID?
+
+        mutating func hits(_ checkpoint: CheckpointID) -> Bool {
+            if checkpoint == current { return true }
+            guard left > 0 else { return false }
+            left -= 1
+            current = checkpoint
+            return true
+        }
     }
 
     let isAllowed: Bool
@@ -29,8 +43,8 @@ final class FaultInjector: Sendable {
         case ("slow", _) where words.count == 2:
             guard let delay = Self.duration(words[1]) else { throw Self.unknown(text) }
             faults.withLock { $0.delay = delay }
-        case ("fail", let count?) where (1...1000).contains(count): faults.withLock { $0.failures = count }
-        case ("sync-fail", let count?) where (1...1000).contains(count): faults.withLock { $0.syncFailures = count }
+        case ("fail", let count?) where (1...1000).contains(count): faults.withLock { $0.failures = Countdown(left: count) }
+        case ("sync-fail", let count?) where (1...1000).contains(count): faults.withLock { $0.syncFailures = Countdown(left: count) }
         case ("crash", _): faults.withLock { $0.crashes = true }
         case ("off", _): faults.withLock { $0 = Faults() }
         default: throw Self.unknown(text)
@@ -50,19 +64,14 @@ final class FaultInjector: Sendable {
     }
 
     /// Called in the synchronous part of a snapshot.
-    func checkSync() throws {
+    func checkSync(_ checkpoint: CheckpointID) throws {
         guard isAllowed else { return }
-        let fails = faults.withLock { faults in
-            guard faults.syncFailures > 0 else { return false }
-            faults.syncFailures -= 1
-            return true
-        }
-        if fails { throw JobError.injected("synchronous part of the snapshot") }
+        if faults.withLock({ $0.syncFailures.hits(checkpoint) }) { throw JobError.injected("synchronous part of the snapshot") }
     }
 
     /// Called in the asynchronous part of a snapshot, on the writer thread: waits, then fails, as told. The wait ends early when the
     /// faults change or `isAbandoned` says that nobody needs the snapshot any more.
-    func checkAsync(isAbandoned: () -> Bool) throws {
+    func checkAsync(_ checkpoint: CheckpointID, isAbandoned: () -> Bool) throws {
         guard isAllowed else { return }
         let start = SystemClock.now(), began = generation.load(ordering: .relaxed)
         let delay = faults.withLock { $0.delay }
@@ -70,12 +79,7 @@ final class FaultInjector: Sendable {
         while delay > 0, SystemClock.now() - start < delay, generation.load(ordering: .relaxed) == began, !isAbandoned() {
             parker.park(until: SystemClock.now() + 20) { false }
         }
-        let fails = faults.withLock { faults in
-            guard faults.failures > 0 else { return false }
-            faults.failures -= 1
-            return true
-        }
-        if fails { throw JobError.injected("asynchronous part of the snapshot") }
+        if faults.withLock({ $0.failures.hits(checkpoint) }) { throw JobError.injected("asynchronous part of the snapshot") }
     }
 
     /// Called once a batch.

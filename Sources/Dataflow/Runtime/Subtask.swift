@@ -266,7 +266,7 @@ final class Subtask: @unchecked Sendable {
         // After the end nobody reads the channels any more; the last checkpoint reaches every subtask by command.
         if !hasEnded { for output in context.outputs { output.send(.barrier(barrier)) } }
         do {
-            try context.faults.checkSync()
+            try context.faults.checkSync(barrier.checkpoint)
             let operators = try context.hooks.reversed().map { (uid: $0.uid, parts: try $0.snapshot(barrier.checkpoint)) }
             try check()
             let end = SystemClock.now()
@@ -288,7 +288,7 @@ final class Subtask: @unchecked Sendable {
             // Not there: aborted in the meantime; nobody waits for an answer.
             guard let attempt = attempts[id] else { return }
             do {
-                try faults.checkAsync { attempts[id] == nil }
+                try faults.checkAsync(id) { attempts[id] == nil }
                 report(.snapshot(try task.run(into: attempt)))
             } catch let error as JobError {
                 if case .sink = error {
