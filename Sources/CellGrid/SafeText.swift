@@ -128,14 +128,15 @@ extension SafeText {
         let properties = scalar.properties
         switch properties.generalCategory {
         case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: return false
-        // The C library that draws the text knows Unicode 15; what came later has no width there.
-        default: return properties.age.map { $0.major <= 15 } ?? false
+        // The C library that draws the text (glibc 2.36) knows Unicode 14; what came later has no width there.
+        default: return properties.age.map { $0.major <= 14 } ?? false
         }
     }
 
-    /// Letters that look like nothing at all, and marks whose only use is to join or to hide.
+    /// Letters that look like nothing at all, marks whose only use is to join or to hide, and one (U+1171E) whose width changed
+    /// between versions of Unicode.
     private static func isFiller(_ value: UInt32) -> Bool {
-        value == 0x34f || value == 0x115f || value == 0x1160 || value == 0x17b4 || value == 0x17b5 || value == 0x3164 || value == 0xffa0
+        value == 0x34f || value == 0x115f || value == 0x1160 || value == 0x17b4 || value == 0x17b5 || value == 0x3164 || value == 0xffa0 || value == 0x1171e
             || (0x180b...0x180f).contains(value)
     }
 
