@@ -25,7 +25,7 @@ struct CheckpointsScreen {
 
     private func configuration(_ job: JobReport, row: Int, _ canvas: inout Canvas) {
         let configuration = job.configuration
-        let interval = configuration.interval.map { "every \(Figures.duration($0))" } ?? "on request only"
+        let interval = configuration.interval.map { "every \(Figures.setting($0))" } ?? "on request only"
         let retention: SafeText =
             switch configuration.retention {
             case .none: "not kept after the end"
@@ -33,7 +33,7 @@ struct CheckpointsScreen {
             case .retainOnCancellation: "kept on cancel"
             }
         canvas.put(
-            " \(interval), timeout \(Figures.duration(configuration.timeout)), pause \(Figures.duration(configuration.minimumPause)), \(configuration.mode == .exactlyOnce ? "exactly once" : "at least once"), keeps \(configuration.retainedCheckpoints), \(retention)",
+            " \(interval), timeout \(Figures.setting(configuration.timeout)), pause \(Figures.setting(configuration.minimumPause)), \(configuration.mode == .exactlyOnce ? "exactly once" : "at least once"), keeps \(configuration.retainedCheckpoints), \(retention)",
             column: 0, row: row, role: .textDim)
     }
 }
@@ -73,7 +73,7 @@ struct CheckpointDetailScreen {
         canvas.line(
             [
                 Span(" TRIGGER   ", .header),
-                Span("\(Figures.clock(checkpoint.triggeredAt, offset: offset))\(ended)   took \(checkpoint.duration.map { Figures.duration($0) } ?? "-") of \(Figures.duration(checkpoint.timeoutAt - checkpoint.triggeredAt))\(checkpoint.requestedBy.map { "   by \($0)" } ?? "")"),
+                Span("\(Figures.clock(checkpoint.triggeredAt, offset: offset))\(ended)   took \(checkpoint.duration.map { Figures.duration($0) } ?? "-") of \(Figures.setting(checkpoint.timeoutAt - checkpoint.triggeredAt))\(checkpoint.requestedBy.map { "   by \($0)" } ?? "")"),
             ], row: 3)
         canvas.line([Span(" PATH      ", .header), Span(checkpoint.path.map { SafeText($0).suffix(columns: canvas.size.columns - 12, beginning: "...") } ?? "-")], row: 4)
         if let failure = checkpoint.failure {
@@ -84,12 +84,12 @@ struct CheckpointDetailScreen {
     }
 
     private func operators(_ checkpoint: CheckpointReport, _ canvas: inout Canvas) {
-        canvas.rule("by operator", row: 0)
+        canvas.rule("by operator, phases of the slowest subtask", row: 0)
         guard let operators = checkpoint.operators else {
             canvas.put(" asked the engine for the operators; no answer yet", column: 0, row: 1, role: .textDim)
             return
         }
-        canvas.put("   OPERATOR                   PAR  ACKED     SIZE    DELAY    ALIGN     SYNC    ASYNC  (slowest)", column: 0, row: 1, role: .header)
+        canvas.put("   OPERATOR          PAR  ACKED     SIZE    DELAY    ALIGN     SYNC    ASYNC", column: 0, row: 1, role: .header)
         let cursor = operators.firstIndex { $0.uid == model.cursors.operatorUID } ?? 0
         for (line, index) in listWindow(count: operators.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
             row(operators[index], row: line + 2, &canvas)
@@ -99,7 +99,7 @@ struct CheckpointDetailScreen {
 
     private func row(_ part: OperatorCheckpointReport, row: Int, _ canvas: inout Canvas) {
         let isDone = part.acknowledged == part.subtasks.count
-        var column = canvas.put("   \(SafeText(part.name).prefix(columns: 25, ending: "~").padded(26))", column: 0, row: row)
+        var column = canvas.put("   \(SafeText(part.name).prefix(columns: 16, ending: "~").padded(17))", column: 0, row: row)
         column += canvas.put("\(SafeText("\(part.parallelism)").padded(leading: 4))", column: column, row: row)
         column += canvas.put(
             SafeText("\(part.acknowledged)/\(part.subtasks.count)").padded(leading: 7), column: column, row: row,

@@ -125,7 +125,7 @@ struct Chrome {
         }
         let reason: SafeText
         if refusals.allSatisfy({ $0 != nil }), let first = refusals[2] ?? refusals[0] {
-            reason = "locked: \(first)"
+            reason = "locked: \(first.short)"
         } else if let context = key.flatMap({ model.live.context($0.context) }), context.description.class == .prod, !context.isUnlocked(at: model.now) {
             reason = "X C R locked: :unlock"
         } else {

@@ -153,7 +153,7 @@ enum Condition: Sendable, Equatable {
         case .budgetExhausted(let counted, let tolerable):
             return "CKPT \(counted)/\(tolerable) tolerated failures used: the next counted failure fails the job"
         case .checkpointLate(let id, let used, let timeout):
-            return "CKPT #\(id) has used \(Figures.duration(used)) of \(Figures.duration(timeout)) before it expires"
+            return "CKPT #\(id) has used \(Figures.duration(used)) of \(Figures.setting(timeout)) before it expires"
         case .nothingToGoBackTo(let age): return "CKPT none completed in \(Figures.age(age)): there is nothing to go back to"
         case .checkpointOld(let id, let age): return "CKPT the newest completed one, #\(id), is \(Figures.age(age)) old"
         case .budgetUsed(let counted, let tolerable): return "CKPT \(counted) of \(tolerable) tolerated failures in a row used"

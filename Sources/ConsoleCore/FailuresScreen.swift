@@ -33,10 +33,10 @@ struct FailuresScreen {
             switch job.restartStrategy {
             case .none: "no restart"
             case .fixedDelay(let attempts, let delay):
-                attempts >= Int(Int32.max) ? "restarts without limit after \(Figures.duration(delay))" : "at most \(attempts) restarts after \(Figures.duration(delay))"
+                attempts >= Int(Int32.max) ? "without limit, after \(Figures.setting(delay))" : "at most \(attempts), after \(Figures.setting(delay))"
             }
         canvas.put(
-            " attempt \(job.attempt)   restarts \(job.restarts)   \(strategy)   failed checkpoints \(job.counts.failed) of \(job.counts.total)", column: 0, row: row,
+            " attempt \(job.attempt)   restarts \(job.restarts)   \(strategy)   failed ckpts \(job.counts.failed) of \(job.counts.total)", column: 0, row: row,
             role: .textDim)
     }
 

@@ -39,6 +39,14 @@ enum Figures {
         return coarse(seconds: count / 1000)
     }
 
+    /// A span that was configured: "500ms", "3s", "60s", "10m".
+    static func setting(_ value: Milliseconds) -> SafeText {
+        let count = max(value.count, 0)
+        if count % 1000 != 0 { return duration(value) }
+        if count <= 120_000 { return SafeText("\(count / 1000)s") }
+        return count % 60_000 == 0 && count < 3_600_000 ? SafeText("\(count / 60_000)m") : duration(value)
+    }
+
     /// A phase of a checkpoint: "0.4ms", "28.3ms", "1.2s".
     static func duration(microseconds: Int64) -> SafeText {
         let count = max(microseconds, 0)

@@ -99,8 +99,8 @@ struct JobScreen {
         if let flying = job.inProgress.first {
             let timeout = flying.timeoutAt - flying.triggeredAt
             spans.append(Span("now #\(flying.id) \(flying.acknowledgedSubtasks)/\(flying.totalSubtasks) ", .checkpointRun))
-            spans.append(Span("\(Figures.duration(knownUntil - flying.triggeredAt))/\(Figures.duration(timeout))", .checkpointRun))
-        } else if let next = job.nextTriggerAt, next > knownUntil {
+            spans.append(Span("\(Figures.duration(knownUntil - flying.triggeredAt))/\(Figures.setting(timeout))", .checkpointRun))
+        } else if let next = job.nextTriggerAt, next > knownUntil, !isStale {
             spans.append(Span("next in \(Figures.seconds(next - knownUntil))", .textDim))
         }
         canvas.line(spans, row: row, column: 8)
@@ -163,11 +163,12 @@ struct JobScreen {
         if let audit = job.audit {
             let isClean = audit.duplicates == 0 && audit.lost == 0
             spans += [
-                Span("verified \(Figures.count(audit.verified))  "), Span("duplicates \(audit.duplicates)  lost \(audit.lost)", isClean ? .severityOK : .severityCrit),
-                Span("  replayed \(Figures.count(audit.replayed))\(audit.toReplay.map { "/\(Figures.count($0))" } ?? "")"), Span("  "),
+                Span("duplicates \(audit.duplicates)  lost \(audit.lost)", isClean ? .severityOK : .severityCrit),
+                Span("  replayed \(Figures.count(audit.replayed))\(audit.toReplay.map { "/\(Figures.count($0))" } ?? "")"),
+                Span("  verified \(Figures.count(audit.verified))  "),
             ]
         }
-        if let restored = job.restored { spans.append(Span("from #\(restored.checkpoint) \(Figures.age(time - restored.at)) ago", .textDim)) }
+        if let restored = job.restored { spans.append(Span("from #\(restored.checkpoint) \(Figures.age(time - restored.at))", .textDim)) }
         return spans
     }
 

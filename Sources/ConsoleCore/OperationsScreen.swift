@@ -14,7 +14,11 @@ struct OperationsScreen {
         canvas.inside(body) { inner in
             let filter = model.filters[.operations].map { "  /\($0)" } ?? ""
             inner.rule("6 operations\(filter)", row: 0, note: "sent > accepted > completed > observed > proven")
-            inner.put(" WHEN      OP    WHO          WHAT          JOB                 STAGE      RESULT", column: 0, row: 1, role: .header)
+            let isWide = inner.size.columns >= 100
+            inner.put(
+                isWide
+                    ? " WHEN      OP    WHO          WHAT          JOB                      STAGE     RESULT"
+                    : " WHEN      OP    WHAT          JOB             STAGE     RESULT", column: 0, row: 1, role: .header)
             if rows.isEmpty { inner.put(" none", column: 0, row: 2, role: .textDim) }
             for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: inner.size.rows - 2).enumerated() {
                 self.line(rows[index], row: line + 2, &inner)
@@ -27,12 +31,14 @@ struct OperationsScreen {
     /// One operation in one row; also for the overview.
     func line(_ operation: TrackedOperation, row: Int, _ canvas: inout Canvas) {
         let time = Figures.moment(operation.since, now: model.shownAt, offset: model.options.utcOffsetSeconds)
-        var spans: [Span] = [
-            Span(" \(time.padded(9)) ", .textDim), Span("\(operation.id.short)  "),
-            Span(SafeText(operation.request.by).prefix(columns: 12, ending: "~").padded(13)), Span(operation.verb.padded(14)),
-            Span(SafeText("\(operation.context)/\(operation.jobName)").prefix(columns: 19, ending: "~").padded(19)), Span(" "),
+        let isWide = canvas.size.columns >= 100
+        var spans: [Span] = [Span(" \(time.padded(9)) ", .textDim), Span("\(operation.id.short)  ")]
+        if isWide { spans.append(Span(SafeText(operation.request.by).prefix(columns: 12, ending: "~").padded(13))) }
+        let jobColumns = isWide ? 24 : 15
+        spans += [
+            Span(operation.verb.padded(14)), Span(SafeText("\(operation.context)/\(operation.jobName)").prefix(columns: jobColumns, ending: "~").padded(jobColumns + 1)),
+            Span(SafeText(operation.stage.rawValue).padded(10), operation.severity.role),
         ]
-        spans.append(Span(SafeText(operation.stage.rawValue).padded(11), operation.severity.role))
         let column = canvas.line(spans, row: row)
         var result = operation.result
         if let report = operation.report, !report.state.isTerminal, let acknowledged = report.acknowledgedSubtasks, let total = report.totalSubtasks {

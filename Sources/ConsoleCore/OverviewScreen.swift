@@ -44,13 +44,13 @@ struct OverviewScreen {
         init(columns: Int) {
             let spare = max(0, columns - 80)
             link = 15
-            job = 25
-            jobColumns = 16 + min(spare / 3, 14)
+            job = 24
+            jobColumns = 15 + min(spare / 3, 14)
             state = job + jobColumns + 1
             rateEnd = state + 12 + 7
             age = rateEnd + 2
             duration = age + 9
-            fail = duration + 7
+            fail = duration + 6
             condition = columns >= 110 ? fail + 8 : nil
         }
     }

@@ -59,10 +59,10 @@ struct PreflightCheck {
         }
         if let last = job.latestSavepoint, let took = last.duration {
             let isTight = took.count * 2 > job.configuration.timeout.count
-            let text: SafeText = "the last one took \(Figures.duration(took)), \(Figures.bytes(last.stateSize)); it expires after \(Figures.duration(job.configuration.timeout))"
+            let text: SafeText = "the last one took \(Figures.duration(took)), \(Figures.bytes(last.stateSize)); it expires after \(Figures.setting(job.configuration.timeout))"
             lines.append(isTight ? .warn(text) : .ok(text))
         } else {
-            lines.append(.ok("no earlier savepoint; it expires after \(Figures.duration(job.configuration.timeout))"))
+            lines.append(.ok("no earlier savepoint; it expires after \(Figures.setting(job.configuration.timeout))"))
         }
         return lines
     }
@@ -166,26 +166,24 @@ struct PreflightCheck {
         return "\(Figures.age(age)) of input, about \(Figures.count(rate * Double(max(age.count, 0)) / 1000)) records"
     }
 
-    /// What the action does, in words; lines of a sheet.
-    func effect(_ action: Action) -> [SafeText] {
+    /// What the action does, in words.
+    func effect(_ action: Action) -> SafeText {
         switch action {
-        case .savepoint: return ["writes all state to its own directory; the job goes on"]
-        case .checkpoint: return ["begins a checkpoint at once; it counts like a periodic one"]
-        case .stop(let drain):
-            return [
-                drain ? "drains: emits the end of input, then takes a savepoint and finishes" : "takes a savepoint and finishes, in one step",
-                drain ? "a drained job must not be resumed as if its input went on" : "the job can be restarted from the savepoint",
-            ]
-        case .cancel(.discard): return ["stops at once and deletes every checkpoint of the job; nothing is left to restart from"]
+        case .savepoint: return "writes all state to its own directory; the job goes on"
+        case .checkpoint: return "begins a checkpoint at once; it counts like a periodic one"
+        case .stop(drain: true):
+            return "emits the end of the input, takes a savepoint and finishes; do not resume a drained job as if its input went on"
+        case .stop: return "takes a savepoint and finishes, in one step; the job can be restarted from it"
+        case .cancel(.discard): return "stops at once and deletes every checkpoint of the job; nothing is left to restart from"
         case .cancel:
-            guard let newest = Condition.newestRestorable(job) else { return ["stops at once, no drain"] }
-            return ["stops at once, no drain. Input since #\(newest.id) (\(replay(since: newest)))", "is read again on restart"]
+            guard let newest = Condition.newestRestorable(job) else { return "stops at once, no drain" }
+            return "stops at once, no drain. What was read since #\(newest.id) (\(replay(since: newest))) is read again on restart"
         case .restart(let options, let chosen):
             guard let checkpoint = memory.list(with: job).first(where: { $0.id == chosen && $0.path == options.path }) else {
-                return ["launches a new job from this state; input after it is read again"]
+                return "launches a new job from this state; input after it is read again"
             }
-            return ["launches a new job from #\(checkpoint.id); \(replay(since: checkpoint))", "is read again"]
-        case .fault: return ["makes the job misbehave on purpose"]
+            return "launches a new job from #\(checkpoint.id); \(replay(since: checkpoint)) is read again"
+        case .fault: return "makes the job misbehave on purpose"
         }
     }
 }

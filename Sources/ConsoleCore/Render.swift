@@ -71,7 +71,7 @@ private func drawActions(_ model: ConsoleModel, _ canvas: inout Canvas) {
                 [
                     Span(" \(model.options.keyMap.label(command)) ", refusal == nil ? .hintKey : .hintLocked),
                     Span(command.summary.padded(34), refusal == nil ? .hintText : .hintLocked),
-                    Span(refusal.map { "locked: \($0)" } ?? "ready", refusal == nil ? .severityOK : .hintLocked),
+                    Span(refusal.map { "locked: \($0.text)" } ?? "ready", refusal == nil ? .severityOK : .hintLocked),
                 ], row: row)
         }
         inner.put(" any other key closes", column: 0, row: inner.size.rows - 1, role: .textDim)

@@ -11,11 +11,14 @@ struct RestartChooserView {
         title(&canvas)
         steps(row: 1, &canvas)
         let body = canvas.size.rows - 2 - 3
-        let listRows = max(5, body - 6 - 8)
+        // Before the launch the steps of the proof give their place to the list where rows are few.
+        let isVerifying = if case .verify = chooser.step { true } else { false }
+        let verifyRows = isVerifying || canvas.size.rows >= 30 ? 8 : 1
+        let listRows = max(5, body - 6 - verifyRows)
         let columns = canvas.size.columns
         canvas.inside(CellRect(column: 0, row: 2, columns: columns, rows: listRows)) { list(&$0) }
         canvas.inside(CellRect(column: 0, row: 2 + listRows, columns: columns, rows: 6)) { options(&$0) }
-        canvas.inside(CellRect(column: 0, row: 8 + listRows, columns: columns, rows: 8)) { verify(&$0) }
+        canvas.inside(CellRect(column: 0, row: 8 + listRows, columns: columns, rows: verifyRows)) { verify(&$0) }
         canvas.put(" \(chooser.answer)", column: 0, row: canvas.size.rows - 3, role: .severityWarn)
         hints(row: canvas.size.rows - 2, &canvas)
         Chrome(model).message(row: canvas.size.rows - 1, &canvas)
@@ -110,8 +113,8 @@ struct RestartChooserView {
         let claim = chooser.options.claim == .claim, allows = chooser.options.allowsUnmatchedState
         func choice(_ isOn: Bool) -> SafeText { isOn ? "(*)" : "( )" }
         let lines: [(RestartChooser.Option, SafeText, SafeText)] = [
-            (.claim, "claim mode", "\(choice(!claim)) no-claim  \(choice(claim)) claim     no-claim leaves the snapshot yours"),
-            (.unmatched, "unmatched state", "\(choice(!allows)) refuse    \(choice(allows)) allow     allow only if an operator was cut"),
+            (.claim, "claim mode", "\(choice(!claim)) no-claim  \(choice(claim)) claim    no-claim leaves it yours"),
+            (.unmatched, "unmatched state", "\(choice(!allows)) refuse    \(choice(allows)) allow    allow only if an operator was cut"),
         ]
         for (index, (option, name, text)) in lines.enumerated() { row(option, name, text, row: index + 1, &canvas) }
         let typed: SafeText = chooser.parallelism.text.isEmpty ? "\(job?.parallelism ?? 0) (as recorded)" : chooser.parallelism.safe
@@ -155,7 +158,7 @@ struct RestartChooserView {
     private func hints(row: Int, _ canvas: inout Canvas) {
         let hints: [(SafeText, SafeText)] =
             switch chooser.step {
-            case .choose: [("j k", "choose"), ("Enter", "options"), (":", "restore PATH"), ("r", "read again"), ("y", "copy path"), ("q", "back out")]
+            case .choose: [("j k", "choose"), ("Enter", "options"), (":", "restore PATH"), ("r", "read again"), ("y", "copy"), ("q", "out")]
             case .options: [("j k", "move"), ("Space", "change"), ("Enter", "confirm"), ("Esc", "back")]
             case .confirm: [("Esc", "back to the options")]
             case .verify: [("y", "copy evidence"), ("q", "leave it running"), ("C", "cancel on mismatch")]

@@ -47,7 +47,7 @@ struct SheetView {
         }
         row += 1
         label("effect")
-        for line in model.check(sheet.target.key)?.effect(sheet.action) ?? [] { body(line) }
+        if let check = model.check(sheet.target.key) { body(check.effect(sheet.action)) }
         if sheet.action.tier != .reversible {
             label("no undo")
             body(sheet.rule == .unlockedNameReasonWindow ? "what is sent cannot be taken back; 5 s to abort after arming" : "what is sent cannot be taken back")

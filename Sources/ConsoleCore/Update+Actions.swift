@@ -5,18 +5,18 @@ extension ConsoleModel {
     // MARK: May a key act?
 
     /// Why an action cannot even be opened; nil = it can. The same answer locks the key in the action row.
-    func refusal(_ command: Command, on key: JobKey?) -> SafeText? {
-        if isSmall { return "actions need a terminal of 80x24; this one is \(size.columns)x\(size.rows)" }
-        if frozen != nil { return "the screen is frozen: Space returns to live" }
-        guard let key, let context = live.context(key.context) else { return "there is no job here" }
-        if options.isReadOnly || context.description.isReadOnly { return "\(context.name) is read-only here" }
-        if context.capabilities.isViewer { return "this link to \(context.name) may only look" }
-        guard context.link.isUp else { return "there is no link to \(context.name)" }
-        guard let job = context.job(key.job) else { return "the job is not in the last report of \(context.name)" }
+    func refusal(_ command: Command, on key: JobKey?) -> Refusal? {
+        if isSmall { return .tooSmall(size) }
+        if frozen != nil { return .frozen }
+        guard let key, let context = live.context(key.context) else { return .noJob }
+        if options.isReadOnly || context.description.isReadOnly { return .readOnly(context: context.name) }
+        if context.capabilities.isViewer { return .viewer(context: context.name) }
+        guard context.link.isUp else { return .noLink(context: context.name) }
+        guard let job = context.job(key.job) else { return .notReported(context: context.name) }
         switch command {
-        case .checkpoint where !context.capabilities.canCheckpointNow: return "this engine cannot begin a checkpoint on request"
-        case .savepoint, .stop, .checkpoint: return job.state == .running ? nil : "\(job.name) is \(job.state.rawValue), not RUNNING"
-        case .cancel: return job.state.isTerminal ? "\(job.name) is \(job.state.rawValue) already" : nil
+        case .checkpoint where !context.capabilities.canCheckpointNow: return .cannotCheckpoint
+        case .savepoint, .stop, .checkpoint: return job.state == .running ? nil : .notRunning(job: job.name, job.state)
+        case .cancel: return job.state.isTerminal ? .ended(job: job.name, job.state) : nil
         default: return nil
         }
     }
@@ -28,7 +28,7 @@ extension ConsoleModel {
             return say("too many keys at once: nothing was done", .warn)
         }
         let key = focusedJob
-        if let reason = refusal(command, on: key) { return say(reason, .warn) }
+        if let refusal = refusal(command, on: key) { return say(refusal.text, .warn) }
         guard let key else { return }
         switch command {
         case .savepoint: begin(.savepoint(directory: nil), on: key, &effects)
@@ -138,7 +138,7 @@ extension ConsoleModel {
     }
 
     private mutating func act(_ command: Command, on key: JobKey, _ effects: inout [ConsoleEffect]) {
-        if let reason = refusal(command, on: key) { return say(reason, .warn) }
+        if let refusal = refusal(command, on: key) { return say(refusal.text, .warn) }
         begin(.savepoint(directory: nil), on: key, &effects)
     }
 

@@ -80,7 +80,7 @@ extension ConsoleModel {
     /// An action with arguments, under the same rules as its key.
     private mutating func act(_ command: Command, _ action: Action, _ effects: inout [ConsoleEffect]) {
         let key = focusedJob
-        if let reason = refusal(command, on: key) { return say(reason, .warn) }
+        if let refusal = refusal(command, on: key) { return say(refusal.text, .warn) }
         if let key { begin(action, on: key, &effects) }
     }
 
@@ -95,7 +95,7 @@ extension ConsoleModel {
             modals.removeLast()
             return openChooser(on: open.key, path: path, &effects)
         }
-        if let reason = refusal(.restart, on: focusedJob) { return say(reason, .warn) }
+        if let refusal = refusal(.restart, on: focusedJob) { return say(refusal.text, .warn) }
         if let key = focusedJob { openChooser(on: key, path: path, &effects) }
     }
 
@@ -103,7 +103,7 @@ extension ConsoleModel {
         guard !text.isEmpty else { return say("usage: fault TEXT, such as: fault slow 5s, fault fail 3, fault off", .warn) }
         guard let key = focusedJob, let context = live.context(key.context) else { return say("there is no job here", .warn) }
         guard context.capabilities.canFault else { return say("\(context.name) has no jobs that misbehave on request", .warn) }
-        if let reason = refusal(.cancel, on: key) { return say(reason, .warn) }
+        if let refusal = refusal(.cancel, on: key) { return say(refusal.text, .warn) }
         begin(.fault(text), on: key, &effects)
     }
 

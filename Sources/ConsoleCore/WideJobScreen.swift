@@ -13,7 +13,7 @@ struct WideJobScreen {
     static func fits(_ size: Size) -> Bool { size.columns >= 120 && size.rows >= 40 }
 
     /// Rows of the checkpoint list.
-    static func listRows(_ size: Size) -> Int { max(1, size.rows - 30) }
+    static func listRows(_ size: Size) -> Int { max(1, size.rows - 29) }
 
     func draw(_ canvas: inout Canvas) {
         let columns = canvas.size.columns, rows = canvas.size.rows
@@ -22,7 +22,7 @@ struct WideJobScreen {
         let listBottom = listTop + 1 + Self.listRows(canvas.size)
         Chrome(model).jobTitle(&canvas)
         base.condition(row: 1, &canvas)
-        let frame = CellRect(column: 0, row: 2, columns: columns, rows: rows - 2 - 4)
+        let frame = CellRect(column: 0, row: 2, columns: columns, rows: rows - 2 - Chrome.footerRows)
         canvas.box(frame)
         divider(row: 2, split: split, top: true, titles: ("vitals", "failure budget"), &canvas)
         panel(column: 1, row: 3, columns: split - 1, rows: 6, &canvas, vitals)
@@ -34,6 +34,8 @@ struct WideJobScreen {
         panel(column: 1, row: listTop, columns: columns - 2, rows: listBottom - listTop, &canvas) { inner in
             CheckpointTable(model, job: job, at: base.knownUntil).draw(&inner, title: "list", isStale: base.isStale)
         }
+        canvas.put(glyph: canvas.glyphs.line(.teeLeft), column: 0, row: listTop, role: .border)
+        canvas.put(glyph: canvas.glyphs.line(.teeRight), column: columns - 1, row: listTop, role: .border)
         joint(row: listBottom, detailTitle, split: split, ends: false, &canvas)
         canvas.put("[5 failures]", column: split + 2, row: listBottom, role: .header)
         panel(column: 1, row: listBottom + 1, columns: split - 1, rows: 6, &canvas, detail)
@@ -120,7 +122,7 @@ struct WideJobScreen {
         }
         line("source", budget.source == .exact ? "engine counter (exact)" : "estimated from the history", row: 1)
         line("reset by", "the next completed checkpoint", row: 2)
-        line("cumulative", "\(budget.cumulative) of \(job.counts.total) since submit (not what the limit counts)", row: 3)
+        line("cumulative", "\(budget.cumulative) of \(job.counts.total) since submit (never the limit's count)", row: 3)
         if let failed = job.latestFailed, let failure = failed.failure {
             line("last", "#\(failed.id) \(failure.reason.short)\(failure.operatorUID.map { " \($0)" } ?? ""), \(failure.counted ? "counted" : "not counted")", row: 4)
         } else {
@@ -128,7 +130,7 @@ struct WideJobScreen {
         }
         if let flying = job.inProgress.first {
             let timeout = flying.timeoutAt - flying.triggeredAt
-            line("in flight", "#\(flying.id) at \(Figures.duration(base.knownUntil - flying.triggeredAt)) of \(Figures.duration(timeout)), \(flying.acknowledgedSubtasks)/\(flying.totalSubtasks) acked", row: 5)
+            line("in flight", "#\(flying.id) at \(Figures.duration(base.knownUntil - flying.triggeredAt)) of \(Figures.setting(timeout)), \(flying.acknowledgedSubtasks)/\(flying.totalSubtasks) acked", row: 5)
         } else if let next = job.nextTriggerAt, next > base.knownUntil {
             line("next due", "in \(Figures.seconds(next - base.knownUntil))", row: 5)
         }
@@ -225,19 +227,23 @@ enum SubtaskTable {
         }
     }
 
+    /// Columns of a phase: narrow beside the names of operators.
+    private static func phaseColumns(withOperator: Bool) -> Int { withOperator ? 7 : 9 }
+
     static func header(row: Int, withOperator: Bool, _ canvas: inout Canvas) {
-        let start: SafeText = withOperator ? " OPERATOR       SUB" : "   SUB"
-        canvas.put("\(start)    DELAY    ALIGN     SYNC    ASYNC     SIZE  STATE", column: 0, row: row, role: .header)
+        var text: SafeText = withOperator ? " OPERATOR     SUB" : "   SUB"
+        for name in ["DELAY", "ALIGN", "SYNC", "ASYNC"] as [SafeText] { text = text + name.padded(leading: phaseColumns(withOperator: withOperator)) }
+        canvas.put(text + "     SIZE  STATE", column: 0, row: row, role: .header)
     }
 
     static func row(_ subtask: SubtaskCheckpointReport, operator name: SafeText?, row: Int, _ canvas: inout Canvas) {
-        let start = name.map { " \($0.prefix(columns: 14, ending: "~").padded(14)) \(SafeText("\(subtask.index)").padded(leading: 3))" } ?? "   \(SafeText("\(subtask.index)").padded(leading: 3))"
+        let index = SafeText("\(subtask.index)").padded(leading: 3)
         let isDone = subtask.acknowledgedAt != nil
-        var column = canvas.put(SafeText(start.description), column: 0, row: row)
+        var column = canvas.put(name.map { " \($0.prefix(columns: 12, ending: "~").padded(12)) \(index)" } ?? "   \(index)", column: 0, row: row)
         for phase in PhaseSpan.all(subtask) {
             let isKnown = isDone || phase.microseconds > 0
             let text = isKnown ? Figures.duration(microseconds: phase.microseconds) : "-"
-            column += canvas.put(text.padded(leading: 9), column: column, row: row, role: phase.role)
+            column += canvas.put(text.padded(leading: phaseColumns(withOperator: name != nil)), column: column, row: row, role: phase.role)
         }
         column += canvas.put(Figures.bytes(subtask.stateSize).padded(leading: 9), column: column, row: row)
         canvas.put(isDone ? "ok" : "late", column: column + 2, row: row, role: isDone ? .checkpointOK : .checkpointFailed)
@@ -248,14 +254,14 @@ enum SubtaskTable {
         let late = rows.filter { $0.subtask.acknowledgedAt == nil }
         let group = late.count > 1 ? late : Array(rows.prefix(3))
         guard let first = group.first, group.count > 1 else { return "" }
-        let what: SafeText = late.count > 1 ? "all \(late.count) late subtasks" : "the slowest subtasks"
+        let what: SafeText = late.count > 1 ? "all \(late.count) late" : "slowest"
         var facts: [String] = []
-        if group.allSatisfy({ $0.name == first.name }) { facts.append("are of \(first.name)") }
+        if group.allSatisfy({ $0.name == first.name }) { facts.append("in \(first.name)") }
         var byPhase: [Int64] = [0, 0, 0, 0]
         for row in group { for (index, phase) in PhaseSpan.all(row.subtask).enumerated() { byPhase[index] += phase.microseconds >> 4 } }
         let total = byPhase.reduce(0, +)
-        let names = ["the start delay", "alignment", "the synchronous part", "the asynchronous part"]
-        if let most = byPhase.indices.max(by: { byPhase[$0] < byPhase[$1] }), total > 0, byPhase[most] * 2 > total { facts.append("spend most of their time in \(names[most])") }
-        return facts.isEmpty ? "common factor: none" : "common factor: \(what) \(facts.joined(separator: " and "))"
+        let names = ["start delay", "alignment", "sync part", "async part"]
+        if let most = byPhase.indices.max(by: { byPhase[$0] < byPhase[$1] }), total > 0, byPhase[most] * 2 > total { facts.append("mostly \(names[most])") }
+        return facts.isEmpty ? "common factor: none" : "common factor: \(what) \(facts.joined(separator: ", "))"
     }
 }

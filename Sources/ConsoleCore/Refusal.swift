@@ -1,0 +1,47 @@
+import CellGrid
+import StreamModel
+
+/// Why a key that acts cannot act now.
+enum Refusal: Sendable, Equatable {
+    case tooSmall(Size)
+    case frozen
+    case noJob
+    case readOnly(context: String)
+    case viewer(context: String)
+    case noLink(context: String)
+    case notReported(context: String)
+    case cannotCheckpoint
+    case notRunning(job: String, JobState)
+    case ended(job: String, JobState)
+
+    /// For the message row.
+    var text: SafeText {
+        switch self {
+        case .tooSmall(let size): "actions need a terminal of 80x24; this one is \(size.columns)x\(size.rows)"
+        case .frozen: "the screen is frozen: Space returns to live"
+        case .noJob: "there is no job here"
+        case .readOnly(let context): "\(context) is read-only here"
+        case .viewer(let context): "this link to \(context) may only look"
+        case .noLink(let context): "there is no link to \(context)"
+        case .notReported(let context): "the job is not in the last report of \(context)"
+        case .cannotCheckpoint: "this engine cannot begin a checkpoint on request"
+        case .notRunning(let job, let state): "\(job) is \(state.rawValue), not RUNNING"
+        case .ended(let job, let state): "\(job) is \(state.rawValue) already"
+        }
+    }
+
+    /// For the action row.
+    var short: SafeText {
+        switch self {
+        case .tooSmall: "too small"
+        case .frozen: "frozen"
+        case .noJob: "no job"
+        case .readOnly: "read-only"
+        case .viewer: "viewer"
+        case .noLink: "no link"
+        case .notReported: "job unknown"
+        case .cannotCheckpoint: "not here"
+        case .notRunning(_, let state), .ended(_, let state): SafeText(state.rawValue)
+        }
+    }
+}
