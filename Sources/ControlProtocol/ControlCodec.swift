@@ -37,6 +37,7 @@ public enum ServerMessage: Sendable, Equatable {
 /// A frame that is no message of this protocol, with the place in it.
 public struct ControlCodecError: Error, Sendable, Equatable, CustomStringConvertible {
     public var problem: String
+    public init(problem: String) { self.problem = problem }
     public var description: String { problem }
 }
 
@@ -87,6 +88,11 @@ public enum ControlCodec {
 
     /// Any value of the protocol as one line of JSON without the newline: what `--json` prints.
     public static func json(_ value: some Encodable) throws(ControlCodecError) -> String { String(decoding: try text(value), as: UTF8.self) }
+
+    /// Reads a value that `json` wrote: the engine's own records.
+    public static func decode<Value: Decodable>(_ type: Value.Type, from json: some Sequence<UInt8>) throws(ControlCodecError) -> Value {
+        do { return try decoder().decode(type, from: Data(json)) } catch { throw ControlCodecError(problem: describe(error)) }
+    }
 
     private static func line(_ value: some Encodable) throws(ControlCodecError) -> [UInt8] {
         var bytes = Array(try text(value))

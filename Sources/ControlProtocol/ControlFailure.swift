@@ -170,19 +170,6 @@ extension ControlFailure {
     public static func `internal`(_ problem: String) -> Self { Self(kind: .internal, message: problem) }
 }
 
-/// Outside text as it may stand in a message: shortened, without control characters.
-func printable(_ text: String) -> String {
-    let isPlain: (Unicode.Scalar) -> Bool = { scalar in
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
-        default: true
-        }
-    }
-    var shown = String.UnicodeScalarView()
-    for scalar in text.unicodeScalars.prefix(200) { shown.append(isPlain(scalar) ? scalar : "\u{FFFD}") }
-    return String(shown) + (text.unicodeScalars.count > 200 ? "..." : "")
-}
-
 extension ControlFailure: Codable {
     private enum Key: String, CodingKey { case code, message, data }
     private enum DataKey: String, CodingKey { case kind, verb, field, candidates }

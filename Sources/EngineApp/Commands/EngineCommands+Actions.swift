@@ -1,0 +1,138 @@
+internal import ControlProtocol
+public import StreamModel
+
+/// The commands that act on a job.
+extension EngineCommands {
+    public static func savepoint(_ options: CommandOptions, _ action: ActionOptions, directory: String?) -> Int32 {
+        act(options, action, .savepoint(directory: directory.map(StandardPaths.absolute)))
+    }
+
+    public static func checkpoint(_ options: CommandOptions, _ action: ActionOptions) -> Int32 { act(options, action, .checkpoint) }
+
+    public static func stop(_ options: CommandOptions, _ action: ActionOptions, drain: Bool, directory: String?) -> Int32 {
+        act(options, action, .stop(drain: drain, directory: directory.map(StandardPaths.absolute)))
+    }
+
+    public static func cancel(_ options: CommandOptions, _ action: ActionOptions, retention: CancelRetention) -> Int32 {
+        act(options, action, .cancel(retention))
+    }
+
+    public static func fault(_ options: CommandOptions, _ action: ActionOptions, spec: String) -> Int32 { act(options, action, .fault(spec)) }
+
+    /// Looks at the job first, and acts on that job in that state only: a name cannot come to mean another job in between.
+    private static func act(_ options: CommandOptions, _ action: ActionOptions, _ kind: OperationRequest.Kind) -> Int32 {
+        run(options) { (link) throws(CommandFailure) in
+            let operation = try link.operate(try command(action, kind, on: link))
+            return try conclude(operation, options, action, link)
+        }
+    }
+
+    private static func command(_ action: ActionOptions, _ kind: OperationRequest.Kind, on link: EngineLink) throws(CommandFailure) -> JobCommand {
+        // A repetition must be the same request to the letter, whatever the job has become.
+        if let id = action.operation {
+            return JobCommand(operation: id, job: JobReference(action.job), action: kind, reason: action.reason, by: CommandIdentity.operatorName)
+        }
+        let job = try link.job(JobReference(action.job))
+        return JobCommand(
+            operation: OperationID(random: .random(in: .min ... .max)), job: JobReference(job.id), action: kind, expectedState: job.state,
+            reason: action.reason, by: CommandIdentity.operatorName)
+    }
+
+    private static func conclude(
+        _ accepted: OperationReport, _ options: CommandOptions, _ action: ActionOptions, _ link: EngineLink
+    ) throws(CommandFailure) -> ExitStatus {
+        guard action.waits, !accepted.state.isTerminal else {
+            try show(accepted, options)
+            return status(of: accepted, hasEnded: accepted.state.isTerminal)
+        }
+        options.output.say("operation \(accepted.request.id) accepted")
+        var last = ""
+        let ended = try link.wait(for: accepted.request.id, limit: action.limit) { operation in
+            guard let checkpoint = operation.checkpoint, let acknowledged = operation.acknowledgedSubtasks, let total = operation.totalSubtasks else { return }
+            let line = "checkpoint \(checkpoint): \(acknowledged)/\(total) acknowledged"
+            if line != last { options.output.say(line) }
+            last = line
+        }
+        guard let ended else {
+            options.output.say("operation \(accepted.request.id) still runs after \(Figures.duration(action.limit)): 'weir operations' shows it")
+            return .unproven
+        }
+        try show(ended, options)
+        return status(of: ended, hasEnded: true)
+    }
+
+    private static func status(of operation: OperationReport, hasEnded: Bool) -> ExitStatus {
+        switch operation.state {
+        case .completed: .ok
+        case .failed: .failed
+        case .unknown: .unproven
+        case .accepted, .running: hasEnded ? .unproven : .ok
+        }
+    }
+
+    private static func show(_ operation: OperationReport, _ options: CommandOptions) throws(CommandFailure) {
+        if options.printsJSON { return try print(operation, options) }
+        let line = "\(operation.request.id)  \(verb(of: operation.request.kind)) of \(printable(operation.jobName)): \(operation.state.rawValue)"
+        let result = result(of: operation)
+        options.output.data(result == "-" ? line : line + ", " + printable(result, limit: 4096))
+    }
+
+    /// - Parameter settings: NAME=VALUE, as the program takes them.
+    public static func submit(
+        _ options: CommandOptions, program: String, settings: [String], name: String?, parallelism: Int?, from: String?, reason: String,
+        operation: OperationID?
+    ) -> Int32 {
+        run(options) { (link) throws(CommandFailure) in
+            let run = RunOptions(
+                program: program, input: [], output: nil, rate: nil, interval: nil, settings: settings, parallelism: parallelism, from: from,
+                stateDirectory: nil, socketPath: nil)
+            var request = SubmitRequest(
+                operation: operation ?? OperationID(random: .random(in: .min ... .max)), program: program, arguments: run.arguments,
+                parallelism: parallelism, name: name, reason: reason, by: CommandIdentity.operatorName)
+            request.from = run.from.map { RestartOptions(path: $0) }
+            let job = try link.submit(request)
+            if options.printsJSON { try print(job, options) } else { options.output.data("\(job.id)  \(printable(job.name)): \(job.state.rawValue)") }
+            return .ok
+        }
+    }
+
+    // MARK: Restart
+
+    /// - Parameter from: number of a checkpoint of the job, or a path; nil = its newest.
+    public static func restart(
+        _ options: CommandOptions, _ action: ActionOptions, from: String?, claims: Bool, allowsUnmatched: Bool, parallelism: Int?, cancelsFirst: Bool
+    ) -> Int32 {
+        run(options) { (link) throws(CommandFailure) in
+            var restart = RestartOptions(path: try from.map { (text) throws(CommandFailure) in try path(of: text, job: action.job, on: link) })
+            restart.claim = claims ? .claim : .noClaim
+            restart.allowsUnmatchedState = allowsUnmatched
+            restart.parallelism = parallelism
+            restart.cancelsFirst = cancelsFirst
+            let operation = try link.operate(try command(action, .restart(restart), on: link))
+            guard action.waits, operation.state != .failed else {
+                try show(operation, options)
+                return status(of: operation, hasEnded: operation.state.isTerminal)
+            }
+            options.output.say("operation \(operation.request.id) accepted: restart from \(operation.path ?? "?")")
+            var watch = ProofWatch(
+                chosenID: operation.checkpoint, chosenPath: operation.path ?? restart.path ?? "", say: { options.output.say($0) })
+            _ = try watch.follow(operation.request.id, on: link, limit: action.limit)
+            if options.printsJSON {
+                try print(ProofRecord(watch.proof, operation: try link.operation(operation.request.id)), options)
+            } else {
+                for line in watch.summary { options.output.data(line) }
+            }
+            return watch.status
+        }
+    }
+
+    private static func path(of text: String, job: String, on link: EngineLink) throws(CommandFailure) -> String {
+        guard let number = UInt64(text) else { return StandardPaths.absolute(text) }
+        let row = try link.checkpoint(JobReference(job), CheckpointID(number))
+        guard row.isRestorable, let path = row.path else {
+            let why = row.discarded ? "its files were deleted" : "it is \(row.status.rawValue)"
+            throw CommandFailure(.refused, "checkpoint \(number) cannot be restored: \(why); 'weir checkpoints \(printable(job))' lists the others")
+        }
+        return path
+    }
+}

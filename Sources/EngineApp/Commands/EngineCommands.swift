@@ -1,0 +1,196 @@
+internal import ControlProtocol
+internal import ControlSocket
+public import StreamModel
+
+/// What all commands that talk to an engine are told.
+public struct CommandOptions: Sendable {
+    public var socketPath: String
+    /// Print the records as JSON, one line.
+    public var printsJSON: Bool
+    public var output: Output
+
+    public init(socketPath: String? = nil, printsJSON: Bool = false, output: Output = .standard) {
+        self.socketPath = socketPath ?? SocketPath.standard()
+        self.printsJSON = printsJSON
+        self.output = output
+    }
+}
+
+/// What the commands that act are told besides.
+public struct ActionOptions: Sendable {
+    public var job: String
+    public var reason: String
+    /// nil = a random one. The same id again is the same operation.
+    public var operation: OperationID?
+    /// Wait until the operation has ended.
+    public var waits: Bool
+    public var limit: Milliseconds
+
+    public init(job: String, reason: String = "", operation: OperationID? = nil, waits: Bool = false, limit: Milliseconds = .minutes(10)) {
+        self.job = job
+        self.reason = reason
+        self.operation = operation
+        self.waits = waits
+        self.limit = limit
+    }
+}
+
+/// The commands that talk to an engine over its control socket. Each returns the exit status.
+public enum EngineCommands {
+    static let clientName = "weir " + WeirVersion.current
+
+    /// Connects, runs a command and says why it failed.
+    static func run(_ options: CommandOptions, _ body: (EngineLink) throws(CommandFailure) -> ExitStatus) -> Int32 {
+        do throws(CommandFailure) {
+            let link = try EngineLink(path: options.socketPath, name: clientName)
+            defer { link.client.close() }
+            return try body(link).rawValue
+        } catch {
+            if let message = error.message { options.output.say(message) }
+            return error.status.rawValue
+        }
+    }
+
+    static func print(_ value: some Encodable, _ options: CommandOptions) throws(CommandFailure) {
+        do throws(ControlCodecError) { options.output.data(try ControlCodec.json(value)) } catch {
+            throw CommandFailure(.failed, error.problem)
+        }
+    }
+
+    // MARK: Looking
+
+    public static func status(_ options: CommandOptions) -> Int32 {
+        run(options) { (link) throws(CommandFailure) in
+            let engine = link.client.hello.engine
+            let report = EngineReport(engine: engine, at: .now(), jobs: try link.jobs(), operations: try link.operations(limit: 20))
+            if options.printsJSON {
+                try print(report, options)
+                return .ok
+            }
+            let live = report.jobs.filter { !$0.state.isTerminal }
+            options.output.data(
+                "engine '\(printable(engine.name))' \(printable(engine.version)), pid \(engine.processID), up "
+                    + "\(Figures.duration(report.at - engine.startedAt)), \(live.count) jobs, state in \(printable(engine.stateDirectory))")
+            for job in live {
+                options.output.data(statusLine(job, at: report.at))
+            }
+            return .ok
+        }
+    }
+
+    private static func statusLine(_ job: JobReport, at now: WallTime) -> String {
+        let checkpoint = job.latestCompleted.map { "checkpoint \($0.id) \(Figures.duration(now - ($0.endedAt ?? $0.triggeredAt))) ago" } ?? "no checkpoint yet"
+        return "\(job.id.short)  \(printable(job.name))  \(job.state.rawValue) for \(Figures.duration(now - job.stateSince)), "
+            + "\(Figures.fixed(job.throughput.recordsReadPerSecond, decimals: 0)) records/s, \(checkpoint), failures \(Figures.budget(job.budget))"
+    }
+
+    public static func jobs(_ options: CommandOptions) -> Int32 {
+        run(options) { (link) throws(CommandFailure) in
+            let jobs = try link.jobs()
+            if options.printsJSON {
+                try print(jobs, options)
+                return .ok
+            }
+            var table = TextTable(
+                ["JOB", "NAME", "STATE", "TASKS", "RECORDS/S", "CHECKPOINTS", "FAILED", "BUDGET"], numeric: [3, 4, 5, 6, 7])
+            for job in jobs {
+                table.add([
+                    job.id.short, job.name, job.state.rawValue, "\(job.runningSubtasks)/\(job.totalSubtasks)",
+                    Figures.fixed(job.throughput.recordsReadPerSecond, decimals: 0), "\(job.counts.completed)", "\(job.counts.failed)",
+                    Figures.budget(job.budget),
+                ])
+            }
+            for line in table.lines { options.output.data(line) }
+            return .ok
+        }
+    }
+
+    public static func checkpoints(_ options: CommandOptions, job: String, limit: Int?) -> Int32 {
+        run(options) { (link) throws(CommandFailure) in
+            let rows = try link.checkpoints(JobReference(job), limit: limit)
+            if options.printsJSON {
+                try print(rows, options)
+                return .ok
+            }
+            var table = TextTable(["ID", "KIND", "STATUS", "DURATION", "SIZE", "ACKED", "PATH"], numeric: [0, 3, 4, 5])
+            for row in rows {
+                table.add([
+                    "\(row.id)", row.kind.rawValue, row.discarded ? "DISCARDED" : row.status.rawValue, row.duration.map(Figures.duration) ?? "-",
+                    Figures.bytes(row.stateSize), "\(row.acknowledgedSubtasks)/\(row.totalSubtasks)",
+                    row.failure.map { "\($0.reason.rawValue): \($0.message)" } ?? row.path ?? "-",
+                ])
+            }
+            for line in table.lines { options.output.data(line) }
+            return .ok
+        }
+    }
+
+    public static func operations(_ options: CommandOptions, limit: Int?) -> Int32 {
+        run(options) { (link) throws(CommandFailure) in
+            let operations = try link.operations(limit: limit)
+            if options.printsJSON {
+                try print(operations, options)
+                return .ok
+            }
+            var table = TextTable(["OPERATION", "VERB", "JOB", "STATE", "BY", "RESULT"])
+            for operation in operations {
+                table.add([
+                    operation.request.id.description, verb(of: operation.request.kind), operation.jobName, operation.state.rawValue,
+                    operation.request.by, result(of: operation),
+                ])
+            }
+            for line in table.lines { options.output.data(line) }
+            return .ok
+        }
+    }
+
+    static func verb(of kind: OperationRequest.Kind) -> String {
+        JobCommand(operation: OperationID(random: 0), job: JobReference(""), action: kind).verb.rawValue
+    }
+
+    static func result(of operation: OperationReport) -> String {
+        if let error = operation.error { return error }
+        if let job = operation.newJob { return "job \(job.short) from \(operation.path ?? "?")" }
+        return operation.path ?? operation.checkpoint.map { "checkpoint \($0)" } ?? "-"
+    }
+
+    public static func audit(_ options: CommandOptions, limit: Int?) -> Int32 {
+        run(options) { (link) throws(CommandFailure) in
+            guard case .audit(let entries) = try link.call(.audit(limit: limit)) else { throw CommandFailure(.noLink, "no audit") }
+            if options.printsJSON {
+                try print(entries, options)
+                return .ok
+            }
+            var table = TextTable(["OPERATION", "VERB", "JOB", "BY", "UID", "STATE", "REASON", "OUTCOME"], numeric: [4])
+            for entry in entries {
+                table.add([
+                    entry.operation.description, entry.verb.rawValue, entry.jobName, entry.by, "\(entry.userID)", entry.state.rawValue, entry.reason,
+                    entry.outcome ?? "-",
+                ])
+            }
+            for line in table.lines { options.output.data(line) }
+            return .ok
+        }
+    }
+
+    public static func inspect(_ options: CommandOptions, path: String) -> Int32 {
+        let inspection = LocalInspection.inspect(StandardPaths.absolute(path))
+        do throws(CommandFailure) {
+            if options.printsJSON { try print(inspection, options) } else { describe(inspection, options.output) }
+        } catch {
+            if let message = error.message { options.output.say(message) }
+            return error.status.rawValue
+        }
+        return inspection.verdict == .ok ? ExitStatus.ok.rawValue : ExitStatus.failed.rawValue
+    }
+
+    private static func describe(_ inspection: SnapshotInspection, _ output: Output) {
+        output.data("\(printable(inspection.path, limit: 4096)): \(inspection.verdict.rawValue)")
+        if let problem = inspection.problem { output.data("  problem      \(printable(problem, limit: 1000))") }
+        if let id = inspection.checkpoint { output.data("  \((inspection.kind?.rawValue ?? "checkpoint")) \(id)") }
+        if let job = inspection.job { output.data("  job          \(job) '\(printable(inspection.jobName ?? ""))'") }
+        if let size = inspection.stateSize { output.data("  state        \(Figures.bytes(size))") }
+        if let maximum = inspection.maxParallelism { output.data("  parallelism  at most \(maximum)") }
+        if !inspection.operators.isEmpty { output.data("  operators    \(printable(inspection.operators.joined(separator: ", "), limit: 1000))") }
+    }
+}

@@ -1,0 +1,98 @@
+internal import ControlProtocol
+internal import StreamModel
+
+/// Watches a restart until it is proven or known to have failed, and says each step when it is seen. The verdict is `RestartProof`'s.
+struct ProofWatch {
+    private(set) var proof: RestartProof
+    private var told: [RestartProof.Step: RestartProof.StepState] = [:]
+    private let say: (String) -> Void
+
+    init(chosenID: CheckpointID?, chosenPath: String, say: @escaping (String) -> Void) {
+        proof = RestartProof(chosenID: chosenID, chosenPath: chosenPath)
+        self.say = say
+    }
+
+    /// - Parameter isEnough: what to wait for beyond a settled proof.
+    mutating func follow(
+        _ operation: OperationID, on link: EngineLink, limit: Milliseconds, isEnough: (JobReport) -> Bool = { _ in true }
+    ) throws(CommandFailure) -> JobReport? {
+        try link.subscribe()
+        var last: JobReport?
+        let watched: JobReport?? = try link.watch(for: limit) { report -> JobReport?? in
+            if let found = report.operations.first(where: { $0.request.id == operation }) { proof.observe(found) }
+            if let job = report.jobs.first(where: { $0.id == proof.newJob }) {
+                proof.observe(job, at: report.at)
+                last = job
+            }
+            tell()
+            guard proof.isSettled else { return nil }
+            guard proof.verdict == .resumedDurable, let last else { return .some(last) }
+            // Outputs are seen only once records have come through.
+            let isCounted = last.audit == nil || proof[.outputs].state == .done
+            return isCounted && isEnough(last) ? .some(last) : nil
+        }
+        return watched ?? last
+    }
+
+    private mutating func tell() {
+        for step in RestartProof.Step.allCases {
+            let line = proof[step]
+            guard line.state != .waiting, told[step] != line.state else { continue }
+            told[step] = line.state
+            say(Self.text(line))
+        }
+    }
+
+    /// The verdict, then one line a step.
+    var summary: [String] { ["VERDICT \(proof.verdict.rawValue)"] + proof.lines.map(Self.text) }
+
+    private static func text(_ line: RestartProof.Line) -> String {
+        let mark =
+            switch line.state {
+            case .done: "ok"
+            case .failed: "FAILED"
+            case .unproven: "unproven"
+            case .waiting: "waiting"
+            }
+        let name =
+            switch line.step {
+            case .launched: "launched"
+            case .restored: "restored"
+            case .tasks: "tasks"
+            case .firstCheckpoint: "first checkpoint"
+            case .progress: "progress"
+            case .outputs: "outputs"
+            }
+        return "[\(mark)] \(line.step.rawValue) \(name): \(line.evidence)"
+    }
+
+    var status: ExitStatus {
+        switch proof.verdict {
+        case .resumedDurable: proof[.outputs].state == .failed ? .failed : .ok
+        case .mismatch, .failed: .failed
+        case .waiting, .launched, .resumed: .unproven
+        }
+    }
+}
+
+/// A proof as `--json` prints it.
+struct ProofRecord: Encodable {
+    struct Step: Encodable {
+        var step: Int
+        var state: RestartProof.StepState
+        var evidence: String
+    }
+    var verdict: RestartProof.Verdict
+    var chosenPath: String
+    var newJob: JobID?
+    var steps: [Step]
+    var operation: OperationReport
+
+    init(_ proof: RestartProof, operation: OperationReport) {
+        verdict = proof.verdict
+        chosenPath = proof.chosenPath
+        newJob = proof.newJob
+        steps = proof.lines.map { Step(step: $0.step.rawValue, state: $0.state, evidence: $0.evidence) }
+        self.operation = operation
+    }
+}

@@ -1,0 +1,120 @@
+internal import ControlSocket
+internal import Glibc
+internal import StreamModel
+
+/// An engine as a child process: started with a private directory, ended and waited for, and its directory removed. It ends by itself
+/// when this process dies, since it holds the other end of its standard input.
+struct ChildEngine {
+    let directory: String
+    let processID: Int32
+    private let inputDescriptor: Int32
+
+    var socketPath: String { directory + "/engine.sock" }
+    var logPath: String { directory + "/engine.log" }
+
+    /// Starts this same executable with the arguments that `arguments` makes from socket and state directory.
+    static func start(
+        executable: String, arguments: (_ socket: String, _ state: String) -> [String]
+    ) throws(CommandFailure) -> ChildEngine {
+        let directory = try makePrivateDirectory()
+        do throws(CommandFailure) {
+            return try spawn(executable, in: directory, arguments(directory + "/engine.sock", directory + "/state"))
+        } catch {
+            removeTree(directory)
+            throw error
+        }
+    }
+
+    private static func makePrivateDirectory() throws(CommandFailure) -> String {
+        // A socket path has 107 bytes: a very long TMPDIR is passed over.
+        let wanted = SocketPath.environmentVariable("TMPDIR").flatMap { $0.hasPrefix("/") && $0.utf8.count < 60 ? $0 : nil } ?? "/tmp"
+        var template = Array((wanted + "/weir-demo-XXXXXX").utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw CommandFailure(.failed, "cannot make a directory in \(wanted): \(String(cString: strerror(errno)))")
+        }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    private static func spawn(_ executable: String, in directory: String, _ arguments: [String]) throws(CommandFailure) -> ChildEngine {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else { throw CommandFailure(.failed, "cannot make a pipe: \(String(cString: strerror(errno)))") }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        defer { close(ends[0]) }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO)
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, directory + "/engine.log", O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // A group of its own: Ctrl-C in the terminal is for the console. No signal is blocked or ignored.
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        var none = sigset_t(), all = sigset_t()
+        sigemptyset(&none)
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        var processID: pid_t = 0
+        let words = ([executable] + arguments).map { strdup($0) } + [nil]
+        defer { for word in words { free(word) } }
+        let result = posix_spawn(&processID, executable, &actions, &attributes, words, environ)
+        guard result == 0 else {
+            close(ends[1])
+            throw CommandFailure(.failed, "cannot start \(executable): \(String(cString: strerror(result)))")
+        }
+        return ChildEngine(directory: directory, processID: processID, inputDescriptor: ends[1])
+    }
+
+    /// Waits until the engine answers.
+    func connect(name: String) throws(CommandFailure) -> EngineLink {
+        let end = EngineInstant.now() + .seconds(10)
+        while true {
+            do throws(CommandFailure) { return try EngineLink(path: socketPath, name: name) } catch {
+                var status: Int32 = 0
+                if waitpid(processID, &status, WNOHANG) == processID {
+                    throw CommandFailure(.failed, "the engine ended at once; its last words: \(lastWords)")
+                }
+                guard EngineInstant.now() < end else { throw error }
+            }
+            pause(milliseconds: 5)
+        }
+    }
+
+    private var lastWords: String {
+        guard let file = fopen(logPath, "r") else { return "none" }
+        defer { fclose(file) }
+        var last = "none"
+        var line = [CChar](repeating: 0, count: 4096)
+        while fgets(&line, Int32(line.count), file) != nil {
+            last = String(decoding: line.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+        return last
+    }
+
+    /// Ends the engine, by force if it does not end by itself, and removes its directory.
+    func end() {
+        let end = EngineInstant.now() + .seconds(20)
+        var status: Int32 = 0
+        // A process that was waited for already is not ours to signal any more.
+        if waitpid(processID, &status, WNOHANG) == 0 { kill(processID, SIGTERM) }
+        close(inputDescriptor)
+        while waitpid(processID, &status, WNOHANG) == 0 {
+            if EngineInstant.now() >= end {
+                kill(processID, SIGKILL)
+                waitpid(processID, &status, 0)
+                break
+            }
+            pause(milliseconds: 10)
+        }
+        removeTree(directory)
+    }
+}
+
+/// The path of this process's executable.
+func executablePath() -> String? {
+    guard let path = realpath("/proc/self/exe", nil) else { return nil }
+    defer { free(path) }
+    return String(cString: path)
+}

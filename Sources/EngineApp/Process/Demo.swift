@@ -1,0 +1,134 @@
+internal import ControlProtocol
+internal import ControlSocket
+internal import Glibc
+public import StreamModel
+
+/// `weir demo`: a private engine with two jobs, and the console on it; without a terminal the restore loop, unattended.
+public enum Demo {
+    /// - Parameter console: opens the console on the socket path, and returns its exit status when the operator leaves.
+    public static func run(
+        isAttended: Bool, limit: Milliseconds = .minutes(3), output: Output = .standard, console: (_ socketPath: String) -> Int32
+    ) -> Int32 {
+        // The console has handlers of its own for these; without one they must not leave the engine's directory behind.
+        let signals = isAttended ? nil : EndSignals()
+        do throws(CommandFailure) {
+            guard let executable = executablePath() else { throw CommandFailure(.failed, "cannot find this program's own file: is /proc mounted?") }
+            let child = try ChildEngine.start(executable: executable) { socket, state in
+                ["engine", "--name", "demo", "--socket", socket, "--state", state, "--end-with-input"]
+            }
+            defer { child.end() }
+            let link = try child.connect(name: "weir demo")
+            let orders = try submit("orders", to: link)
+            _ = try submit("shaky", to: link)
+            guard let signals else {
+                link.client.close()
+                return console(child.socketPath)
+            }
+            var loop = RestoreLoop(link: link, job: orders, signals: signals, limit: limit, output: output)
+            return try loop.run().rawValue
+        } catch {
+            if let message = error.message { output.say(message) }
+            return error.status.rawValue
+        }
+    }
+
+    private static func submit(_ program: String, to link: EngineLink) throws(CommandFailure) -> JobReport {
+        try link.submit(
+            SubmitRequest(
+                operation: OperationID(random: .random(in: .min ... .max)), program: program, reason: "demo", by: CommandIdentity.operatorName))
+    }
+}
+
+/// The restore loop without an operator: checkpoints, savepoint, cancel and keep, restart from an older checkpoint, proof. Prints
+/// each step as plain text.
+struct RestoreLoop {
+    private let link: EngineLink
+    private let job: JobReport
+    private let signals: EndSignals
+    private let output: Output
+    private let end: EngineInstant
+    private var step = 0
+
+    init(link: EngineLink, job: JobReport, signals: EndSignals, limit: Milliseconds, output: Output) {
+        self.link = link
+        self.job = job
+        self.signals = signals
+        self.output = output
+        end = .now() + limit
+    }
+
+    mutating func run() throws(CommandFailure) -> ExitStatus {
+        try link.subscribe()
+        tell("job '\(job.name)' \(job.id.short) submitted, parallelism \(job.parallelism), a checkpoint every \(Figures.duration(job.configuration.interval ?? 0))")
+        let running = try awaitReport("3 completed checkpoints") { report in
+            report.jobs.first { $0.id == job.id && $0.counts.completed >= 3 }
+        }
+        tell("\(running.counts.completed) checkpoints completed, newest \(running.latestCompleted?.id.description ?? "?"), \(running.throughput.recordsRead) records read")
+        let savepoint = try perform(.savepoint(directory: nil))
+        tell("savepoint \(savepoint.checkpoint?.description ?? "?") completed: \(savepoint.path ?? "?")")
+        _ = try perform(.cancel(.keep))
+        let canceled = try link.job(JobReference(job.id))
+        tell("job \(job.id.short) is \(canceled.state.rawValue), its checkpoints are kept")
+        return try restart(from: try olderCheckpoint())
+    }
+
+    private mutating func tell(_ text: String) {
+        step += 1
+        output.data("step \(step): \(text)")
+    }
+
+    /// An older one on purpose: neither the savepoint nor the newest checkpoint.
+    private func olderCheckpoint() throws(CommandFailure) -> CheckpointReport {
+        let kept = try link.checkpoints(JobReference(job.id)).filter { $0.isRestorable && !$0.kind.isSavepoint }
+        guard kept.count > 1 else { throw CommandFailure(.failed, "only \(kept.count) checkpoints were kept, 2 are needed to choose an older one") }
+        return kept[1]
+    }
+
+    private mutating func restart(from chosen: CheckpointReport) throws(CommandFailure) -> ExitStatus {
+        let path = chosen.path ?? ""
+        tell("chosen checkpoint \(chosen.id), older than the newest: \(path)")
+        let operation = try link.operate(command(.restart(RestartOptions(path: path))))
+        tell("restart asked for, operation \(operation.request.id)")
+        let output = output
+        var watch = ProofWatch(chosenID: chosen.id, chosenPath: path, say: { output.data("  \($0)") })
+        let last = try watch.follow(operation.request.id, on: link, limit: remaining) { job in
+            guard let audit = job.audit, let toReplay = audit.toReplay else { return false }
+            return audit.replayed >= toReplay
+        }
+        for line in watch.summary { output.data(line) }
+        guard let audit = last?.audit else { throw CommandFailure(.unproven, "the restored job was not seen to count its records") }
+        output.data(
+            "counted by the engine: replayed \(audit.replayed) of \(audit.toReplay.map(String.init) ?? "?") records, "
+                + "\(audit.duplicates) duplicates, \(audit.lost) lost in \(audit.verified)")
+        guard watch.status == .ok else { return watch.status }
+        guard audit.duplicates == 0, audit.lost == 0 else { return .failed }
+        guard audit.toReplay == audit.replayed, audit.replayed > 0 else { return .unproven }
+        output.data("proven: the job resumed from checkpoint \(chosen.id), nothing lost, nothing counted twice")
+        return .ok
+    }
+
+    private func command(_ kind: OperationRequest.Kind) -> JobCommand {
+        JobCommand(
+            operation: OperationID(random: .random(in: .min ... .max)), job: JobReference(job.id), action: kind, reason: "demo",
+            by: CommandIdentity.operatorName)
+    }
+
+    private func perform(_ kind: OperationRequest.Kind) throws(CommandFailure) -> OperationReport {
+        let accepted = try link.operate(command(kind))
+        let ended = try awaitReport("the \(EngineCommands.verb(of: kind)) to end") { report in
+            report.operations.first { $0.request.id == accepted.request.id && $0.state.isTerminal }
+        }
+        guard ended.state == .completed else { throw CommandFailure(.failed, "the \(EngineCommands.verb(of: kind)) failed: \(ended.error ?? "?")") }
+        return ended
+    }
+
+    private var remaining: Milliseconds { max(0, end - .now()) }
+
+    private func awaitReport<Value>(_ what: String, _ look: (EngineReport) -> Value?) throws(CommandFailure) -> Value {
+        while EngineInstant.now() < end {
+            if signals.wait(0) != nil { throw CommandFailure(.failed, "interrupted while waiting for \(what)") }
+            if let found = try link.watch(for: min(200, remaining), look) { return found }
+        }
+        throw CommandFailure(.unproven, "time is up: waited in vain for \(what)")
+    }
+}

@@ -1,0 +1,171 @@
+internal import CheckpointStore
+internal import ControlProtocol
+internal import ControlSocket
+internal import Glibc
+internal import StreamModel
+
+/// One job on an engine of its own, in the foreground, until the job ends. Started again after a kill, it goes on where it was.
+public enum RunProcess {
+    /// Runs until the job has ended. Call it on the main thread before any other thread is started. Returns the exit status.
+    public static func run(_ options: RunOptions, output: Output = .standard) -> Int32 {
+        let signals = EndSignals()
+        do throws(EngineHost.Failure) {
+            let run = try JobRun(options, output: output)
+            defer { run.host.close() }
+            let job = try run.begin()
+            return run.follow(job, signals: signals).rawValue
+        } catch {
+            output.say(error.description)
+            return error.status.rawValue
+        }
+    }
+}
+
+/// A run under way. Used on the main thread.
+private struct JobRun {
+    let options: RunOptions
+    let output: Output
+    let host: EngineHost
+    private let socketPath: String
+
+    init(_ options: RunOptions, output: Output) throws(EngineHost.Failure) {
+        self.options = options
+        self.output = output
+        let state = options.stateDirectory ?? StandardPaths.runState(for: options.identity)
+        let standard = SocketPath.standard()
+        let wanted = EngineOptions(name: options.program, socketPath: options.socketPath ?? standard, stateDirectory: state)
+        do throws(EngineHost.Failure) {
+            host = try EngineHost.open(wanted, output: output)
+            socketPath = wanted.socketPath
+        } catch {
+            // The standard place may belong to another engine: then this one has its own socket beside it.
+            guard options.socketPath == nil, error.description.contains(standard) else { throw error }
+            let own = Self.ownSocket(beside: standard, identity: options.identity)
+            output.say("\(error.description); this run listens at \(own) instead")
+            host = try EngineHost.open(
+                EngineOptions(name: options.program, socketPath: own, stateDirectory: state), output: output)
+            socketPath = own
+        }
+    }
+
+    private static func ownSocket(beside standard: String, identity: String) -> String {
+        let directory = standard[..<(standard.lastIndex(of: "/") ?? standard.startIndex)]
+        return "\(directory)/run-\(OperatorID(uid: identity).short).sock"
+    }
+
+    // MARK: The beginning
+
+    /// The job of this run: the one that had not ended, or a new one.
+    func begin() throws(EngineHost.Failure) -> JobID {
+        try refuseOtherWork()
+        host.service.recover(resumes: options.from == nil)
+        output.say("engine listens at \(socketPath), state in \(host.service.info.stateDirectory) (pid \(getpid()))")
+        if options.from == nil, let job = host.service.currentReport().jobs.first(where: { !$0.state.isTerminal }) {
+            output.say("goes on with job \(job.id.short)")
+            return job.id
+        }
+        try refuseForeignOutput()
+        return try submit()
+    }
+
+    private func refused(_ problem: String) -> EngineHost.Failure { EngineHost.Failure(description: problem, status: .refused) }
+
+    /// An unfinished job with other arguments is not ours to resume, nor to drop.
+    private func refuseOtherWork() throws(EngineHost.Failure) {
+        for job in host.service.currentReport().jobs where !job.state.isTerminal {
+            guard let recipe = job.recipe, recipe.program != options.program || recipe.arguments != options.arguments else { continue }
+            let differing = Set(recipe.arguments.keys).union(options.arguments.keys).sorted().filter { recipe.arguments[$0] != options.arguments[$0] }
+            throw refused(
+                "\(host.service.info.stateDirectory) holds the unfinished job \(job.id.short) (\(recipe.program)) with other arguments "
+                    + "(\(differing.joined(separator: ", "))): repeat its command to finish it, or name another --state")
+        }
+    }
+
+    /// The sink would refuse it too, but only after the job had begun.
+    private func refuseForeignOutput() throws(EngineHost.Failure) {
+        guard let directory = options.arguments["output"] else { return }
+        // A directory that is not there, or cannot be read, is the sink's affair.
+        guard let names = try? PosixFilesystem().list(directory) else { return }
+        let expected: JobID?
+        if let from = options.from {
+            guard case .success(let found) = SnapshotFile.readManifest(at: from) else { return }
+            expected = found.manifest.lineage
+        } else { expected = nil }
+        for name in names where name.hasPrefix(".weir-sink-") {
+            // A marker that cannot be read is no match.
+            let bytes = (try? DurableFile.read(path: directory + "/" + name, maximum: 4096)) ?? []
+            let owner = JobID(String(decoding: bytes, as: UTF8.self))
+            guard owner == nil || owner != expected else { continue }
+            throw refused(
+                "\(directory) holds the output of \(owner.map { "job \($0.short)" } ?? "another job"): name an empty directory, or restart that job with --from")
+        }
+        if expected == nil, let part = names.first(where: { $0.hasPrefix("part-") }) {
+            throw refused("\(directory) holds \(part), which no job here has written: name an empty directory")
+        }
+    }
+
+    private func submit() throws(EngineHost.Failure) -> JobID {
+        var request = SubmitRequest(
+            operation: OperationID(random: .random(in: .min ... .max)), program: options.program, arguments: options.arguments,
+            parallelism: options.parallelism, reason: "weir run", by: CommandIdentity.operatorName)
+        request.from = options.from.map { RestartOptions(path: $0) }
+        do throws(ControlClientError) {
+            let client = try ControlClient.connectAndWait(path: socketPath, client: "weir run")
+            defer { client.close() }
+            // Verifying a large snapshot takes its time.
+            guard case .submitted(let job) = try client.callAndWait(.submit(request), timeout: .minutes(60)) else {
+                throw ControlClientError.unreadable(path: socketPath, "submit was answered with something else")
+            }
+            return job.id
+        } catch {
+            throw EngineHost.Failure(description: error.description, status: error.isLinkFailure ? .failed : .refused)
+        }
+    }
+
+    // MARK: The rest
+
+    /// Shows how it goes, until no job of this engine lives.
+    func follow(_ first: JobID, signals: EndSignals) -> ExitStatus {
+        var progress = ProgressLine(output: output)
+        while true {
+            if signals.wait(50) != nil {
+                output.say("interrupted: the job is suspended; repeat the command to go on")
+                return .failed
+            }
+            let report = host.service.currentReport()
+            guard let job = report.jobs.first(where: { !$0.state.isTerminal }) ?? report.jobs.first else { continue }
+            progress.show(job, at: report.at)
+            let isBusy = report.operations.contains { !$0.state.isTerminal }
+            guard job.state.isTerminal, !isBusy else { continue }
+            switch job.state {
+            case .finished:
+                output.say("job \(job.id.short) FINISHED: \(job.throughput.recordsRead) records read, \(job.throughput.recordsWritten) written")
+                return .ok
+            default:
+                // Somebody who watches may restart it from the console.
+                guard host.server.subscriberCount == 0 else { continue }
+                output.say("job \(job.id.short) is \(job.state.rawValue)\(job.lastFailure.map { ": \($0.message)" } ?? "")")
+                return .failed
+            }
+        }
+    }
+}
+
+/// A line on standard error now and then.
+private struct ProgressLine {
+    let output: Output
+    private var lastAt: WallTime?
+    private var lastState: JobState?
+
+    init(output: Output) { self.output = output }
+
+    mutating func show(_ job: JobReport, at now: WallTime) {
+        guard job.state != lastState || lastAt.map({ now - $0 >= .seconds(2) }) ?? true else { return }
+        (lastAt, lastState) = (now, job.state)
+        guard !job.state.isTerminal else { return }
+        let fraction = job.throughput.inputFraction.map { " \(Int($0 * 100)) %," } ?? ""
+        let checkpoint = job.latestCompleted.map { ", checkpoint \($0.id)" } ?? ""
+        output.say(
+            "\(job.name) \(job.state.rawValue)\(fraction) \(job.throughput.recordsRead) read (\(Int(job.throughput.recordsReadPerSecond))/s)\(checkpoint)")
+    }
+}

@@ -1,0 +1,43 @@
+internal import ControlSocket
+internal import Glibc
+internal import StreamModel
+
+/// Where engines keep their records unless told otherwise.
+public enum StandardPaths {
+    /// `$XDG_STATE_HOME/weir`, else `~/.local/state/weir`.
+    public static var stateRoot: String {
+        if let state = SocketPath.environmentVariable("XDG_STATE_HOME"), state.hasPrefix("/") { return state + "/weir" }
+        let home = SocketPath.environmentVariable("HOME") ?? "/tmp/weir-\(geteuid())"
+        return home + "/.local/state/weir"
+    }
+
+    public static var engineState: String { stateRoot + "/engine" }
+
+    /// A state directory of its own for each output directory (or other identity) of `weir run`.
+    static func runState(for identity: String) -> String { "\(stateRoot)/run/\(OperatorID(uid: identity).description.prefix(16))" }
+
+    /// Makes a path absolute by the working directory, without touching the disk.
+    public static func absolute(_ path: String) -> String {
+        if path.hasPrefix("/") { return path }
+        guard let current = getcwd(nil, 0) else { return "/" + path }
+        defer { free(current) }
+        let directory = String(cString: current)
+        return directory == "/" ? "/" + path : directory + "/" + path
+    }
+}
+
+/// A directory that is removed with all it holds.
+func removeTree(_ path: String) {
+    if let directory = opendir(path) {
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+            }
+            guard name != ".", name != ".." else { continue }
+            let isDirectory = Int32(entry.pointee.d_type) == Int32(DT_DIR)
+            if isDirectory { removeTree(path + "/" + name) } else { unlink(path + "/" + name) }
+        }
+        closedir(directory)
+    }
+    rmdir(path)
+}

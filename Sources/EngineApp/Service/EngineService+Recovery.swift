@@ -1,0 +1,257 @@
+internal import CheckpointStore
+internal import ControlProtocol
+internal import Dataflow
+internal import Dispatch
+public import StreamModel
+internal import Synchronization
+
+/// The engine's start and end: jobs come back, operations that were under way are settled from the facts; at the end jobs are suspended.
+extension EngineService {
+    /// Brings back every job that had not ended, and waits until each runs or is known to be unable to.
+    /// - Parameter resumes: false = such jobs are marked CANCELED instead, their checkpoints kept.
+    public func recover(resumes: Bool = true) {
+        let group = DispatchGroup()
+        group.enter()
+        decisions.async {
+            let ended = self.state.withLock { state in state.orderedJobs.map(\.record).filter(\.isTerminal).map(\.id) }
+            for id in ended { self.reviewEnded(id) }
+            let alive = self.state.withLock { state in state.orderedJobs.map(\.record).filter { !$0.isTerminal } }
+            for record in alive.reversed() {
+                let plan = resumes ? self.recoveryPlan(record) : nil
+                guard let plan else {
+                    if !resumes { self.markCanceled(record.id) }
+                    continue
+                }
+                group.enter()
+                self.launch(plan) { result in
+                    if case .success(let report) = result {
+                        self.say("job '\(printable(report.name))' (\(report.id.short)) is back\(Self.origin(plan.record))")
+                        for failure in self.state.withLock({ $0.jobs[report.id]?.failures ?? [] }) where failure.at >= self.info.startedAt {
+                            self.say("job \(report.id.short): \(printable(failure.message, limit: 1000))")
+                        }
+                    }
+                    group.leave()
+                }
+            }
+            group.leave()
+        }
+        group.wait()
+        decisions.sync { settleOperations() }
+    }
+
+    private static func origin(_ record: JobRecord) -> String {
+        record.report.latestCompleted.map { ", newest recorded checkpoint \($0.id)" } ?? ""
+    }
+
+    /// The job as its record and its directory tell it; nil = it cannot be made any more.
+    private func recoveryPlan(_ record: JobRecord) -> LaunchPlan? {
+        var record = record
+        let hadEndedWell = record.report.state == .suspended
+        record.take(reviewed(record))
+        record.report.state = .initializing
+        record.report.stateSince = .now()
+        record.report.vertices = []
+        do throws(ProgramError) {
+            let job = try programs.job(of: record.recipe)
+            let position = hadEndedWell && record.isPositionExact ? record.position : nil
+            record.isPositionExact = false
+            return LaunchPlan(record: record, job: job, recovers: true, previousPosition: position)
+        } catch {
+            markFailed(record.id, "job '\(printable(record.name))' cannot come back: \(error)")
+            return nil
+        }
+    }
+
+    private func markCanceled(_ id: JobID) {
+        state.withLock { state in
+            guard var job = state.jobs[id] else { return }
+            job.record.take(reviewed(job.record))
+            job.record.report.state = .canceled
+            job.record.report.stateSince = .now()
+            job.record.report.inProgress = []
+            state.jobs[id] = job
+        }
+        write(id)
+    }
+
+    private func reviewEnded(_ id: JobID) {
+        guard let record = state.withLock({ $0.jobs[id]?.record }) else { return }
+        let rows = reviewed(record)
+        guard rows != record.checkpoints else { return }
+        state.withLock { $0.jobs[id]?.record.take(rows) }
+        write(id)
+    }
+
+    /// The recorded checkpoints, corrected by what lies on the disk: those that were in flight have failed, those that are gone are
+    /// discarded, and those that completed after the last record are added. Oldest first.
+    private func reviewed(_ record: JobRecord) -> [CheckpointReport] {
+        var rows = record.checkpoints
+        let directory = "\(record.report.configuration.storageDirectory ?? store.checkpointRoot)/\(record.id)"
+        // A job that never began a checkpoint has no directory: nothing is found then.
+        let stored = (try? StoredCheckpoint.scan(jobDirectory: directory, job: record.id, verification: .lengths)) ?? []
+        for found in stored {
+            guard let summary = found.summary else { continue }
+            let row = CheckpointReport(
+                id: summary.checkpoint, kind: summary.kind, status: .completed, triggeredAt: summary.triggeredAt, endedAt: summary.completedAt,
+                duration: summary.completedAt - summary.triggeredAt, timeoutAt: summary.triggeredAt + record.report.configuration.timeout,
+                totalSubtasks: 0, stateSize: summary.stateSize, path: found.path)
+            guard let index = rows.lastIndex(where: { $0.id == row.id }) else {
+                rows.append(row)
+                continue
+            }
+            guard rows[index].status == .inProgress else { continue }
+            var completed = row
+            (completed.totalSubtasks, completed.acknowledgedSubtasks) = (rows[index].totalSubtasks, rows[index].totalSubtasks)
+            (completed.kind, completed.requestedBy) = (rows[index].kind, rows[index].requestedBy)
+            rows[index] = completed
+        }
+        for index in rows.indices { rows[index] = reviewed(rows[index]) }
+        return rows.sorted { ($0.id, $0.triggeredAt) < ($1.id, $1.triggeredAt) }
+    }
+
+    private func reviewed(_ row: CheckpointReport) -> CheckpointReport {
+        var row = row
+        switch row.status {
+        case .inProgress:
+            row.status = .failed
+            row.endedAt = .now()
+            row.failure = CheckpointReport.Failure(
+                reason: .checkpointCoordinatorSuspend, message: "the engine ended while it was in progress", counted: false, at: .now())
+        case .completed:
+            guard !row.discarded, let path = row.path, case .failure(let error) = SnapshotFile.readManifest(at: path) else { break }
+            if case .notFound = error { row.discarded = true }
+        case .failed: break
+        }
+        return row
+    }
+
+    // MARK: Operations that were under way
+
+    /// What the last engine had accepted and not finished, decided by what is there now.
+    private func settleOperations() {
+        for entry in state.withLock({ state in state.operations.filter { !$0.state.isTerminal } }) {
+            var entry = entry
+            if entry.report == nil {
+                let isThere = entry.job.map { id in state.withLock { $0.jobs[id] != nil } } ?? false
+                entry.state = isThere ? .completed : .failed
+                if !isThere { entry.error = "the engine ended before the job was launched: submit it again" }
+            } else {
+                entry.update { settle(&$0) }
+            }
+            note(entry)
+            say("operation \(entry.operation) (\(entry.verb.rawValue) of '\(printable(entry.jobName))') is \(entry.state.rawValue)\(entry.error.map { ": \($0)" } ?? "")")
+        }
+    }
+
+    private func settle(_ report: inout OperationReport) {
+        let job = state.withLock { $0.jobs[report.request.job] }
+        report.endedAt = .now()
+        report.state = .failed
+        switch report.request.kind {
+        case .savepoint(let directory): settleSavepoint(&report, directory: directory, job: job)
+        case .stop(_, let directory):
+            settleSavepoint(&report, directory: directory, job: job)
+            guard report.state == .completed, job?.record.report.state != .finished else { return }
+            report.state = .failed
+            report.error = "the savepoint \(report.path ?? "?") is complete, but the engine ended before the job did: the job goes on, stop it again"
+        case .checkpoint:
+            let row = job?.checkpoints(limit: 5000).first { $0.id == report.checkpoint }
+            if let row, row.status == .completed { (report.state, report.path) = (.completed, row.path) } else {
+                report.error = "the engine ended before the checkpoint was complete"
+            }
+        case .cancel(let retention):
+            if job?.record.report.state == .canceled { report.state = .completed } else { repeatCancel(&report, retention, job) }
+        case .restart:
+            // The new job's record is written before it is launched.
+            let new = state.withLock { state in
+                state.orderedJobs.map(\.record).first { record in
+                    record.restore?.path == report.path && record.submittedAt >= report.acceptedAt && record.lineage == job?.record.lineage
+                }
+            }
+            if let new { (report.state, report.newJob) = (.completed, new.id) } else {
+                report.error = "the engine ended before the new job was launched: restart it again, the checkpoints are kept"
+            }
+        case .fault: report.error = "the engine ended before the fault took effect"
+        }
+    }
+
+    /// What was promised is done: a job that came back is cancelled again.
+    private func repeatCancel(_ report: inout OperationReport, _ retention: CancelRetention, _ job: EngineState.HostedJob?) {
+        guard let running = job?.running else {
+            report.error = "the engine ended before the job was cancelled, and the job is gone"
+            return
+        }
+        (report.state, report.endedAt) = (.running, nil)
+        let id = report.request.id
+        running.cancel(retention) { result in
+            self.decisions.async {
+                switch result {
+                case .success(let job): self.update(id) { ($0.state, $0.endedAt, $0.path) = (.completed, .now(), job.latestCompleted?.path) }
+                case .failure(let error): self.fail(id, error.description)
+                }
+            }
+        }
+    }
+
+    private func settleSavepoint(_ report: inout OperationReport, directory: String?, job: EngineState.HostedJob?) {
+        guard let job else {
+            report.error = "the engine ended before it was complete, and the job is gone"
+            return
+        }
+        if let row = job.checkpoints(limit: 5000).first(where: { $0.id == report.checkpoint && $0.status == .completed && $0.kind.isSavepoint }) {
+            (report.state, report.path) = (.completed, row.path)
+            return
+        }
+        let configuration = job.record.report.configuration
+        let directory = directory ?? configuration.savepointDirectory ?? configuration.storageDirectory ?? store.checkpointRoot
+        guard let checkpoint = report.checkpoint else {
+            report.error = "the engine ended before the savepoint began: ask again"
+            return
+        }
+        do throws(FilesystemError) {
+            let names = try PosixFilesystem().list(directory)
+            for name in names where name.hasPrefix("savepoint-") {
+                guard case .success(let found) = SnapshotFile.readManifest(at: directory + "/" + name),
+                    found.manifest.job == job.record.id, found.manifest.checkpoint == checkpoint
+                else { continue }
+                (report.state, report.path) = (.completed, found.path)
+                return
+            }
+            report.error = "the engine ended before the savepoint was complete: ask again"
+        } catch {
+            report.state = .unknown
+            report.error = "the engine ended while it ran, and \(directory) cannot be read: look there for a savepoint"
+        }
+    }
+
+    // MARK: The end
+
+    /// Suspends every job, writes down where each is, and closes the state directory. Waits for the jobs' threads, but no longer than
+    /// `limit`: what is on disk is consistent at any moment.
+    public func shutDown(within limit: Milliseconds = .seconds(15)) {
+        let group = DispatchGroup()
+        decisions.sync {
+            let running = state.withLock { state -> [RunningJob] in
+                state.isStopping = true
+                let alive = state.jobs.values.filter { $0.isLive && $0.running != nil }
+                for job in alive { state.jobs[job.record.id]?.isSuspending = true }
+                return alive.compactMap(\.running)
+            }
+            for job in running {
+                group.enter()
+                job.suspend { result in
+                    if case .success = result { self.state.withLock { $0.jobs[job.id]?.record.isPositionExact = true } }
+                    group.leave()
+                }
+            }
+        }
+        if group.wait(timeout: .now() + .milliseconds(Int(limit.count))) == .timedOut {
+            say("some jobs did not end within \(limit.count) ms; they come back from their newest checkpoint")
+        }
+        decisions.sync {
+            for id in state.withLock({ state in state.jobs.values.filter { $0.running != nil }.map(\.record.id) }) { write(id) }
+            publisher.stop()
+        }
+        store.close()
+    }
+}

@@ -1,0 +1,185 @@
+public import ControlProtocol
+public import ControlSocket
+internal import CheckpointStore
+internal import Dataflow
+internal import Dispatch
+public import StreamModel
+internal import Synchronization
+
+/// The engine: hosts jobs, answers the control socket, writes down what it promised.
+///
+/// Decisions and records belong to `decisions`, a serial queue; snapshots are verified and jobs launched on `launches`, so that a
+/// large snapshot does not hold up a savepoint of another job; files are looked at on `inspections`. What others read lies in `state`, a
+/// mutex that is never held over I/O. A mutating request is durable in the operation log before it is acted on.
+public final class EngineService: ControlHandler {
+    let info: EngineInfo
+    let programs: ProgramRegistry
+    let store: EngineStore
+    let state = Mutex(EngineState())
+    let decisions = DispatchQueue(label: "weir.decisions")
+    let launches = DispatchQueue(label: "weir.launches")
+    let inspections = DispatchQueue(label: "weir.inspections")
+    let publisher: ReportPublisher
+    /// Lines for whoever started the engine.
+    let say: @Sendable (String) -> Void
+
+    /// Opens the state directory and reads its records; no job runs yet.
+    public init(
+        name: String, stateDirectory: String, programs: ProgramRegistry = .standard, say: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws(EngineStoreError) {
+        store = try EngineStore(path: stateDirectory)
+        info = EngineInfo(
+            name: name, version: WeirVersion.current, processID: currentProcessID(), startedAt: .now(), stateDirectory: stateDirectory)
+        self.programs = programs
+        self.say = say
+        publisher = ReportPublisher(queue: decisions)
+        for problem in store.problems { say(problem) }
+        state.withLock { state in
+            for record in store.jobs { state.jobs[record.id] = EngineState.HostedJob(record: record) }
+            for entry in store.operations { state.insert(entry) }
+        }
+        publisher.makeReport = { [weak self] in self?.currentReport() }
+    }
+
+    /// Publishes to this server from now on: at once when something changed, at most ten times a second, and once a second.
+    public func publish(to server: ControlServer) { publisher.start(server) }
+
+    // MARK: ControlHandler
+
+    public func currentReport() -> EngineReport {
+        state.withLock { state in
+            EngineReport(
+                engine: info, at: .now(), jobs: state.orderedJobs.map(\.report),
+                operations: state.operationReports(limit: EngineState.operationsInReport))
+        }
+    }
+
+    public func handle(
+        _ request: ControlRequest, peer: ControlPeer, reply: @escaping @Sendable (Result<ControlReply, ControlFailure>) -> Void
+    ) {
+        switch request {
+        case .submit(let submit): decisions.async { self.submit(submit, peer: Requester(peer), reply: reply) }
+        case .operate(let command): decisions.async { self.operate(command, peer: Requester(peer), reply: reply) }
+        case .inspect(let path): inspections.async { reply(.success(.inspection(Snapshot.inspect(path: path)))) }
+        case .checkpoint(let reference, let id): inspections.async { reply(Result { () throws(ControlFailure) in try self.checkpoint(reference, id) }) }
+        default: reply(Result { () throws(ControlFailure) in try answer(request) })
+        }
+    }
+
+    /// Requests that memory answers.
+    private func answer(_ request: ControlRequest) throws(ControlFailure) -> ControlReply {
+        switch request {
+        case .jobs: return .jobs(state.withLock { $0.orderedJobs.map(\.report) })
+        case .job(let reference): return .job(try find(reference).report)
+        case .checkpoints(let reference, let limit): return .checkpoints(try find(reference).checkpoints(limit: limit ?? 100))
+        case .exceptions(let reference): return .exceptions(try find(reference).failures)
+        case .operations(let limit): return .operations(state.withLock { $0.operationReports(limit: limit ?? 100) })
+        case .operation(let id): return try operation(id)
+        case .audit(let limit): return .audit(state.withLock { $0.operations.suffix(limit ?? 100).reversed().map(\.auditEntry) })
+        case .programs: return .programs(programs.descriptions)
+        case .hello, .subscribe, .submit, .operate, .inspect, .checkpoint:
+            throw .internal("\(request.verb.rawValue) came to the wrong place")
+        }
+    }
+
+    func find(_ reference: JobReference) throws(ControlFailure) -> EngineState.HostedJob {
+        try state.withLock { state in Result { () throws(ControlFailure) in try state.find(reference) } }.get()
+    }
+
+    private func operation(_ id: OperationID) throws(ControlFailure) -> ControlReply {
+        let found = state.withLock { state in
+            state.operation(id).map { entry in (entry, state.report(of: entry), entry.job.flatMap { state.jobs[$0]?.report }) }
+        }
+        guard let (entry, report, job) = found else { throw .unknownOperation(id) }
+        return try Self.reply(to: entry, report: report, job: job)
+    }
+
+    /// What an operation's client is told, now or when it asks again.
+    static func reply(to entry: OperationEntry, report: OperationReport?, job: JobReport?) throws(ControlFailure) -> ControlReply {
+        if let report { return .operation(report) }
+        if let error = entry.error { throw .refused(entry.verb, error) }
+        guard let job else { throw .refused(entry.verb, "the submission \(entry.operation) is \(entry.state.rawValue), and its job is gone") }
+        return .submitted(job)
+    }
+
+    private func checkpoint(_ reference: JobReference, _ id: CheckpointID) throws(ControlFailure) -> ControlReply {
+        let job = try find(reference)
+        if let running = job.running?.checkpoint(id) { return .checkpoint(running.operators == nil ? withDetail(running) : running) }
+        guard let row = job.record.checkpoints.last(where: { $0.id == id }) else { throw .unknownCheckpoint(id, job: job.record.id) }
+        return .checkpoint(withDetail(row))
+    }
+
+    /// The detail by operator that the manifest still tells: sizes, without times.
+    private func withDetail(_ row: CheckpointReport) -> CheckpointReport {
+        guard row.isRestorable, let path = row.path, case .success(let found) = SnapshotFile.readManifest(at: path) else { return row }
+        var row = row
+        row.operators = found.manifest.operators.map { state in
+            OperatorCheckpointReport(
+                uid: state.uid, name: state.name, operatorID: state.operatorID, parallelism: state.parallelism, stateSize: state.stateSize,
+                subtasks: state.subtasks.map {
+                    SubtaskCheckpointReport(index: $0.index, acknowledgedAt: row.endedAt, stateSize: $0.stateSize)
+                })
+        }
+        return row
+    }
+
+    // MARK: Changes
+
+    /// Called on a job's own thread whenever its report changed. Cheap, and at most one look is queued a job.
+    func jobChanged(_ id: JobID) {
+        let isFirst = state.withLock { $0.dirty.insert(id).inserted }
+        if isFirst { decisions.async { self.look(at: id) } }
+    }
+
+    /// Writes down and publishes what is new of a job.
+    private func look(at id: JobID) {
+        let (needsWriting, needsPublishing) = state.withLock { state -> (Bool, Bool) in
+            state.dirty.remove(id)
+            guard var job = state.jobs[id], let running = job.running else { return (false, false) }
+            let report = running.report()
+            let written = EngineState.WrittenMark(report), published = EngineState.PublishedMark(report)
+            let result = (job.written != written && !job.isSuspending, job.published != published)
+            (job.written, job.published) = (written, published)
+            if report.state.isTerminal { job.record.isPositionExact = true }
+            state.jobs[id] = job
+            state.coolDown()
+            return result
+        }
+        if needsWriting { write(id) }
+        if needsPublishing { publisher.noteChange() }
+    }
+
+    /// Writes the newest state of a job's record. Any thread. A record that cannot be written is said aloud, and written with the next change.
+    func write(_ id: JobID, as terminal: JobReport? = nil) {
+        do throws(EngineStoreError) {
+            try store.write { self.refreshRecord(id, terminal: terminal) }
+        } catch {
+            say("the record of job \(id.short) could not be written: \(error)")
+            state.withLock { $0.jobs[id]?.written = nil }
+        }
+    }
+
+    private func refreshRecord(_ id: JobID, terminal: JobReport?) -> JobRecord? {
+        state.withLock { state in
+            guard var job = state.jobs[id] else { return nil }
+            if let running = job.running {
+                // A record never leaves an end: what comes late from the job's thread is older.
+                let report = terminal ?? running.report()
+                if !job.record.isTerminal || report.state.isTerminal { job.record.report = report }
+                job.record.take(running.checkpoints(limit: 5000).reversed())
+                job.record.failures = running.failures().reversed()
+                job.record.position = max(running.sourcePosition(), job.record.position ?? 0)
+            }
+            state.jobs[id] = job
+            return job.record
+        }
+    }
+}
+
+/// Who asked, as the kernel said it.
+struct Requester: Sendable {
+    var userID: UInt32
+    var processID: Int32
+
+    init(_ peer: ControlPeer) { (userID, processID) = (peer.userID, peer.processID) }
+}

@@ -1,0 +1,159 @@
+internal import ControlProtocol
+internal import Dataflow
+internal import StreamModel
+
+/// Everything that an engine knows of its jobs and operations, as one value behind the service's mutex. No I/O.
+struct EngineState {
+    /// A submission: its record, and the running job behind it while there is one.
+    struct HostedJob {
+        var record: JobRecord
+        /// Kept for some time after the end, for the details that records do not hold.
+        var running: RunningJob?
+        /// What was last written down, to write only when it changes.
+        var written: WrittenMark?
+        /// What was last published.
+        var published: PublishedMark?
+        /// The engine suspends it: what it reports from here on is no end.
+        var isSuspending = false
+
+        /// The newest picture.
+        var report: JobReport { running?.report() ?? record.report }
+        var isLive: Bool { !report.state.isTerminal }
+
+        /// Newest first.
+        func checkpoints(limit: Int) -> [CheckpointReport] {
+            running?.checkpoints(limit: limit) ?? Array(record.checkpoints.suffix(limit).reversed())
+        }
+
+        /// Newest first.
+        var failures: [FailureReport] { running?.failures() ?? record.failures.reversed() }
+    }
+
+    /// Facts whose change is worth an fsync.
+    struct WrittenMark: Equatable {
+        var state: JobState
+        var completed, failed, attempt: Int
+        var restored: RestoreReport?
+        var endedRevision: UInt64
+
+        init(_ report: JobReport) {
+            state = report.state
+            (completed, failed, attempt) = (report.counts.completed, report.counts.failed, report.attempt)
+            restored = report.restored
+            endedRevision = report.state.isTerminal ? report.checkpointsRevision : 0
+        }
+    }
+
+    /// Facts whose change is told at once.
+    struct PublishedMark: Equatable {
+        var state: JobState
+        var attempt, running: Int
+        var revision: UInt64
+
+        init(_ report: JobReport) {
+            (state, attempt, running, revision) = (report.state, report.attempt, report.runningSubtasks, report.checkpointsRevision)
+        }
+    }
+
+    /// Ended jobs that keep their `RunningJob`, and records of ended jobs in all.
+    static let warmJobs = 8, endedJobs = 200
+    static let operationsInReport = 100
+
+    var jobs: [JobID: HostedJob] = [:]
+    /// By acceptance, oldest first.
+    private(set) var operations: [OperationEntry] = []
+    private var operationIndex: [OperationID: Int] = [:]
+    /// Jobs with news that nobody has looked at yet.
+    var dirty: Set<JobID> = []
+    var isStopping = false
+
+    // MARK: Jobs
+
+    /// Newest submission first.
+    var orderedJobs: [HostedJob] {
+        jobs.values.sorted { ($1.record.submittedAt, $1.record.id) < ($0.record.submittedAt, $0.record.id) }
+    }
+
+    func find(_ reference: JobReference) throws(ControlFailure) -> HostedJob {
+        let candidates = jobs.values.map {
+            JobReference.Candidate(
+                id: $0.record.id, name: $0.record.name, lineage: $0.record.lineage, isLive: $0.isLive, submittedAt: $0.record.submittedAt)
+        }
+        let id = try reference.resolve(among: candidates)
+        guard let job = jobs[id] else { throw .unknownJob(reference.text) }
+        return job
+    }
+
+    func live(named name: String) -> HostedJob? { jobs.values.first { $0.isLive && $0.record.name == name } }
+    func live(ofLineage lineage: JobID) -> HostedJob? { jobs.values.first { $0.isLive && $0.record.lineage == lineage } }
+
+    /// The furthest that any execution of the lineage has read; nil where one of them was killed on the way.
+    func position(ofLineage lineage: JobID) -> UInt64? {
+        let records = jobs.values.map(\.record).filter { $0.lineage == lineage }
+        guard !records.isEmpty, records.allSatisfy({ $0.isPositionExact }) else { return nil }
+        return records.compactMap(\.position).max()
+    }
+
+    /// Ended jobs that are too many: their ids, oldest first. Those of a lineage that lives stay.
+    var surplusJobs: [JobID] {
+        let ended = jobs.values.filter { !$0.isLive }.sorted { ($0.record.submittedAt, $0.record.id) < ($1.record.submittedAt, $1.record.id) }
+        guard ended.count > Self.endedJobs else { return [] }
+        return ended.prefix(ended.count - Self.endedJobs).filter { live(ofLineage: $0.record.lineage) == nil }.map(\.record.id)
+    }
+
+    /// Lets go of the running halves of jobs that ended long ago.
+    mutating func coolDown() {
+        let warm = orderedJobs.filter { $0.running != nil && !$0.isLive }
+        for job in warm.dropFirst(Self.warmJobs) { jobs[job.record.id]?.running = nil }
+    }
+
+    // MARK: Operations
+
+    func operation(_ id: OperationID) -> OperationEntry? { operationIndex[id].map { operations[$0] } }
+
+    mutating func insert(_ entry: OperationEntry) {
+        if let index = operationIndex[entry.operation] {
+            operations[index] = entry
+        } else {
+            operationIndex[entry.operation] = operations.count
+            operations.append(entry)
+        }
+        forgetOldOperations()
+    }
+
+    mutating func remove(_ id: OperationID) {
+        guard let index = operationIndex[id] else { return }
+        operations.remove(at: index)
+        reindex()
+    }
+
+    private mutating func forgetOldOperations() {
+        guard operations.count > 4000 else { return }
+        let surplus = operations.count - 2000
+        var dropped = 0
+        operations.removeAll { entry in
+            guard dropped < surplus, entry.state.isTerminal else { return false }
+            dropped += 1
+            return true
+        }
+        reindex()
+    }
+
+    private mutating func reindex() {
+        operationIndex = Dictionary(uniqueKeysWithValues: operations.enumerated().map { ($1.operation, $0) })
+    }
+
+    /// Newest first, with the progress of those that wait for a checkpoint.
+    func operationReports(limit: Int) -> [OperationReport] {
+        operations.reversed().lazy.compactMap { report(of: $0) }.prefix(limit).map { $0 }
+    }
+
+    func report(of entry: OperationEntry) -> OperationReport? {
+        guard var report = entry.report else { return nil }
+        guard !report.state.isTerminal, let checkpoint = report.checkpoint, let job = jobs[report.request.job] else { return report }
+        if let row = job.report.inProgress.first(where: { $0.id == checkpoint }) {
+            (report.acknowledgedSubtasks, report.totalSubtasks) = (row.acknowledgedSubtasks, row.totalSubtasks)
+        }
+        return report
+    }
+}

@@ -1,0 +1,32 @@
+internal import CheckpointStore
+internal import ControlProtocol
+internal import StreamModel
+
+/// Looks at a snapshot's manifest alone: what it is and whose, without reading its state. Launching verifies the rest.
+enum SnapshotFile {
+    struct Found: Sendable {
+        /// The snapshot's directory, absolute and without links: as the engine will report it.
+        var path: String
+        var manifest: CheckpointManifest
+    }
+
+    static func readManifest(at path: String) -> Result<Found, StoreError> {
+        Result { () throws(StoreError) in
+            let filesystem = PosixFilesystem()
+            var directory: String
+            do throws(FilesystemError) {
+                directory = try filesystem.canonicalPath(path)
+                if directory.hasSuffix("/_metadata"), try filesystem.status(directory)?.kind == .file {
+                    directory = String(directory.dropLast("/_metadata".count))
+                }
+            } catch {
+                // 2 is ENOENT, 20 ENOTDIR: nothing is there.
+                if error.errno == 2 || error.errno == 20 { throw .notFound(path: path) }
+                throw .inputOutput(path: path, operation: error.operation, errno: error.errno)
+            }
+            let manifestPath = directory + "/_metadata"
+            guard let bytes = try DurableFile.read(path: manifestPath, maximum: 1 << 30) else { throw .noManifest(path: directory) }
+            return Found(path: directory, manifest: try ManifestCodec.decode(bytes, path: manifestPath))
+        }
+    }
+}

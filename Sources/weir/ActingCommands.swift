@@ -1,0 +1,125 @@
+import ArgumentParser
+import EngineApp
+import StreamModel
+
+struct SubmitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "submit", abstract: "Launch a program of the engine as a new job.",
+        discussion: "EXAMPLE\n  weir submit orders --set rate=500 --parallelism 2")
+    @Argument(help: "The program: orders, shaky or wordcount.")
+    var program: String
+    @Option(parsing: .singleValue, help: ArgumentHelp("An argument of the program.", valueName: "name=value"))
+    var set: [String] = []
+    @Option(help: "Name of the job; the program's by default.")
+    var name: String?
+    @Option(help: ArgumentHelp("Subtasks of each operator.", valueName: "number"))
+    var parallelism: Int?
+    @Option(help: ArgumentHelp("Start from this checkpoint or savepoint.", valueName: "path"), completion: .directory)
+    var from: String?
+    @Option(help: "Why, for the record.")
+    var reason = ""
+    @Option(help: ArgumentHelp("Id of the operation; the same id again is the same operation.", valueName: "id"))
+    var operation: OperationID?
+    @OptionGroup var link: LinkOptions
+
+    func validate() throws {
+        for pair in set where !pair.contains("=") { throw ValidationError("--set takes NAME=VALUE, not '\(pair)'") }
+    }
+
+    func run() throws {
+        try end(
+            EngineCommands.submit(
+                link.options, program: program, settings: set, name: name, parallelism: parallelism, from: from, reason: reason,
+                operation: operation))
+    }
+}
+
+struct SavepointCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "savepoint", abstract: "Take a savepoint; the job goes on.", discussion: "EXAMPLE\n  weir savepoint orders --wait")
+    @OptionGroup var acting: ActingOptions
+    @Option(help: ArgumentHelp("Where it goes; by default as the job is configured.", valueName: "path"), completion: .directory)
+    var directory: String?
+    @OptionGroup var link: LinkOptions
+    func run() throws { try end(EngineCommands.savepoint(link.options, acting.options, directory: directory)) }
+}
+
+struct CheckpointCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "checkpoint", abstract: "Take a checkpoint now.", discussion: "EXAMPLE\n  weir checkpoint orders --wait")
+    @OptionGroup var acting: ActingOptions
+    @OptionGroup var link: LinkOptions
+    func run() throws { try end(EngineCommands.checkpoint(link.options, acting.options)) }
+}
+
+struct StopCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stop", abstract: "Take a savepoint and finish, in one step.", discussion: "EXAMPLE\n  weir stop orders --wait")
+    @OptionGroup var acting: ActingOptions
+    @Flag(help: "Emit the end of the input first: the job cannot go on from the savepoint as if nothing had been.")
+    var drain = false
+    @Option(help: ArgumentHelp("Where the savepoint goes.", valueName: "path"), completion: .directory)
+    var directory: String?
+    @OptionGroup var link: LinkOptions
+    func run() throws { try end(EngineCommands.stop(link.options, acting.options, drain: drain, directory: directory)) }
+}
+
+struct CancelCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cancel", abstract: "End the job now.",
+        discussion: "What becomes of the completed checkpoints is the job's retention, unless said here.\n\nEXAMPLE\n  weir cancel orders --keep --wait")
+    @OptionGroup var acting: ActingOptions
+    @Flag(help: "Keep the checkpoints, whatever the job's retention is.")
+    var keep = false
+    @Flag(help: "Delete the checkpoints, whatever the job's retention is.")
+    var discard = false
+    @OptionGroup var link: LinkOptions
+    func validate() throws {
+        if keep, discard { throw ValidationError("--keep and --discard exclude each other") }
+    }
+    func run() throws {
+        try end(EngineCommands.cancel(link.options, acting.options, retention: keep ? .keep : discard ? .discard : .byPolicy))
+    }
+}
+
+struct RestartCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "restart", abstract: "Launch a job again from a checkpoint or savepoint.",
+        discussion: """
+            With --wait each step of the proof is printed as it is seen; the command ends with 0 when the job has resumed from there and its first
+            new checkpoint is complete.
+
+            EXAMPLES
+              weir restart orders --from 12 --wait
+              weir restart orders --from /path/to/savepoint-0a1b2c-3d4e5f --cancel-first --wait
+            """)
+    @OptionGroup var acting: ActingOptions
+    @Option(help: ArgumentHelp("Number of a checkpoint of the job, or a path; the newest by default.", valueName: "id|path"), completion: .directory)
+    var from: String?
+    @Flag(help: "The new job owns the snapshot, and deletes it when it is subsumed.")
+    var claim = false
+    @Flag(help: "Start although the snapshot has state that the job does not want, or belongs to another program.")
+    var allowUnmatched = false
+    @Option(help: ArgumentHelp("Subtasks of each operator; as recorded by default.", valueName: "number"))
+    var parallelism: Int?
+    @Flag(help: "Cancel the job first if it runs, and keep its checkpoints.")
+    var cancelFirst = false
+    @OptionGroup var link: LinkOptions
+    func run() throws {
+        try end(
+            EngineCommands.restart(
+                link.options, acting.options, from: from, claims: claim, allowsUnmatched: allowUnmatched, parallelism: parallelism,
+                cancelsFirst: cancelFirst))
+    }
+}
+
+struct FaultCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "fault", abstract: "Make a demonstration job misbehave: slow 5s, fail 3, sync-fail 1, crash, off.",
+        discussion: "EXAMPLE\n  weir fault shaky \"fail 3\"")
+    @OptionGroup var acting: ActingOptions
+    @Argument(help: "What to do.")
+    var spec: String
+    @OptionGroup var link: LinkOptions
+    func run() throws { try end(EngineCommands.fault(link.options, acting.options, spec: spec)) }
+}

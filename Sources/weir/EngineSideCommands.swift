@@ -1,0 +1,139 @@
+import ArgumentParser
+import ConsoleApp
+import ConsoleCore
+import EngineApp
+import StreamModel
+
+struct DemoCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo", abstract: "Start a private engine with two jobs and open the console on it.",
+        discussion: """
+            On a terminal the console opens; leaving it ends the engine and removes its files. Without a terminal the restore loop runs
+            unattended: checkpoints, savepoint, cancel and keep, restart from an older checkpoint, proof. It ends with 0 only if the
+            resume was proven.
+
+            EXAMPLES
+              weir demo
+              weir demo | tee proof.txt
+            """)
+
+    @OptionGroup var look: LookOptions
+
+    @Option(help: ArgumentHelp("How long the unattended loop may take.", valueName: "span"))
+    var timeout: Milliseconds = .minutes(3)
+
+    func run() throws {
+        let status = Demo.run(isAttended: Terminal.isInteractive, limit: timeout) { socket in
+            runConsole(look.launch(contexts: [ConsoleContext(name: "demo", class: .demo, socket: socket)]))
+        }
+        try end(status)
+    }
+}
+
+struct EngineCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "engine", abstract: "Host jobs and serve the control socket until SIGTERM or SIGINT.",
+        discussion: """
+            The jobs of the last run come back from their newest checkpoints, also after kill -9. SIGTERM suspends them.
+
+            EXAMPLES
+              weir engine
+              weir engine --socket /run/user/1000/weir/engine.sock --state /var/lib/weir
+            """)
+
+    @Option(help: ArgumentHelp("Where to listen.", valueName: "path"), completion: .file())
+    var socket: String?
+
+    @Option(help: ArgumentHelp("A second socket, for the group, that only looks.", valueName: "path"), completion: .file())
+    var viewerSocket: String?
+
+    @Option(help: ArgumentHelp("Where the engine keeps its records and checkpoints.", valueName: "directory"), completion: .directory)
+    var state: String?
+
+    @Option(help: "What the engine calls itself.")
+    var name = "local"
+
+    @Flag(help: "End when standard input ends.")
+    var endWithInput = false
+
+    func run() throws {
+        try end(
+            EngineProcess.run(
+                EngineOptions(name: name, socketPath: socket, viewerSocketPath: viewerSocket, stateDirectory: state, endsWithInput: endWithInput)))
+    }
+}
+
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Run one program on an engine of its own until it ends.",
+        discussion: """
+            The program goes on where it was when it is started again after a kill, with the same command. Progress is on standard error.
+
+            EXAMPLES
+              weir run wordcount --input *.txt --output counts
+              weir run wordcount --input big.txt --output counts --rate 5000
+              weir run wordcount --input big.txt --output counts --from /path/to/chk-7
+            """)
+
+    @Argument(help: "The program: wordcount, orders or shaky.")
+    var program: String
+
+    @Option(parsing: .upToNextOption, help: ArgumentHelp("Text files to read.", valueName: "file"), completion: .file())
+    var input: [String] = []
+
+    @Option(help: ArgumentHelp("Directory for the output; it must be empty, or hold the output of this run.", valueName: "directory"), completion: .directory)
+    var output: String?
+
+    @Option(help: ArgumentHelp("Records a second; without it as fast as possible.", valueName: "number"))
+    var rate: String?
+
+    @Option(help: ArgumentHelp("Time between checkpoints: 200ms, 3s.", valueName: "span"))
+    var interval: String?
+
+    @Option(parsing: .singleValue, help: ArgumentHelp("Another argument of the program.", valueName: "name=value"))
+    var set: [String] = []
+
+    @Option(help: ArgumentHelp("Subtasks of each operator.", valueName: "number"))
+    var parallelism: Int?
+
+    @Option(help: ArgumentHelp("Start from this checkpoint or savepoint.", valueName: "path"), completion: .directory)
+    var from: String?
+
+    @Option(help: ArgumentHelp("State directory; by default one for each output directory.", valueName: "directory"), completion: .directory)
+    var state: String?
+
+    @Option(help: ArgumentHelp("Where to listen.", valueName: "path"), completion: .file())
+    var socket: String?
+
+    func validate() throws {
+        for pair in set where !pair.contains("=") { throw ValidationError("--set takes NAME=VALUE, not '\(pair)'") }
+    }
+
+    func run() throws {
+        try end(
+            RunProcess.run(
+                RunOptions(
+                    program: program, input: input, output: output, rate: rate, interval: interval, settings: set, parallelism: parallelism,
+                    from: from, stateDirectory: state, socketPath: socket)))
+    }
+}
+
+struct ConsoleCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "console", abstract: "Open the console.",
+        discussion: """
+            EXAMPLES
+              weir console
+              weir console --socket /run/user/1000/weir/engine.sock --theme slate
+            """)
+
+    @Option(help: ArgumentHelp("The engine's control socket; without it the contexts of the config file.", valueName: "path"), completion: .file())
+    var socket: String?
+
+    @OptionGroup var look: LookOptions
+
+    func run() throws {
+        let contexts = socket.map { [ConsoleContext(name: "local", class: .lab, socket: $0)] } ?? []
+        try end(runConsole(look.launch(contexts: contexts)))
+    }
+}

@@ -1,0 +1,65 @@
+import ArgumentParser
+import EngineApp
+
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Show the engine and its live jobs, a line each.", discussion: "EXAMPLE\n  weir status --json | jq .jobs[0].state")
+    @OptionGroup var link: LinkOptions
+    func run() throws { try end(EngineCommands.status(link.options)) }
+}
+
+struct JobsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "jobs", abstract: "List jobs, running and ended.", discussion: "EXAMPLE\n  weir jobs")
+    @OptionGroup var link: LinkOptions
+    func run() throws { try end(EngineCommands.jobs(link.options)) }
+}
+
+struct CheckpointsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "checkpoints", abstract: "List a job's checkpoints and savepoints, newest first.",
+        discussion: "EXAMPLE\n  weir checkpoints orders --limit 10")
+    @Argument(help: "The job: its name, its id, or at least four digits of it.")
+    var job: String
+    @Option(help: ArgumentHelp("At most so many.", valueName: "number"))
+    var limit: Int?
+    @OptionGroup var link: LinkOptions
+    func validate() throws { try checkLimit(limit) }
+    func run() throws { try end(EngineCommands.checkpoints(link.options, job: job, limit: limit)) }
+}
+
+struct OperationsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "operations", abstract: "List operations and what became of them, newest first.",
+        discussion: "EXAMPLE\n  weir operations --limit 5 --json")
+    @Option(help: ArgumentHelp("At most so many.", valueName: "number"))
+    var limit: Int?
+    @OptionGroup var link: LinkOptions
+    func validate() throws { try checkLimit(limit) }
+    func run() throws { try end(EngineCommands.operations(link.options, limit: limit)) }
+}
+
+struct AuditCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "audit", abstract: "List who asked the engine for what, newest first.", discussion: "EXAMPLE\n  weir audit --limit 20")
+    @Option(help: ArgumentHelp("At most so many.", valueName: "number"))
+    var limit: Int?
+    @OptionGroup var link: LinkOptions
+    func validate() throws { try checkLimit(limit) }
+    func run() throws { try end(EngineCommands.audit(link.options, limit: limit)) }
+}
+
+struct InspectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect", abstract: "Read a checkpoint or savepoint and say whether it is whole. Needs no engine.",
+        discussion: "EXAMPLE\n  weir inspect /var/lib/weir/checkpoints/<job>/chk-12")
+    @Argument(help: "Its directory.", completion: .directory)
+    var path: String
+    @Flag(help: "Print the record as one line of JSON.")
+    var json = false
+    func run() throws { try end(EngineCommands.inspect(CommandOptions(printsJSON: json), path: path)) }
+}
+
+private func checkLimit(_ limit: Int?) throws {
+    if let limit, !(1...10_000).contains(limit) { throw ValidationError("--limit must be 1 to 10000, not \(limit)") }
+}

@@ -1,0 +1,52 @@
+import ArgumentParser
+import ConsoleApp
+import EngineApp
+
+/// The command line of Weir: names, flags and help. What the commands do is in the modules below.
+@main
+struct WeirCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "weir",
+        abstract: "An operations console and an embedded engine for checkpointed stream processing.",
+        discussion: """
+            Without a command, the console opens on the default context.
+
+            EXAMPLES
+              weir demo                                     a private engine with two jobs, and the console on it
+              weir run wordcount --input a.txt --output out count words, exactly once
+              weir engine                                   an engine that hosts jobs until it is told to end
+              weir status                                   how its jobs are
+              weir savepoint orders --wait                  take a savepoint and wait for it
+              weir cancel orders --keep --wait              cancel and keep the checkpoints
+              weir restart orders --from 12 --wait          start again from checkpoint 12, and prove it
+
+            Exit codes: 0 ok, 1 usage, 2 no link to an engine, 3 refused, 4 accepted but unproven, 5 failed.
+            """,
+        version: WeirVersion.current,
+        subcommands: [
+            DemoCommand.self, EngineCommand.self, RunCommand.self, SubmitCommand.self, ConsoleCommand.self, StatusCommand.self, JobsCommand.self, CheckpointsCommand.self,
+            SavepointCommand.self, CheckpointCommand.self, StopCommand.self, CancelCommand.self, RestartCommand.self, OperationsCommand.self,
+            AuditCommand.self, FaultCommand.self, InspectCommand.self,
+        ])
+
+    mutating func run() throws { throw ExitCode(runConsole(ConsoleLaunch())) }
+
+    /// A wrong command line ends with 1, not with the parser's own code.
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let code as ExitCode {
+            Self.exit(withError: code)
+        } catch {
+            guard exitCode(for: error) != .success else { Self.exit(withError: error) }
+            Output.standard.explain(fullMessage(for: error))
+            Self.exit(withError: ExitCode(ExitStatus.usage.rawValue))
+        }
+    }
+}
+
+/// Ends a command with an exit status that is not 0.
+func end(_ status: Int32) throws {
+    if status != 0 { throw ExitCode(status) }
+}
