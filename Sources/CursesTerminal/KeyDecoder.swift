@@ -27,9 +27,17 @@ struct KeyDecoder {
         case function(Int32)
     }
 
+    /// Sequences that terminfo may not have. Cursor keys come in two forms, and a terminal that missed a change of its mode sends
+    /// the one that terminfo does not list.
     static func defineKeys() {
         define_key("\u{1b}[200~", pasteBegins)
         define_key("\u{1b}[201~", pasteEnds)
+        let cursorKeys: [(String, Int32)] = [
+            ("A", KEY_UP), ("B", KEY_DOWN), ("C", KEY_RIGHT), ("D", KEY_LEFT), ("H", KEY_HOME), ("F", KEY_END),
+        ]
+        for (final, code) in cursorKeys {
+            for introducer in ["\u{1b}[", "\u{1b}O"] where key_defined(introducer + final) == 0 { define_key(introducer + final, code) }
+        }
     }
 
     mutating func reset() { pasted = nil }

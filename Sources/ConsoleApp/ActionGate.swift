@@ -1,0 +1,203 @@
+internal import ConsoleCore
+internal import Dispatch
+internal import Ledger
+internal import StreamModel
+internal import Synchronization
+
+/// The one way to an engine: holds the engines of all contexts, and lets no action pass that is not written down first.
+///
+/// Actions are recorded and sent by a worker thread, one after the other; the thread of the terminal never waits for the disk.
+/// Everything that engines say passes through here too, so that the ledger learns the outcomes. When a link comes up, the
+/// operations of that context whose end nobody saw are asked for.
+final class ActionGate: Sendable {
+    private let contexts: [String: ConsoleContext]
+    private let engines: [String: any Engine]
+    private let deliver: @Sendable (ConsoleEvent) -> Void
+    private let worker = DispatchQueue(label: "weir.ledger")
+    /// Actions that were let through and not yet answered; quitting waits for them a little.
+    private let unanswered = DispatchGroup()
+    private let book = Mutex(Book())
+
+    private struct Book {
+        /// nil = not open yet, or not usable.
+        var ledger: Ledger?
+        var hasComplained = false
+        /// Operations whose end the ledger does not know, with the last state written.
+        var open: [OperationID: OperationReport.State?] = [:]
+        var waiting: Set<OperationID> = []
+        /// Contexts whose link was up at the last word.
+        var linked: Set<String> = []
+    }
+
+    /// `deliver` is called from any thread and must not block.
+    init(contexts: [ConsoleContext], makeEngine: ConsoleLaunch.EngineFactory, deliver: @escaping @Sendable (ConsoleEvent) -> Void) {
+        self.contexts = Dictionary(contexts.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        engines = self.contexts.mapValues(makeEngine)
+        self.deliver = deliver
+    }
+
+    /// Opens the ledger and starts the engines, both away from the calling thread.
+    func start(ledgerPath: String) {
+        worker.async { self.openLedger(ledgerPath) }
+        for (name, engine) in engines {
+            engine.start { [weak self] event in self?.took(event, from: name) }
+        }
+    }
+
+    /// Hands a request to an engine. Never blocks.
+    func send(_ request: EngineRequest, to context: String) {
+        guard let engine = engines[context], let place = contexts[context] else { return }
+        guard case .operate(let operation) = request else { return engine.send(request) }
+        guard !place.isReadOnly else {
+            return deliver(.engine(context: context, .refused(operation.id, message: "\(context) is read-only here: nothing was sent")))
+        }
+        if book.withLock({ $0.waiting.insert(operation.id).inserted }) { unanswered.enter() }
+        let now = Surroundings.wallTime()
+        worker.async {
+            guard self.record(operation, place, at: now) else { return }
+            engine.send(request)
+        }
+    }
+
+    func retryNow(_ context: String) { engines[context]?.retryNow() }
+
+    /// Waits, at most `limit`, until what was let through has been answered and written down; then stops the engines. Returns
+    /// the operations of which nothing was heard.
+    func finish(within limit: Milliseconds) -> [OperationID] {
+        let deadline = DispatchTime.now() + .milliseconds(Int(limit.count))
+        _ = unanswered.wait(timeout: deadline)
+        for engine in engines.values { engine.stop() }
+        let written = DispatchSemaphore(value: 0)
+        worker.async { written.signal() }
+        _ = written.wait(timeout: deadline + .milliseconds(100))
+        return book.withLock { $0.waiting.sorted { $0.description < $1.description } }
+    }
+
+    // MARK: The ledger, on the worker
+
+    private func openLedger(_ path: String) {
+        do throws(LedgerError) {
+            let ledger = try Ledger.open(path: path)
+            let linked = book.withLock { book in
+                book.ledger = ledger
+                return book.linked
+            }
+            // Links that came up before the ledger did.
+            for context in linked { reattach(context) }
+        } catch {
+            complain(error)
+        }
+    }
+
+    /// Writes an action down. False = it must not be sent.
+    private func record(_ operation: OperationRequest, _ place: ConsoleContext, at now: WallTime) -> Bool {
+        guard let ledger = book.withLock({ $0.ledger }) else { return true }
+        do throws(LedgerError) {
+            try ledger.recordIntent(operation, context: place.name, address: place.socket, at: now)
+            book.withLock { $0.open[operation.id] = .some(nil) }
+        } catch .conflict(let path, let id) {
+            answered(id)
+            let message = LedgerError.conflict(path: path, operation: id).description
+            deliver(.engine(context: place.name, .refused(id, message: message)))
+            return false
+        } catch {
+            complain(error)
+        }
+        return true
+    }
+
+    /// One banner, however often the ledger fails: a console without a ledger is still a console.
+    private func complain(_ error: LedgerError) {
+        let isFirst = book.withLock { book in
+            defer { book.hasComplained = true }
+            return !book.hasComplained
+        }
+        if isFirst { deliver(.notice("actions are not recorded: \(error)")) }
+    }
+
+    private func write(_ body: @escaping @Sendable (Ledger) throws(LedgerError) -> Void) {
+        worker.async {
+            guard let ledger = self.book.withLock({ $0.ledger }) else { return }
+            do throws(LedgerError) { try body(ledger) } catch { self.complain(error) }
+        }
+    }
+
+    // MARK: What engines say, on their threads
+
+    private func took(_ event: EngineEvent, from context: String) {
+        deliver(.engine(context: context, event))
+        switch event {
+        case .link(let state): linkChanged(state, context)
+        case .operation(let report): learn(report)
+        case .report(let report, _): for operation in report.operations { learn(operation) }
+        case .refused(let id, let message): refused(id, message)
+        default: break
+        }
+    }
+
+    private func learn(_ report: OperationReport) {
+        answered(report.request.id)
+        let isNews = book.withLock { book in
+            guard let known = book.open[report.request.id], known != report.state else { return false }
+            if report.state.isTerminal {
+                book.open[report.request.id] = nil
+            } else {
+                book.open[report.request.id] = .some(report.state)
+            }
+            return true
+        }
+        if isNews { write { ledger throws(LedgerError) in try ledger.recordOutcome(report) } }
+    }
+
+    private func refused(_ id: OperationID, _ message: String) {
+        answered(id)
+        guard book.withLock({ $0.open.removeValue(forKey: id) != nil }) else { return }
+        let now = Surroundings.wallTime()
+        write { ledger throws(LedgerError) in try ledger.recordRefusal(id, message: message, at: now) }
+    }
+
+    private func answered(_ id: OperationID) {
+        if book.withLock({ $0.waiting.remove(id) != nil }) { unanswered.leave() }
+    }
+
+    private func linkChanged(_ state: LinkState, _ context: String) {
+        let cameUp = book.withLock { book in
+            state.isUp ? book.linked.insert(context).inserted : { book.linked.remove(context); return false }()
+        }
+        if cameUp { worker.async { self.reattach(context) } }
+    }
+
+    // MARK: Operations whose end nobody saw
+
+    /// An action this young may be on its way from another console: the engine not knowing it proves nothing yet.
+    private static let settlingTime: Milliseconds = .seconds(15)
+
+    private func reattach(_ context: String) {
+        guard let lookup = engines[context] as? any OperationLookup, let ledger = book.withLock({ $0.ledger }) else { return }
+        let entries: [LedgerEntry]
+        do throws(LedgerError) { entries = try ledger.unfinished(context: context) } catch { return complain(error) }
+        for entry in entries {
+            book.withLock { book in
+                if book.open[entry.request.id] == nil { book.open[entry.request.id] = .some(nil) }
+            }
+            lookup.lookUp(entry.request.id) { [weak self] report in self?.found(report, for: entry) }
+        }
+    }
+
+    private func found(_ report: OperationReport?, for entry: LedgerEntry) {
+        if let report {
+            deliver(.reattached([report]))
+            return learn(report)
+        }
+        let now = Surroundings.wallTime()
+        guard now - entry.sentAt >= Self.settlingTime else { return }
+        let message = "the engine does not know it: it never arrived, or the engine's records are gone"
+        book.withLock { $0.open[entry.request.id] = nil }
+        write { ledger throws(LedgerError) in try ledger.recordUnknown(entry.request.id, message: message, at: now) }
+        deliver(
+            .reattached([
+                OperationReport(
+                    request: entry.request, jobName: "", state: .unknown, acceptedAt: entry.sentAt, endedAt: now, error: message)
+            ]))
+    }
+}

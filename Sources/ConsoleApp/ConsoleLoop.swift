@@ -1,0 +1,232 @@
+internal import CellGrid
+internal import ConsoleCore
+internal import CursesTerminal
+internal import Dispatch
+internal import Glibc
+internal import StreamModel
+
+/// The console's one loop: owns the terminal and the model, takes one event after the other, carries out what `update` asks
+/// for, and paints. It waits in `poll` for the keyboard, signals, the mailbox and the time of the next tick, and for nothing else.
+///
+/// Input goes before data. A frame is painted when the model has changed: at once after a key, otherwise at most `paintInterval`
+/// after the one before; a frame that the terminal does not take is dropped, the newest one is painted when it does.
+struct ConsoleLoop {
+    /// Why the loop ended.
+    enum Ending { case quit, terminated, hungUp }
+
+    private let terminal: CursesTerminal
+    private let mailbox: EventMailbox
+    private let gate: ActionGate
+    private let themes: ThemeLibrary
+    private var model: ConsoleModel
+    private var ending: Ending?
+    /// The model has changed since the last frame.
+    private var isDirty = true
+    /// A key did it.
+    private var isUrgent = true
+    private var isBlocked = false
+    private var lastPaint: Int64 = 0
+    /// Monotonic time of the tick that the model asked for, and the wall time it asked with.
+    private var tick: (at: Int64, due: WallTime)?
+    private var styles: (theme: Theme, sheet: StyleSheet)
+    private let paintInterval: Int64
+    private let reader = DispatchQueue(label: "weir.themes")
+
+    /// Keys that come at once in this number were not typed: a terminal without bracketed paste was pasted into.
+    private static let burst = 64
+
+    init(terminal: CursesTerminal, mailbox: EventMailbox, gate: ActionGate, themes: ThemeLibrary, model: ConsoleModel) {
+        self.terminal = terminal
+        self.mailbox = mailbox
+        self.gate = gate
+        self.themes = themes
+        self.model = model
+        styles = (model.theme, model.theme.styleSheet(depth: terminal.colorDepth))
+        let isRemote = Surroundings.variable("SSH_CONNECTION") != nil || Surroundings.variable("SSH_TTY") != nil
+        paintInterval = isRemote ? 250 : 100
+    }
+
+    /// The first frame, before anything slow.
+    mutating func paintFirst() {
+        planTick()
+        paint()
+    }
+
+    mutating func run() -> Ending {
+        while ending == nil {
+            wait()
+            takeSignals()
+            takeInput()
+            if ending == nil, isUrgent, isDirty { paint() }
+            for event in mailbox.take() { apply(event) }
+            takeTick()
+            terminal.pump()
+            if isPaintDue { paint() }
+        }
+        return ending ?? .quit
+    }
+
+    // MARK: Waiting
+
+    private func wait() {
+        var descriptors = [
+            pollfd(fd: terminal.inputDescriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: terminal.signalDescriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        // A blocked terminal wakes the loop when it takes bytes again, instead of the loop asking.
+        if isBlocked || terminal.hasPendingOutput { descriptors[0].events |= Int16(POLLOUT) }
+        // Interrupted by a signal is as good as woken by one: its byte is in the pipe.
+        _ = poll(&descriptors, nfds_t(descriptors.count), timeout())
+    }
+
+    private func timeout() -> Int32 {
+        let now = Surroundings.monotonicMilliseconds()
+        var next = tick?.at
+        if isDirty, !isBlocked { next = min(next ?? .max, lastPaint + paintInterval) }
+        guard let next else { return -1 }
+        return Int32(clamping: max(0, next - now))
+    }
+
+    // MARK: Events
+
+    private mutating func apply(_ event: ConsoleEvent) {
+        let effects = update(&model, event, at: Surroundings.wallTime())
+        isDirty = true
+        for effect in effects { perform(effect) }
+        planTick()
+    }
+
+    private mutating func takeSignals() {
+        let signals = terminal.drainSignals()
+        if signals.contains(.hangup) { return end(.hungUp) }
+        if signals.contains(.terminate) {
+            apply(.terminate)
+            return end(.terminated)
+        }
+        if signals.contains(.suspend) {
+            suspend()
+        } else if signals.contains(.resumed) {
+            terminal.resume()
+            resumed()
+        }
+        if signals.contains(.resized), terminal.adoptSize() { resized() }
+    }
+
+    private mutating func takeInput() {
+        var inputs: [TerminalInput] = []
+        terminal.readInput { inputs.append($0) }
+        for event in Self.events(inputs) {
+            guard let event else { return end(.hungUp) }
+            isUrgent = true
+            apply(event)
+        }
+    }
+
+    /// What the input means to the model; nil = the terminal is gone. A burst of characters counts as pasted text, unless it
+    /// begins by opening a text field (a script that drives the console).
+    static func events(_ inputs: [TerminalInput]) -> [ConsoleEvent?] {
+        var characters = String.UnicodeScalarView()
+        for case .key(.character(let scalar)) in inputs { characters.append(scalar) }
+        if characters.count >= burst, let first = characters.first, first != ":", first != "/" {
+            return [.paste(String(characters))] + (inputs.contains(.closed) ? [nil] : [])
+        }
+        return inputs.map { input in
+            switch input {
+            case .key(let key): .key(key)
+            case .paste(let text): .paste(text)
+            case .closed: nil
+            }
+        }
+    }
+
+    private mutating func takeTick() {
+        guard let tick, Surroundings.monotonicMilliseconds() >= tick.at else { return }
+        self.tick = nil
+        // After the wall clock was set back the time asked for may lie ahead: the model gets it, so that it asks for a new one.
+        let now = Surroundings.wallTime()
+        let effects = update(&model, .tick, at: now)
+        isDirty = true
+        for effect in effects { perform(effect) }
+        planTick()
+    }
+
+    private mutating func planTick() {
+        guard let due = model.nextDueTick else { return tick = nil }
+        if tick?.due == due { return }
+        let wait = max(1, (due - Surroundings.wallTime()).count)
+        tick = (Surroundings.monotonicMilliseconds() + wait, due)
+    }
+
+    private mutating func end(_ ending: Ending) {
+        if self.ending == nil { self.ending = ending }
+    }
+
+    // MARK: Effects
+
+    private mutating func perform(_ effect: ConsoleEffect) {
+        switch effect {
+        case .send(let context, let request): gate.send(request, to: context)
+        case .flushInput: terminal.flushInput()
+        case .bell: terminal.bell()
+        case .suspend: suspend()
+        case .quit: end(.quit)
+        case .repaint:
+            terminal.invalidate()
+            isDirty = true
+        case .copy(let text): copy(text)
+        case .loadTheme(let name): loadTheme(name)
+        case .retryNow(let context): gate.retryNow(context)
+        }
+    }
+
+    private mutating func suspend() {
+        terminal.suspend()
+        resumed()
+    }
+
+    private mutating func resumed() {
+        if terminal.size != model.options.size { resized() }
+        isUrgent = true
+        apply(.resumedFromSuspend)
+    }
+
+    private mutating func resized() {
+        apply(.resize(terminal.size))
+    }
+
+    private mutating func copy(_ text: String) {
+        switch terminal.copy(text) {
+        case .sent: break
+        case .tooLong: apply(.notice("too long for the clipboard: \(text.utf8.count) bytes, it takes about 55000"))
+        case .unsupported: apply(.notice("this terminal has no clipboard"))
+        }
+    }
+
+    private func loadTheme(_ name: String) {
+        reader.async { [themes, mailbox] in
+            do throws(ThemeError) {
+                let theme = try themes.load(name)
+                mailbox.post(.themeLoaded(theme, warnings: theme.warnings))
+            } catch {
+                mailbox.post(.themeFailed(error.description))
+            }
+        }
+    }
+
+    // MARK: Painting
+
+    private var isPaintDue: Bool {
+        isDirty && (isUrgent || isBlocked || Surroundings.monotonicMilliseconds() - lastPaint >= paintInterval)
+    }
+
+    private mutating func paint() {
+        var canvas = Canvas(size: terminal.size, glyphs: model.glyphs)
+        render(model, into: &canvas)
+        if styles.theme != model.theme { styles = (model.theme, model.theme.styleSheet(depth: terminal.colorDepth)) }
+        isBlocked = !terminal.paint(canvas.buffer, styles.sheet)
+        guard !isBlocked else { return }
+        (isDirty, isUrgent) = (false, false)
+        lastPaint = Surroundings.monotonicMilliseconds()
+    }
+}

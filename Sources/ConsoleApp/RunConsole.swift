@@ -1,0 +1,90 @@
+internal import CellGrid
+internal import ConsoleCore
+internal import ControlSocket
+internal import CursesTerminal
+internal import Glibc
+internal import StreamModel
+
+/// Runs the console on this process's terminal until the operator leaves; the calling thread (the main one) becomes the
+/// console's. Returns the exit code: 0 when left in order, 1 when there is no terminal to draw on, 129 when the line was cut.
+public func runConsole(_ launch: ConsoleLaunch) -> Int32 {
+    let directories = BaseDirectories()
+    var notices: [String] = []
+    let settings = Settings(launch, directories, &notices)
+    let terminal: CursesTerminal
+    do throws(TerminalError) {
+        terminal = try CursesTerminal(
+            CursesTerminal.Options(colorDepth: settings.colorDepth, usesASCII: settings.usesASCII, logPath: directories.logPath))
+    } catch {
+        say(error.description)
+        return 1
+    }
+    if let notice = terminal.notice { notices.append(notice) }
+    let mailbox = EventMailbox()
+    let gate = ActionGate(contexts: settings.contexts, makeEngine: launch.makeEngine) { mailbox.post($0) }
+    var loop = ConsoleLoop(
+        terminal: terminal, mailbox: mailbox, gate: gate, themes: settings.themes, model: settings.model(for: terminal))
+    for notice in notices { mailbox.post(.notice(notice)) }
+    loop.paintFirst()
+    gate.start(ledgerPath: launch.ledgerPath ?? directories.ledgerPath)
+    let ending = loop.run()
+    if ending == .hungUp { terminal.abandon() } else { terminal.close() }
+    let unheard = gate.finish(within: .seconds(2))
+    if ending == .hungUp { return 129 }
+    for id in unheard { say("operation \(id) was sent, its answer has not come; `weir operations` shows it") }
+    return 0
+}
+
+/// One line on standard error.
+private func say(_ text: String) {
+    let line = Array("weir: \(text)\n".utf8)
+    // Where standard error is closed there is nobody to tell.
+    _ = write(STDERR_FILENO, line, line.count)
+}
+
+/// The launch with its gaps filled: flags first, then the config file, then defaults.
+private struct Settings {
+    let contexts: [ConsoleContext]
+    let theme: Theme
+    let themes: ThemeLibrary
+    let colorDepth: ColorDepth?
+    let usesASCII: Bool
+    private let isReadOnly: Bool
+
+    init(_ launch: ConsoleLaunch, _ directories: BaseDirectories, _ notices: inout [String]) {
+        var file = ConfigurationFile()
+        do throws(ConfigurationFile.Failure) {
+            file = try ConfigurationFile.load(launch.configurationPath ?? directories.configurationPath)
+        } catch {
+            notices.append(error.description)
+        }
+        let standard = ConsoleContext(name: "local", class: .lab, socket: SocketPath.standard())
+        contexts = !launch.contexts.isEmpty ? launch.contexts : !file.contexts.isEmpty ? file.contexts : [standard]
+        colorDepth = launch.colorDepth ?? file.colorDepth
+        usesASCII = launch.usesASCII ?? file.usesASCII ?? false
+        isReadOnly = launch.isReadOnly
+        themes = ThemeLibrary(
+            directories: directories, executablePath: launch.executablePath ?? Surroundings.executablePath())
+        theme = Self.theme(launch.theme ?? file.theme, themes, &notices)
+    }
+
+    private static func theme(_ name: String?, _ themes: ThemeLibrary, _ notices: inout [String]) -> Theme {
+        do throws(ThemeError) {
+            let theme = try themes.load(name ?? "base16")
+            notices += theme.warnings
+            return theme
+        } catch {
+            notices.append("theme kept out: \(error)")
+            return Theme.builtin("base16") ?? .base
+        }
+    }
+
+    func model(for terminal: CursesTerminal) -> ConsoleModel {
+        let options = ConsoleOptions(
+            utcOffsetSeconds: Surroundings.utcOffsetSeconds(), glyphs: terminal.glyphs, theme: theme, themeNames: themes.names(),
+            isReadOnly: isReadOnly, size: terminal.size)
+        return ConsoleModel(
+            contexts: contexts.map(\.description), start: Surroundings.wallTime(), seed: UInt64.random(in: .min ... .max),
+            operatorName: Surroundings.operatorName(), options: options)
+    }
+}

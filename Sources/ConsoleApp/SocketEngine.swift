@@ -1,0 +1,286 @@
+public import ConsoleCore
+internal import ControlProtocol
+internal import ControlSocket
+internal import Dispatch
+internal import Glibc
+internal import StreamModel
+internal import Synchronization
+
+/// Finds out about operations whose end was not seen.
+protocol OperationLookup: Sendable {
+    /// `completion` gets the operation as the engine knows it, nil when the engine never heard of it; it is not called when the
+    /// link failed. Called from any thread.
+    func lookUp(_ id: OperationID, completion: @escaping @Sendable (OperationReport?) -> Void)
+}
+
+/// An engine behind its control socket. Connects on a thread of its own and goes on trying for ever; a hung engine costs nobody
+/// else any time. Requests without a link are answered at once.
+public final class SocketEngine: Engine, OperationLookup {
+    /// Without a word for this long the engine counts as silent; reports come every second, heartbeats are answered at once.
+    static let silenceLimit: Milliseconds = .seconds(6)
+    /// Silent for this long, the connection is given up and a new one tried.
+    static let givingUpLimit: Milliseconds = .seconds(15)
+    /// How often the round trip is measured.
+    static let heartbeatInterval: Milliseconds = .seconds(4)
+
+    private let path: String
+    private let client: String
+    private let link = Mutex(Link())
+    /// Rung to end a pause of the connecting thread.
+    private let bell = DispatchSemaphore(value: 0)
+    /// Held while an event is handed over, so that nothing is delivered after `stop` has returned.
+    private let outlet = Mutex<(@Sendable (EngineEvent) -> Void)?>(nil)
+
+    private struct Link {
+        var client: ControlClient?
+        /// Counts connections; callbacks of an older one are ignored.
+        var generation = 0
+        var closeReason: ControlClientError?
+        var lastHeard: Int64 = 0
+        var isSilent = false
+        var roundTrip: Milliseconds?
+        /// Questions that wait for their answer: asking twice would only pile up behind a slow engine.
+        var asked: [EngineRequest] = []
+        var isStopped = false
+        var wantsRetry = false
+    }
+
+    public init(path: String, client: String = "weir console") {
+        self.path = path
+        self.client = client
+    }
+
+    // MARK: Engine
+
+    public func start(_ deliver: @escaping @Sendable (EngineEvent) -> Void) {
+        outlet.withLock { $0 = deliver }
+        startThread { self.run() }
+    }
+
+    public func stop() {
+        outlet.withLock { $0 = nil }
+        let client = link.withLock { link in
+            link.isStopped = true
+            defer { link.client = nil }
+            return link.client
+        }
+        client?.close()
+        bell.signal()
+    }
+
+    public func retryNow() {
+        link.withLock { $0.wantsRetry = true }
+        bell.signal()
+    }
+
+    public func send(_ request: EngineRequest) {
+        if case .operate(let operation) = request { return operate(operation) }
+        let client = link.withLock { link -> ControlClient? in
+            guard let client = link.client, !link.asked.contains(request) else { return nil }
+            link.asked.append(request)
+            return client
+        }
+        // Without a link nothing is said: the screen shows that already, and asks again with the next report.
+        client?.call(Self.question(request)) { [weak self] result in
+            guard let self else { return }
+            link.withLock { link in link.asked.removeAll { $0 == request } }
+            answer(request, result)
+        }
+    }
+
+    func lookUp(_ id: OperationID, completion: @escaping @Sendable (OperationReport?) -> Void) {
+        link.withLock { $0.client }?.call(.operation(id)) { result in
+            switch result {
+            case .success(.operation(let report)): completion(report)
+            case .failure(.failure(let failure)) where failure.kind == .unknownOperation: completion(nil)
+            default: break
+            }
+        }
+    }
+
+    // MARK: Requests
+
+    private func operate(_ operation: OperationRequest) {
+        guard let client = link.withLock({ $0.client }) else {
+            return emit(.refused(operation.id, message: "no link to the engine: nothing was sent; try again when it is back"))
+        }
+        client.call(.operate(JobCommand(operation))) { [weak self] result in
+            switch result {
+            case .success(.operation(let report)): self?.emit(.operation(report))
+            case .success: self?.emit(.requestFailed("the engine answered the operation \(operation.id) with something else"))
+            case .failure(.failure(let failure)): self?.emit(.refused(operation.id, message: failure.message))
+            // It may have arrived: its fate is asked for when the link is back.
+            case .failure(let error): self?.emit(.requestFailed(error.description))
+            }
+        }
+    }
+
+    private static func question(_ request: EngineRequest) -> ControlRequest {
+        switch request {
+        case .operate(let operation): .operate(JobCommand(operation))
+        case .checkpoints(let job): .checkpoints(JobReference(job), limit: nil)
+        case .checkpoint(let job, let id): .checkpoint(JobReference(job), id)
+        case .failures(let job): .exceptions(JobReference(job))
+        case .inspect(let path): .inspect(path: path)
+        }
+    }
+
+    private func answer(_ request: EngineRequest, _ result: Result<ControlReply, ControlClientError>) {
+        switch (request, result) {
+        case (.checkpoints(let job), .success(.checkpoints(let list))): emit(.checkpoints(job, list))
+        case (.checkpoint(let job, _), .success(.checkpoint(let report))): emit(.checkpoint(job, report))
+        case (.failures(let job), .success(.exceptions(let list))): emit(.failures(job, list))
+        case (.inspect, .success(.inspection(let inspection))): emit(.inspection(inspection))
+        case (.inspect(let path), .failure(.failure(let failure))) where failure.kind == .unknownPath:
+            emit(.inspection(SnapshotInspection(path: path, verdict: .missing, problem: failure.message)))
+        case (_, .success): emit(.requestFailed("the engine answered with something else than was asked for"))
+        case (_, .failure(let error)): emit(.requestFailed(error.description))
+        }
+    }
+
+    private func emit(_ event: EngineEvent) { outlet.withLock { $0?(event) } }
+
+    // MARK: The connecting thread
+
+    private func run() {
+        var backoff = Backoff(), generator = SystemRandomNumberGenerator(), attempts = 0
+        emit(.link(.connecting))
+        while !link.withLock({ $0.isStopped }) {
+            let reason: ControlClientError
+            switch connect() {
+            case .success(let client):
+                (attempts, backoff) = (0, Backoff())
+                reason = watch(client)
+            case .failure(let error): reason = error
+            }
+            attempts += 1
+            let pause = backoff.next(using: &generator)
+            emit(.link(.down(reason: reason.description, retryAt: Surroundings.wallTime() + pause, attempts: attempts)))
+            rest(pause)
+        }
+    }
+
+    private func connect() -> Result<ControlClient, ControlClientError> {
+        let generation = link.withLock { link in
+            link.generation += 1
+            (link.closeReason, link.isSilent, link.roundTrip, link.wantsRetry) = (nil, false, nil, false)
+            link.asked = []
+            return link.generation
+        }
+        do {
+            return .success(
+                try ControlClient.connectAndWait(
+                    path: path, client: client,
+                    onReport: { [weak self] in self?.take($0, generation) }, onClose: { [weak self] in self?.closed($0, generation) }))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Uses a connection until it ends or is given up; returns why.
+    private func watch(_ client: ControlClient) -> ControlClientError {
+        let isWanted = link.withLock { link in
+            guard !link.isStopped else { return false }
+            (link.client, link.lastHeard) = (client, Surroundings.monotonicMilliseconds())
+            return true
+        }
+        defer { leave(client) }
+        guard isWanted else { return .closed(path: path) }
+        emit(.capabilities(EngineCapabilities(canFault: true, isViewer: client.hello.level == .viewer)))
+        emit(.link(.up(roundTrip: nil)))
+        client.call(.subscribe(interval: nil)) { [weak self] result in
+            if case .failure(let error) = result { self?.emit(.requestFailed(error.description)) }
+        }
+        var nextHeartbeat: Int64 = 0
+        while true {
+            let now = Surroundings.monotonicMilliseconds()
+            if now >= nextHeartbeat {
+                measureRoundTrip(client)
+                nextHeartbeat = now + Self.heartbeatInterval.count
+            }
+            waitForBell(Milliseconds(min(nextHeartbeat, nextSilenceCheck(after: now)) - now))
+            if let reason = reasonToLeave() { return reason }
+        }
+    }
+
+    private func nextSilenceCheck(after now: Int64) -> Int64 {
+        link.withLock { link in
+            let limit = link.isSilent ? Self.givingUpLimit : Self.silenceLimit
+            return max(now + 1, link.lastHeard + limit.count)
+        }
+    }
+
+    private func leave(_ client: ControlClient) {
+        link.withLock { $0.client = nil }
+        client.close()
+    }
+
+    /// Looks at the connection's health; nil = go on.
+    private func reasonToLeave() -> ControlClientError? {
+        let now = Surroundings.monotonicMilliseconds()
+        let (reason, silence, becameSilent) = link.withLock { link -> (ControlClientError?, Int64, Bool) in
+            if link.isStopped { return (.closed(path: path), 0, false) }
+            let silence = now - link.lastHeard
+            let becameSilent = silence >= Self.silenceLimit.count && !link.isSilent
+            if becameSilent { link.isSilent = true }
+            return (link.closeReason, silence, becameSilent)
+        }
+        if let reason { return reason }
+        if silence >= Self.givingUpLimit.count { return .connectTimedOut(path: path, silence) }
+        if becameSilent {
+            let retry = Surroundings.wallTime() + Milliseconds(Self.givingUpLimit.count - silence)
+            emit(.link(.down(reason: "no word from the engine for \(silence / 1000) s: it may hang", retryAt: retry, attempts: 0)))
+        }
+        return nil
+    }
+
+    private func measureRoundTrip(_ client: ControlClient) {
+        let start = DispatchTime.now().uptimeNanoseconds
+        client.call(.operations(limit: 1)) { [weak self] result in
+            guard let self, case .success = result else { return }
+            let roundTrip = Milliseconds(Int64((DispatchTime.now().uptimeNanoseconds - start) / 1_000_000))
+            let changed = link.withLock { link in
+                guard link.client === client else { return false }
+                defer { (link.roundTrip, link.lastHeard, link.isSilent) = (roundTrip, Surroundings.monotonicMilliseconds(), false) }
+                return link.isSilent || link.roundTrip != roundTrip
+            }
+            if changed { emit(.link(.up(roundTrip: roundTrip))) }
+        }
+    }
+
+    /// The pause before the next attempt; `retryNow` and `stop` end it.
+    private func rest(_ pause: Milliseconds) {
+        let end = Surroundings.monotonicMilliseconds() + pause.count
+        while true {
+            let left = end - Surroundings.monotonicMilliseconds()
+            let isOver = link.withLock { link in
+                defer { link.wantsRetry = false }
+                return link.wantsRetry || link.isStopped
+            }
+            if isOver || left <= 0 { return }
+            waitForBell(Milliseconds(left))
+        }
+    }
+
+    private func waitForBell(_ pause: Milliseconds) {
+        _ = bell.wait(timeout: .now() + .milliseconds(Int(pause.count)))
+    }
+
+    // MARK: Callbacks of the connection
+
+    private func take(_ notification: ReportNotification, _ generation: Int) {
+        let (isCurrent, isBack, roundTrip) = link.withLock { link in
+            guard link.generation == generation else { return (false, false, nil as Milliseconds?) }
+            defer { (link.lastHeard, link.isSilent) = (Surroundings.monotonicMilliseconds(), false) }
+            return (true, link.isSilent, link.roundTrip)
+        }
+        guard isCurrent else { return }
+        if isBack { emit(.link(.up(roundTrip: roundTrip))) }
+        emit(.report(notification.report, receivedAt: Surroundings.wallTime()))
+    }
+
+    private func closed(_ reason: ControlClientError, _ generation: Int) {
+        link.withLock { if $0.generation == generation { $0.closeReason = reason } }
+        bell.signal()
+    }
+}

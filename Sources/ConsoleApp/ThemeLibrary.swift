@@ -1,0 +1,71 @@
+internal import ConsoleCore
+internal import Glibc
+
+/// Finds themes by name or path: the user's folders, the system's, those beside the sources of a checkout, and the compiled-in
+/// ones. Reads files anew each time; used on any thread.
+struct ThemeLibrary: Sendable {
+    /// Folders to look in, the first that has the name wins.
+    let folders: [String]
+    private static let suffix = ".toml"
+
+    init(directories: BaseDirectories = BaseDirectories(), executablePath: String? = Surroundings.executablePath()) {
+        folders =
+            ([directories.configuration] + directories.data).map { $0 + "/weir/themes" }
+            + (executablePath.flatMap(Self.checkoutFolder).map { [$0] } ?? [])
+    }
+
+    /// `themes` beside the Package.swift of the checkout that the executable was built in.
+    private static func checkoutFolder(_ executable: String) -> String? {
+        var directory = executable[...]
+        while let slash = directory.lastIndex(of: "/") {
+            directory = directory[..<slash]
+            if access(directory + "/Package.swift", F_OK) == 0, access(directory + "/themes", F_OK) == 0 { return directory + "/themes" }
+        }
+        return nil
+    }
+
+    /// The theme of a name, or of a path (anything with "/" or ending in ".toml").
+    func load(_ nameOrPath: String) throws(ThemeError) -> Theme {
+        if nameOrPath.contains("/") || nameOrPath.hasSuffix(Self.suffix) {
+            return try Theme.parse(bytes: try read(nameOrPath), name: nameOrPath, resolving: source)
+        }
+        if let path = path(of: nameOrPath) { return try Theme.parse(bytes: try read(path), name: path, resolving: source) }
+        if let theme = Theme.builtin(nameOrPath) { return theme }
+        throw ThemeError(file: nameOrPath, line: nil, problem: "no such theme; there are \(names().joined(separator: ", "))")
+    }
+
+    /// All names, sorted; compiled-in ones included.
+    func names() -> [String] { Set(Theme.builtinNames + folders.flatMap(list)).sorted() }
+
+    private func path(of name: String) -> String? {
+        // A name is one file name: nothing that climbs out of the folder.
+        guard !name.isEmpty, !name.hasPrefix(".") else { return nil }
+        return folders.lazy.map { "\($0)/\(name)\(Self.suffix)" }.first { access($0, F_OK) == 0 }
+    }
+
+    /// The text of a theme that another inherits from; nil leaves it to the compiled-in ones.
+    private func source(_ name: String) -> String? {
+        guard !name.contains("/"), let path = path(of: name) else { return nil }
+        // An unreadable ancestor is reported by the parser as an unknown one.
+        return (try? SmallFile.read(path, limit: Theme.bytesMax)).flatMap { String(validating: $0, as: UTF8.self) }
+    }
+
+    private func read(_ path: String) throws(ThemeError) -> [UInt8] {
+        do {
+            return try SmallFile.read(path, limit: Theme.bytesMax)
+        } catch {
+            throw ThemeError(file: path, line: nil, problem: error.reason)
+        }
+    }
+
+    private func list(_ folder: String) -> [String] {
+        guard let directory = opendir(folder) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            if name.hasSuffix(Self.suffix), !name.hasPrefix(".") { names.append(String(name.dropLast(Self.suffix.count))) }
+        }
+        return names
+    }
+}

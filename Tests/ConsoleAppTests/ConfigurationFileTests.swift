@@ -1,0 +1,140 @@
+// Goal: a configuration is taken as a whole or left out as a whole, with the line to blame. Method: texts and files.
+
+import CellGrid
+import ConsoleCore
+import Glibc
+import Testing
+
+@testable import ConsoleApp
+
+@Suite struct ConfigurationFileTests {
+    let home = ConsoleHome()
+
+    @Test func `all keys are read`() throws {
+        let file = try ConfigurationFile.parse(
+            """
+            theme = "slate"
+            ascii = true
+            colors = "16"
+            [contexts.lab]
+            socket = "/run/lab.sock"
+            class = "lab"
+            [contexts."prod-eu"]
+            socket = "/run/prod.sock"
+            readonly = true
+            """, name: "config.toml")
+        #expect(file.theme == "slate" && file.usesASCII == true && file.colorDepth == .colors16)
+        #expect(
+            file.contexts == [
+                ConsoleContext(name: "lab", class: .lab, socket: "/run/lab.sock"),
+                // Without a class: as careful as can be.
+                ConsoleContext(name: "prod-eu", class: .prod, socket: "/run/prod.sock", isReadOnly: true),
+            ])
+    }
+
+    @Test(arguments: [
+        ("theme = \"slate\"\ncolour = 1\n", 2, "unknown key \"colour\""),
+        ("\n\nascii = \"yes\"\n", 3, "true or false"),
+        ("colors = \"many\"\n", 1, "one of"),
+        ("theme = 5\n", 1, "text in quotes"),
+        ("[contexts.lab]\nsocket = \"/x\"\nclas = \"lab\"\n", 3, "unknown key \"clas\""),
+        ("[contexts.lab]\nclass = \"lab\"\n", 1, "needs socket"),
+        ("[contexts.lab]\nsocket = \"relative\"\n", 2, "absolute"),
+        ("[contexts.lab]\nsocket = \"/x\"\nclass = \"production\"\n", 3, "\"prod\""),
+        ("theme = \"slate\nascii = true\n", 1, "not TOML"),
+        ("contexts = 3\n", 1, "tables"),
+    ])
+    func `a mistake is reported with its line`(text: String, line: Int, problem: String) {
+        let error = #expect(throws: ConfigurationFile.Failure.self) { try ConfigurationFile.parse(text, name: "config.toml") }
+        #expect(error?.line == line, "\(String(describing: error))")
+        #expect(error?.description.contains(problem) == true, "\(String(describing: error))")
+    }
+
+    @Test func `a missing file is an empty one`() throws {
+        #expect(try ConfigurationFile.load(home.path + "/none") == ConfigurationFile())
+    }
+
+    @Test func `a link, a pipe, a directory, a long file and one that is not text are refused`() {
+        let path = home.path + "/odd"
+        let cases: [(String, () -> Void)] = [
+            ("plain file", { symlink("/etc/passwd", path) }), ("plain file", { mkfifo(path, 0o600) }), ("plain file", { mkdir(path, 0o700) }),
+            ("longer than", { writeFile(path, String(repeating: "#", count: ConfigurationFile.bytesMax + 1)) }),
+            ("not UTF-8", { writeFile(path, [0x61, 0xff, 0x0a]) }), ("NUL", { writeFile(path, [0x61, 0x00, 0x0a]) }),
+        ]
+        for (problem, make) in cases {
+            make()
+            let error = #expect(throws: ConfigurationFile.Failure.self) { try ConfigurationFile.load(path) }
+            #expect(error?.description.contains(problem) == true, "\(String(describing: error))")
+            remove(path)
+        }
+    }
+
+    @Test func `every beginning of a good file is taken or refused without a trap`() {
+        let text = "theme = \"slate\"\n[contexts.lab]\nsocket = \"/run/lab.sock\"\nclass = \"lab\"\n[contexts.x]\nsocket='/y'\n"
+        for length in 0...text.utf8.count {
+            // Either way is fine; what counts is that it returns.
+            _ = try? ConfigurationFile.parse(String(decoding: text.utf8.prefix(length), as: UTF8.self), name: "x")
+        }
+    }
+}
+
+@Suite struct ThemeLibraryTests {
+    let home = ConsoleHome()
+    static let plain = "schema = 1\nname = \"mine\"\nvariant = \"any\"\n"
+
+    var library: ThemeLibrary {
+        ThemeLibrary(directories: BaseDirectories { [path = home.path] in
+            ["HOME": path, "XDG_CONFIG_HOME": path + "/config", "XDG_DATA_HOME": path + "/data", "XDG_DATA_DIRS": path + "/system"][$0]
+        }, executablePath: home.path + "/checkout/.build/debug/weir")
+    }
+
+    func place(_ folder: String, _ name: String, _ text: String) {
+        var path = home.path
+        for part in folder.split(separator: "/") {
+            path += "/" + part
+            mkdir(path, 0o700)
+        }
+        writeFile("\(path)/\(name).toml", text)
+    }
+
+    @Test func `compiled-in themes need no file`() throws {
+        for name in Theme.builtinNames { #expect(try library.load(name).name == name) }
+    }
+
+    @Test func `folders are searched in order: the user's, the system's, the checkout's`() throws {
+        place("checkout/themes", "mine", Self.plain.replacing("mine", with: "checkout"))
+        writeFile(home.path + "/checkout/Package.swift", "")
+        #expect(try library.load("mine").name == "checkout")
+        place("system/weir/themes", "mine", Self.plain.replacing("mine", with: "system"))
+        #expect(try library.load("mine").name == "system")
+        place("data/weir/themes", "mine", Self.plain.replacing("mine", with: "data"))
+        #expect(try library.load("mine").name == "data")
+        place("config/weir/themes", "mine", Self.plain.replacing("mine", with: "config"))
+        #expect(try library.load("mine").name == "config")
+        #expect(library.names().contains("mine"))
+    }
+
+    @Test func `a path names a file anywhere`() throws {
+        place("somewhere", "own", Self.plain)
+        #expect(try library.load(home.path + "/somewhere/own.toml").name == "mine")
+    }
+
+    @Test func `a bad file is kept out with file, line and reason`() {
+        place("config/weir/themes", "bad", "schema = 1\nname = \"bad\"\n\ncolour = \"red\"\n")
+        let error = #expect(throws: ThemeError.self) { try library.load("bad") }
+        #expect(error?.file == home.path + "/config/weir/themes/bad.toml" && error?.line == 4)
+        #expect(error?.problem.contains("colour") == true)
+    }
+
+    @Test func `a name cannot climb out of the folders, a link is not followed, a missing one lists what there is`() {
+        for name in ["..", ".hidden", ""] {
+            let error = #expect(throws: ThemeError.self) { try library.load(name) }
+            #expect(error?.problem.contains("base16") == true)
+        }
+        symlink("/etc/passwd", home.path + "/config/weir/themes/link.toml")
+        let error = #expect(throws: ThemeError.self) { try library.load("link") }
+        #expect(error?.problem.contains("plain file") == true)
+        writeFile(home.path + "/config/weir/themes/big.toml", String(repeating: "#", count: Theme.bytesMax + 1))
+        #expect(throws: ThemeError.self) { try library.load("big") }
+    }
+}
