@@ -78,12 +78,8 @@ final class ActionGate: Sendable {
     private func openLedger(_ path: String) {
         do throws(LedgerError) {
             let ledger = try Ledger.open(path: path)
-            let linked = book.withLock { book in
-                book.ledger = ledger
-                return book.linked
-            }
-            // Links that came up before the ledger did.
-            for context in linked { reattach(context) }
+            // Links that are up by now have their question waiting behind this in the worker's queue.
+            book.withLock { $0.ledger = ledger }
         } catch {
             complain(error)
         }

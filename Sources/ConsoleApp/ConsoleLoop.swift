@@ -30,17 +30,24 @@ struct ConsoleLoop {
     private var tick: (at: Int64, due: WallTime)?
     private var styles: (theme: Theme, sheet: StyleSheet)
     private let paintInterval: Int64
+    /// What was found wrong before the start, to be shown one after the other: shown at once, the first words of the engines
+    /// would cover it.
+    private var notices: ArraySlice<String>
+    private var nextNotice: Int64
+    private static let noticeInterval: Int64 = 4000, firstNoticeDelay: Int64 = 700
     private let reader = DispatchQueue(label: "weir.themes")
 
     /// Keys that come at once in this number were not typed: a terminal without bracketed paste was pasted into.
     private static let burst = 64
 
-    init(terminal: CursesTerminal, mailbox: EventMailbox, gate: ActionGate, themes: ThemeLibrary, model: ConsoleModel) {
+    init(terminal: CursesTerminal, mailbox: EventMailbox, gate: ActionGate, themes: ThemeLibrary, model: ConsoleModel, notices: [String]) {
         self.terminal = terminal
         self.mailbox = mailbox
         self.gate = gate
         self.themes = themes
         self.model = model
+        self.notices = notices[...]
+        nextNotice = Surroundings.monotonicMilliseconds() + Self.firstNoticeDelay
         styles = (model.theme, model.theme.styleSheet(depth: terminal.colorDepth))
         let isRemote = Surroundings.variable("SSH_CONNECTION") != nil || Surroundings.variable("SSH_TTY") != nil
         paintInterval = isRemote ? 250 : 100
@@ -60,6 +67,7 @@ struct ConsoleLoop {
             if ending == nil, isUrgent, isDirty { paint() }
             for event in mailbox.take() { apply(event) }
             takeTick()
+            takeNotice()
             terminal.pump()
             if isPaintDue { paint() }
         }
@@ -83,6 +91,7 @@ struct ConsoleLoop {
     private func timeout() -> Int32 {
         let now = Surroundings.monotonicMilliseconds()
         var next = tick?.at
+        if !notices.isEmpty { next = min(next ?? .max, nextNotice) }
         if isDirty, !isBlocked { next = min(next ?? .max, lastPaint + paintInterval) }
         guard let next else { return -1 }
         return Int32(clamping: max(0, next - now))
@@ -149,6 +158,13 @@ struct ConsoleLoop {
         isDirty = true
         for effect in effects { perform(effect) }
         planTick()
+    }
+
+    private mutating func takeNotice() {
+        let now = Surroundings.monotonicMilliseconds()
+        guard now >= nextNotice, let notice = notices.popFirst() else { return }
+        nextNotice = now + Self.noticeInterval
+        apply(.notice(notice))
     }
 
     private mutating func planTick() {

@@ -23,14 +23,15 @@ public func runConsole(_ launch: ConsoleLaunch) -> Int32 {
     let mailbox = EventMailbox()
     let gate = ActionGate(contexts: settings.contexts, makeEngine: launch.makeEngine) { mailbox.post($0) }
     var loop = ConsoleLoop(
-        terminal: terminal, mailbox: mailbox, gate: gate, themes: settings.themes, model: settings.model(for: terminal))
-    for notice in notices { mailbox.post(.notice(notice)) }
+        terminal: terminal, mailbox: mailbox, gate: gate, themes: settings.themes, model: settings.model(for: terminal),
+        notices: notices)
     loop.paintFirst()
     gate.start(ledgerPath: launch.ledgerPath ?? directories.ledgerPath)
     let ending = loop.run()
     if ending == .hungUp { terminal.abandon() } else { terminal.close() }
     let unheard = gate.finish(within: .seconds(2))
     if ending == .hungUp { return 129 }
+    for notice in notices { say(notice) }
     for id in unheard { say("operation \(id) was sent, its answer has not come; `weir operations` shows it") }
     return 0
 }

@@ -1,0 +1,214 @@
+// Goal: no action reaches an engine that is not on disk first, outcomes find their way into the ledger, and what an earlier console
+// sent is asked for when the link comes up. Method: engines that record what they are told, and a real ledger.
+
+import ConsoleCore
+import Dispatch
+import Glibc
+import Ledger
+import StreamModel
+import Synchronization
+import Testing
+
+@testable import ConsoleApp
+
+/// Records requests, and says what the test wants it to say.
+final class ScriptedEngine: Engine, OperationLookup {
+    struct State {
+        var deliver: (@Sendable (EngineEvent) -> Void)?
+        var sent: [EngineRequest] = []
+        var isStopped = false
+        var known: [OperationID: OperationReport] = [:]
+        var onSend: (@Sendable (EngineRequest) -> Void)?
+    }
+    let state = Mutex(State())
+
+    func start(_ deliver: @escaping @Sendable (EngineEvent) -> Void) { state.withLock { $0.deliver = deliver } }
+    func send(_ request: EngineRequest) {
+        let act = state.withLock { state in
+            state.sent.append(request)
+            return state.onSend
+        }
+        act?(request)
+    }
+    func retryNow() {}
+    func stop() {
+        state.withLock { state in
+            state.isStopped = true
+            state.deliver = nil
+        }
+    }
+    func lookUp(_ id: OperationID, completion: @escaping @Sendable (OperationReport?) -> Void) {
+        completion(state.withLock { $0.known[id] })
+    }
+
+    func say(_ event: EngineEvent) { state.withLock { $0.deliver }?(event) }
+    var sent: [EngineRequest] { state.withLock { $0.sent } }
+}
+
+/// Events that a gate delivered, with waiting for one.
+final class EventLog: Sendable {
+    private let events = Mutex<[ConsoleEvent]>([])
+    func take(_ event: ConsoleEvent) { events.withLock { $0.append(event) } }
+    var all: [ConsoleEvent] { events.withLock { $0 } }
+    var notices: [String] { all.compactMap { if case .notice(let text) = $0 { text } else { nil } } }
+    var reattached: [OperationReport] { all.flatMap { if case .reattached(let reports) = $0 { reports } else { [OperationReport]() } } }
+    var refusals: [String] { all.compactMap { if case .engine(_, .refused(_, let message)) = $0 { message } else { nil } } }
+}
+
+/// Waits for a condition, with a deadline.
+func eventually(_ seconds: Double = 10, _ condition: () throws -> Bool) rethrows -> Bool {
+    let deadline = monotonicSeconds() + seconds
+    while try !condition() {
+        if monotonicSeconds() > deadline { return false }
+        usleep(2000)
+    }
+    return true
+}
+
+@Suite struct ActionGateTests {
+    let home = ConsoleHome()
+    let engine = ScriptedEngine()
+    let log = EventLog()
+
+    func gate(isReadOnly: Bool = false) -> ActionGate {
+        let context = ConsoleContext(name: "lab", class: .lab, socket: home.socket, isReadOnly: isReadOnly)
+        return ActionGate(contexts: [context], makeEngine: { [engine] _ in engine }) { [log] in log.take($0) }
+    }
+
+    func operation(_ id: String, _ kind: OperationRequest.Kind = .savepoint(directory: nil)) throws -> OperationRequest {
+        OperationRequest(id: try #require(OperationID(id)), kind: kind, job: job().id, expectedState: .running, reason: "INC-1", by: "ana@host")
+    }
+
+    func report(_ request: OperationRequest, _ state: OperationReport.State) -> OperationReport {
+        OperationReport(
+            request: request, jobName: "orders", state: state, acceptedAt: WallTime(milliseconds: 5),
+            endedAt: state.isTerminal ? WallTime(milliseconds: 9) : nil, path: state == .completed ? "/sp/1" : nil)
+    }
+
+    @Test func `an action is on disk before the engine hears of it`() throws {
+        let gate = gate()
+        let request = try operation("a1")
+        let path = home.ledger
+        let seen = Mutex<[String]>([])
+        engine.state.withLock { state in
+            state.onSend = { sent in
+                guard case .operate(let operation) = sent else { return }
+                // Read through another connection, as the console that comes after a kill would.
+                let unfinished = (try? Ledger.open(path: path).unfinished(context: "lab")) ?? []
+                seen.withLock { $0 = unfinished.map { "\($0.request.id) \($0.request == operation) \($0.address)" } }
+            }
+        }
+        gate.start(ledgerPath: path)
+        gate.send(.operate(request), to: "lab")
+        #expect(eventually { !seen.withLock { $0.isEmpty } })
+        #expect(seen.withLock { $0 } == ["a1 true \(home.socket)"])
+    }
+
+    @Test func `outcomes reach the ledger, from replies and from reports`() throws {
+        let gate = gate()
+        gate.start(ledgerPath: home.ledger)
+        for id in ["a1", "a2", "a3"] { gate.send(.operate(try operation(id)), to: "lab") }
+        try #require(eventually { engine.sent.count == 3 })
+        engine.say(.operation(report(try operation("a1"), .completed)))
+        engine.say(.refused(try #require(OperationID("a2")), message: "job is gone"))
+        let info = EngineInfo(name: "e", version: "1", processID: 1, startedAt: WallTime(milliseconds: 0), stateDirectory: "/")
+        let running = report(try operation("a3"), .running)
+        for _ in 0..<3 {
+            engine.say(.report(EngineReport(engine: info, at: WallTime(milliseconds: 1), jobs: [], operations: [running]), receivedAt: WallTime(milliseconds: 1)))
+        }
+        #expect(gate.finish(within: .seconds(5)).isEmpty)
+        let entries = try Ledger.open(path: home.ledger).recent(limit: 9)
+        let outcomes = Dictionary(uniqueKeysWithValues: entries.map { ($0.request.id.description, $0.outcome) })
+        #expect(outcomes == ["a1": .completed, "a2": .refused, "a3": .running])
+        #expect(entries.first { $0.request.id.description == "a2" }?.error == "job is gone")
+        #expect(engine.state.withLock { $0.isStopped })
+    }
+
+    @Test func `without a usable ledger actions go on, with one banner`() throws {
+        writeFile(home.path + "/broken.sqlite", String(repeating: "garbage ", count: 1000))
+        let gate = gate()
+        gate.start(ledgerPath: home.path + "/broken.sqlite")
+        gate.send(.operate(try operation("a1")), to: "lab")
+        gate.send(.operate(try operation("a2")), to: "lab")
+        #expect(eventually { engine.sent.count == 2 })
+        #expect(log.notices.count == 1 && log.notices[0].contains("broken.sqlite"))
+    }
+
+    @Test func `a read-only context lets nothing through but questions`() throws {
+        let gate = gate(isReadOnly: true)
+        gate.start(ledgerPath: home.ledger)
+        gate.send(.operate(try operation("a1", .cancel(.keep))), to: "lab")
+        gate.send(.checkpoints(job().id), to: "lab")
+        #expect(eventually { engine.sent.count == 1 })
+        #expect(engine.sent == [.checkpoints(job().id)])
+        #expect(log.refusals.count == 1)
+        #expect(gate.finish(within: .seconds(1)).isEmpty)
+        #expect(try Ledger.open(path: home.ledger).recent(limit: 9).isEmpty)
+    }
+
+    @Test func `quitting names the actions that got no answer, and does not wait for ever`() throws {
+        let gate = gate()
+        gate.start(ledgerPath: home.ledger)
+        gate.send(.operate(try operation("a1")), to: "lab")
+        try #require(eventually { engine.sent.count == 1 })
+        let start = monotonicSeconds()
+        #expect(gate.finish(within: 200).map(\.description) == ["a1"])
+        #expect(monotonicSeconds() - start < 5)
+        #expect(try Ledger.open(path: home.ledger).unfinished(context: "lab").count == 1)
+    }
+
+    @Test func `what an earlier console sent is asked for, once, when the link comes up`() throws {
+        let running = try operation("run"), done = try operation("done"), lost = try operation("lost"), fresh = try operation("fresh")
+        do {
+            let ledger = try Ledger.open(path: home.ledger)
+            for request in [running, done, lost] {
+                try ledger.recordIntent(request, context: "lab", address: home.socket, at: WallTime(milliseconds: 1000))
+            }
+            // Just written by another console: it may still be on its way.
+            try ledger.recordIntent(fresh, context: "lab", address: home.socket, at: Surroundings.wallTime())
+            try ledger.recordIntent(try operation("other"), context: "prod", address: "x", at: WallTime(milliseconds: 1000))
+        }
+        engine.state.withLock { state in
+            state.known = [running.id: report(running, .running), done.id: report(done, .completed)]
+        }
+        let gate = gate()
+        gate.start(ledgerPath: home.ledger)
+        engine.say(.link(.up(roundTrip: nil)))
+        engine.say(.link(.up(roundTrip: 3)))
+        #expect(eventually { log.reattached.count >= 3 })
+        _ = gate.finish(within: .seconds(2))
+        let states = log.reattached.map { "\($0.request.id) \($0.state.rawValue)" }.sorted()
+        #expect(states == ["done completed", "lost unknown", "run running"])
+        let entries = try Ledger.open(path: home.ledger).recent(limit: 9)
+        let outcomes = Dictionary(uniqueKeysWithValues: entries.map { ($0.request.id.description, $0.outcome) })
+        #expect(outcomes == ["run": .running, "done": .completed, "lost": .unknown, "fresh": .intended, "other": .intended])
+    }
+
+    @Test func `the outcome of a reattached operation is recorded when it comes`() throws {
+        let request = try operation("run")
+        do {
+            let ledger = try Ledger.open(path: home.ledger)
+            try ledger.recordIntent(request, context: "lab", address: home.socket, at: WallTime(milliseconds: 1000))
+        }
+        engine.state.withLock { $0.known = [request.id: report(request, .running)] }
+        let gate = gate()
+        gate.start(ledgerPath: home.ledger)
+        engine.say(.link(.up(roundTrip: nil)))
+        try #require(eventually { log.reattached.count == 1 })
+        engine.say(.operation(report(request, .completed)))
+        _ = gate.finish(within: .seconds(2))
+        let entry = try #require(try Ledger.open(path: home.ledger).recent(limit: 1).first)
+        #expect(entry.outcome == .completed && entry.path == "/sp/1")
+    }
+
+    @Test func `the calling thread never waits for the disk`() throws {
+        // Another process holds the ledger for writing: recording waits for the busy timeout.
+        _ = try Ledger.open(path: home.ledger)
+        let gate = gate()
+        gate.start(ledgerPath: home.ledger)
+        let start = monotonicSeconds()
+        for number in 0..<100 { gate.send(.operate(try operation("n\(number)")), to: "lab") }
+        #expect(monotonicSeconds() - start < 0.5)
+        #expect(eventually { engine.sent.count == 100 })
+    }
+}
