@@ -12,6 +12,15 @@ public struct ControlPeer: Sendable, Equatable {
     public var processID: Int32
     /// As the client said it in `hello`.
     public var client: String
+
+    public init(connection: UInt64, level: AccessLevel, userID: UInt32, groupID: UInt32, processID: Int32, client: String) {
+        self.connection = connection
+        self.level = level
+        self.userID = userID
+        self.groupID = groupID
+        self.processID = processID
+        self.client = client
+    }
 }
 
 /// What a server asks of the engine behind it.

@@ -34,9 +34,10 @@ struct WordCount: StreamJob {
         environment.checkpoints.retention = .retainOnCancellation
         environment.checkpoints.retainedCheckpoints = 5
         environment.restartStrategy = .fixedDelay(attempts: 3, delay: .seconds(1))
+        // One reader for all files: a subtask whose files had ended before the others' would end the checkpoints too.
         environment
-            .read(TextFileSource(paths: input, rate: rate), name: "lines").uid("lines")
-            .flatMap(to: String.self) { line, out in Words.forEach(in: line) { out.emit($0) } }.uid("words").name("words")
+            .read(TextFileSource(paths: input, rate: rate), name: "lines").uid("lines").parallelism(1)
+            .flatMap(to: String.self) { line, out in Words.forEach(in: line) { out.emit($0) } }.uid("words").name("words").parallelism(1)
             .key { $0 }
             .aggregate(Count(), emit: .endOfInput).uid("count").name("count")
             .write(to: .lines(directory: output) { "\($0.key)\t\($0.value)" }).uid("sink").name("sink")

@@ -1,0 +1,158 @@
+// Goal: the executable keeps its promises to shells: exit codes, streams, and a job that survives kill -9 exactly.
+// Method: the built `weir` in a private directory with its own runtime and state folders. Skipped where it was not built.
+
+import FoundationEssentials
+import Glibc
+import StreamModel
+import Testing
+
+@testable import EngineApp
+
+@Suite(.enabled(if: weirExecutable != nil, "the executable was not built")) struct ProcessTests {
+    private let sandbox = Sandbox()
+
+    /// Waits until an engine answers at the standard socket.
+    private func waitForEngine() throws {
+        #expect(try eventually { try weir(["status"], in: sandbox).status == 0 })
+    }
+
+    @Test func exitCodes() throws {
+        #expect(try weir(["--help"], in: sandbox).status == 0)
+        #expect(try weir(["restart", "--help"], in: sandbox).output.contains("EXAMPLE"))
+        #expect(try weir(["--version"], in: sandbox).output == WeirVersion.current + "\n")
+        for wrong in [["bogus"], ["cancel"], ["checkpoints", "x", "--limit", "0"], ["cancel", "x", "--keep", "--discard"], ["savepoint", "x", "--timeout", "soon"]] {
+            let result = try weir(wrong, in: sandbox)
+            #expect(result.status == 1, "\(wrong)")
+            #expect(result.output.isEmpty && !result.errors.isEmpty, "\(wrong)")
+        }
+        let dead = try weir(["status"], in: sandbox)
+        #expect(dead.status == 2)
+        #expect(dead.errors.contains("there is no socket"))
+        #expect(try weir(["inspect", sandbox["nothing"]], in: sandbox).status == 5)
+        let long = try weir(["status", "--socket", "/" + String(repeating: "x", count: 107)], in: sandbox)
+        #expect(long.status == 2)
+        #expect(long.errors.contains("108 bytes"))
+    }
+
+    @Test func engineAndCommands() throws {
+        let engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
+        try waitForEngine()
+        let second = try weir(["engine", "--state", sandbox["other"]], in: sandbox)
+        #expect(second.status == 3)
+        #expect(second.errors.contains("pid \(engine.processID)"))
+        #expect(try weir(["submit", "orders", "--set", "interval=50ms"], in: sandbox).status == 0)
+        #expect(try weir(["submit", "orders"], in: sandbox).status == 3)
+        #expect(try weir(["savepoint", "nobody", "--wait"], in: sandbox).status == 3)
+        let savepoint = try weir(["savepoint", "orders", "--wait", "--json"], in: sandbox)
+        #expect(savepoint.status == 0, "\(savepoint.errors)")
+        #expect(savepoint.output.contains("\"state\":\"completed\""))
+        #expect(try weir(["checkpoint", "orders", "--wait"], in: sandbox).status == 0)
+        let fault = try weir(["fault", "orders", "crash"], in: sandbox)
+        #expect(fault.status == 3)
+        #expect(try weir(["restart", "orders"], in: sandbox).status == 3)
+        #expect(try weir(["cancel", "orders", "--keep", "--wait"], in: sandbox).status == 0)
+        let rows = try weir(["checkpoints", "orders", "--json"], in: sandbox).output
+        let kept = try JSONDecoder().decode([CheckpointReport].self, from: Data(rows.utf8)).filter { $0.isRestorable && !$0.kind.isSavepoint }
+        let chosen = try #require(kept.last)
+        let restart = try weir(["restart", "orders", "--from", "\(chosen.id)", "--wait"], in: sandbox)
+        #expect(restart.status == 0, "\(restart.output)\(restart.errors)")
+        #expect(restart.output.hasPrefix("VERDICT RESUMED+DURABLE\n"))
+        #expect(restart.output.contains("engine reports \(chosen.id), chosen \(chosen.id), path matches"))
+        let jobs = try weir(["jobs"], in: sandbox)
+        #expect(jobs.output.split(separator: "\n").count == 3)
+        for text in [jobs.output, restart.output, try weir(["status"], in: sandbox).output, try weir(["audit"], in: sandbox).output] {
+            #expect(text.utf8.allSatisfy { $0 >= 0x20 || $0 == 10 }, "no control bytes in a pipe")
+        }
+        #expect(engine.terminate() == 0)
+        #expect(!FileManager.default.fileExists(atPath: sandbox["weir/engine.sock"]))
+    }
+
+    @Test func aKilledEngineComesBackWithItsJobsAndItsOperations() throws {
+        var engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
+        try waitForEngine()
+        #expect(try weir(["submit", "shaky", "--set", "interval=50ms"], in: sandbox).status == 0)
+        #expect(try weir(["checkpoint", "shaky", "--wait"], in: sandbox).status == 0)
+        // A savepoint that takes for ever is under way when the engine dies.
+        #expect(try weir(["fault", "shaky", "slow 60s"], in: sandbox).status == 0)
+        let waiting = try weir(["savepoint", "shaky", "--wait", "--timeout", "300ms", "--operation", "interrupted"], in: sandbox)
+        #expect(waiting.status == 4, "\(waiting.errors)")
+        engine.kill9()
+        #expect(try weir(["status"], in: sandbox).errors.contains("stale"))
+        engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
+        try waitForEngine()
+        #expect(try eventually { try weir(["jobs"], in: sandbox).output.contains("RUNNING") })
+        let operations = try weir(["operations", "--json"], in: sandbox).output
+        let settled = try JSONDecoder().decode([OperationReport].self, from: Data(operations.utf8)).first { $0.request.id == OperationID("interrupted") }
+        #expect(settled?.state == .failed)
+        #expect(settled?.error?.contains("the engine ended before the savepoint") == true, "\(operations)")
+        #expect(engine.errors.contains("is back"))
+        #expect(engine.terminate() == 0)
+    }
+
+    @Test(arguments: [3, 11, 42] as [UInt64]) func wordsAreCountedExactlyThroughKills(seed: UInt64) throws {
+        var random = SplitMix(seed: seed)
+        var counts: [String: Int] = [:]
+        var text = ""
+        for _ in 0..<20_000 {
+            let word = ["weir", "River", "DAM", "flow", "x\(random.next() % 50)y"][Int(random.next() % 5)]
+            text += word + (random.next() % 9 == 0 ? "\n" : " ")
+            for part in word.lowercased().split(whereSeparator: { !$0.isLetter }) { counts[String(part), default: 0] += 1 }
+        }
+        let input = try sandbox.write("in.txt", text)
+        let command = ["run", "wordcount", "--input", input, "--output", sandbox["out"], "--interval", "50ms", "--rate", "3000"]
+        for _ in 0..<3 {
+            let run = try WeirProcess(command, in: sandbox)
+            let end = EngineInstant.now() + Milliseconds(Int64(random.next() % 300))
+            while EngineInstant.now() < end { pause(milliseconds: 1) }
+            run.kill9()
+        }
+        let last = try weir(command, in: sandbox)
+        #expect(last.status == 0, "seed \(seed): \(last.errors)")
+        let lines = sandbox.names(in: "out").filter { $0.hasPrefix("part-") }.flatMap { sandbox.read("out/" + $0).split(separator: "\n").map(String.init) }
+        #expect(lines.sorted() == counts.map { "\($0.key)\t\($0.value)" }.sorted(), "seed \(seed)")
+        let again = try weir(command, in: sandbox)
+        #expect(again.status == 3)
+        #expect(again.errors.contains("holds the output of job"))
+    }
+
+    @Test func aRunStartsFromAChosenCheckpoint() throws {
+        let input = try sandbox.write("in.txt", (0..<6000).map { "word line \($0)\n" }.joined())
+        let command = ["run", "wordcount", "--input", input, "--output", sandbox["out"], "--interval", "50ms", "--rate", "5000"]
+        let first = try WeirProcess(command, in: sandbox)
+        // No engine yet is no answer yet.
+        #expect(eventually { ((try? checkpoints(of: "wordcount")) ?? []).count { $0.isRestorable } >= 3 })
+        let chosen = try #require(try checkpoints(of: "wordcount").last { $0.isRestorable }?.path)
+        first.kill9()
+        let other = try weir(Array(command.dropLast()) + ["4000"], in: sandbox)
+        #expect(other.status == 3, "other arguments are other work: \(other.errors)")
+        // The chosen checkpoint is the oldest kept one; it goes away when newer ones complete, so it was read while the job was dead.
+        let run = try weir(command + ["--from", chosen], in: sandbox)
+        #expect(run.status == 0, "\(run.errors)")
+        let lines = sandbox.names(in: "out").filter { $0.hasPrefix("part-") }.flatMap { sandbox.read("out/" + $0).split(separator: "\n").map(String.init) }
+        #expect(lines.sorted() == ["line\t6000", "word\t6000"])
+    }
+
+    private func checkpoints(of job: String) throws -> [CheckpointReport] {
+        try JSONDecoder().decode([CheckpointReport].self, from: Data(weir(["checkpoints", job, "--json"], in: sandbox).output.utf8))
+    }
+
+    @Test func theDemoProvesItselfWithoutATerminal() throws {
+        let demo = try weir(["demo"], in: sandbox)
+        #expect(demo.status == 0, "\(demo.output)\(demo.errors)")
+        #expect(demo.output.contains("VERDICT RESUMED+DURABLE"))
+        #expect(demo.output.contains("0 duplicates, 0 lost"))
+        #expect(demo.output.hasSuffix("nothing counted twice\n"))
+    }
+}
+
+private struct SplitMix {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
