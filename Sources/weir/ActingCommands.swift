@@ -86,12 +86,12 @@ struct RestartCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "restart", abstract: "Launch a job again from a checkpoint or savepoint.",
         discussion: """
-            With --wait each step of the proof is printed as it is seen; the command ends with 0 when the job has resumed from there and its first
+            With --wait each step of the proof is printed as it is seen; the command ends with 0 when the job has resumed from there and its first \
             new checkpoint is complete.
 
             EXAMPLES
               weir restart orders --from 12 --wait
-              weir restart orders --from /path/to/savepoint-0a1b2c-3d4e5f --cancel-first --wait
+              weir restart orders --from /path/to/savepoint --cancel-first --wait
             """)
     @OptionGroup var acting: ActingOptions
     @Option(help: ArgumentHelp("Number of a checkpoint of the job, or a path; the newest by default.", valueName: "id|path"), completion: .directory)

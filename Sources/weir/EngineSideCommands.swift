@@ -8,8 +8,8 @@ struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo", abstract: "Start a private engine with two jobs and open the console on it.",
         discussion: """
-            On a terminal the console opens; leaving it ends the engine and removes its files. Without a terminal the restore loop runs
-            unattended: checkpoints, savepoint, cancel and keep, restart from an older checkpoint, proof. It ends with 0 only if the
+            On a terminal the console opens; leaving it ends the engine and removes its files. Without a terminal the restore loop runs \
+            unattended: checkpoints, savepoint, cancel and keep, restart from an older checkpoint, proof. It ends with 0 only if the \
             resume was proven.
 
             EXAMPLES

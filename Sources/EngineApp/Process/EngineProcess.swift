@@ -50,6 +50,8 @@ struct EngineHost {
     struct Failure: Error, CustomStringConvertible {
         var description: String
         var status: ExitStatus
+        /// Another engine answers at the socket path.
+        var isSocketTaken = false
     }
 
     let service: EngineService
@@ -69,7 +71,9 @@ struct EngineHost {
             return EngineHost(service: service, server: server)
         } catch {
             service.shutDown()
-            throw Failure(description: error.description, status: .refused)
+            var failure = Failure(description: error.description, status: .refused)
+            if case .live = error { failure.isSocketTaken = true }
+            throw failure
         }
     }
 

@@ -33,7 +33,8 @@ public struct RunOptions: Sendable {
             if parts.count == 2 { arguments[String(parts[0])] = String(parts[1]) }
         }
         if !input.isEmpty { arguments["input"] = input.map(StandardPaths.absolute).joined(separator: "\n") }
-        if let output { arguments["output"] = StandardPaths.absolute(output) }
+        // The same directory has to be the same work, however it was written.
+        if let output { arguments["output"] = StandardPaths.canonical(output) }
         if let rate { arguments["rate"] = rate }
         if let interval { arguments["interval"] = interval }
         self.init(

@@ -39,7 +39,7 @@ private struct JobRun {
             socketPath = wanted.socketPath
         } catch {
             // The standard place may belong to another engine: then this one has its own socket beside it.
-            guard options.socketPath == nil, error.description.contains(standard) else { throw error }
+            guard options.socketPath == nil, error.isSocketTaken else { throw error }
             let own = Self.ownSocket(beside: standard, identity: options.identity)
             output.say("\(error.description); this run listens at \(own) instead")
             host = try EngineHost.open(

@@ -16,13 +16,26 @@ public enum StandardPaths {
     /// A state directory of its own for each output directory (or other identity) of `weir run`.
     static func runState(for identity: String) -> String { "\(stateRoot)/run/\(OperatorID(uid: identity).description.prefix(16))" }
 
-    /// Makes a path absolute by the working directory, without touching the disk.
+    /// Makes a path absolute by the working directory, and drops what means nothing in it (`.`, doubled and final slashes), without
+    /// touching the disk.
     public static func absolute(_ path: String) -> String {
-        if path.hasPrefix("/") { return path }
-        guard let current = getcwd(nil, 0) else { return "/" + path }
-        defer { free(current) }
-        let directory = String(cString: current)
-        return directory == "/" ? "/" + path : directory + "/" + path
+        var full = path
+        if !path.hasPrefix("/"), let current = getcwd(nil, 0) {
+            full = String(cString: current) + "/" + path
+            free(current)
+        }
+        return "/" + full.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
+    }
+
+    /// The one name of a file or directory that may not be there yet: links and `..` in what is there are followed.
+    static func canonical(_ path: String) -> String {
+        let path = absolute(path)
+        if let found = realpath(path, nil) {
+            defer { free(found) }
+            return String(cString: found)
+        }
+        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return path }
+        return canonical(String(path[..<slash])) + path[slash...]
     }
 }
 

@@ -63,9 +63,11 @@ extension EngineService {
     }
 
     private func markCanceled(_ id: JobID) {
+        guard let record = state.withLock({ $0.jobs[id]?.record }) else { return }
+        let rows = reviewed(record)
         state.withLock { state in
             guard var job = state.jobs[id] else { return }
-            job.record.take(reviewed(job.record))
+            job.record.take(rows)
             job.record.report.state = .canceled
             job.record.report.stateSince = .now()
             job.record.report.inProgress = []

@@ -133,12 +133,13 @@ public final class EngineService: ControlHandler {
 
     /// Writes down and publishes what is new of a job.
     private func look(at id: JobID) {
-        let (needsWriting, needsPublishing) = state.withLock { state -> (Bool, Bool) in
+        let (needsWriting, needsPublishing, failed) = state.withLock { state -> (Bool, Bool, JobReport?) in
             state.dirty.remove(id)
-            guard var job = state.jobs[id], let running = job.running else { return (false, false) }
+            guard var job = state.jobs[id], let running = job.running else { return (false, false, nil) }
             let report = running.report()
             let written = EngineState.WrittenMark(report), published = EngineState.PublishedMark(report)
-            let result = (job.written != written && !job.isSuspending, job.published != published)
+            let hasFailed = report.state == .failed && job.published?.state != .failed
+            let result = (job.written != written && !job.isSuspending, job.published != published, hasFailed ? report : nil)
             (job.written, job.published) = (written, published)
             if report.state.isTerminal { job.record.isPositionExact = true }
             state.jobs[id] = job
@@ -147,15 +148,22 @@ public final class EngineService: ControlHandler {
         }
         if needsWriting { write(id) }
         if needsPublishing { publisher.noteChange() }
+        if let failed { say("job '\(printable(failed.name))' (\(id.short)) FAILED: \(printable(failed.lastFailure?.message ?? "", limit: 1000))") }
     }
 
     /// Writes the newest state of a job's record. Any thread. A record that cannot be written is said aloud, and written with the next change.
     func write(_ id: JobID, as terminal: JobReport? = nil) {
         do throws(EngineStoreError) {
             try store.write { self.refreshRecord(id, terminal: terminal) }
+            let wasBehind = state.withLock { $0.unwritten.remove(id) != nil }
+            if wasBehind { say("the record of job \(id.short) is written again") }
         } catch {
-            say("the record of job \(id.short) could not be written: \(error)")
-            state.withLock { $0.jobs[id]?.written = nil }
+            // Said once until it succeeds: a full disk lasts.
+            let isNew = state.withLock { state in
+                state.jobs[id]?.written = nil
+                return state.unwritten.insert(id).inserted
+            }
+            if isNew { say("the record of job \(id.short) could not be written: \(error)") }
         }
     }
 

@@ -65,6 +65,8 @@ struct EngineState {
     private var operationIndex: [OperationID: Int] = [:]
     /// Jobs with news that nobody has looked at yet.
     var dirty: Set<JobID> = []
+    /// Jobs whose record on disk is behind, since it could not be written.
+    var unwritten: Set<JobID> = []
     var isStopping = false
 
     // MARK: Jobs
