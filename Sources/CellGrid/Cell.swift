@@ -9,7 +9,7 @@ public struct Cell: Hashable, Sendable {
     public private(set) var width: UInt8
     public var style: StyleID
 
-    public static let blank = Cell(ascii: 0x20, style: .text)
+    public static let blank = Cell(ascii: 0x20, style: .plain)
 
     init(ascii: UInt8, style: StyleID) {
         (low, high, width) = (UInt64(ascii), 0, 1)

@@ -124,7 +124,8 @@ public struct StyleID: Hashable, Sendable {
         rawValue = UInt16(role.index) | high << 8
     }
 
-    public static let text = StyleID(.text)
+    /// Ordinary text.
+    public static let plain = StyleID(.text)
 
     public var role: StyleRole { StyleRole.allCases[Int(rawValue & 0xff)] }
     public var overlay: StyleRole? { rawValue >> 8 == 0 ? nil : StyleRole.allCases[Int(rawValue >> 8) - 1] }

@@ -101,7 +101,7 @@ struct CheckpointTable {
             return
         }
         canvas.bar(fraction, column: layout.duration, row: row, columns: 9, role: .checkpointRun)
-        canvas.put(Figures.percent(permille: Int(min(max(fraction, 0), 1) * 1000)), column: layout.duration + 9, row: row)
+        canvas.put(Figures.percent(fraction: fraction), column: layout.duration + 9, row: row)
     }
 
     /// Where the slowest subtask spent its time, as letters.

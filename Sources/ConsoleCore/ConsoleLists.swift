@@ -64,7 +64,7 @@ extension ConsoleModel {
     /// The checkpoints of the current job, the newest first.
     var checkpointRows: [CheckpointReport] {
         guard let key = currentJob else { return [] }
-        let rows = shown.memory(key).list(with: shown.job(key))
+        let rows = shown.memory(key).checkpoints
         guard let filter = filters[.checkpoints] else { return rows }
         return rows.filter {
             matches(filter, "#\($0.id)", $0.kind.rawValue, $0.status.rawValue, $0.failure?.reason.short ?? "", $0.requestedBy ?? "", $0.path ?? "")
@@ -72,6 +72,10 @@ extension ConsoleModel {
     }
 
     var selectedCheckpoint: CheckpointReport? {
+        if filters[.checkpoints] == nil, let key = currentJob {
+            let memory = shown.memory(key)
+            return cursors.checkpoint.flatMap { memory[$0] } ?? memory.checkpoints.first
+        }
         let rows = checkpointRows
         return rows.first { $0.id == cursors.checkpoint } ?? rows.first
     }
@@ -80,7 +84,7 @@ extension ConsoleModel {
     func detail(_ id: CheckpointID) -> CheckpointReport? {
         guard let key = currentJob else { return nil }
         let memory = shown.memory(key)
-        let listed = memory.list(with: shown.job(key)).first { $0.id == id }
+        let listed = memory[id]
         guard var detailed = memory.details[id] else { return listed }
         // The list is newer where the checkpoint has ended since.
         if let listed, detailed.status == .inProgress, listed.status != .inProgress {
@@ -101,8 +105,9 @@ extension ConsoleModel {
             return FailureRow(
                 at: failure.at, subject: "\(place) attempt \(failure.attempt)", message: SafeText(failure.message), isCheckpoint: false, isCounted: nil)
         }
-        for checkpoint in memory.list(with: job) {
-            guard checkpoint.status == .failed, let failure = checkpoint.failure else { continue }
+        for index in memory.checkpoints.indices where memory.checkpoints[index].status == .failed {
+            let checkpoint = memory.checkpoints[index]
+            guard let failure = checkpoint.failure else { continue }
             let place = failure.operatorUID.map { uid in " \(uid)\(failure.subtask.map { " sub \($0)" } ?? "")" } ?? ""
             rows.append(
                 FailureRow(

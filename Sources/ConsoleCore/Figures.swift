@@ -70,9 +70,9 @@ enum Figures {
         let minutes = seconds / 60
         if minutes < 60 { return SafeText("\(minutes)m") }
         let hours = minutes / 60
-        if hours < 24 { return SafeText("\(hours)h" + twoDigits(minutes % 60) + "m") }
+        if hours < 24 { return hours < 10 ? SafeText("\(hours)h" + twoDigits(minutes % 60) + "m") : SafeText("\(hours)h") }
         let days = hours / 24
-        return days < 100 ? SafeText("\(days)d" + twoDigits(hours % 24) + "h") : SafeText("\(min(days, 9999))d")
+        return days < 10 ? SafeText("\(days)d" + twoDigits(hours % 24) + "h") : SafeText("\(min(days, 9999))d")
     }
 
     /// Time of day: "12:04:31".
@@ -87,7 +87,10 @@ enum Figures {
         (now - time).count < 20 * 3_600_000 ? clock(time, offset: offset) : age(now - time) + " ago"
     }
 
-    static func percent(permille: Int) -> SafeText { SafeText("\((permille + 5) / 10)%") }
+    static func percent(permille: Int) -> SafeText { SafeText("\((min(max(permille, 0), 1000) + 5) / 10)%") }
+
+    /// A part of 1.
+    static func percent(fraction: Double) -> SafeText { fraction.isNaN ? "-" : percent(permille: Int(min(max(fraction, 0), 1) * 1000)) }
 
     /// "6th".
     static func ordinal(_ value: Int) -> SafeText {

@@ -108,7 +108,7 @@ struct JobScreen {
 
     /// Of the completed checkpoints that are known; nil below three.
     var percentiles: (p50: SafeText, p99: SafeText)? {
-        let durations = memory.checkpoints.filter { $0.status == .completed && $0.kind == .checkpoint }.compactMap(\.duration).sorted()
+        let durations = memory.checkpoints.prefix(100).filter { $0.status == .completed && $0.kind == .checkpoint }.compactMap(\.duration).sorted()
         guard durations.count >= 3 else { return nil }
         func at(_ part: Double) -> SafeText { Figures.duration(durations[min(Int(Double(durations.count) * part), durations.count - 1)]) }
         return (at(0.5), at(0.99))
@@ -118,7 +118,7 @@ struct JobScreen {
         label("IN", row: row, &canvas)
         let flow = job.throughput
         let end = flowLine(flow.recordsReadPerSecond, memory.read, row: row, &canvas)
-        let fraction = flow.inputFraction.map { "  \(Figures.percent(permille: Int(min(max($0, 0), 1) * 1000))) of the input" } ?? ""
+        let fraction = flow.inputFraction.map { "  \(Figures.percent(fraction: $0)) of the input" } ?? ""
         canvas.put("read \(Figures.count(flow.recordsRead))\(fraction)", column: end, row: row)
     }
 
@@ -168,7 +168,7 @@ struct JobScreen {
                 Span("  verified \(Figures.count(audit.verified))  "),
             ]
         }
-        if let restored = job.restored { spans.append(Span("from #\(restored.checkpoint) \(Figures.age(time - restored.at))", .textDim)) }
+        if let restored = job.restored { spans.append(Span("from #\(restored.checkpoint)", .textDim)) }
         return spans
     }
 

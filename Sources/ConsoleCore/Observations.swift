@@ -80,8 +80,12 @@ struct JobMemory: Sendable {
     private(set) var sampleCount = 0
     private var sampledAt: WallTime?
 
+    /// The checkpoints of the job, newest first: what the engine answered, corrected by what the newer report says.
+    private(set) var checkpoints: [CheckpointReport] = []
     /// The list as the engine last sent it, newest first.
-    var checkpoints: [CheckpointReport] = []
+    private var answered: [CheckpointReport] = []
+    /// What of the report is in `checkpoints`.
+    private var merged: [CheckpointID: CheckpointReport]?
     /// `checkpointsRevision` of the report that made us ask for the list.
     var revision: UInt64?
     /// A request for the list is under way since.
@@ -106,14 +110,17 @@ struct JobMemory: Sendable {
     mutating func sample(_ job: JobReport, at time: WallTime) {
         if let last = sampledAt, (time - last).count < 900 { return }
         sampledAt = time
-        read.append(job.throughput.recordsReadPerSecond)
-        written.append(job.throughput.recordsWrittenPerSecond)
+        read.append(Self.plausible(job.throughput.recordsReadPerSecond))
+        written.append(Self.plausible(job.throughput.recordsWrittenPerSecond))
         sampleCount += 1
         if read.count > Self.samplesMax {
             read.removeFirst(read.count - Self.samplesMax)
             written.removeFirst(written.count - Self.samplesMax)
         }
     }
+
+    /// A rate that can be reckoned with, whatever was reported.
+    private static func plausible(_ rate: Double) -> Double { rate.isNaN ? 0 : min(max(rate, 0), 1e15) }
 
     /// Records a second over the last samples in which the job ran; 0 if it never did.
     var typicalRate: Double {
@@ -127,20 +134,43 @@ struct JobMemory: Sendable {
         while details.count > Self.detailsMax, let oldest = details.keys.min() { details[oldest] = nil }
     }
 
-    /// The checkpoints of a job, newest first: the list, corrected by what the newer report says.
-    func list(with job: JobReport?) -> [CheckpointReport] {
-        var byID: [CheckpointID: CheckpointReport] = [:]
-        byID.reserveCapacity(checkpoints.count + 4)
-        for checkpoint in checkpoints { byID[checkpoint.id] = checkpoint }
-        if let job {
-            for checkpoint in job.inProgress { byID[checkpoint.id] = checkpoint }
-            // An in-flight row of the list that the report does not have any more has ended; the list comes with the next answer.
-            let flying = Set(job.inProgress.map(\.id))
-            for (id, checkpoint) in byID where checkpoint.status == .inProgress && !flying.contains(id) { byID[id] = nil }
-            for checkpoint in [job.latestCompleted, job.latestSavepoint, job.latestFailed].compactMap({ $0 }) {
-                if byID[checkpoint.id].map({ $0.status == .inProgress }) ?? true { byID[checkpoint.id] = checkpoint }
+    /// Takes in the list that the engine sent.
+    mutating func take(list: [CheckpointReport], job: JobReport?) {
+        answered = list.sorted { $0.id > $1.id }
+        checkpointsAskedAt = nil
+        merged = nil
+        merge(job)
+    }
+
+    /// Corrects the list by what a newer report says. Does nothing while neither has changed.
+    mutating func merge(_ job: JobReport?) {
+        var newer: [CheckpointID: CheckpointReport] = [:]
+        for checkpoint in [job?.latestCompleted, job?.latestSavepoint, job?.latestFailed].compactMap({ $0 }) { newer[checkpoint.id] = checkpoint }
+        for checkpoint in job?.inProgress ?? [] { newer[checkpoint.id] = checkpoint }
+        guard newer != merged else { return }
+        merged = newer
+        // An in-flight row of the answer that the report does not have any more has ended: it comes back with the next answer.
+        checkpoints = answered.filter { $0.status != .inProgress && newer[$0.id]?.status != .inProgress }
+        for checkpoint in newer.values {
+            if let index = index(of: checkpoint.id) {
+                // The answer knows more (what was discarded) than the report's copy of the same ended checkpoint.
+                if checkpoint.status == .inProgress { checkpoints[index] = checkpoint }
+            } else {
+                checkpoints.insert(checkpoint, at: checkpoints.firstIndex { $0.id < checkpoint.id } ?? checkpoints.count)
             }
         }
-        return byID.values.sorted { $0.id > $1.id }
+    }
+
+    /// A checkpoint of the list.
+    subscript(id: CheckpointID) -> CheckpointReport? { index(of: id).map { checkpoints[$0] } }
+
+    private func index(of id: CheckpointID) -> Int? {
+        var low = 0, high = checkpoints.count - 1
+        while low <= high {
+            let middle = (low + high) / 2
+            if checkpoints[middle].id == id { return middle }
+            if checkpoints[middle].id > id { low = middle + 1 } else { high = middle - 1 }
+        }
+        return nil
     }
 }

@@ -128,7 +128,7 @@ struct PreflightCheck {
         var lines = [files(options.path)]
         if job.recipe == nil { lines.append(.stop("no relaunch recipe is known: this engine cannot start the job")) } else { lines.append(recipe) }
         if !job.state.isTerminal {
-            lines.append(.warn("the job is \(job.state.rawValue): it is canceled first, its checkpoints are kept"))
+            lines.append(.warn("\(job.state.rawValue): it is canceled first, its checkpoints are kept"))
         }
         if let parallelism = options.parallelism {
             lines.append(
@@ -179,7 +179,7 @@ struct PreflightCheck {
             guard let newest = Condition.newestRestorable(job) else { return "stops at once, no drain" }
             return "stops at once, no drain. What was read since #\(newest.id) (\(replay(since: newest))) is read again on restart"
         case .restart(let options, let chosen):
-            guard let checkpoint = memory.list(with: job).first(where: { $0.id == chosen && $0.path == options.path }) else {
+            guard let checkpoint = chosen.flatMap({ memory[$0] }), checkpoint.path == options.path else {
                 return "launches a new job from this state; input after it is read again"
             }
             return "launches a new job from #\(checkpoint.id); \(replay(since: checkpoint)) is read again"

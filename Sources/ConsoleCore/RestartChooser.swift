@@ -38,7 +38,7 @@ struct RestartChooser: Sendable {
 
     /// What can be chosen, the newest first; a path given by hand comes last.
     func candidates(_ observations: Observations) -> [Candidate] {
-        var rows = observations.memory(key).list(with: observations.job(key)).compactMap { checkpoint -> Candidate? in
+        var rows = observations.memory(key).checkpoints.compactMap { checkpoint -> Candidate? in
             guard checkpoint.isRestorable, let path = checkpoint.path else { return nil }
             return Candidate(path: path, checkpoint: checkpoint)
         }

@@ -13,8 +13,8 @@ extension ConsoleModel {
         case .capabilities(let capabilities): live.contexts[index].capabilities = capabilities
         case .report(let report, let receivedAt): observe(report, receivedAt, index, &effects)
         case .checkpoints(let job, let list):
-            live.contexts[index].memories[job, default: JobMemory()].checkpoints = list.sorted { $0.id > $1.id }
-            live.contexts[index].memories[job]?.checkpointsAskedAt = nil
+            let report = live.contexts[index].job(job)
+            live.contexts[index].memories[job, default: JobMemory()].take(list: list, job: report)
         case .checkpoint(let job, let detail): live.contexts[index].memories[job, default: JobMemory()].keep(detail: detail)
         case .failures(let job, let failures):
             live.contexts[index].memories[job, default: JobMemory()].failures = failures.sorted { $0.at > $1.at }
@@ -54,7 +54,10 @@ extension ConsoleModel {
         live.contexts[index].receivedAt = receivedAt
         let known = Set(report.jobs.map(\.id))
         live.contexts[index].memories = live.contexts[index].memories.filter { known.contains($0.key) }
-        for job in report.jobs { live.contexts[index].memories[job.id, default: JobMemory()].sample(job, at: report.at) }
+        for job in report.jobs {
+            live.contexts[index].memories[job.id, default: JobMemory()].sample(job, at: report.at)
+            live.contexts[index].memories[job.id]?.merge(job)
+        }
         for operation in report.operations { observe(operation, index, &effects) }
         let name = live.contexts[index].name
         let operationIDs = Set(report.operations.map(\.request.id))
@@ -109,7 +112,7 @@ extension ConsoleModel {
         let context = live.contexts[index]
         guard context.capabilities.verifiesFiles, let job = context.job(operation.request.job) else { return }
         let key = JobKey(context: context.name, job: job.id)
-        guard let path = live.memory(key).list(with: job).first(where: \.isRestorable)?.path else { return }
+        guard let path = live.memory(key).checkpoints.first(where: \.isRestorable)?.path else { return }
         keptChecks[path] = operation.id
         inspect(path, index, &effects)
     }

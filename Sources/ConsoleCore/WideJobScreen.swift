@@ -99,7 +99,7 @@ struct WideJobScreen {
         canvas.line(
             [
                 Span(" TASKS ", .header), Span("\(job.runningSubtasks)/\(job.totalSubtasks) running   restarts \(job.restarts)\(job.restarts > 0 ? last : "")"),
-                Span(flow.inputFraction.map { "   \(Figures.percent(permille: Int(min(max($0, 0), 1) * 1000))) of the input" } ?? ""),
+                Span(flow.inputFraction.map { "   \(Figures.percent(fraction: $0)) of the input" } ?? ""),
             ], row: 3)
         let state = job.vertices.reduce(ByteCount(0)) { $0 + $1.stateBytes }
         canvas.line([Span(" STATE ", .header), Span("\(Figures.bytes(state)) in memory")], row: 4)
@@ -122,7 +122,7 @@ struct WideJobScreen {
         }
         line("source", budget.source == .exact ? "engine counter (exact)" : "estimated from the history", row: 1)
         line("reset by", "the next completed checkpoint", row: 2)
-        line("cumulative", "\(budget.cumulative) of \(job.counts.total) since submit (never the limit's count)", row: 3)
+        line("cumulative", "\(budget.cumulative) of \(job.counts.total) since submit", row: 3)
         if let failed = job.latestFailed, let failure = failed.failure {
             line("last", "#\(failed.id) \(failure.reason.short)\(failure.operatorUID.map { " \($0)" } ?? ""), \(failure.counted ? "counted" : "not counted")", row: 4)
         } else {
@@ -139,7 +139,7 @@ struct WideJobScreen {
     /// One column pair a checkpoint, the newest at the right; height is the logarithm of the duration.
     private func strip(_ canvas: inout Canvas) {
         let capacity = (canvas.size.columns - 10) / 2
-        let shown = base.memory.list(with: job).prefix(capacity).filter { $0.status != .inProgress }
+        let shown = base.memory.checkpoints.prefix(capacity).filter { $0.status != .inProgress }
         let durations = shown.compactMap { $0.duration?.count }.map { max($0, 1) }
         guard let longest = durations.max(), let shortest = durations.min() else {
             canvas.put(" no checkpoint has ended yet", column: 0, row: 1, role: .textDim)

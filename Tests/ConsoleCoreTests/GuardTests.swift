@@ -1,0 +1,392 @@
+import CellGrid
+import StreamModel
+import Testing
+
+@testable import ConsoleCore
+
+/// What it takes to act, by tier and class of the context, and what keeps a key from acting. Keys go in, requests come out.
+@Suite struct GuardTests {
+    private func console(
+        _ contextClass: ContextClass, _ job: JobReport = Sample.running(), options: ConsoleOptions = ConsoleOptions(), isReadOnly: Bool = false
+    ) -> ScriptedConsole {
+        var console = ScriptedConsole(
+            [ContextDescription(name: "lab", class: contextClass, address: "/run/x", isReadOnly: isReadOnly)], options: options)
+        console.report([job])
+        console.press("enter")
+        _ = console.take()
+        return console
+    }
+
+    // MARK: T1
+
+    @Test(arguments: [ContextClass.lab, .demo]) func savepointAndCheckpointGoAtOnceInTheLab(_ contextClass: ContextClass) {
+        var console = console(contextClass)
+        console.press("S")
+        #expect(console.sentOperations.map(\.kind) == [.savepoint(directory: nil)])
+        #expect(console.sentOperations[0].by == "jdoe@ops1")
+        #expect(console.sentOperations[0].expectedState == .running)
+        #expect(console.lastMessage.contains("op \(console.sentOperations[0].id.short)"))
+        #expect(console.lastMessage.contains("sent, not accepted yet"))
+        console.press("B")
+        #expect(console.sentOperations.map(\.kind) == [.savepoint(directory: nil), .checkpoint])
+    }
+
+    @Test func aSecondSavepointWaitsForTheFirst() {
+        var console = console(.lab)
+        console.press("S", "S", "S")
+        #expect(console.sentOperations.count == 1)
+        #expect(console.lastMessage.contains("is under way already"))
+    }
+
+    @Test func stagingAsksForAKeyThatIsNotTheOpener() {
+        var console = console(.staging)
+        console.press("S")
+        #expect(console.sentOperations.isEmpty)
+        #expect(console.effects.contains(.flushInput))
+        console.press("S", "S", "enter")
+        #expect(console.sentOperations.isEmpty)
+        console.press("y")
+        #expect(console.sentOperations.map(\.kind) == [.savepoint(directory: nil)])
+    }
+
+    @Test func productionTakesSavepointsOnlyWithACleanPreflight() {
+        var job = Sample.running()
+        job.inProgress = [Sample.flying(4121, ago: 100)]
+        job.inProgress[0].kind = .savepoint
+        var console = console(.prod, job)
+        console.press("S")
+        console.advance(400)
+        console.press("y")
+        #expect(console.sentOperations.isEmpty)
+        #expect(console.screen.contains("production takes this only with a clean preflight"))
+        console.report([Sample.running()])
+        console.press("y")
+        #expect(console.sentOperations.count == 1)
+    }
+
+    // MARK: T2 and T3
+
+    @Test(arguments: ["C", "X"]) func theLabAsksForY(_ key: String) {
+        var console = console(.lab)
+        console.press(key)
+        #expect(console.effects.contains(.flushInput))
+        console.advance(300)
+        console.press(key, "enter")
+        #expect(console.sentOperations.isEmpty)
+        console.press("y")
+        #expect(console.sentOperations.map(\.kind) == [key == "C" ? .cancel(.byPolicy) : .stop(drain: false, directory: nil)])
+        #expect(console.screen.contains("sent"))
+    }
+
+    @Test func keysAreIgnoredFor300MillisecondsAfterOpening() {
+        var console = console(.lab)
+        console.press("C")
+        console.now = console.now + 299
+        console.send(.key(.character("y")))
+        #expect(console.sentOperations.isEmpty)
+        #expect(console.screen.contains("ignored: the box has just opened"))
+        console.now = console.now + 1
+        console.send(.key(.character("y")))
+        #expect(console.sentOperations.count == 1)
+    }
+
+    @Test func stagingWantsTheNameTyped() {
+        var console = console(.staging)
+        console.press("C")
+        console.advance(400)
+        console.type("order")
+        console.press("enter")
+        #expect(console.sentOperations.isEmpty)
+        #expect(console.screen.contains("the name is not \"orders\" yet"))
+        console.type("s")
+        console.press("tab")
+        console.type("INC-7 yes")
+        console.press("enter")
+        #expect(console.sentOperations.map(\.kind) == [.cancel(.byPolicy)])
+        #expect(console.sentOperations[0].reason == "INC-7 yes")
+    }
+
+    @Test func productionWantsUnlockNameReasonAndFiveSeconds() {
+        var console = console(.prod)
+        console.press("C")
+        console.advance(400)
+        console.type("orders")
+        console.press("enter")
+        #expect(console.screen.contains("is locked: leave with Esc and type :unlock"))
+        console.press("esc", ":")
+        console.type("unlock 15m")
+        console.press("enter", "C")
+        console.advance(400)
+        console.type("orders")
+        console.press("enter")
+        #expect(console.screen.contains("production needs a reason"))
+        console.press("tab")
+        console.type("INC-2231")
+        console.press("enter")
+        #expect(console.sentOperations.isEmpty)
+        #expect(console.screen.contains("ARMED: sent in 5 s"))
+        console.report([Sample.running()])
+        console.advance(4000)
+        #expect(console.sentOperations.isEmpty)
+        console.report([Sample.running()])
+        console.advance(2000)
+        #expect(console.sentOperations.map(\.kind) == [.cancel(.byPolicy)])
+        #expect(console.sentOperations[0].reason == "INC-2231")
+    }
+
+    @Test func anArmedActionCanBeTakenBack() {
+        var console = console(.prod)
+        console.press(":")
+        console.type("unlock")
+        console.press("enter", "C")
+        console.advance(400)
+        console.type("orders")
+        console.press("tab")
+        console.type("why")
+        console.press("enter")
+        console.advance(2000)
+        console.press("y", "enter", "esc")
+        console.advance(10_000)
+        #expect(console.sentOperations.isEmpty)
+        #expect(console.model.messages.contains { $0.text.string == "taken back, nothing was sent" })
+    }
+
+    @Test func unlockRunsOut() {
+        var console = console(.prod)
+        console.press(":")
+        console.type("unlock 10s")
+        console.press("enter")
+        #expect(console.screen.contains("[OPEN"))
+        console.advance(11_000)
+        #expect(console.screen.contains("[LOCK]"))
+        #expect(console.lastMessage == "lab is locked again")
+    }
+
+    @Test(arguments: ["unlock 2h", "unlock 0s", "unlock x", "unlock 9999999999999999999m", "unlock 1m 2m"]) func badUnlocksAreRefused(_ line: String) {
+        var console = console(.prod)
+        console.press(":")
+        console.type(line)
+        console.press("enter")
+        #expect(console.lastMessage.hasPrefix("usage: unlock"))
+        #expect(console.screen.contains("[LOCK]"))
+    }
+
+    // MARK: Retention
+
+    @Test(arguments: [CheckpointConfiguration.Retention.none, .deleteOnCancellation]) func cancelThatWouldDeleteIsNotAccepted(
+        _ retention: CheckpointConfiguration.Retention
+    ) {
+        var console = console(.lab, Sample.running(retention: retention))
+        console.press("C")
+        console.advance(400)
+        console.press("y", "enter", "y")
+        #expect(console.sentOperations.isEmpty)
+        #expect(console.screen.contains("all would be lost"))
+        #expect(console.frame(console.model.size)[row: 2, column: 0].style.role == .dialogDanger)
+        console.press("k")
+        console.advance(200)
+        console.press("y")
+        #expect(console.sentOperations.map(\.kind) == [.cancel(.keep)])
+    }
+
+    @Test func savepointInsteadOfALosingCancel() {
+        var console = console(.lab, Sample.running(retention: .none))
+        console.press("C")
+        console.advance(400)
+        console.press("s")
+        #expect(console.sentOperations.map(\.kind) == [.savepoint(directory: nil)])
+        #expect(console.model.modals.isEmpty)
+    }
+
+    @Test func keepNeedsAnEngineThatCan() {
+        var console = console(.lab, Sample.running(retention: .none))
+        console.send(.engine(context: "lab", .capabilities(EngineCapabilities(canOverrideRetention: false))))
+        console.press("C")
+        console.advance(400)
+        console.press("k", "y")
+        #expect(console.sentOperations.isEmpty)
+    }
+
+    @Test func onlyTheCommandDiscards() {
+        var console = console(.lab)
+        console.press(":")
+        console.type("cancel --discard-state")
+        console.press("enter")
+        #expect(console.screen.contains("CANCEL AND DISCARD ALL STATE"))
+        console.advance(400)
+        console.press("y")
+        #expect(console.sentOperations.map(\.kind) == [.cancel(.discard)])
+    }
+
+    // MARK: Targets
+
+    @Test func nothingIsSentWhenTheStateChangedMeanwhile() {
+        var console = console(.lab)
+        console.press("C")
+        console.advance(400)
+        console.report([Sample.running(state: .restarting)])
+        console.press("y")
+        #expect(console.sentOperations.isEmpty)
+        #expect(console.lastMessage == "nothing was sent: orders was RUNNING when this was opened and is RESTARTING now")
+    }
+
+    @Test func nothingIsSentWhenTheJobRestartedMeanwhile() {
+        var console = console(.lab)
+        console.press("X")
+        console.advance(400)
+        console.report([Sample.running(attempt: 2)])
+        console.press("y")
+        #expect(console.sentOperations.isEmpty)
+        #expect(console.lastMessage.contains("has restarted since this was opened"))
+    }
+
+    @Test func nothingIsSentWithoutALink() {
+        var console = console(.lab)
+        console.press("C")
+        console.advance(400)
+        console.send(.engine(context: "lab", .link(.down(reason: "refused", retryAt: nil, attempts: 1))))
+        console.press("y")
+        #expect(console.sentOperations.isEmpty)
+    }
+
+    @Test func theTargetStaysWhileTheOrderOfJobsChanges() {
+        var console = ScriptedConsole()
+        console.report([Sample.running(), Sample.running(Sample.otherJob, name: "billing")])
+        while console.model.focusedJob?.job != Sample.job { console.press("j") }
+        console.press("C")
+        console.advance(400)
+        var sick = Sample.ailing()
+        sick.name = "other"
+        var first = Sample.running(Sample.otherJob, name: "billing")
+        first.budget = sick.budget
+        console.report([first, Sample.running()])
+        console.press("y")
+        #expect(console.sentOperations.map(\.job) == [Sample.job])
+    }
+
+    // MARK: Keys that cannot act say why
+
+    @Test(arguments: ["S", "C", "R", "X", "B"]) func readOnlyContextsRefuse(_ key: String) {
+        var console = console(.lab, isReadOnly: true)
+        console.press(key)
+        console.advance(400)
+        console.press("y")
+        #expect(console.sentOperations.isEmpty)
+        #expect(console.model.modals.isEmpty)
+        #expect(console.model.messages.contains { $0.text.string == "lab is read-only here" })
+    }
+
+    @Test(arguments: ["S", "C", "R", "X", "B"]) func smallTerminalsRefuse(_ key: String) {
+        var console = console(.lab)
+        console.send(.resize(Size(columns: 79, rows: 24)))
+        console.press(key)
+        #expect(console.sentOperations.isEmpty && console.model.modals.isEmpty)
+        #expect(console.lastMessage == "actions need a terminal of 80x24; this one is 79x24")
+    }
+
+    @Test func aBoxThatBecameTooSmallDoesNotAct() {
+        var console = console(.lab)
+        console.press("C")
+        console.advance(400)
+        console.send(.resize(Size(columns: 40, rows: 6)))
+        console.press("y")
+        #expect(console.sentOperations.isEmpty)
+        #expect(console.screen.contains("a box is open"))
+        console.press("esc")
+        #expect(console.model.modals.isEmpty)
+    }
+
+    @Test func otherRefusalsHaveTheirWords() {
+        var console = console(.lab)
+        console.press("space", "S")
+        #expect(console.lastMessage.contains("frozen"))
+        console.press("space")
+        console.send(.engine(context: "lab", .capabilities(EngineCapabilities(canCheckpointNow: false, isViewer: false))))
+        console.press("B")
+        #expect(console.lastMessage == "this engine cannot begin a checkpoint on request")
+        console.send(.engine(context: "lab", .capabilities(EngineCapabilities(isViewer: true))))
+        console.press("S")
+        #expect(console.lastMessage == "this link to lab may only look")
+        console.send(.engine(context: "lab", .capabilities(EngineCapabilities())))
+        console.report([Sample.running(state: .canceled)])
+        console.press("S")
+        #expect(console.lastMessage == "orders is CANCELED, not RUNNING")
+        console.press("C")
+        #expect(console.lastMessage == "orders is CANCELED already")
+        console.send(.engine(context: "lab", .link(.down(reason: "refused", retryAt: nil, attempts: 1))))
+        console.press("C")
+        #expect(console.lastMessage == "there is no link to lab")
+        #expect(console.sentOperations.isEmpty)
+    }
+
+    @Test func backingOutSendsNothing() {
+        for key in ["S", "C", "X"] {
+            var console = console(.staging)
+            console.press(key, "esc")
+            console.advance(1000)
+            console.press("y", "enter")
+            #expect(console.sentOperations.isEmpty)
+        }
+    }
+
+    // MARK: Bursts and pastes
+
+    @Test func aBurstOfKeysDoesNotAct() {
+        var console = console(.lab)
+        console.advance(1000)
+        for scalar in "please Save".unicodeScalars {
+            console.now = console.now + 2
+            console.send(.key(.character(scalar)))
+        }
+        #expect(console.sentOperations.isEmpty)
+    }
+
+    @Test func aPasteOutsideOfTextIsDropped() {
+        var console = console(.lab)
+        console.send(.paste("SCRXBy"))
+        #expect(console.sentOperations.isEmpty && console.model.modals.isEmpty)
+        #expect(console.lastMessage.contains("dropped"))
+        console.press("C")
+        console.advance(400)
+        console.send(.paste("yyyy\n"))
+        #expect(console.sentOperations.isEmpty)
+    }
+
+    @Test func aPasteIntoAFieldStaysText() {
+        var console = console(.staging)
+        console.press("C")
+        console.advance(400)
+        console.send(.paste("orders\nrm -rf /\u{1b}[31m"))
+        guard case .sheet(let sheet) = console.model.modals.last else { return #expect(Bool(false), "the sheet is open") }
+        #expect(sheet.name.text == "orders")
+        #expect(console.sentOperations.isEmpty)
+        console.press("enter")
+        #expect(console.sentOperations.count == 1)
+    }
+
+    @Test func randomKeysNeverSendWithoutTheirSheet() {
+        // Every request that leaves must have had its confirming key: y, or Enter on a matching name.
+        var random = SeededGenerator(state: 0x6a4d)
+        let keys = ["S", "C", "R", "X", "B", "enter", "esc", "q", "j", "k", "s", "tab", "1", "2", "3", "space", "a", "T", "?", "5", "6", "["]
+        for contextClass in [ContextClass.staging, .prod] {
+            for round in 0..<300 {
+                var console = console(contextClass)
+                for _ in 0..<30 { console.press(keys[Int.random(in: 0..<keys.count, using: &random)]) }
+                #expect(console.sentOperations.isEmpty, "seed 0x6a4d, \(contextClass), round \(round)")
+            }
+        }
+    }
+}
+
+/// A generator with a seed that is printed.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}

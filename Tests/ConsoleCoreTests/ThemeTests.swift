@@ -1,0 +1,224 @@
+import CellGrid
+import FoundationEssentials
+import Testing
+
+@testable import ConsoleCore
+
+@Suite struct ThemeTests {
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    private static func files() throws -> [(name: String, text: String)] {
+        let folder = root.appendingPathComponent("themes")
+        return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".toml") }.map { String($0.dropLast(5)) }.sorted().map { name in
+            (name, try String(contentsOf: folder.appendingPathComponent(name + ".toml"), encoding: .utf8))
+        }
+    }
+
+    /// The compiled-in copies are the files, byte for byte. To refresh them after a change of a file:
+    ///     WEIR_RECORD_GOLDENS=1 swift test --filter builtinThemesAreTheFiles
+    @Test func builtinThemesAreTheFiles() throws {
+        let files = try Self.files()
+        if Golden.isRecording {
+            let target = Self.root.appendingPathComponent("Sources/ConsoleCore/BuiltinThemes.swift")
+            try Self.source(files).write(to: target, atomically: true, encoding: .utf8)
+            return
+        }
+        #expect(files.map(\.name) == Theme.builtinNames)
+        for (name, text) in files { #expect(Theme.builtinSource(name) == text, "\(name) differs from its file") }
+    }
+
+    private static func source(_ files: [(name: String, text: String)]) -> String {
+        func variable(_ name: String) -> String {
+            let words = name.split(separator: "-")
+            return (words.prefix(1).map(String.init) + words.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }).joined() + "Source"
+        }
+        let quotes = "\"\"\""
+        var text = """
+            // Made from themes/*.toml, so that a binary without its files has its themes. Do not edit: change the files, then run
+            //     WEIR_RECORD_GOLDENS=1 swift test --filter builtinThemesAreTheFiles
+
+            extension Theme {
+                /// The names of the themes that are compiled in.
+                public static let builtinNames: [String] = [\(files.map { "\"\($0.name)\"" }.joined(separator: ", "))]
+
+                /// The text of a theme that is compiled in.
+                public static func builtinSource(_ name: String) -> String? {
+                    switch name {
+
+            """
+        for file in files { text += "        case \"\(file.name)\": \(variable(file.name))\n" }
+        text += "        default: nil\n        }\n    }\n}\n"
+        for file in files { text += "\nprivate let \(variable(file.name)) = #\(quotes)\n\(file.text)\n\(quotes)#\n" }
+        return text
+    }
+
+    @Test(arguments: Theme.builtinNames) func shippedThemesLoad(_ name: String) throws {
+        let source = try #require(Theme.builtinSource(name))
+        let theme = try Theme.parse(bytes: Array(source.utf8), name: name + ".toml")
+        #expect(theme.name == name)
+        #expect(theme.warnings.isEmpty)
+        for depth in ColorDepth.allCases {
+            let sheet = theme.styleSheet(depth: depth)
+            for role in StyleRole.allCases {
+                for color in [sheet[role].foreground, sheet[role].background] {
+                    switch (depth, color) {
+                    case (.none, .default), (_, .default), (.colors16, .index16), (.colors256, .index16), (.colors256, .index256), (.direct, _): break
+                    case (.colors8, .index16(let index)): #expect(index < 8)
+                    default: Issue.record("\(name) gives \(color) to \(role.name) at depth \(depth)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: Theme.builtinNames) func severitiesCanBeToldApartWithoutColour(_ name: String) throws {
+        let theme = try #require(Theme.builtin(name))
+        for family in ["severity.", "ckpt.", "link."] {
+            let marks = StyleRole.allCases.filter { $0.name.hasPrefix(family) }.map(theme.mark)
+            #expect(Set(marks).count == marks.count && !marks.contains(.empty))
+        }
+        // The selected row and production stand out in monochrome.
+        let mono = theme.styleSheet(depth: .none)
+        #expect(mono[.select] != mono[.text] && mono[.envProd] != mono[.envLab])
+    }
+
+    @Test(arguments: Theme.builtinNames) func selectedAndDangerousTextIsReadable(_ name: String) throws {
+        let theme = try #require(Theme.builtin(name))
+        for depth in ColorDepth.allCases {
+            for role in StyleRole.allCases {
+                let style = theme.styleSheet(depth: depth)[role]
+                #expect(style.foreground == .default || style.foreground != style.background, "\(role.name) is invisible at depth \(depth)")
+            }
+        }
+    }
+
+    @Test func lighterThemesRepaintWhatTheyInherit() throws {
+        let light = try #require(Theme.builtin("slate-light")), dark = try #require(Theme.builtin("slate"))
+        #expect(light.styleSheet(depth: .colors256)[.severityOK].foreground == .index256(22))
+        #expect(dark.styleSheet(depth: .colors256)[.severityOK].foreground == .index256(114))
+        #expect(light.variant == .light)
+    }
+
+    static let bad: [(String, String)] = [
+        ("schema = 1\nname = \"x\"\ncolour = 3\n", "x.toml:3: unknown key \"colour\""),
+        ("schema = 1\n\n[roles]\n\"text\" = { }\n\"severity.worst\" = { fg = \"red\" }\n", "x.toml:5: unknown role \"severity.worst\"; there are severity.ok"),
+        ("schema = 1\n[roles]\n\"text\" = { fg = \"pinkish\" }\n", "x.toml:3: fg of \"text\" must be a colour"),
+        ("schema = 1\n[roles]\n\"text\" = { colour = \"red\" }\n", "x.toml:3: unknown key \"colour\" in \"text\""),
+        ("schema = 1\n[roles]\n\"text\" = { attr = [\"shiny\"] }\n", "x.toml:3: unknown attribute in \"text\""),
+        ("schema = 1\n[roles]\n\"text\" = { attr = \"bold\" }\n", "x.toml:3: attr of \"text\" must be a list"),
+        ("schema = 1\n[roles]\n\"text\" = \"red\"\n", "x.toml:3: \"text\" must be a table"),
+        ("schema = 1\n[roles]\n\"severity.ok\" = { mark = \"good\" }\n", "x.toml:3: mark of \"severity.ok\" must be at most 2 ASCII"),
+        ("schema = 1\n[roles]\n\"severity.ok\" = { mark = \"\\u001b[\" }\n", "x.toml:3: mark of \"severity.ok\" must be at most 2 ASCII"),
+        ("schema = 1\n[roles]\n\"severity.ok\" = { mark = \"!!\" }\n", "have the same mark"),
+        ("schema = 1\n[roles]\n\"text\" = { bg = \"red\" }\n", "x.toml:3: \"text\" has a background"),
+        ("schema = 1\n[palette]\nink = \"blue\"\n", "x.toml:3: colour \"ink\" must be"),
+        ("schema = 1\n[palette]\nink = { rgb = \"#12345\" }\n", "x.toml:3: rgb of \"ink\" must be"),
+        ("schema = 1\n[palette]\nink = { x256 = 256 }\n", "x.toml:3: x256 of \"ink\" must be"),
+        ("schema = 1\n[palette]\nink = { x16 = \"pink\" }\n", "x.toml:3: x16 of \"ink\" must be"),
+        ("schema = 1\n[palette]\nink = { x24 = 1 }\n", "x.toml:3: unknown key \"x24\""),
+        ("schema = 1\n[palette]\nred = \"#ff0000\"\n", "x.toml:3: \"red\" is the name of a terminal colour"),
+        ("schema = 1\n[palette]\nink = { }\n", "x.toml:3: colour \"ink\" says nothing"),
+        ("schema = 1\n[glyphs]\nprofile = \"emoji\"\n", "x.toml:3: profile must be"),
+        ("schema = 1\n[glyphs]\nfont = \"x\"\n", "x.toml:3: unknown key \"font\""),
+        ("schema = 1\n[env]\nproduction = { }\n", "x.toml:3: unknown class \"production\""),
+        ("schema = 1\nroles = 3\n", "x.toml:2: roles must be a table"),
+        ("schema = 1\nvariant = \"sepia\"\n", "x.toml:2: variant must be"),
+        ("schema = 2\n", "x.toml:1: is of schema 2"),
+        ("name = \"x\"\n", "x.toml: says no schema"),
+        ("schema = 1\ninherits = 7\n", "x.toml:2: inherits must be"),
+        ("schema = 1\ninherits = \"nowhere\"\n", "x.toml:2: inherits \"nowhere\", which is no theme; there are base"),
+        ("schema = 1\n\n= broken\n", "x.toml:3: is not TOML"),
+        ("schema = 1\nname = \"never ends\n", "x.toml:2: is not TOML"),
+        ("schema = 1\nname = \"a\0b\"\n", "x.toml:2: contains a NUL"),
+    ]
+
+    @Test(arguments: bad) func badThemesAreKeptOutWithTheirLine(_ text: String, _ problem: String) {
+        do {
+            let theme = try Theme.parse(bytes: Array(text.utf8), name: "x.toml")
+            Issue.record("\(theme.name) was taken")
+        } catch {
+            #expect(error.description.contains(problem), "\(error)")
+        }
+    }
+
+    @Test func bytesThatAreNotUTF8AreNamed() {
+        var bytes = Array("schema = 1\nname = \"".utf8)
+        bytes += [0xff, 0x22]
+        #expect(throws: ThemeError(file: "x.toml", line: 2, problem: "is not UTF-8 (byte 19); save it as UTF-8")) {
+            _ = try Theme.parse(bytes: bytes, name: "x.toml")
+        }
+        #expect(throws: ThemeError.self) { _ = try Theme.parse(bytes: [UInt8](repeating: 0x20, count: Theme.bytesMax + 1), name: "x.toml") }
+    }
+
+    @Test func inheritingInACircleIsAnError() {
+        let texts = ["a": "schema = 1\ninherits = \"b\"\n", "b": "schema = 1\n\ninherits = \"a\"\n"]
+        #expect(throws: ThemeError(file: "b", line: 3, problem: "themes inherit in a circle: a > b > a")) {
+            _ = try Theme.parse(toml: texts["a"] ?? "", name: "a") { texts[$0] }
+        }
+        #expect(throws: ThemeError.self) { _ = try Theme.parse(toml: "schema = 1\ninherits = \"self\"\n", name: "self") { _ in "schema = 1\ninherits = \"self\"\n" } }
+    }
+
+    @Test func solidBackgroundsAreAllowedWithAWarning() throws {
+        let theme = try Theme.parse(toml: "schema = 1\nsolid = true\n[roles]\ntext = { bg = \"blue\" }\n", name: "x")
+        #expect(theme.warnings.count == 1)
+        #expect(theme.styleSheet(depth: .colors16)[.text].background == .index16(4))
+        #expect(theme.styleSheet(depth: .none)[.text].attributes.contains(.reverse))
+    }
+
+    @Test func coloursAreComputedForSmallerTerminals() throws {
+        let theme = try Theme.parse(toml: "schema = 1\n[palette]\nhot = \"#ff0000\"\nlow = { x16 = \"bright-red\" }\n[roles]\ntext = { fg = \"hot\" }\nmark = { fg = \"low\" }\n", name: "x")
+        #expect(theme.styleSheet(depth: .direct)[.text].foreground == .rgb(red: 255, green: 0, blue: 0))
+        #expect(theme.styleSheet(depth: .colors256)[.text].foreground == .index256(196))
+        #expect(theme.styleSheet(depth: .colors16)[.text].foreground == .index16(9))
+        #expect(theme.styleSheet(depth: .colors8)[.text] == Style(foreground: .index16(1), attributes: .bold))
+        #expect(theme.styleSheet(depth: .none)[.text] == Style())
+        #expect(theme.styleSheet(depth: .colors8)[.mark].attributes.contains(.bold))
+    }
+
+    @Test func everyPrefixOfAThemeIsTakenOrRefusedWithoutATrap() throws {
+        let bytes = Array(try #require(Theme.builtinSource("slate")).utf8)
+        for count in stride(from: 0, to: bytes.count, by: 7) { _ = try? Theme.parse(bytes: Array(bytes.prefix(count)), name: "x") }
+        var random = SeededGenerator(state: 0x7e3e)
+        for _ in 0..<400 {
+            var flipped = bytes
+            flipped[Int.random(in: 0..<flipped.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            _ = try? Theme.parse(bytes: flipped, name: "x")
+        }
+    }
+}
+
+@Suite struct KeyMapTests {
+    @Test func theStandardMapHasNoConflicts() throws {
+        let map = try KeyMap(KeyMap.standardBindings)
+        for command in Command.allCases { #expect(!map.keys(command).isEmpty, "\(command) has no key") }
+    }
+
+    @Test func conflictsAreNamed() {
+        let bindings = [KeyMap.Binding(.character("j"), .moveDown), KeyMap.Binding(.character("j"), .quit)]
+        #expect(throws: KeyMap.Conflict(key: .character("j"), commands: [.moveDown, .quit])) { _ = try KeyMap(bindings) }
+    }
+
+    @Test func onlyUpperCaseKeysActAndNoControlChordDoes() {
+        for binding in KeyMap.standard.bindings where binding.command.isActing {
+            guard case .character(let scalar) = binding.key else { return #expect(Bool(false), "\(binding.key) acts") }
+            #expect(scalar.properties.isUppercase)
+        }
+        for key in ["4", "7", "d", "D", "x", "ctrl-a", "ctrl-b", "ctrl-g", "ctrl-n", "ctrl-o", "ctrl-p", "ctrl-q", "ctrl-s", "ctrl-k", "delete", "insert"] {
+            #expect(KeyPress(key).flatMap { KeyMap.standard[$0] } == nil, "\(key) is bound")
+        }
+    }
+
+    @Test func aRemappedKeyShowsEverywhere() throws {
+        let bindings = KeyMap.standardBindings.map { $0.command == .savepoint ? KeyMap.Binding(.character("P"), .savepoint) : $0 }
+        var console = ScriptedConsole(options: ConsoleOptions(keyMap: try KeyMap(bindings)))
+        console.report([Sample.running()])
+        console.press("enter")
+        #expect(console.screen.contains(" P savepoint"))
+        console.press("?")
+        #expect(console.screen.contains("  P   "))
+        console.press("q", "S")
+        #expect(console.sentOperations.isEmpty)
+        console.press("P")
+        #expect(console.sentOperations.count == 1)
+    }
+}
