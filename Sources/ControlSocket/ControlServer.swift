@@ -65,6 +65,12 @@ public final class ControlServer: Sendable {
 
     private static func accept(on binding: SocketBinding, level: AccessLevel, hub: ConnectionHub) throws(ControlServerError) -> any Channel {
         let bootstrap = ServerBootstrap(group: hub.eventLoop)
+            // Out of file descriptors: rest a moment instead of trying again and again.
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler(shouldForwardIOErrorCaught: false))
+                }
+            }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in admit(channel, level: level, hub: hub) }
         do {
