@@ -1,0 +1,91 @@
+// The executables under test, and the tools that drive them. What is missing is said once, in a line that begins with SKIPPED.
+
+import Glibc
+
+enum Binaries {
+    /// The `weir` built together with these tests, or the one that `WEIR_BINARY` names.
+    static let weir: String? = variable("WEIR_BINARY") ?? executable(bundleFolder + "/weir")
+
+    /// The release build: what the budgets are stated for. `WEIR_RELEASE_BINARY`, else `release/weir` beside the folder of this build.
+    static let release: String? = variable("WEIR_RELEASE_BINARY") ?? executable(releaseFolder + "/weir")
+
+    /// `weir-bench` of the release build.
+    static let bench: String? = release.flatMap { executable($0 + "-bench") }
+
+    static let tmux = tool("tmux")
+    static let sqlite = tool("sqlite3")
+    static let unshare = tool("unshare")
+
+    /// The themes of the checkout.
+    static let themes: String = {
+        let parts = #filePath.split(separator: "/").map(String.init)
+        return "/" + parts.dropLast(4).joined(separator: "/") + "/themes"
+    }()
+
+    static func variable(_ name: String) -> String? {
+        guard let value = getenv(name) else { return nil }
+        let text = String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+
+    static func tool(_ name: String) -> String? { ["/usr/bin/", "/bin/", "/usr/sbin/"].lazy.compactMap { executable($0 + name) }.first }
+
+    private static func executable(_ path: String) -> String? { access(path, X_OK) == 0 ? path : nil }
+
+    /// The folder of the test bundle, which the runner has among its arguments or is itself.
+    private static let bundleFolder: String = {
+        let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? ownPath
+        return folder(of: bundle)
+    }()
+
+    private static let releaseFolder: String = {
+        var path = folder(of: bundleFolder) + "/release"
+        // `.build/debug` is a link into the folder of the platform; so is `.build/release`.
+        if let real = realpath(path, nil) {
+            path = String(cString: real)
+            free(real)
+        }
+        return path
+    }()
+
+    private static let ownPath: String = {
+        guard let real = realpath("/proc/self/exe", nil) else { return "." }
+        defer { free(real) }
+        return String(cString: real)
+    }()
+
+    private static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return String(path[..<slash])
+    }
+}
+
+/// What a test needs beside the code. A suite or test asks `isMet` in its traits.
+enum Requirement: CaseIterable {
+    case weir, release, tmux, sqlite, mounts
+
+    var isMet: Bool { Requirement.missing[self] == nil }
+
+    /// Looked at once; every gap is printed then.
+    private static let missing: [Requirement: String] = {
+        var missing: [Requirement: String] = [:]
+        for requirement in allCases {
+            guard let reason = requirement.gap else { continue }
+            missing[requirement] = reason
+            print("SKIPPED: the tests that need \(requirement): \(reason)")
+        }
+        return missing
+    }()
+
+    private var gap: String? {
+        switch self {
+        case .weir: Binaries.weir == nil ? "no weir beside the test bundle, and WEIR_BINARY is not set" : nil
+        case .release:
+            Binaries.release == nil || Binaries.bench == nil
+                ? "no release build of weir and weir-bench (swift build -c release), and WEIR_RELEASE_BINARY is not set" : nil
+        case .tmux: Binaries.tmux == nil ? "tmux is not installed" : nil
+        case .sqlite: Binaries.sqlite == nil ? "sqlite3 is not installed" : nil
+        case .mounts: SmallDisk.gap
+        }
+    }
+}

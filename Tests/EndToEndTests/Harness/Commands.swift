@@ -1,0 +1,132 @@
+// The commands of the executable, and an engine that runs in the background.
+
+import ControlProtocol
+import Glibc
+import StreamModel
+import Testing
+
+/// What a command did.
+struct CommandResult {
+    let end: ChildProcess.End
+    let output: String
+    let errors: String
+    let transcript: String
+
+    /// The exit code; nil = a signal ended it.
+    var exitCode: Int32? { if case .exited(let code) = end { code } else { nil } }
+
+    /// The output as a record.
+    func record<Value: Decodable>(_ type: Value.Type) throws -> Value {
+        do throws(ControlCodecError) { return try ControlCodec.decode(type, from: Array(output.utf8)) } catch {
+            throw Broken("\(error.problem): \(transcript)")
+        }
+    }
+}
+
+/// The exit codes of the command line.
+enum ExitCode {
+    static let ok: Int32 = 0, usage: Int32 = 1, noLink: Int32 = 2, refused: Int32 = 3, unproven: Int32 = 4, failed: Int32 = 5
+}
+
+extension TestHome {
+    /// The executable under test, in this home.
+    func start(_ arguments: [String], environment changes: [String: String?] = [:], binary: String? = nil) throws -> ChildProcess {
+        guard let weir = binary ?? Binaries.weir else { throw Broken("there is no weir") }
+        return ChildProcess(weir, arguments, environment: environment(changes))
+    }
+
+    /// Runs a command to its end.
+    func weir(_ arguments: String..., environment changes: [String: String?] = [:], within seconds: Double = 60) throws -> CommandResult {
+        try weir(arguments, environment: changes, within: seconds)
+    }
+
+    func weir(_ arguments: [String], environment changes: [String: String?] = [:], within seconds: Double = 60) throws -> CommandResult {
+        let child = try start(arguments, environment: changes)
+        let end = try child.finish(within: seconds)
+        return CommandResult(end: end, output: child.output, errors: child.errors, transcript: child.transcript)
+    }
+
+    /// Runs a command that must end with 0.
+    @discardableResult
+    func succeed(_ arguments: String..., within seconds: Double = 60) throws -> CommandResult {
+        let result = try weir(arguments, within: seconds)
+        guard result.exitCode == ExitCode.ok else { throw Broken("\(result.end): \(result.transcript)") }
+        return result
+    }
+
+    /// Runs a command that must be turned down: its code, and words that its message must hold.
+    func expectRefusal(
+        _ arguments: [String], code: Int32, says words: String..., environment changes: [String: String?] = [:],
+        location: SourceLocation = #_sourceLocation
+    ) throws {
+        let result = try weir(arguments, environment: changes)
+        #expect(result.exitCode == code, "\(result.end), not \(code): \(result.transcript)", sourceLocation: location)
+        for word in words {
+            #expect(result.errors.contains(word), "standard error does not say \"\(word)\": \(result.transcript)", sourceLocation: location)
+        }
+        #expect(result.output.isEmpty, "a refusal is no data: \(result.transcript)", sourceLocation: location)
+    }
+
+    // MARK: Records
+
+    func jobs() throws -> [JobReport] { try succeed("jobs", "--json").record([JobReport].self) }
+
+    func job(_ name: String) throws -> JobReport {
+        guard let job = try jobs().first(where: { $0.name == name && !$0.state.isTerminal }) ?? jobs().first(where: { $0.name == name }) else {
+            throw Broken("there is no job \(name)")
+        }
+        return job
+    }
+
+    func checkpoints(of job: String) throws -> [CheckpointReport] {
+        try succeed("checkpoints", job, "--json").record([CheckpointReport].self)
+    }
+
+    /// Waits until a job is as wanted.
+    func waitForJob(_ name: String, _ seconds: Double = 30, _ what: String, _ condition: (JobReport) -> Bool) throws -> JobReport {
+        var last: JobReport?
+        return try wait(seconds, for: "\(name) \(what)", evidence: { "\(String(describing: last))" }) {
+            let job = try self.job(name)
+            last = job
+            return condition(job) ? job : nil
+        }
+    }
+}
+
+/// `weir engine` in the background, ended with the object.
+final class BackgroundEngine {
+    let home: TestHome
+    private(set) var process: ChildProcess
+    private let arguments: [String]
+    private let binary: String?
+
+    init(_ home: TestHome, _ arguments: [String] = [], binary: String? = nil) throws {
+        (self.home, self.arguments, self.binary) = (home, arguments, binary)
+        process = try home.start(["engine"] + arguments, binary: binary)
+        try process.waitForErrors("listens at")
+    }
+
+    deinit {
+        // A stopped process takes no request to end.
+        process.signal(SIGCONT)
+        process.signal(SIGTERM)
+        if process.end(within: 20) == nil { process.signal(SIGKILL) }
+    }
+
+    /// As a power cut does it.
+    func killNow() throws {
+        process.signal(SIGKILL)
+        guard process.end(within: 10) != nil else { throw Broken("the engine does not die") }
+    }
+
+    /// The same command again.
+    func startAgain() throws {
+        process = try home.start(["engine"] + arguments, binary: binary)
+        try process.waitForErrors("listens at")
+    }
+
+    func end() throws -> ChildProcess.End {
+        process.signal(SIGTERM)
+        return try process.finish(within: 30)
+    }
+}

@@ -1,0 +1,49 @@
+// Waits of the tests are for conditions, with a deadline. A passed deadline is an error that says what was waited for and what was there.
+
+import Glibc
+
+/// What was waited for in vain.
+struct DeadlinePassed: Error, CustomStringConvertible {
+    var what: String
+    var seconds: Double
+    /// What was there instead.
+    var evidence: String
+
+    var description: String { "waited \(seconds) s in vain for \(what)\n\(evidence)" }
+}
+
+/// A condition of a test that does not hold at a place where the test cannot go on.
+struct Broken: Error, CustomStringConvertible {
+    var description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// Seconds on a clock that never jumps.
+func monotonicSeconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+}
+
+/// Asks `condition` again and again until it has a value.
+func wait<Value>(
+    _ seconds: Double = 20, for what: String, evidence: () -> String = { "" }, _ condition: () throws -> Value?
+) throws -> Value {
+    let end = monotonicSeconds() + seconds
+    while true {
+        if let value = try condition() { return value }
+        guard monotonicSeconds() < end else { throw DeadlinePassed(what: what, seconds: seconds, evidence: evidence()) }
+        breathe()
+    }
+}
+
+/// Asks `condition` again and again until it holds.
+func wait(_ seconds: Double = 20, for what: String, evidence: () -> String = { "" }, until condition: () throws -> Bool) throws {
+    let _: Bool = try wait(seconds, for: what, evidence: evidence) { try condition() ? true : nil }
+}
+
+/// The gap between two looks at a condition.
+func breathe() {
+    var gap = timespec(tv_sec: 0, tv_nsec: 4_000_000)
+    nanosleep(&gap, nil)
+}
