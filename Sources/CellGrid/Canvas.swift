@@ -116,8 +116,10 @@ public struct Canvas: Sendable {
     /// Draws the frame of a rectangle; its inside stays as it is. Nothing is drawn for fewer than 2 columns or rows.
     public mutating func box(_ rect: CellRect, role: StyleRole = .border) {
         guard rect.size.columns >= 2, rect.size.rows >= 2 else { return }
-        let left = rect.origin.column, top = rect.origin.row
-        let right = left + rect.size.columns - 1, bottom = top + rect.size.rows - 1
+        let left = rect.origin.column
+        let top = rect.origin.row
+        let right = left + rect.size.columns - 1
+        let bottom = top + rect.size.rows - 1
         for column in left + 1..<right {
             put(glyph: glyphs.line(.horizontal), column: column, row: top, role: role)
             put(glyph: glyphs.line(.horizontal), column: column, row: bottom, role: role)

@@ -19,7 +19,8 @@ public enum CellDiff {
             new.withCells { after in
                 for row in 0..<size.rows {
                     let from = row * size.columns
-                    var start: Int?, end = 0
+                    var start: Int?
+                    var end = 0
                     for column in 0..<size.columns where before[from + column] != after[from + column] {
                         if let first = start, column - end > gap {
                             runs.append(whole(row, first..<end, after, from, size.columns))
@@ -40,7 +41,8 @@ public enum CellDiff {
     private static func whole(
         _ row: Int, _ columns: Range<Int>, _ cells: UnsafeBufferPointer<Cell>, _ from: Int, _ count: Int
     ) -> CellRun {
-        var lower = columns.lowerBound, upper = columns.upperBound
+        var lower = columns.lowerBound
+        var upper = columns.upperBound
         if lower > 0, cells[from + lower].isContinuation { lower -= 1 }
         if upper < count, cells[from + upper].isContinuation { upper += 1 }
         return CellRun(row: row, columns: lower..<upper)

@@ -39,8 +39,10 @@ public struct CellRect: Hashable, Sendable {
 
     /// What both rectangles cover; empty when they do not meet.
     public func intersection(_ other: CellRect) -> CellRect {
-        let left = max(columns.lowerBound, other.columns.lowerBound), right = min(columns.upperBound, other.columns.upperBound)
-        let top = max(rows.lowerBound, other.rows.lowerBound), bottom = min(rows.upperBound, other.rows.upperBound)
+        let left = max(columns.lowerBound, other.columns.lowerBound)
+        let right = min(columns.upperBound, other.columns.upperBound)
+        let top = max(rows.lowerBound, other.rows.lowerBound)
+        let bottom = min(rows.upperBound, other.rows.upperBound)
         return CellRect(column: left, row: top, columns: right - left, rows: bottom - top)
     }
 }

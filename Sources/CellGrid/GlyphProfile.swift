@@ -60,7 +60,8 @@ public enum GlyphProfile: String, Sendable, CaseIterable {
             return height == 0 ? "\u{2581}" : Unicode.Scalar(0x2580 + UInt32(height)) ?? " "
         case .braille:
             // Dots of a column from the bottom up; a sample of height 0 still shows its lowest dot.
-            let leftDots: [UInt32] = [0x40, 0x44, 0x46, 0x47, 0x47], rightDots: [UInt32] = [0x80, 0xa0, 0xb0, 0xb8, 0xb8]
+            let leftDots: [UInt32] = [0x40, 0x44, 0x46, 0x47, 0x47]
+            let rightDots: [UInt32] = [0x80, 0xa0, 0xb0, 0xb8, 0xb8]
             let bits = (clamp(left).map { leftDots[max($0 - 1, 0)] } ?? 0) | (clamp(right).map { rightDots[max($0 - 1, 0)] } ?? 0)
             return bits == 0 ? " " : Unicode.Scalar(0x2800 + bits) ?? " "
         }

@@ -1,8 +1,11 @@
 /// One key as the terminal reported it, without regard to what it does.
 public enum KeyPress: Hashable, Sendable {
     public enum Named: String, Sendable, CaseIterable {
-        case up, down, left, right, home, end, pageUp = "pgup", pageDown = "pgdn"
-        case enter, escape = "esc", backspace, tab, backTab = "backtab", delete, insert
+        case up, down, left, right, home, end, enter, backspace, tab, delete, insert
+        case pageUp = "pgup"
+        case pageDown = "pgdn"
+        case escape = "esc"
+        case backTab = "backtab"
     }
     /// A printable character, Space included; never a control character.
     case character(Unicode.Scalar)

@@ -75,7 +75,9 @@ public struct SafeText: Hashable, Sendable {
         guard columns > limit else { return self }
         let room = max(0, limit - beginning.columns)
         let scalars = Array(string.unicodeScalars)
-        var first = scalars.count, used = 0, candidate = scalars.count
+        var first = scalars.count
+        var used = 0
+        var candidate = scalars.count
         while candidate > 0 {
             candidate -= 1
             let width = TextWidth.columns(of: scalars[candidate])
@@ -136,7 +138,8 @@ extension SafeText {
     /// Letters that look like nothing at all, marks whose only use is to join or to hide, and one (U+1171E) whose width changed
     /// between versions of Unicode.
     private static func isFiller(_ value: UInt32) -> Bool {
-        value == 0x34f || value == 0x115f || value == 0x1160 || value == 0x17b4 || value == 0x17b5 || value == 0x3164 || value == 0xffa0 || value == 0x1171e
+        value == 0x34f || value == 0x115f || value == 0x1160 || value == 0x17b4 || value == 0x17b5 || value == 0x3164 || value == 0xffa0
+            || value == 0x1171e
             || (0x180b...0x180f).contains(value)
     }
 

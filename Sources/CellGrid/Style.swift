@@ -43,7 +43,11 @@ public struct Style: Hashable, Sendable {
 
 /// How many colours a terminal has.
 public enum ColorDepth: String, Sendable, CaseIterable {
-    case none, colors8 = "8", colors16 = "16", colors256 = "256", direct
+    case none
+    case colors8 = "8"
+    case colors16 = "16"
+    case colors256 = "256"
+    case direct
 }
 
 /// A theme resolved for one depth: the style of every role. Made by ConsoleCore, used by the terminal.

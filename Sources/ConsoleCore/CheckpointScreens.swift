@@ -67,18 +67,29 @@ struct CheckpointDetailScreen {
         canvas.line(
             [
                 Span(" STATUS    ", .header), Span(model.theme.mark(status.role), status.role), Span(" \(status.word)", status.role),
-                Span("   acked \(checkpoint.acknowledgedSubtasks)/\(checkpoint.totalSubtasks)   kept \(CheckpointTable.kept(checkpoint))   \(Figures.bytes(checkpoint.stateSize))"),
+                Span(
+                    "   acked \(checkpoint.acknowledgedSubtasks)/\(checkpoint.totalSubtasks)   kept \(CheckpointTable.kept(checkpoint))   \(Figures.bytes(checkpoint.stateSize))"
+                ),
             ], row: 2)
         let ended = checkpoint.endedAt.map { "   ended \(Figures.clock($0, offset: offset))" } ?? ""
         canvas.line(
             [
                 Span(" TRIGGER   ", .header),
-                Span("\(Figures.clock(checkpoint.triggeredAt, offset: offset))\(ended)   took \(checkpoint.duration.map { Figures.duration($0) } ?? "-") of \(Figures.setting(checkpoint.timeoutAt - checkpoint.triggeredAt))\(checkpoint.requestedBy.map { "   by \($0)" } ?? "")"),
+                Span(
+                    "\(Figures.clock(checkpoint.triggeredAt, offset: offset))\(ended)   took \(checkpoint.duration.map { Figures.duration($0) } ?? "-") of \(Figures.setting(checkpoint.timeoutAt - checkpoint.triggeredAt))\(checkpoint.requestedBy.map { "   by \($0)" } ?? "")"
+                ),
             ], row: 3)
-        canvas.line([Span(" PATH      ", .header), Span(checkpoint.path.map { SafeText($0).suffix(columns: canvas.size.columns - 12, beginning: "...") } ?? "-")], row: 4)
+        canvas.line(
+            [
+                Span(" PATH      ", .header),
+                Span(checkpoint.path.map { SafeText($0).suffix(columns: canvas.size.columns - 12, beginning: "...") } ?? "-"),
+            ], row: 4)
         if let failure = checkpoint.failure {
             canvas.line(
-                [Span(" FAILURE   ", .header), Span("\(failure.reason.rawValue) (\(failure.counted ? "counted" : "not counted")): \(failure.message)", .checkpointFailed)],
+                [
+                    Span(" FAILURE   ", .header),
+                    Span("\(failure.reason.rawValue) (\(failure.counted ? "counted" : "not counted")): \(failure.message)", .checkpointFailed),
+                ],
                 row: 5)
         }
     }
@@ -109,7 +120,8 @@ struct CheckpointDetailScreen {
         for index in 0..<4 {
             let longest = phases.map { $0[index] }.max { $0.microseconds < $1.microseconds }
             guard let longest else { continue }
-            column += canvas.put(Figures.duration(microseconds: longest.microseconds).padded(leading: 9), column: column, row: row, role: longest.role)
+            column += canvas.put(
+                Figures.duration(microseconds: longest.microseconds).padded(leading: 9), column: column, row: row, role: longest.role)
         }
     }
 

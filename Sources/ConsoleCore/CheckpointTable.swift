@@ -76,7 +76,8 @@ struct CheckpointTable {
         let status = Self.status(checkpoint)
         if isSelected { canvas.put(">", column: 0, row: row, role: .mark) }
         canvas.put(SafeText(checkpoint.id.description).padded(leading: 6), column: 1, row: row, role: .text)
-        canvas.put(checkpoint.kind.isSavepoint ? "save" : "ckpt", column: 8, row: row, role: checkpoint.kind.isSavepoint ? .checkpointSavepoint : .text)
+        canvas.put(
+            checkpoint.kind.isSavepoint ? "save" : "ckpt", column: 8, row: row, role: checkpoint.kind.isSavepoint ? .checkpointSavepoint : .text)
         canvas.line([Span(model.theme.mark(status.role), status.role), Span(" "), Span(status.word, status.role)], row: row, column: 13)
         canvas.put(
             Figures.moment(checkpoint.triggeredAt, now: time, offset: model.options.utcOffsetSeconds), column: 24, row: row, columns: 9)
@@ -94,7 +95,8 @@ struct CheckpointTable {
             canvas.put(checkpoint.duration.map { Figures.duration($0) } ?? "-", column: layout.duration, row: row)
             return
         }
-        let used = time - checkpoint.triggeredAt, timeout = checkpoint.timeoutAt - checkpoint.triggeredAt
+        let used = time - checkpoint.triggeredAt
+        let timeout = checkpoint.timeoutAt - checkpoint.triggeredAt
         let fraction = timeout.count > 0 ? Double(used.count) / Double(timeout.count) : 0
         guard layout.phases == nil else {
             canvas.put(Figures.duration(used), column: layout.duration, row: row)

@@ -24,7 +24,8 @@ struct Chrome {
         var tail: [Span] = []
         if let job {
             let time = context.engineTime(at: model.shownAt)
-            tail.append(Span(" \(model.size.columns >= 120 ? String(key.job.description.prefix(6)) : String(key.job.description.prefix(4)))  ", .titleJob))
+            tail.append(
+                Span(" \(model.size.columns >= 120 ? String(key.job.description.prefix(6)) : String(key.job.description.prefix(4)))  ", .titleJob))
             tail.append(Span(SafeText(job.state.rawValue), stateRole(job.state)))
             tail.append(Span(" \(Figures.age(time - (job.state == .running ? job.submittedAt : job.stateSince)))", .title))
             if model.size.columns >= 120 { tail.append(Span("  p=\(job.parallelism)/\(job.maxParallelism)", .title)) }
@@ -126,7 +127,9 @@ struct Chrome {
         let reason: SafeText
         if refusals.allSatisfy({ $0 != nil }), let first = refusals[2] ?? refusals[0] {
             reason = "locked: \(first.short)"
-        } else if let context = key.flatMap({ model.live.context($0.context) }), context.description.class == .prod, !context.isUnlocked(at: model.now) {
+        } else if let context = key.flatMap({ model.live.context($0.context) }), context.description.class == .prod,
+            !context.isUnlocked(at: model.now)
+        {
             reason = "X C R locked: :unlock"
         } else {
             return
@@ -153,14 +156,19 @@ struct Chrome {
         let general = [hint(.help, "help"), hint(.commandLine, "cmd")]
         switch model.screen {
         case .overview:
-            return general + [hint(.open, "open"), hint(.filter, "filter"), hint(.freeze, "freeze"), hint(.operations, "operations"), hint(.themes, "theme"), hint(.quit, "quit")]
+            return general + [
+                hint(.open, "open"), hint(.filter, "filter"), hint(.freeze, "freeze"), hint(.operations, "operations"), hint(.themes, "theme"),
+                hint(.quit, "quit"),
+            ]
         case .job:
             return general + [
                 hint(.open, "detail"), jobs, hint(.freeze, "freeze"), hint(.filter, "filter"), hint(.copy, "copy"), hint(.quit, "back"),
                 hint(.refresh, "ask now"), hint(.themes, "theme"),
             ]
         case .checkpoints:
-            return general + [hint(.open, "detail"), hint(.filter, "filter"), jobs, hint(.copy, "path"), hint(.copyCommand, "command"), hint(.quit, "back")]
+            return general + [
+                hint(.open, "detail"), hint(.filter, "filter"), jobs, hint(.copy, "path"), hint(.copyCommand, "command"), hint(.quit, "back"),
+            ]
         case .checkpoint:
             let steps: (SafeText, SafeText) = ("\(map.label(.previousCheckpoint)) \(map.label(.nextCheckpoint))", "checkpoint")
             return general + [hint(.open, "subtasks"), steps, hint(.copy, "path"), hint(.quit, "back")]

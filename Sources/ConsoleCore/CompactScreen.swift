@@ -42,7 +42,9 @@ struct CompactScreen {
     private var overview: [[Span]] {
         let rows = model.overviewRows
         let bad = rows.count { $0.condition.severity >= .warn }
-        var lines: [[Span]] = [[Span(" \(Figures.plural(rows.count { $0.key != nil }, "job")), \(bad) \(model.theme.mark(.severityWarn)) "), Chrome(model).clock]]
+        var lines: [[Span]] = [
+            [Span(" \(Figures.plural(rows.count { $0.key != nil }, "job")), \(bad) \(model.theme.mark(.severityWarn)) "), Chrome(model).clock]
+        ]
         let cursor = rows.firstIndex { $0.id == model.cursors.overview } ?? 0
         let first = max(0, cursor - max(0, model.size.rows - 4))
         for (index, row) in rows.enumerated().dropFirst(first) {
@@ -59,7 +61,8 @@ struct CompactScreen {
     }
 
     private func job(_ screen: JobScreen) -> [[Span]] {
-        let job = screen.job, context = screen.context
+        let job = screen.job
+        let context = screen.context
         let condition = Condition.of(job, in: context, at: model.shownAt)
         let role = condition.severity.role
         let old: SafeText = screen.isStale ? "~" : ""
@@ -67,16 +70,26 @@ struct CompactScreen {
         var lines: [[Span]] = [
             [
                 Span(" \(SafeText(context.name).prefix(columns: 10)) "), Span(SafeText(job.name).prefix(columns: 12, ending: "~"), .titleJob),
-                Span(" \(job.state.rawValue)", Chrome(model).stateRole(job.state)), Span(context.age(at: model.shownAt).map { " age \(Figures.age($0))" } ?? ""),
+                Span(" \(job.state.rawValue)", Chrome(model).stateRole(job.state)),
+                Span(context.age(at: model.shownAt).map { " age \(Figures.age($0))" } ?? ""),
             ],
             [Span(" "), Span(model.theme.mark(role), role), Span(" \(text.isEmpty ? "no complaint" : text)", role)],
         ]
         let newest = Condition.newestRestorable(job).map { "#\($0.id) \(Figures.age(screen.time - ($0.endedAt ?? $0.triggeredAt))) ago" } ?? "none"
-        let flying = job.inProgress.first.map { "   run \(Figures.duration(screen.knownUntil - $0.triggeredAt))/\(Figures.setting($0.timeoutAt - $0.triggeredAt))" } ?? ""
+        let flying =
+            job.inProgress.first.map {
+                "   run \(Figures.duration(screen.knownUntil - $0.triggeredAt))/\(Figures.setting($0.timeoutAt - $0.triggeredAt))"
+            } ?? ""
         lines.append([Span(" CKPT\(old) \(newest)\(flying)")])
         let flow = job.throughput
-        lines.append([Span(" IN\(old) \(Figures.count(flow.recordsReadPerSecond))  OUT \(Figures.count(flow.recordsWrittenPerSecond))  FAIL \(job.budget.counted)/\(job.budget.tolerable.map(String.init) ?? "-")")])
-        if let audit = job.audit { lines.append([Span(" SEQ\(old) dup \(audit.duplicates) lost \(audit.lost) replayed \(Figures.count(audit.replayed))")]) }
+        lines.append([
+            Span(
+                " IN\(old) \(Figures.count(flow.recordsReadPerSecond))  OUT \(Figures.count(flow.recordsWrittenPerSecond))  FAIL \(job.budget.counted)/\(job.budget.tolerable.map(String.init) ?? "-")"
+            )
+        ])
+        if let audit = job.audit {
+            lines.append([Span(" SEQ\(old) dup \(audit.duplicates) lost \(audit.lost) replayed \(Figures.count(audit.replayed))")])
+        }
         lines.append([Span(" TASKS\(old) \(job.runningSubtasks)/\(job.totalSubtasks)  restarts \(job.restarts)")])
         return lines
     }

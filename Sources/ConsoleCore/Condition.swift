@@ -72,7 +72,8 @@ enum Condition: Sendable, Equatable {
             return .budgetExhausted(counted: job.budget.counted, tolerable: tolerable)
         }
         if let oldest = job.inProgress.first {
-            let timeout = oldest.timeoutAt - oldest.triggeredAt, used = now - oldest.triggeredAt
+            let timeout = oldest.timeoutAt - oldest.triggeredAt
+            let used = now - oldest.triggeredAt
             if timeout.count > 0, used.count * 10 >= timeout.count * 8 { return .checkpointLate(oldest.id, used: used, timeout: timeout) }
         }
         if let interval = job.configuration.interval, job.configuration.storageDirectory != nil {

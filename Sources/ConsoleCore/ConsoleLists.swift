@@ -103,7 +103,8 @@ extension ConsoleModel {
         var rows = failures.map { failure in
             let place = failure.vertex.map { vertex in "\(vertex)\(failure.subtask.map { " sub \($0)" } ?? "")" } ?? "job"
             return FailureRow(
-                at: failure.at, subject: "\(place) attempt \(failure.attempt)", message: SafeText(failure.message), isCheckpoint: false, isCounted: nil)
+                at: failure.at, subject: "\(place) attempt \(failure.attempt)", message: SafeText(failure.message), isCheckpoint: false,
+                isCounted: nil)
         }
         for index in memory.checkpoints.indices where memory.checkpoints[index].status == .failed {
             let checkpoint = memory.checkpoints[index]
@@ -111,7 +112,8 @@ extension ConsoleModel {
             let place = failure.operatorUID.map { uid in " \(uid)\(failure.subtask.map { " sub \($0)" } ?? "")" } ?? ""
             rows.append(
                 FailureRow(
-                    at: failure.at, subject: "#\(checkpoint.id) \(failure.reason.short)\(place)", message: SafeText(failure.message), isCheckpoint: true,
+                    at: failure.at, subject: "#\(checkpoint.id) \(failure.reason.short)\(place)", message: SafeText(failure.message),
+                    isCheckpoint: true,
                     isCounted: failure.counted))
         }
         rows.sort { $0.at > $1.at }
@@ -134,7 +136,9 @@ extension ConsoleModel {
 
     var operationRows: [TrackedOperation] {
         guard let filter = filters[.operations] else { return shown.operations }
-        return shown.operations.filter { matches(filter, $0.verb.string, $0.jobName, $0.context, $0.stage.rawValue, $0.request.by, $0.id.description) }
+        return shown.operations.filter {
+            matches(filter, $0.verb.string, $0.jobName, $0.context, $0.stage.rawValue, $0.request.by, $0.id.description)
+        }
     }
 
     var selectedOperation: TrackedOperation? {

@@ -58,7 +58,8 @@ extension Canvas {
             return value > 0 ? max(1, Int((value / scale * Double(glyphs.sparkLevels)).rounded())) : 0
         }
         for cell in 0..<columns where cell != gap || columns == 1 {
-            let left = height(cell * perCell), right = perCell == 2 ? height(cell * perCell + 1) : nil
+            let left = height(cell * perCell)
+            let right = perCell == 2 ? height(cell * perCell + 1) : nil
             put(glyph: glyphs.spark(left, right), column: column + cell, row: row, role: role)
         }
     }

@@ -36,7 +36,8 @@ struct FailuresScreen {
                 attempts >= Int(Int32.max) ? "without limit, after \(Figures.setting(delay))" : "at most \(attempts), after \(Figures.setting(delay))"
             }
         canvas.put(
-            " attempt \(job.attempt)   restarts \(job.restarts)   \(strategy)   failed ckpts \(job.counts.failed) of \(job.counts.total)", column: 0, row: row,
+            " attempt \(job.attempt)   restarts \(job.restarts)   \(strategy)   failed ckpts \(job.counts.failed) of \(job.counts.total)", column: 0,
+            row: row,
             role: .textDim)
     }
 
@@ -44,7 +45,10 @@ struct FailuresScreen {
         let filter = model.filters[.failures].map { "  /\($0)" } ?? ""
         canvas.rule("5 failures\(filter)", row: 0, note: "\(rows.count) rows, newest first")
         canvas.put("   WHEN      WHAT AND WHERE", column: 0, row: 1, role: .header)
-        if rows.isEmpty { canvas.put(model.filters[.failures] == nil ? "   none known" : "   none matches the filter; Esc clears it", column: 0, row: 2, role: .textDim) }
+        if rows.isEmpty {
+            canvas.put(
+                model.filters[.failures] == nil ? "   none known" : "   none matches the filter; Esc clears it", column: 0, row: 2, role: .textDim)
+        }
         for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
             let row = rows[index]
             let time = Figures.moment(row.at, now: model.shownAt, offset: model.options.utcOffsetSeconds)

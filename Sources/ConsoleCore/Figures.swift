@@ -105,7 +105,9 @@ enum Figures {
         return SafeText("\(value)\(suffix)")
     }
 
-    static func plural(_ count: Int, _ one: String, _ many: String? = nil) -> SafeText { SafeText("\(count) \(count == 1 ? one : many ?? one + "s")") }
+    static func plural(_ count: Int, _ one: String, _ many: String? = nil) -> SafeText {
+        SafeText("\(count) \(count == 1 ? one : many ?? one + "s")")
+    }
 
     static func twoDigits(_ value: some BinaryInteger) -> String { value < 10 ? "0\(value)" : "\(value)" }
 

@@ -11,7 +11,13 @@ struct HelpScreen {
     private static let sections: [(SafeText, [Command])] = [
         ("ACT (through a box that says what will happen)", Command.acting + [.actions]),
         ("SCREENS", [.overview, .job, .checkpoints, .failures, .operations, .help]),
-        ("MOVE", [.moveDown, .moveUp, .first, .last, .pageDown, .pageUp, .open, .quit, .back, .previousJob, .nextJob, .previousCheckpoint, .nextCheckpoint]),
+        (
+            "MOVE",
+            [
+                .moveDown, .moveUp, .first, .last, .pageDown, .pageUp, .open, .quit, .back, .previousJob, .nextJob, .previousCheckpoint,
+                .nextCheckpoint,
+            ]
+        ),
         ("LOOK", [.filter, .commandLine, .freeze, .refresh, .copy, .copyCommand, .themes]),
         ("TERMINAL", [.repaint, .interrupt, .suspend]),
     ]
@@ -30,7 +36,8 @@ struct HelpScreen {
         for command in CommandLine.commands { lines.append((":" + command.usage, command.summary, false)) }
         lines.append(("MARKS", "", true))
         for (role, text) in [
-            (.severityOK, "well"), (.severityRun, "under way"), (.severityWarn, "look at it"), (.severityCrit, "act"), (.severityUnknown, "not known"),
+            (.severityOK, "well"), (.severityRun, "under way"), (.severityWarn, "look at it"), (.severityCrit, "act"),
+            (.severityUnknown, "not known"),
             (.linkStale, "old: the number is not fresh"), (.checkpointSavepoint, "a savepoint"), (.checkpointGone, "its files are deleted"),
         ] as [(StyleRole, SafeText)] {
             lines.append((model.theme.mark(role), text, false))
@@ -39,7 +46,8 @@ struct HelpScreen {
     }
 
     func draw(top: Int, _ canvas: inout Canvas) {
-        let all = lines, rows = Self.rows(canvas.size)
+        let all = lines
+        let rows = Self.rows(canvas.size)
         canvas.clear(CellRect(canvas.size))
         let keyColumns = min(30, max(8, canvas.size.columns / 3))
         for (index, line) in all.dropFirst(top).prefix(rows).enumerated() {

@@ -49,7 +49,8 @@ struct JobScreen {
         let condition = Condition.of(job, in: context, at: model.shownAt)
         let text = condition.text(at: model.shownAt)
         guard !text.isEmpty else { return }
-        let role = condition.severity.role, key = condition.screenKey
+        let role = condition.severity.role
+        let key = condition.screenKey
         let room = canvas.size.columns - 5 - (key.isEmpty ? 0 : key.columns + 1)
         canvas.line([Span(" "), Span(model.theme.mark(role), role), Span(" "), Span(text.prefix(columns: room, ending: "..."), role)], row: row)
         canvas.put(key, endingAt: canvas.size.columns - 1, row: row, role: .hintKey)
@@ -69,13 +70,16 @@ struct JobScreen {
         if let tolerable = budget.tolerable {
             let role: StyleRole = budget.isExhausted ? .severityCrit : budget.counted > 0 ? .severityWarn : .severityOK
             column = canvas.line([Span("counted "), Span("\(budget.counted)/\(tolerable)", role), Span(" ")], row: row, column: column)
-            canvas.bar(tolerable == 0 ? (budget.counted > 0 ? 1 : 0) : Double(budget.counted) / Double(tolerable), column: column, row: row, columns: 11, role: role)
+            canvas.bar(
+                tolerable == 0 ? (budget.counted > 0 ? 1 : 0) : Double(budget.counted) / Double(tolerable), column: column, row: row, columns: 11,
+                role: role)
             column += 12
         } else {
             column = canvas.line([Span("not counted ")], row: row, column: column)
         }
         column = canvas.line(
-            [Span(budget.source == .exact ? "exact" : "estimated", .textDim), Span("  cum \(budget.cumulative)"), Span("  ")], row: row, column: column)
+            [Span(budget.source == .exact ? "exact" : "estimated", .textDim), Span("  cum \(budget.cumulative)"), Span("  ")], row: row,
+            column: column)
         if let failed = job.latestFailed, let failure = failed.failure {
             let place = failure.operatorUID.map { uid in " \(uid)\(failure.subtask.map { " sub \($0)" } ?? "")" } ?? ""
             canvas.put("last #\(failed.id) \(failure.reason.short)\(place)", column: column, row: row, role: .text)
@@ -137,7 +141,8 @@ struct JobScreen {
 
     private func tasks(row: Int, _ canvas: inout Canvas) {
         label("TASKS", row: row, &canvas)
-        let running = job.runningSubtasks, total = job.totalSubtasks
+        let running = job.runningSubtasks
+        let total = job.totalSubtasks
         let finished = job.vertices.reduce(0) { $0 + $1.finishedSubtasks }
         var spans = [Span("\(running)/\(total) run", running + finished == total ? .text : .severityWarn)]
         if finished > 0 { spans.append(Span(" \(finished) done")) }

@@ -165,7 +165,8 @@ struct JobMemory: Sendable {
     subscript(id: CheckpointID) -> CheckpointReport? { index(of: id).map { checkpoints[$0] } }
 
     private func index(of id: CheckpointID) -> Int? {
-        var low = 0, high = checkpoints.count - 1
+        var low = 0
+        var high = checkpoints.count - 1
         while low <= high {
             let middle = (low + high) / 2
             if checkpoints[middle].id == id { return middle }

@@ -36,7 +36,8 @@ struct OperationsScreen {
         if isWide { spans.append(Span(SafeText(operation.request.by).prefix(columns: 12, ending: "~").padded(13))) }
         let jobColumns = isWide ? 24 : 15
         spans += [
-            Span(operation.verb.padded(14)), Span(SafeText("\(operation.context)/\(operation.jobName)").prefix(columns: jobColumns, ending: "~").padded(jobColumns + 1)),
+            Span(operation.verb.padded(14)),
+            Span(SafeText("\(operation.context)/\(operation.jobName)").prefix(columns: jobColumns, ending: "~").padded(jobColumns + 1)),
             Span(SafeText(operation.stage.rawValue).padded(10), operation.severity.role),
         ]
         let column = canvas.line(spans, row: row)
@@ -45,7 +46,8 @@ struct OperationsScreen {
             result = "acked \(acknowledged)/\(total)"
         }
         let room = canvas.size.columns - column
-        canvas.put(operation.report?.path == nil ? result.prefix(columns: room) : result.suffix(columns: room, beginning: ".."), column: column, row: row)
+        canvas.put(
+            operation.report?.path == nil ? result.prefix(columns: room) : result.suffix(columns: room, beginning: ".."), column: column, row: row)
     }
 }
 
@@ -131,7 +133,10 @@ struct ProofView {
                 }
             let evidence: SafeText = line.evidence.isEmpty ? "waiting" : SafeText(line.evidence)
             canvas.line(
-                [Span(" "), Span(badge, role), Span(" \(line.step.rawValue) \(RestartWords.name(line.step).padded(15))"), Span(evidence, line.state == .waiting ? .textDim : .text)],
+                [
+                    Span(" "), Span(badge, role), Span(" \(line.step.rawValue) \(RestartWords.name(line.step).padded(15))"),
+                    Span(evidence, line.state == .waiting ? .textDim : .text),
+                ],
                 row: index + 1)
         }
     }

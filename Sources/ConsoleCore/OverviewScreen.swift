@@ -33,7 +33,8 @@ struct OverviewScreen {
         }
         let mark = model.theme.mark
         let staleText = stale > 0 ? "  \(stale) \(mark(.linkStale))" : ""
-        return "contexts \(model.shown.contexts.count)   jobs \(jobs.count): \(fine) \(mark(.severityOK))  \(bad) \(mark(.severityWarn))\(staleText)\(worst.map { "   worst rtt \(Figures.duration($0))" } ?? "")"
+        return
+            "contexts \(model.shown.contexts.count)   jobs \(jobs.count): \(fine) \(mark(.severityOK))  \(bad) \(mark(.severityWarn))\(staleText)\(worst.map { "   worst rtt \(Figures.duration($0))" } ?? "")"
     }
 
     // MARK: List
@@ -87,14 +88,16 @@ struct OverviewScreen {
         }
         let isStale = context.isStale(at: model.shownAt)
         let role: StyleRole = isStale ? .textStale : .text
-        canvas.put(SafeText(job.name).prefix(columns: layout.jobColumns, ending: "~"), column: layout.job, row: line, role: isStale ? .textStale : .titleJob)
+        canvas.put(
+            SafeText(job.name).prefix(columns: layout.jobColumns, ending: "~"), column: layout.job, row: line, role: isStale ? .textStale : .titleJob)
         canvas.put(SafeText(job.state.rawValue), column: layout.state, row: line, role: isStale ? .textStale : Chrome(model).stateRole(job.state))
         canvas.put("\(isStale ? "~" : "")\(Figures.count(job.throughput.recordsReadPerSecond))", endingAt: layout.rateEnd, row: line, role: role)
         age(job, context, row: line, layout, isStale: isStale, &canvas)
         let budget = job.budget
         let tolerable = budget.tolerable.map(String.init) ?? "-"
         let failRole: StyleRole = budget.isExhausted ? .severityCrit : budget.counted > 0 ? .severityWarn : .text
-        canvas.put("\(budget.counted)/\(tolerable)\(budget.isExhausted ? "!" : "")", column: layout.fail, row: line, role: isStale ? .textStale : failRole)
+        canvas.put(
+            "\(budget.counted)/\(tolerable)\(budget.isExhausted ? "!" : "")", column: layout.fail, row: line, role: isStale ? .textStale : failRole)
         if let column = layout.condition {
             canvas.put(row.condition.text(at: model.shownAt), column: column, row: line, role: isStale ? .textStale : row.condition.severity.role)
         }
@@ -107,7 +110,8 @@ struct OverviewScreen {
             case .down: (.linkDown, "down")
             case .up(let roundTrip):
                 context.age(at: model.shownAt).map { $0 > ContextState.freshness } ?? false
-                    ? (.linkStale, context.age(at: model.shownAt).map { Figures.age($0) } ?? "") : (.linkOK, roundTrip.map { Figures.duration($0) } ?? "")
+                    ? (.linkStale, context.age(at: model.shownAt).map { Figures.age($0) } ?? "")
+                    : (.linkOK, roundTrip.map { Figures.duration($0) } ?? "")
             }
         canvas.line([Span(model.theme.mark(role), role), Span(" "), Span(text, role)], row: row, column: layout.link)
     }
@@ -119,7 +123,8 @@ struct OverviewScreen {
             let limit = (job.configuration.interval ?? .minutes(10)).count * 3
             let role: StyleRole = job.state == .running && age.count > max(limit, 10_000) ? .severityWarn : .severityOK
             canvas.line(
-                [Span(model.theme.mark(role), isStale ? .textStale : role), Span(" \(Figures.age(age))", isStale ? .textStale : .text)], row: row, column: layout.age)
+                [Span(model.theme.mark(role), isStale ? .textStale : role), Span(" \(Figures.age(age))", isStale ? .textStale : .text)], row: row,
+                column: layout.age)
             canvas.put(job.inProgress.isEmpty ? newest.duration.map { Figures.duration($0) } ?? "-" : "run", column: layout.duration, row: row)
         } else {
             let isExpected = job.configuration.interval != nil
@@ -151,7 +156,9 @@ struct OverviewScreen {
             canvas.line(
                 [
                     Span(" seq   ", .header),
-                    Span("verified \(Figures.count(audit.verified))  duplicates \(audit.duplicates)  lost \(audit.lost)", audit.duplicates + audit.lost == 0 ? .text : .severityCrit),
+                    Span(
+                        "verified \(Figures.count(audit.verified))  duplicates \(audit.duplicates)  lost \(audit.lost)",
+                        audit.duplicates + audit.lost == 0 ? .text : .severityCrit),
                 ], row: 4)
         }
     }

@@ -59,7 +59,8 @@ struct PreflightCheck {
         }
         if let last = job.latestSavepoint, let took = last.duration {
             let isTight = took.count * 2 > job.configuration.timeout.count
-            let text: SafeText = "the last one took \(Figures.duration(took)), \(Figures.bytes(last.stateSize)); it expires after \(Figures.setting(job.configuration.timeout))"
+            let text: SafeText =
+                "the last one took \(Figures.duration(took)), \(Figures.bytes(last.stateSize)); it expires after \(Figures.setting(job.configuration.timeout))"
             lines.append(isTight ? .warn(text) : .ok(text))
         } else {
             lines.append(.ok("no earlier savepoint; it expires after \(Figures.setting(job.configuration.timeout))"))

@@ -48,14 +48,16 @@ struct RestartChooserView {
         var column = canvas.line([Span("[restart from: ", .header)], row: row, column: 2)
         for (number, name) in [(1, "choose"), (2, "options"), (3, "confirm"), (4, "verify")] as [(Int, SafeText)] {
             column = canvas.line(
-                [Span("\(number) \(name)", number == current ? .headerSort : .textDim), Span(number < 4 ? " > " : "]", .header)], row: row, column: column)
+                [Span("\(number) \(name)", number == current ? .headerSort : .textDim), Span(number < 4 ? " > " : "]", .header)], row: row,
+                column: column)
         }
     }
 
     // MARK: List
 
     private func list(_ canvas: inout Canvas) {
-        let rows = chooser.candidates(model.live), cursor = chooser.index(in: rows)
+        let rows = chooser.candidates(model.live)
+        let cursor = chooser.index(in: rows)
         canvas.put("    ID  KIND  AGE         SIZE  CHECKS", column: 0, row: 0, role: .header)
         canvas.put("PATH", column: 45, row: 0, role: .header)
         if rows.isEmpty {
@@ -66,7 +68,9 @@ struct RestartChooserView {
             draw(rows[index], row: line + 1, &canvas)
             if index == cursor {
                 canvas.put(">", column: 0, row: line + 1, role: .mark)
-                canvas.overlay(CellRect(column: 0, row: line + 1, columns: canvas.size.columns, rows: 1), role: chooser.step == .choose ? .select : .selectUnfocused)
+                canvas.overlay(
+                    CellRect(column: 0, row: line + 1, columns: canvas.size.columns, rows: 1),
+                    role: chooser.step == .choose ? .select : .selectUnfocused)
             }
         }
         canvas.put("   other: type or paste a path with :restore PATH", column: 0, row: canvas.size.rows - 1, role: .textDim)
@@ -83,7 +87,9 @@ struct RestartChooserView {
         let completed = row.checkpoint.map { $0.endedAt ?? $0.triggeredAt } ?? known?.completedAt
         let size = row.checkpoint?.stateSize ?? known?.stateSize
         canvas.put(id.map { "\($0)" }.map { SafeText($0).padded(leading: 6) } ?? "     ?", column: 0, row: line)
-        canvas.put(kind.map { $0.isSavepoint ? "save" : "ckpt" } ?? "?", column: 8, row: line, role: kind?.isSavepoint ?? false ? .checkpointSavepoint : .text)
+        canvas.put(
+            kind.map { $0.isSavepoint ? "save" : "ckpt" } ?? "?", column: 8, row: line,
+            role: kind?.isSavepoint ?? false ? .checkpointSavepoint : .text)
         canvas.put(completed.map { Figures.age(time - $0) } ?? "?", column: 14, row: line)
         canvas.put(size.map { Figures.bytes($0) } ?? "?", endingAt: 30, row: line)
         let (text, role) = check(inspection, context)
@@ -110,7 +116,8 @@ struct RestartChooserView {
 
     private func options(_ canvas: inout Canvas) {
         canvas.rule("options", row: 0, isFocused: chooser.step == .options)
-        let claim = chooser.options.claim == .claim, allows = chooser.options.allowsUnmatchedState
+        let claim = chooser.options.claim == .claim
+        let allows = chooser.options.allowsUnmatchedState
         func choice(_ isOn: Bool) -> SafeText { isOn ? "(*)" : "( )" }
         let lines: [(RestartChooser.Option, SafeText, SafeText)] = [
             (.claim, "claim mode", "\(choice(!claim)) no-claim  \(choice(claim)) claim    no-claim leaves it yours"),
@@ -140,7 +147,8 @@ struct RestartChooserView {
     // MARK: Verify
 
     private func verify(_ canvas: inout Canvas) {
-        guard case .verify(let id) = chooser.step, let operation = model.live.operations.first(where: { $0.id == id }), let proof = operation.proof else {
+        guard case .verify(let id) = chooser.step, let operation = model.live.operations.first(where: { $0.id == id }), let proof = operation.proof
+        else {
             canvas.rule("verify (filled in after launch)", row: 0)
             for step in RestartProof.Step.allCases {
                 canvas.put(" [  ] \(step.rawValue) \(RestartWords.name(step))", column: 0, row: step.rawValue, role: .textDim)
@@ -164,6 +172,8 @@ struct RestartChooserView {
             case .verify: [("y", "copy evidence"), ("q", "leave it running"), ("C", "cancel on mismatch")]
             }
         var column = 1
-        for (key, text) in hints { column = canvas.line([Span(key, .hintKey), Span(" "), Span(text, .hintText), Span("   ")], row: row, column: column) }
+        for (key, text) in hints {
+            column = canvas.line([Span(key, .hintKey), Span(" "), Span(text, .hintText), Span("   ")], row: row, column: column)
+        }
     }
 }

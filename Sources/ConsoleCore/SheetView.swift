@@ -50,7 +50,9 @@ struct SheetView {
         if let check = model.check(sheet.target.key) { body(check.effect(sheet.action)) }
         if sheet.action.tier != .reversible {
             label("no undo")
-            body(sheet.rule == .unlockedNameReasonWindow ? "what is sent cannot be taken back; 5 s to abort after arming" : "what is sent cannot be taken back")
+            body(
+                sheet.rule == .unlockedNameReasonWindow
+                    ? "what is sent cannot be taken back; 5 s to abort after arming" : "what is sent cannot be taken back")
         }
         return row + 1
     }
@@ -58,7 +60,9 @@ struct SheetView {
     private func fields(row: Int, _ canvas: inout Canvas) {
         field("reason", sheet.reason, isFocused: sheet.focus == .reason, note: "(kept with the operation; Tab)", row: row, &canvas)
         if sheet.rule.needsName {
-            field("job name", sheet.name, isFocused: sheet.focus == .name, note: sheet.isNameMatched ? "matches" : "type it to arm", row: row + 1, &canvas)
+            field(
+                "job name", sheet.name, isFocused: sheet.focus == .name, note: sheet.isNameMatched ? "matches" : "type it to arm", row: row + 1,
+                &canvas)
         }
         canvas.put(" \(sheet.answer)", column: 0, row: row + 2, role: .severityWarn)
     }
@@ -85,7 +89,10 @@ struct SheetView {
         } else {
             let problem = model.sheetProblem(sheet)
             let key: SafeText = sheet.rule.needsName ? "Enter" : "y"
-            spans += [Span(key, problem == nil ? .hintKey : .hintLocked), Span(problem.map { " locked: \($0)" } ?? " sends it", problem == nil ? .hintText : .hintLocked)]
+            spans += [
+                Span(key, problem == nil ? .hintKey : .hintLocked),
+                Span(problem.map { " locked: \($0)" } ?? " sends it", problem == nil ? .hintText : .hintLocked),
+            ]
         }
         canvas.line(spans, row: row)
     }

@@ -17,7 +17,9 @@ struct ThemeColor: Sendable, Equatable {
         /// Squared distance, weighted as eyes are ("redmean").
         func distance(to other: RGB) -> Int {
             let mean = (Int(red) + Int(other.red)) / 2
-            let r = Int(red) - Int(other.red), g = Int(green) - Int(other.green), b = Int(blue) - Int(other.blue)
+            let r = Int(red) - Int(other.red)
+            let g = Int(green) - Int(other.green)
+            let b = Int(blue) - Int(other.blue)
             return ((512 + mean) * r * r) / 256 + 4 * g * g + ((767 - mean) * b * b) / 256
         }
     }

@@ -94,7 +94,8 @@ private struct ThemeFile {
 
     /// The line where a section gives a key, or where the section begins.
     private func line(of key: String, in section: String) -> Int? {
-        var current = "", header: Int?
+        var current = ""
+        var header: Int?
         for (row, line) in lines.enumerated() {
             let content = line.drop { $0 == " " || $0 == "\t" }
             if content.hasPrefix("[") {

@@ -56,7 +56,8 @@ struct TrackedOperation: Sendable {
 
     var stage: Stage {
         if refusal != nil { return .refused }
-        guard let report else { return isLost ? .unknown : .sent }
+        if isLost { return .unknown }
+        guard let report else { return .sent }
         switch report.state {
         case .failed: return .failed
         case .unknown: return evidence == nil ? .unknown : .observed
@@ -111,9 +112,9 @@ struct TrackedOperation: Sendable {
         if report == nil { refusal = message }
     }
 
-    /// The link is back and the engine does not know the operation.
+    /// The engine does not name the operation in its reports although it should be under way.
     mutating func lose() {
-        if report == nil, refusal == nil { isLost = true }
+        if refusal == nil, !(report?.state.isTerminal ?? false) { isLost = true }
     }
 
     /// Takes in a report of a job of its context: looks for the effect.
@@ -186,7 +187,8 @@ struct TrackedOperation: Sendable {
             return "\(start): observed: \(evidence ?? "")"
         case .proven: return "\(start): proven: \(proof.map(verdictWords) ?? "")"
         case .failed: return "\(start): failed: \(failure)"
-        case .unknown: return "\(start): outcome unknown: \(report == nil ? "the engine does not know it" : "the engine ended while it ran"); look at 3"
+        case .unknown:
+            return "\(start): outcome unknown: \(isLost ? "the engine does not know it" : "the engine ended while it ran"); look at 3"
         }
     }
 

@@ -192,7 +192,9 @@ extension ConsoleModel {
         guard let context = live.context(target.key.context), context.link.isUp else { return "there is no link to \(target.key.context)" }
         guard let job = context.job(target.key.job) else { return "\(target.name) is not in the last report any more" }
         if job.state != target.state { return "\(target.name) was \(target.state.rawValue) when this was opened and is \(job.state.rawValue) now" }
-        if job.attempt != target.attempt { return "\(target.name) has restarted since this was opened (attempt \(target.attempt), now \(job.attempt))" }
+        if job.attempt != target.attempt {
+            return "\(target.name) has restarted since this was opened (attempt \(target.attempt), now \(job.attempt))"
+        }
         return nil
     }
 }

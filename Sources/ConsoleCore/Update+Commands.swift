@@ -23,7 +23,8 @@ enum CommandLine {
 
 extension ConsoleModel {
     mutating func pressInCommand(_ key: KeyPress, _ field: TextField, _ recalled: Int?, _ effects: inout [ConsoleEffect]) {
-        var field = field, recalled = recalled
+        var field = field
+        var recalled = recalled
         switch key {
         case .named(.escape):
             modals.removeLast()
@@ -70,7 +71,8 @@ extension ConsoleModel {
         case "fault": runFault(rest, &effects)
         case "unlock": runUnlock(arguments)
         case "lock": lock()
-        case "theme": rest.isEmpty ? say("usage: theme NAME; there are \(options.themeNames.joined(separator: ", "))", .warn) : effects.append(.loadTheme(rest))
+        case "theme":
+            rest.isEmpty ? say("usage: theme NAME; there are \(options.themeNames.joined(separator: ", "))", .warn) : effects.append(.loadTheme(rest))
         case "help": modals.append(.help(top: 0))
         case "quit", "q": effects.append(.quit)
         default: say("there is no command \"\(SafeText(verb, limit: 30))\"; there are \(CommandLine.names.joined(separator: ", "))", .warn)

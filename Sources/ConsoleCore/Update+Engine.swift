@@ -30,7 +30,8 @@ extension ConsoleModel {
     }
 
     private mutating func observe(_ state: LinkState, _ index: Int) {
-        let before = live.contexts[index].link, name = live.contexts[index].name
+        let before = live.contexts[index].link
+        let name = live.contexts[index].name
         live.contexts[index].link = state
         switch (before, state) {
         case (.down, .up):
@@ -63,11 +64,8 @@ extension ConsoleModel {
         let operationIDs = Set(report.operations.map(\.request.id))
         for position in live.operations.indices where live.operations[position].context == name {
             let before = live.operations[position].stage
-            if live.operations[position].isFollowed, !operationIDs.contains(live.operations[position].id),
-                receivedAt - live.operations[position].since > Self.patience
-            {
-                live.operations[position].lose()
-            }
+            let isKnown = operationIDs.contains(live.operations[position].id)
+            if !isKnown, receivedAt - live.operations[position].since > Self.patience { live.operations[position].lose() }
             for job in report.jobs { live.operations[position].observe(job, at: receivedAt) }
             announce(position, from: before, index, &effects)
         }
@@ -120,7 +118,9 @@ extension ConsoleModel {
     private mutating func observe(_ inspection: SnapshotInspection, _ index: Int, _ effects: inout [ConsoleEffect]) {
         if live.contexts[index].inspections.count > 256 { live.contexts[index].inspections = [:] }
         live.contexts[index].inspections[inspection.path] = .done(inspection)
-        guard let id = keptChecks.removeValue(forKey: inspection.path), let position = live.operations.firstIndex(where: { $0.id == id }) else { return }
+        guard let id = keptChecks.removeValue(forKey: inspection.path), let position = live.operations.firstIndex(where: { $0.id == id }) else {
+            return
+        }
         let number = inspection.checkpoint.map { "#\($0)" } ?? inspection.path
         let isKept = inspection.verdict == .ok
         live.operations[position].addEvidence(isKept ? "\(number) is kept, files ok" : "\(number) is NOT usable: \(inspection.problem ?? "")")

@@ -316,18 +316,22 @@ extension ConsoleModel {
         let context = currentJob.flatMap { shown.context($0.context) }
         let time = context?.engineTime(at: shownAt) ?? shownAt
         let condition = context.map { Condition.of(job, in: $0, at: shownAt).text(at: shownAt) } ?? ""
-        let budget: SafeText = "failures counted \(job.budget.counted)/\(job.budget.tolerable.map(String.init) ?? "-") (\(job.budget.source.rawValue))"
+        let budget: SafeText =
+            "failures counted \(job.budget.counted)/\(job.budget.tolerable.map(String.init) ?? "-") (\(job.budget.source.rawValue))"
         let newest = Condition.newestRestorable(job).map { checkpoint -> SafeText in
             "newest kept #\(checkpoint.id) \(Figures.age(time - (checkpoint.endedAt ?? checkpoint.triggeredAt))) old \(checkpoint.path ?? "")"
         }
-        return "\(context?.name ?? "") \(job.name) \(job.id.short) \(job.state.rawValue); \(condition.isEmpty ? "no complaint" : condition); \(budget); \(newest ?? "nothing restorable"); in \(Figures.count(job.throughput.recordsReadPerSecond))/s"
+        return
+            "\(context?.name ?? "") \(job.name) \(job.id.short) \(job.state.rawValue); \(condition.isEmpty ? "no complaint" : condition); \(budget); \(newest ?? "nothing restorable"); in \(Figures.count(job.throughput.recordsReadPerSecond))/s"
     }
 
     func evidence(_ operation: TrackedOperation) -> SafeText {
         var text: SafeText = "\(operation.progress(at: shownAt)); by \(operation.request.by) in \(operation.context)"
         if !operation.request.reason.isEmpty { text = "\(text); reason \(operation.request.reason)" }
         if let path = operation.report?.path { text = "\(text); path \(path)" }
-        for line in operation.proof?.lines ?? [] { text = "\(text); \(line.step.rawValue) \(RestartWords.name(line.step)) \(line.state.rawValue) \(line.evidence)" }
+        for line in operation.proof?.lines ?? [] {
+            text = "\(text); \(line.step.rawValue) \(RestartWords.name(line.step)) \(line.state.rawValue) \(line.evidence)"
+        }
         return text
     }
 
@@ -355,9 +359,11 @@ struct ShellWord: CustomStringConvertible {
 
     init(_ text: String) {
         let safe = SafeText(text).string
-        let isPlain = !safe.isEmpty && safe.utf8.allSatisfy { byte in
-            (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte) || "-_./:@%+=,".utf8.contains(byte)
-        }
+        let isPlain =
+            !safe.isEmpty
+            && safe.utf8.allSatisfy { byte in
+                (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte) || "-_./:@%+=,".utf8.contains(byte)
+            }
         description = isPlain ? safe : "'" + safe.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 }

@@ -16,7 +16,8 @@ struct WideJobScreen {
     static func listRows(_ size: Size) -> Int { max(1, size.rows - 29) }
 
     func draw(_ canvas: inout Canvas) {
-        let columns = canvas.size.columns, rows = canvas.size.rows
+        let columns = canvas.size.columns
+        let rows = canvas.size.rows
         let split = columns * 64 / 120
         let listTop = 9 + 4
         let listBottom = listTop + 1 + Self.listRows(canvas.size)
@@ -78,10 +79,13 @@ struct WideJobScreen {
     // MARK: Panels
 
     private func vitals(_ canvas: inout Canvas) {
-        let flow = job.throughput, memory = base.memory
+        let flow = job.throughput
+        let memory = base.memory
         let spark = max(8, canvas.size.columns - 36)
         func flowLine(_ name: SafeText, _ rate: Double, _ samples: [Double], _ total: SafeText, row: Int) {
-            canvas.line([Span(SafeText(" \(name)").padded(7), .header), Span(Figures.count(rate).padded(leading: 6), .textStrong), Span(" rec/s  ")], row: row)
+            canvas.line(
+                [Span(SafeText(" \(name)").padded(7), .header), Span(Figures.count(rate).padded(leading: 6), .textStrong), Span(" rec/s  ")], row: row
+            )
             canvas.put(total, column: 21, row: row)
             canvas.sparkline(samples, count: memory.sampleCount, column: 35, row: row, columns: spark)
         }
@@ -93,21 +97,26 @@ struct WideJobScreen {
         canvas.line(
             [
                 Span(" BUSY  ", .header), Span(Figures.percent(permille: busy).padded(5)), Span("  BACKPR ", .header),
-                Span("\(Figures.percent(permille: pressed?.backPressuredPermille ?? 0))\(place)", (pressed?.backPressuredPermille ?? 0) >= 500 ? .severityWarn : .text),
+                Span(
+                    "\(Figures.percent(permille: pressed?.backPressuredPermille ?? 0))\(place)",
+                    (pressed?.backPressuredPermille ?? 0) >= 500 ? .severityWarn : .text),
             ], row: 2)
         let last = job.lastFailure.map { " (\(Figures.age(base.time - $0.at)) ago)" } ?? ""
         canvas.line(
             [
-                Span(" TASKS ", .header), Span("\(job.runningSubtasks)/\(job.totalSubtasks) running   restarts \(job.restarts)\(job.restarts > 0 ? last : "")"),
+                Span(" TASKS ", .header),
+                Span("\(job.runningSubtasks)/\(job.totalSubtasks) running   restarts \(job.restarts)\(job.restarts > 0 ? last : "")"),
                 Span(flow.inputFraction.map { "   \(Figures.percent(fraction: $0)) of the input" } ?? ""),
             ], row: 3)
         let state = job.vertices.reduce(ByteCount(0)) { $0 + $1.stateBytes }
         canvas.line([Span(" STATE ", .header), Span("\(Figures.bytes(state)) in memory")], row: 4)
-        canvas.line([Span(" SEQ   ", .header)] + (base.auditSpans.isEmpty ? [Span("records carry no sequence numbers", .textDim)] : base.auditSpans), row: 5)
+        canvas.line(
+            [Span(" SEQ   ", .header)] + (base.auditSpans.isEmpty ? [Span("records carry no sequence numbers", .textDim)] : base.auditSpans), row: 5)
     }
 
     private func budget(_ canvas: inout Canvas) {
-        let budget = job.budget, columns = canvas.size.columns
+        let budget = job.budget
+        let columns = canvas.size.columns
         func line(_ name: SafeText, _ text: SafeText, _ role: StyleRole = .text, row: Int) {
             canvas.line([Span(SafeText(" \(name)").padded(12), .header), Span(text, role)], row: row)
         }
@@ -124,13 +133,19 @@ struct WideJobScreen {
         line("reset by", "the next completed checkpoint", row: 2)
         line("cumulative", "\(budget.cumulative) of \(job.counts.total) since submit", row: 3)
         if let failed = job.latestFailed, let failure = failed.failure {
-            line("last", "#\(failed.id) \(failure.reason.short)\(failure.operatorUID.map { " \($0)" } ?? ""), \(failure.counted ? "counted" : "not counted")", row: 4)
+            line(
+                "last",
+                "#\(failed.id) \(failure.reason.short)\(failure.operatorUID.map { " \($0)" } ?? ""), \(failure.counted ? "counted" : "not counted")",
+                row: 4)
         } else {
             line("last", "no failed checkpoint", row: 4)
         }
         if let flying = job.inProgress.first {
             let timeout = flying.timeoutAt - flying.triggeredAt
-            line("in flight", "#\(flying.id) at \(Figures.duration(base.knownUntil - flying.triggeredAt)) of \(Figures.setting(timeout)), \(flying.acknowledgedSubtasks)/\(flying.totalSubtasks) acked", row: 5)
+            line(
+                "in flight",
+                "#\(flying.id) at \(Figures.duration(base.knownUntil - flying.triggeredAt)) of \(Figures.setting(timeout)), \(flying.acknowledgedSubtasks)/\(flying.totalSubtasks) acked",
+                row: 5)
         } else if let next = job.nextTriggerAt, next > base.knownUntil {
             line("next due", "in \(Figures.seconds(next - base.knownUntil))", row: 5)
         }
@@ -188,7 +203,9 @@ struct WideJobScreen {
         let all = model.shown.operations
         let flying = all.filter(\.isInFlight)
         if let first = flying.first {
-            canvas.put(" \(Figures.plural(flying.count, "operation")) under way: \(first.progress(at: model.shownAt))", column: 0, row: 0, role: .severityRun)
+            canvas.put(
+                " \(Figures.plural(flying.count, "operation")) under way: \(first.progress(at: model.shownAt))", column: 0, row: 0, role: .severityRun
+            )
         } else if let last = all.first {
             let time = Figures.moment(last.since, now: model.shownAt, offset: model.options.utcOffsetSeconds)
             canvas.line(
@@ -261,7 +278,9 @@ enum SubtaskTable {
         for row in group { for (index, phase) in PhaseSpan.all(row.subtask).enumerated() { byPhase[index] += phase.microseconds >> 4 } }
         let total = byPhase.reduce(0, +)
         let names = ["start delay", "alignment", "sync part", "async part"]
-        if let most = byPhase.indices.max(by: { byPhase[$0] < byPhase[$1] }), total > 0, byPhase[most] * 2 > total { facts.append("mostly \(names[most])") }
+        if let most = byPhase.indices.max(by: { byPhase[$0] < byPhase[$1] }), total > 0, byPhase[most] * 2 > total {
+            facts.append("mostly \(names[most])")
+        }
         return facts.isEmpty ? "common factor: none" : "common factor: \(what) \(facts.joined(separator: ", "))"
     }
 }

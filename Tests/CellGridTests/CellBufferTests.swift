@@ -93,7 +93,8 @@ import Testing
                 var scalars = String.UnicodeScalarView()
                 for _ in 0..<Int.random(in: 0...8, using: &random) { scalars.append(random.hostileScalar()) }
                 canvas.put(
-                    SafeText(String(scalars)), column: Int.random(in: -4...9, using: &random), row: Int.random(in: -1...4, using: &random), role: .text,
+                    SafeText(String(scalars)), column: Int.random(in: -4...9, using: &random), row: Int.random(in: -1...4, using: &random),
+                    role: .text,
                     columns: Bool.random(using: &random) ? .max : Int.random(in: -2...6, using: &random))
             }
             for row in 0..<canvas.size.rows {

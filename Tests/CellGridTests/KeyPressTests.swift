@@ -38,7 +38,8 @@ import Testing
             default: Style()
             }
         }
-        #expect(sheet[StyleID(.severityCrit, under: .select)] == Style(foreground: .index16(1), background: .index16(4), attributes: [.bold, .reverse]))
+        #expect(
+            sheet[StyleID(.severityCrit, under: .select)] == Style(foreground: .index16(1), background: .index16(4), attributes: [.bold, .reverse]))
     }
 
     @Test(arguments: GlyphProfile.allCases) func everyGlyphIsOneColumn(_ profile: GlyphProfile) {

@@ -96,7 +96,8 @@ import Testing
 
     /// What is wrong with a text; nil = it is in the grammar.
     static func violation(_ text: SafeText) -> String? {
-        var marks = 0, hasBase = false
+        var marks = 0
+        var hasBase = false
         for scalar in text.string.unicodeScalars {
             let value = scalar.value
             switch scalar.properties.generalCategory {

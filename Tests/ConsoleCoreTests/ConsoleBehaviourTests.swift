@@ -161,8 +161,12 @@ import Testing
         var console = atJob()
         console.press("S")
         let request = try #require(console.sentOperations.first)
-        console.send(.engine(context: "lab", .operation(OperationReport(request: request, jobName: "orders", state: .failed, acceptedAt: console.now, error: "disk full"))))
-        console.send(.engine(context: "lab", .operation(OperationReport(request: request, jobName: "orders", state: .running, acceptedAt: console.now))))
+        console.send(
+            .engine(
+                context: "lab",
+                .operation(OperationReport(request: request, jobName: "orders", state: .failed, acceptedAt: console.now, error: "disk full"))))
+        console.send(
+            .engine(context: "lab", .operation(OperationReport(request: request, jobName: "orders", state: .running, acceptedAt: console.now))))
         #expect(console.model.live.operations[0].stage == .failed)
         #expect(console.lastMessage.contains("failed: disk full"))
         #expect(console.effects.contains(.bell))
@@ -177,6 +181,18 @@ import Testing
         console.report([Sample.running()])
         #expect(console.model.live.operations[0].stage == .unknown)
         #expect(console.lastMessage.contains("outcome unknown"))
+    }
+
+    @Test func aReattachedOperationThatNobodyKnowsIsUnknown() throws {
+        var console = ScriptedConsole()
+        let request = OperationRequest(id: try #require(OperationID("7f3a00")), kind: .checkpoint, job: Sample.job)
+        console.send(.reattached([OperationReport(request: request, jobName: "orders", state: .accepted, acceptedAt: Sample.ago(60_000))]))
+        console.report([Sample.running()])
+        #expect(console.model.live.operations[0].stage == .unknown)
+        // It turns up after all.
+        let running = OperationReport(request: request, jobName: "orders", state: .running, acceptedAt: Sample.ago(60_000))
+        console.report([Sample.running()], operations: [running])
+        #expect(console.model.live.operations[0].stage == .running)
     }
 
     @Test func aCancelIsFollowedUntilItsCheckpointIsSeenToBeKept() throws {
@@ -291,7 +307,8 @@ import Testing
         sick.name = "zebra"
         console.report([Sample.running(Sample.otherJob, name: "alpha"), sick])
         let lines = console.screen.split(separator: "\n").map(String.init)
-        let zebra = lines.firstIndex { $0.contains("zebra") }, alpha = lines.firstIndex { $0.contains("alpha") }
+        let zebra = lines.firstIndex { $0.contains("zebra") }
+        let alpha = lines.firstIndex { $0.contains("alpha") }
         #expect(zebra ?? 99 < alpha ?? 0)
         console.press("j")
         #expect(console.model.focusedJob?.job == Sample.otherJob)
@@ -381,7 +398,8 @@ import Testing
     // MARK: Commands
 
     @Test(arguments: [
-        ("nonsense", "there is no command \"nonsense\"; there are savepoint, checkpoint"), ("restore", "usage: restore PATH"), ("stop --now", "usage: stop"),
+        ("nonsense", "there is no command \"nonsense\"; there are savepoint, checkpoint"), ("restore", "usage: restore PATH"),
+        ("stop --now", "usage: stop"),
         ("cancel now", "usage: cancel"), ("theme", "usage: theme NAME"), ("fault", "usage: fault TEXT"), ("unlock", "lab has no lock"),
     ]) func badCommandsSayWhatIsRight(_ line: String, _ answer: String) {
         var console = atJob()
@@ -447,7 +465,10 @@ import Testing
     @Test func everySizeAndEveryScreenRenders() {
         for scene in Scene.all {
             let console = scene.console(Size(columns: 120, rows: 40))
-            for (columns, rows) in [(1, 1), (2, 1), (1, 2), (3, 50), (200, 3), (39, 5), (79, 24), (80, 23), (80, 24), (81, 25), (99, 29), (119, 39), (120, 39), (119, 40), (250, 80)] {
+            for (columns, rows) in [
+                (1, 1), (2, 1), (1, 2), (3, 50), (200, 3), (39, 5), (79, 24), (80, 23), (80, 24), (81, 25), (99, 29), (119, 39), (120, 39), (119, 40),
+                (250, 80),
+            ] {
                 let size = Size(columns: columns, rows: rows)
                 var canvas = Canvas(size: size)
                 render(console.model, into: &canvas)
@@ -507,5 +528,7 @@ import Testing
         }
     }
 
-    private func options(random: inout SeededGenerator) -> [String] { KeyMap.standard.bindings.map(\.key.description) + ["y", "n", "x", "0", "tab", "left"] }
+    private func options(random: inout SeededGenerator) -> [String] {
+        KeyMap.standard.bindings.map(\.key.description) + ["y", "n", "x", "0", "tab", "left"]
+    }
 }

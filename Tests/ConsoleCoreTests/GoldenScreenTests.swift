@@ -39,7 +39,8 @@ enum Golden {
         if isRecording { return try text.write(to: file, atomically: true, encoding: .utf8) }
         let recorded = try String(contentsOf: file, encoding: .utf8)
         guard recorded != text else { return }
-        let before = recorded.split(separator: "\n", omittingEmptySubsequences: false), after = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let before = recorded.split(separator: "\n", omittingEmptySubsequences: false)
+        let after = text.split(separator: "\n", omittingEmptySubsequences: false)
         let line = zip(before, after).enumerated().first { $1.0 != $1.1 }?.offset ?? min(before.count, after.count)
         Issue.record("\(name), line \(line + 1):\n- \(line < before.count ? before[line] : "")\n+ \(line < after.count ? after[line] : "")")
     }
@@ -105,7 +106,8 @@ struct Scene: Sendable, CustomTestStringConvertible {
         console.send(.engine(context: "lab", .inspection(SnapshotInspection(path: Sample.list[0].path ?? "", verdict: .ok))))
         console.send(
             .engine(
-                context: "lab", .inspection(SnapshotInspection(path: Sample.list[1].path ?? "", verdict: .damaged, problem: "state-3.bin: checksum mismatch"))))
+                context: "lab",
+                .inspection(SnapshotInspection(path: Sample.list[1].path ?? "", verdict: .damaged, problem: "state-3.bin: checksum mismatch"))))
     }
 
     static let all: [Scene] = [
@@ -127,7 +129,8 @@ struct Scene: Sendable, CustomTestStringConvertible {
             var job = Sample.running()
             job.audit = SequenceAudit(verified: 1_200_000, duplicates: 0, lost: 0, replayed: 12_300, toReplay: 12_300)
             job.restored = RestoreReport(
-                checkpoint: CheckpointID(4113), path: "/x", kind: .checkpoint, fromJob: Sample.otherJob, at: Sample.ago(40_000), stateSize: 1, chosen: true)
+                checkpoint: CheckpointID(4113), path: "/x", kind: .checkpoint, fromJob: Sample.otherJob, at: Sample.ago(40_000), stateSize: 1,
+                chosen: true)
             atJob(&console, job)
         },
         Scene("job-ailing") { atJob(&$0, Sample.ailing()) },
@@ -217,12 +220,15 @@ struct Scene: Sendable, CustomTestStringConvertible {
             job.stateSince = Sample.ago(1000)
             var restarted = Sample.running(Sample.otherJob, name: "orders")
             restarted.restored = RestoreReport(
-                checkpoint: CheckpointID(4120), path: Sample.list[0].path ?? "", kind: .checkpoint, fromJob: Sample.job, at: console.now, stateSize: 1, chosen: true)
+                checkpoint: CheckpointID(4120), path: Sample.list[0].path ?? "", kind: .checkpoint, fromJob: Sample.job, at: console.now,
+                stateSize: 1, chosen: true)
             restarted.audit = SequenceAudit(verified: 100, replayed: 40, toReplay: 100)
             console.report(
                 [job, restarted],
                 operations: [
-                    OperationReport(request: request, jobName: "orders", state: .completed, acceptedAt: console.now, path: Sample.list[0].path, newJob: Sample.otherJob)
+                    OperationReport(
+                        request: request, jobName: "orders", state: .completed, acceptedAt: console.now, path: Sample.list[0].path,
+                        newJob: Sample.otherJob)
                 ])
         },
         Scene("command-line") { console in

@@ -162,7 +162,8 @@ import Testing
         #expect(console.lastMessage == "lab is locked again")
     }
 
-    @Test(arguments: ["unlock 2h", "unlock 0s", "unlock x", "unlock 9999999999999999999m", "unlock 1m 2m"]) func badUnlocksAreRefused(_ line: String) {
+    @Test(arguments: ["unlock 2h", "unlock 0s", "unlock x", "unlock 9999999999999999999m", "unlock 1m 2m"]) func badUnlocksAreRefused(_ line: String)
+    {
         var console = console(.prod)
         console.press(":")
         console.type(line)

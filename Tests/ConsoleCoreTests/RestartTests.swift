@@ -19,7 +19,9 @@ import Testing
         return console
     }
 
-    private func verdict(_ console: inout ScriptedConsole, _ checkpoint: CheckpointReport, _ verdict: SnapshotInspection.Verdict, _ problem: String? = nil) {
+    private func verdict(
+        _ console: inout ScriptedConsole, _ checkpoint: CheckpointReport, _ verdict: SnapshotInspection.Verdict, _ problem: String? = nil
+    ) {
         console.send(.engine(context: "lab", .inspection(SnapshotInspection(path: checkpoint.path ?? "", verdict: verdict, problem: problem))))
     }
 
@@ -210,7 +212,8 @@ import Testing
         let path = "/mnt/backup/savepoint one"
         #expect(console.effects.contains(.send(context: "lab", .inspect(path: path))))
         #expect(console.screen.contains("savepoint one"))
-        console.send(.engine(context: "lab", .inspection(SnapshotInspection(path: path, verdict: .ok, checkpoint: CheckpointID(77), kind: .savepoint))))
+        console.send(
+            .engine(context: "lab", .inspection(SnapshotInspection(path: path, verdict: .ok, checkpoint: CheckpointID(77), kind: .savepoint))))
         console.press("enter", "enter")
         console.advance(400)
         console.press("y")

@@ -116,7 +116,8 @@ enum Sample {
     static func checkpoint(
         _ id: UInt64, ago milliseconds: Int64, took: Int64 = 812, kind: CheckpointKind = .checkpoint, discarded: Bool = false, by: String? = nil
     ) -> CheckpointReport {
-        let directory = kind == .checkpoint ? "/var/lib/weir/checkpoints/a41f9c0000000001/chk-\(id)" : "/var/lib/weir/savepoints/savepoint-a41f9c-\(id)"
+        let directory =
+            kind == .checkpoint ? "/var/lib/weir/checkpoints/a41f9c0000000001/chk-\(id)" : "/var/lib/weir/savepoints/savepoint-a41f9c-\(id)"
         let at = ago(milliseconds)
         return CheckpointReport(
             id: CheckpointID(id), kind: kind, status: .completed, triggeredAt: at, endedAt: at + Milliseconds(took), duration: Milliseconds(took),
@@ -129,7 +130,9 @@ enum Sample {
         return CheckpointReport(
             id: CheckpointID(id), kind: .checkpoint, status: .failed, triggeredAt: at, endedAt: at + .seconds(60), duration: .seconds(60),
             timeoutAt: at + .seconds(60), acknowledgedSubtasks: 7, totalSubtasks: 8,
-            failure: .init(reason: reason, message: "expired before all tasks acknowledged", counted: true, operatorUID: "win-agg", subtask: 7, at: at + .seconds(60)))
+            failure: .init(
+                reason: reason, message: "expired before all tasks acknowledged", counted: true, operatorUID: "win-agg", subtask: 7,
+                at: at + .seconds(60)))
     }
 
     static func flying(_ id: UInt64, ago milliseconds: Int64) -> CheckpointReport {
@@ -169,10 +172,13 @@ enum Sample {
         JobReport(
             id: id, name: name, state: state, stateSince: ago(273_600_000), submittedAt: ago(273_600_000), attempt: attempt, parallelism: 4,
             maxParallelism: 128, vertices: vertices,
-            throughput: Throughput(recordsRead: 9_800_000, recordsWritten: 9_790_000, recordsReadPerSecond: 118_400, recordsWrittenPerSecond: 117_900),
+            throughput: Throughput(
+                recordsRead: 9_800_000, recordsWritten: 9_790_000, recordsReadPerSecond: 118_400, recordsWrittenPerSecond: 117_900),
             configuration: configuration(retention), restartStrategy: .checkpointingDefault,
-            counts: CheckpointCounts(total: 4120, inProgress: 0, completed: 4103, failed: 17), budget: FailureBudget(counted: 0, tolerable: 3, source: .exact, cumulative: 17),
-            latestCompleted: checkpoint(4120, ago: 2400), latestSavepoint: checkpoint(4114, ago: 10_500_000, took: 18_400, kind: .savepoint, by: "jdoe@ops1"),
+            counts: CheckpointCounts(total: 4120, inProgress: 0, completed: 4103, failed: 17),
+            budget: FailureBudget(counted: 0, tolerable: 3, source: .exact, cumulative: 17),
+            latestCompleted: checkpoint(4120, ago: 2400),
+            latestSavepoint: checkpoint(4114, ago: 10_500_000, took: 18_400, kind: .savepoint, by: "jdoe@ops1"),
             nextTriggerAt: start + Milliseconds(1400), checkpointsRevision: 1, recipe: JobRecipe(program: "orders", parallelism: 4))
     }
 
@@ -188,7 +194,8 @@ enum Sample {
     /// The list of `ailing`.
     static var ailingList: [CheckpointReport] {
         [
-            failed(4119, ago: 120_000), failed(4118, ago: 720_000, .checkpointDeclined), failed(4117, ago: 1_320_000), checkpoint(4116, ago: 2_340_000),
+            failed(4119, ago: 120_000), failed(4118, ago: 720_000, .checkpointDeclined), failed(4117, ago: 1_320_000),
+            checkpoint(4116, ago: 2_340_000),
             checkpoint(4115, ago: 2_400_000, took: 790), checkpoint(4114, ago: 10_500_000, took: 18_400, kind: .savepoint, by: "jdoe@ops1"),
             checkpoint(4113, ago: 10_520_000, discarded: true),
         ]

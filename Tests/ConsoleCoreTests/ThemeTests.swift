@@ -1,5 +1,6 @@
 import CellGrid
 import FoundationEssentials
+import Glibc
 import Testing
 
 @testable import ConsoleCore
@@ -9,9 +10,10 @@ import Testing
 
     private static func files() throws -> [(name: String, text: String)] {
         let folder = root.appendingPathComponent("themes")
-        return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".toml") }.map { String($0.dropLast(5)) }.sorted().map { name in
-            (name, try String(contentsOf: folder.appendingPathComponent(name + ".toml"), encoding: .utf8))
-        }
+        return try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".toml") }.map { String($0.dropLast(5)) }
+            .sorted().map { name in
+                (name, try String(contentsOf: folder.appendingPathComponent(name + ".toml"), encoding: .utf8))
+            }
     }
 
     /// The compiled-in copies are the files, byte for byte. To refresh them after a change of a file:
@@ -39,7 +41,9 @@ import Testing
 
             extension Theme {
                 /// The names of the themes that are compiled in.
-                public static let builtinNames: [String] = [\(files.map { "\"\($0.name)\"" }.joined(separator: ", "))]
+                public static let builtinNames: [String] = [
+                    \(files.map { "\"\($0.name)\"," }.joined(separator: "\n        "))
+                ]
 
                 /// The text of a theme that is compiled in.
                 public static func builtinSource(_ name: String) -> String? {
@@ -48,7 +52,11 @@ import Testing
             """
         for file in files { text += "        case \"\(file.name)\": \(variable(file.name))\n" }
         text += "        default: nil\n        }\n    }\n}\n"
-        for file in files { text += "\nprivate let \(variable(file.name)) = #\(quotes)\n\(file.text)\n\(quotes)#\n" }
+        // Indented as the formatter leaves it.
+        for file in files {
+            let lines = "\(file.text)\n\(quotes)#".split(separator: "\n", omittingEmptySubsequences: false).map { $0.isEmpty ? "" : "    \($0)" }
+            text += "\nprivate let \(variable(file.name)) = #\(quotes)\n\(lines.joined(separator: "\n"))\n"
+        }
         return text
     }
 
@@ -92,8 +100,35 @@ import Testing
         }
     }
 
+    /// Text has a contrast of at least 4.5 to the background that the variant assumes (or its own), dim text and lines 3.
+    @Test(arguments: Theme.builtinNames) func contrastSuffices(_ name: String) throws {
+        let theme = try #require(Theme.builtin(name))
+        guard theme.variant != .any else { return }
+        let ground = ThemeColor.RGB(theme.variant == .dark ? "#1e2127" : "#ffffff")
+        for (role, style) in theme.roles {
+            guard let front = style.foreground?.rgb, let back = style.background?.rgb ?? ground else { continue }
+            let isFaint = ["text.dim", "text.stale", "border", "header", "hint.locked", "ckpt.gone"].contains(role.name)
+            let contrast = Self.contrast(front, back)
+            #expect(contrast >= (isFaint ? 3 : 4.5), "\(role.name) of \(name) has \(contrast)")
+        }
+    }
+
+    /// WCAG 2 contrast ratio.
+    private static func contrast(_ left: ThemeColor.RGB, _ right: ThemeColor.RGB) -> Double {
+        func luminance(_ color: ThemeColor.RGB) -> Double {
+            func linear(_ value: UInt8) -> Double {
+                let part = Double(value) / 255
+                return part <= 0.04045 ? part / 12.92 : pow((part + 0.055) / 1.055, 2.4)
+            }
+            return 0.2126 * linear(color.red) + 0.7152 * linear(color.green) + 0.0722 * linear(color.blue)
+        }
+        let (first, second) = (luminance(left), luminance(right))
+        return (max(first, second) + 0.05) / (min(first, second) + 0.05)
+    }
+
     @Test func lighterThemesRepaintWhatTheyInherit() throws {
-        let light = try #require(Theme.builtin("slate-light")), dark = try #require(Theme.builtin("slate"))
+        let light = try #require(Theme.builtin("slate-light"))
+        let dark = try #require(Theme.builtin("slate"))
         #expect(light.styleSheet(depth: .colors256)[.severityOK].foreground == .index256(22))
         #expect(dark.styleSheet(depth: .colors256)[.severityOK].foreground == .index256(114))
         #expect(light.variant == .light)
@@ -101,7 +136,10 @@ import Testing
 
     static let bad: [(String, String)] = [
         ("schema = 1\nname = \"x\"\ncolour = 3\n", "x.toml:3: unknown key \"colour\""),
-        ("schema = 1\n\n[roles]\n\"text\" = { }\n\"severity.worst\" = { fg = \"red\" }\n", "x.toml:5: unknown role \"severity.worst\"; there are severity.ok"),
+        (
+            "schema = 1\n\n[roles]\n\"text\" = { }\n\"severity.worst\" = { fg = \"red\" }\n",
+            "x.toml:5: unknown role \"severity.worst\"; there are severity.ok"
+        ),
         ("schema = 1\n[roles]\n\"text\" = { fg = \"pinkish\" }\n", "x.toml:3: fg of \"text\" must be a colour"),
         ("schema = 1\n[roles]\n\"text\" = { colour = \"red\" }\n", "x.toml:3: unknown key \"colour\" in \"text\""),
         ("schema = 1\n[roles]\n\"text\" = { attr = [\"shiny\"] }\n", "x.toml:3: unknown attribute in \"text\""),
@@ -155,7 +193,9 @@ import Testing
         #expect(throws: ThemeError(file: "b", line: 3, problem: "themes inherit in a circle: a > b > a")) {
             _ = try Theme.parse(toml: texts["a"] ?? "", name: "a") { texts[$0] }
         }
-        #expect(throws: ThemeError.self) { _ = try Theme.parse(toml: "schema = 1\ninherits = \"self\"\n", name: "self") { _ in "schema = 1\ninherits = \"self\"\n" } }
+        #expect(throws: ThemeError.self) {
+            _ = try Theme.parse(toml: "schema = 1\ninherits = \"self\"\n", name: "self") { _ in "schema = 1\ninherits = \"self\"\n" }
+        }
     }
 
     @Test func solidBackgroundsAreAllowedWithAWarning() throws {
@@ -166,7 +206,10 @@ import Testing
     }
 
     @Test func coloursAreComputedForSmallerTerminals() throws {
-        let theme = try Theme.parse(toml: "schema = 1\n[palette]\nhot = \"#ff0000\"\nlow = { x16 = \"bright-red\" }\n[roles]\ntext = { fg = \"hot\" }\nmark = { fg = \"low\" }\n", name: "x")
+        let theme = try Theme.parse(
+            toml:
+                "schema = 1\n[palette]\nhot = \"#ff0000\"\nlow = { x16 = \"bright-red\" }\n[roles]\ntext = { fg = \"hot\" }\nmark = { fg = \"low\" }\n",
+            name: "x")
         #expect(theme.styleSheet(depth: .direct)[.text].foreground == .rgb(red: 255, green: 0, blue: 0))
         #expect(theme.styleSheet(depth: .colors256)[.text].foreground == .index256(196))
         #expect(theme.styleSheet(depth: .colors16)[.text].foreground == .index16(9))
@@ -203,7 +246,9 @@ import Testing
             guard case .character(let scalar) = binding.key else { return #expect(Bool(false), "\(binding.key) acts") }
             #expect(scalar.properties.isUppercase)
         }
-        for key in ["4", "7", "d", "D", "x", "ctrl-a", "ctrl-b", "ctrl-g", "ctrl-n", "ctrl-o", "ctrl-p", "ctrl-q", "ctrl-s", "ctrl-k", "delete", "insert"] {
+        for key in [
+            "4", "7", "d", "D", "x", "ctrl-a", "ctrl-b", "ctrl-g", "ctrl-n", "ctrl-o", "ctrl-p", "ctrl-q", "ctrl-s", "ctrl-k", "delete", "insert",
+        ] {
             #expect(KeyPress(key).flatMap { KeyMap.standard[$0] } == nil, "\(key) is bound")
         }
     }
