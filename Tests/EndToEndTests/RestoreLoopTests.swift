@@ -43,7 +43,7 @@ extension EndToEnd {
 
         /// In the demo a savepoint needs no sheet. Its row appears, and its path is told.
         private func takeSavepoint(_ terminal: TmuxSession) throws {
-            try terminal.type("S")
+            try terminal.act("S")
             try terminal.wait(for: "the row of the savepoint") { $0.rows(.savepoint).count == 1 }
             try terminal.type("6")
             try terminal.wait(for: "the operation on its screen") { $0.contains("savepoint") && $0.contains("observed") }
@@ -56,7 +56,7 @@ extension EndToEnd {
         }
 
         private func cancelAndKeep(_ terminal: TmuxSession) throws {
-            try terminal.type("C")
+            try terminal.act("C")
             let sheet = try terminal.waitFor("CANCEL, KEEP CHECKPOINTS")
             #expect(sheet.contains("retain on cancellation"))
             try terminal.accept("CANCEL, KEEP CHECKPOINTS")
@@ -75,7 +75,7 @@ extension EndToEnd {
                 try terminal.type("j")
                 return false
             }
-            try terminal.type("R")
+            try terminal.act("R")
             try terminal.waitFor("restart from: 1 choose")
             try terminal.wait(for: "the chosen files to be read") { screen in
                 screen.lines.contains { $0.contains("ok files") && $0.firstMatch(of: /^>\s+(\d+)\s+ckpt/).map { Int($0.1) } == chosen }
@@ -190,6 +190,16 @@ extension TmuxSession.Screen {
 }
 
 extension TmuxSession {
+    /// Presses a key that acts. Keys that follow others faster than fingers do are refused: then once more.
+    func act(_ key: String) throws {
+        try type(key)
+        try wait(for: "the key \(key) to be taken") { screen in
+            guard screen.lines.last?.contains("too many keys") ?? false else { return true }
+            try type(key)
+            return false
+        }
+    }
+
     /// Accepts the open sheet with `y`. It takes no key in its first moments.
     func accept(_ title: String) throws {
         try wait(for: "the sheet to be accepted") { screen in

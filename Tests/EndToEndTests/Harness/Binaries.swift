@@ -10,7 +10,7 @@ enum Binaries {
     static let release: String? = variable("WEIR_RELEASE_BINARY") ?? executable(releaseFolder + "/weir")
 
     /// `weir-bench` of the release build.
-    static let bench: String? = release.flatMap { executable($0 + "-bench") }
+    static let bench: String? = variable("WEIR_BENCH_BINARY") ?? release.flatMap { executable($0 + "-bench") }
 
     static let tmux = tool("tmux")
     static let sqlite = tool("sqlite3")
