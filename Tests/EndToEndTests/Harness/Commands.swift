@@ -83,7 +83,7 @@ extension TestHome {
     }
 
     /// Waits until a job is as wanted.
-    func waitForJob(_ name: String, _ seconds: Double = 30, _ what: String, _ condition: (JobReport) -> Bool) throws -> JobReport {
+    func waitForJob(_ name: String, _ what: String, within seconds: Double = 30, _ condition: (JobReport) -> Bool) throws -> JobReport {
         var last: JobReport?
         return try wait(seconds, for: "\(name) \(what)", evidence: { "\(String(describing: last))" }) {
             let job = try self.job(name)

@@ -102,6 +102,22 @@ final class Pty {
         return reads
     }
 
+    /// Reads until the program has ended; its exit code, or 128 and its signal.
+    func waitForEnd(_ seconds: Double = 10) throws -> Int32 {
+        let deadline = monotonicSeconds() + seconds
+        var status: Int32 = 0
+        while waitpid(id, &status, WNOHANG) != id {
+            guard monotonicSeconds() < deadline else { throw DeadlinePassed(what: "the end of the program", seconds: seconds, evidence: text) }
+            read(within: 0.005)
+        }
+        isEnded = true
+        burst(quiet: 0.01)
+        return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+    }
+
+    /// Everything that came, as text.
+    var text: String { String(decoding: output, as: UTF8.self) }
+
     /// Ends the program and waits for it.
     func end() {
         kill(id, SIGTERM)

@@ -46,6 +46,7 @@ final class TestHome: Sendable {
         return folder
     }
 
+    @discardableResult
     func write(_ name: String, _ text: String) -> String { write(name, Array(text.utf8)) }
 
     @discardableResult
