@@ -80,7 +80,7 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "StreamModel", "ControlProtocol", "ConsoleCore", "ControlSocket", "EngineApp", "ConsoleApp",
+                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "ControlSocket", "EngineApp", "ConsoleApp",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -115,9 +115,10 @@ let package = Package(
             dependencies: ["ConsoleApp", "ConsoleCore", "StreamModel", "CellGrid", "ControlSocket", "ControlProtocol", "Ledger"],
             swiftSettings: strict),
         .testTarget(
-            name: "EngineAppTests", dependencies: ["EngineApp", "Dataflow", "ControlProtocol", "StreamModel"], swiftSettings: strict),
+            name: "EngineAppTests", dependencies: ["EngineApp", "Dataflow", "ControlProtocol", "ControlSocket", "StreamModel", "weir"],
+            swiftSettings: strict),
         .testTarget(name: "LayeringTests", swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["StreamModel", "ControlProtocol"], swiftSettings: strict),
+            name: "EndToEndTests", dependencies: ["StreamModel", "ControlProtocol", "weir"], swiftSettings: strict),
     ]
 )

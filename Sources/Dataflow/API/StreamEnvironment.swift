@@ -31,8 +31,8 @@ public final class StreamEnvironment {
         let node = add(
             name: name, input: nil,
             maker: .source { site, downstream in
-                let emitter = Emitter<S.Reader.Element>(consumer: downstream.typed().consume)
                 var reader = try source.makeReader(subtask: site.context.index, parallelism: site.context.parallelism)
+                let emitter = Emitter<S.Reader.Element>(consumer: downstream.typed().consume)
                 var hooks = OperatorHooks(uid: site.uid)
                 hooks.snapshot = { _ in [.splitList("splits", type: S.splitType, reader.splits())] }
                 hooks.restore = { state in try reader.restore(state.elements(named: "splits", type: S.splitType)) }
@@ -71,7 +71,12 @@ public final class StreamEnvironment {
             maker: .operator { site, downstream in
                 let emitter = Emitter<Output>(consumer: downstream.typed().consume)
                 var hooks = OperatorHooks(uid: site.uid)
-                let consume = try body(site, emitter, &hooks)
+                let consume: BatchConsumer<Input>
+                do { consume = try body(site, emitter, &hooks) } catch {
+                    hooks.close()
+                    emitter.release()
+                    throw error
+                }
                 let close = hooks.close
                 hooks.close = {
                     close()

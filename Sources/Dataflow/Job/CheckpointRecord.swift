@@ -12,6 +12,8 @@ struct CheckpointRecord {
     var restored = 0
     private var parts: [CheckpointID: [SubtaskSnapshot]] = [:]
     private var barriers: [CheckpointID: Barrier] = [:]
+    /// Those of `barriers` that the sources were told of.
+    private var injectedBarriers: Set<CheckpointID> = []
     private let plan: ExecutionPlan
 
     init(history: [CheckpointReport], plan: ExecutionPlan) {
@@ -25,7 +27,17 @@ struct CheckpointRecord {
 
     mutating func takeParts(of id: CheckpointID) -> [SubtaskSnapshot] {
         barriers[id] = nil
+        injectedBarriers.remove(id)
         return parts.removeValue(forKey: id) ?? []
+    }
+
+    mutating func injected(_ id: CheckpointID) { injectedBarriers.insert(id) }
+
+    /// The checkpoints under way that the subtask has no part in yet, oldest first.
+    func openBarriers(without task: SubtaskID) -> [Barrier] {
+        injectedBarriers.sorted().compactMap { id in
+            parts[id]?.contains { $0.subtask == task } == false ? barriers[id] : nil
+        }
     }
 
     var inProgress: [CheckpointReport] { rows.suffix(1100).filter { $0.status == .inProgress } }
@@ -93,6 +105,7 @@ struct CheckpointRecord {
         _ id: CheckpointID, reason: CheckpointFailureReason, message: String, counted: Bool, task: SubtaskID?, at now: WallTime
     ) {
         paths[id] = nil
+        _ = takeParts(of: id)
         let operatorUID = task.map { plan.vertices[$0.vertex].uid }
         update(id) { row in
             row.status = .failed

@@ -12,6 +12,8 @@ struct JobBlueprint {
     let directory: JobDirectory
     /// What the operator chose, or what recovery found.
     let start: StartPoint?
+    /// Older checkpoints of this job that recovery found beside it: still the job's to subsume. Ascending.
+    let older: [CheckpointID]
     /// Loud facts about the recovery: snapshots that were passed over.
     let warnings: [String]
     let nextCheckpointID: CheckpointID
@@ -41,9 +43,15 @@ struct JobBlueprint {
         do {
             var warnings: [String] = []
             var snapshot = chosen, isChosen = chosen != nil
-            if launch.recovers, let found = try Self.newest(in: directory, launch: launch, configuration: configuration, warnings: &warnings) {
-                (snapshot, isChosen) = (found, false)
+            var older: [CheckpointID] = []
+            if launch.recovers {
+                let stored = try directory.completed(verification: .lengths)
+                if let found = try Self.newest(of: stored, launch: launch, configuration: configuration, warnings: &warnings) {
+                    (snapshot, isChosen) = (found, false)
+                    older = stored.filter { $0.id < found.manifest.checkpoint && $0.summary != nil }.map(\.id).sorted()
+                }
             }
+            self.older = older
             let stored = snapshot?.manifest.maxParallelism
             if let snapshot, let wanted = environment.maxParallelism, wanted != snapshot.manifest.maxParallelism {
                 throw JobError.maxParallelismMismatch(path: snapshot.path, stored: snapshot.manifest.maxParallelism, wanted: wanted)
@@ -89,10 +97,10 @@ struct JobBlueprint {
 
     /// What recovery goes on from: the newest snapshot of this job that reads back. Damaged ones are passed over with a warning, never deleted.
     private static func newest(
-        in directory: JobDirectory, launch: JobLaunch, configuration: CheckpointConfiguration, warnings: inout [String]
+        of stored: [StoredCheckpoint], launch: JobLaunch, configuration: CheckpointConfiguration, warnings: inout [String]
     ) throws -> LoadedSnapshot? {
         var candidates: [RestoreCandidate] = []
-        for stored in try directory.completed(verification: .lengths) {
+        for stored in stored {
             switch stored.condition {
             case .valid: candidates.append(RestoreCandidate(id: stored.id, kind: .checkpoint, path: stored.path))
             case .damaged(let error):

@@ -21,6 +21,7 @@ public enum JobError: Error, Hashable, Sendable, CustomStringConvertible {
     case faultsNotAllowed(String)
     case injected(String)
     case task(String)
+    case threads(String)
 
     public var description: String {
         switch self {
@@ -39,7 +40,7 @@ public enum JobError: Error, Hashable, Sendable, CustomStringConvertible {
             "state \"\(state)\" of operator \"\(uid)\" in \(path) has the shape \(stored), the job wants \(wanted): start from an older program or drop the state"
         case .unreadableState(let path, let uid, let state, let detail):
             "state \"\(state)\" of operator \"\(uid)\" in \(path) does not read back (\(detail)): choose another checkpoint"
-        case .source(let problem), .sink(let problem): problem
+        case .source(let problem), .sink(let problem), .threads(let problem): problem
         case .notRunning(let state): "the job is \(state.rawValue), not RUNNING: wait until it runs, or restart it"
         case .checkpointFailed(let reason, let message): message.isEmpty ? reason.rawValue : "\(message) (\(reason.rawValue))"
         case .noSavepointDirectory: "no directory for savepoints is configured: name one in the request"

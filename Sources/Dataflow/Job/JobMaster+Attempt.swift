@@ -26,6 +26,7 @@ final class JobAttempt {
         for subtask in subtasks { subtask.context.cancel() }
     }
 
+    func subtask(_ id: SubtaskID) -> Subtask? { subtasks.first { $0.context.id == id } }
     func contexts(of vertex: Int) -> [SubtaskContext] { subtasks.map(\.context).filter { $0.id.vertex == vertex } }
     var sources: [SubtaskContext] { subtasks.map(\.context).filter { vertices[$0.id.vertex].from == nil } }
 }
@@ -55,11 +56,21 @@ extension JobMaster {
             feed(.tasksReset(tasks: blueprint.plan.subtasks))
             let attempt = try makeAttempt(start?.state)
             self.attempt = attempt
-            for subtask in attempt.subtasks { subtask.start() }
             change(to: .running)
+            try startThreads(of: attempt)
         } catch {
             if state == .restarting { state = .running }
             fail(String(describing: error), vertex: nil, subtask: nil)
+        }
+    }
+
+    /// All threads, or none in the end: those that did start leave when the caller fails the attempt.
+    private func startThreads(of attempt: JobAttempt) throws(JobError) {
+        for (index, subtask) in attempt.subtasks.enumerated() {
+            do throws(JobError) { try subtask.start() } catch {
+                for rest in attempt.subtasks[index...] { rest.giveUp() }
+                throw error
+            }
         }
     }
 
@@ -74,7 +85,7 @@ extension JobMaster {
         }
         var warnings: [String] = []
         let snapshot = try JobBlueprint.choose(from: candidates, configuration: blueprint.configuration, warnings: &warnings)
-        for warning in warnings { failures.append(FailureReport(at: SystemClock.wall(), message: warning, attempt: attemptNumber)) }
+        for warning in warnings { note(warning) }
         startPoint = try snapshot.map {
             JobBlueprint.StartPoint(
                 state: try JobBlueprint.match($0, with: blueprint.plan, allowsUnmatched: blueprint.launch.restore?.allowsUnmatchedState ?? false),
@@ -98,6 +109,8 @@ extension JobMaster {
                     job: job, audit: audit, faults: faults)
             }
         }
+        var isComplete = false
+        defer { if !isComplete { for context in contexts.joined() { context.closeOperators() } } }
         let wiring = ChannelWiring(plan: plan, contexts: contexts)
         let number = attemptNumber
         let report: @Sendable (TaskEvent) -> Void = { [weak self] event in self?.post(.task(event, attempt: number)) }
@@ -111,6 +124,7 @@ extension JobMaster {
                         files: files, attempts: attempts, report: report))
             }
         }
+        isComplete = true
         return JobAttempt(subtasks: subtasks, vertices: plan.vertices)
     }
 

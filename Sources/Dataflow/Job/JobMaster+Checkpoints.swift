@@ -25,7 +25,6 @@ extension JobMaster {
         case .checkpointCompleted(let id): timers[.timeout(id)] = nil
         case .checkpointFailed(let id, let reason, let message, let counted, let task):
             record.failed(id, reason: reason, message: message, counted: counted, task: task, at: SystemClock.wall())
-            retryFinalIfNeeded(id)
         case .requestFailed(let token, let reason, let message): requestFailed(token, reason, message)
         case .requestCompleted(let token, let id): requestCompleted(token, id)
         case .failJob(let message): fail(message, vertex: nil, subtask: nil)
@@ -37,6 +36,7 @@ extension JobMaster {
         let configuration = blueprint.configuration
         record.triggered(id, kind: kind, by: request?.by, timeout: configuration.timeout, at: SystemClock.wall(), instant: SystemClock.now())
         request?.started(id)
+        if request?.drains == true { drainingSavepoint = id }
         let savepointDirectory = request?.directory ?? configuration.savepointDirectory ?? configuration.storageDirectory ?? blueprint.launch.storageRoot
         locationsInFlight += 1
         files.perform { [directory = blueprint.directory, weak self] in
@@ -59,14 +59,22 @@ extension JobMaster {
         // The last checkpoint has no barriers: every task has seen the end, so each is told directly.
         if coordinator.finalCheckpoint == id, let barrier = record.barrier(id) {
             finalCheckpoint = id
-            attempt?.send(.finalSnapshot(barrier), to: .all)
+            attempt?.send(.snapshotAtEnd(barrier), to: .all)
         }
+    }
+
+    /// A task whose channels ended without the barrier of a checkpoint that is under way takes its part when told so. One that
+    /// had the barrier before ignores it.
+    func snapshotAtEnd(_ task: SubtaskID) {
+        guard let attempt, let subtask = attempt.subtask(task), attempt.vertices[task.vertex].from != nil else { return }
+        for barrier in record.openBarriers(without: task) { subtask.send(.snapshotAtEnd(barrier)) }
     }
 
     private func injectBarrier(_ id: CheckpointID, _ kind: CheckpointKind) {
         guard let barrier = record.barrier(id) else { return }
-        let drains = kind == .synchronousSavepoint && requests.values.contains { $0.kind == kind && $0.drains }
-        attempt?.send(.trigger(barrier, drains: drains), to: .sources)
+        attempt?.send(.trigger(barrier, drains: drainingSavepoint == id), to: .sources)
+        record.injected(id)
+        for task in attempt?.ended ?? [] { snapshotAtEnd(task) }
     }
 
     /// Writes the manifest. All parts are durable by now.
@@ -119,9 +127,16 @@ extension JobMaster {
         if finalCheckpoint == id { attempt?.send(.exit, to: .all) }
     }
 
+    /// Comes only once the barrier was injected. A stop that failed lets the sources go on.
     private func abort(_ id: CheckpointID) {
-        guard record.report(id)?.kind == .synchronousSavepoint else { return }
-        attempt?.send(.resume, to: .sources)
+        guard let row = record.report(id), row.kind == .synchronousSavepoint else { return }
+        guard drainingSavepoint == id else {
+            attempt?.send(.resume, to: .sources)
+            return
+        }
+        // What was drained cannot be taken back: only a restart continues the job as if nothing had been asked.
+        let message = row.failure?.message ?? "it was aborted"
+        fail("a stop with drain failed (\(message)); the job restarts from its newest checkpoint", vertex: nil, subtask: nil)
     }
 
     private func discardPending(_ id: CheckpointID) {
@@ -135,7 +150,8 @@ extension JobMaster {
     }
 
     private func discardCompleted(_ id: CheckpointID) {
-        let path = record.report(id)?.path ?? (restored?.checkpoint == id ? restored?.path : nil)
+        let start = blueprint.start
+        let path = record.report(id)?.path ?? (start?.manifest.checkpoint == id ? start?.state.snapshot.path : nil)
         record.discarded(id)
         files.perform { [directory = blueprint.directory, weak self] in
             // A checkpoint that cannot be deleted stays where it is: nothing refers to it any more, and the sweep finds it.
@@ -146,18 +162,9 @@ extension JobMaster {
         }
     }
 
-    private func retryFinalIfNeeded(_ id: CheckpointID) {
-        guard let attempt, attempt.ended.count == attempt.subtasks.count, stopping == nil, state == .running else { return }
-        timers[.retryFinal] = SystemClock.now() + .seconds(1)
-    }
-
     private func requestFailed(_ token: TriggerToken, _ reason: CheckpointFailureReason, _ message: String) {
         guard let request = requests.removeValue(forKey: token) else { return }
         answer { request.completion(.failure(.checkpointFailed(reason, message))) }
-        // What was drained cannot be taken back: only a restart continues the job as if nothing had been asked.
-        if request.kind == .synchronousSavepoint, request.drains, state == .running {
-            fail("a stop with drain failed (\(message)); the job restarts from its newest checkpoint", vertex: nil, subtask: nil)
-        }
     }
 
     private func requestCompleted(_ token: TriggerToken, _ id: CheckpointID) {
@@ -165,6 +172,7 @@ extension JobMaster {
         if request.kind == .synchronousSavepoint {
             stopping = (request, id)
             attempt?.send(.finish, to: .sources)
+            inputEnded()
         } else if let row = record.report(id) {
             answer { request.completion(.success(row)) }
         }

@@ -44,7 +44,6 @@ final class JobMaster: @unchecked Sendable {
         case timeout(CheckpointID)
         case restart
         case tick
-        case retryFinal
     }
 
     let published: Mutex<Published>
@@ -75,6 +74,8 @@ final class JobMaster: @unchecked Sendable {
     var stopping: (request: CheckpointRequest, savepoint: CheckpointID)?
     var cancelling: (retention: CancelRetention, completions: [@Sendable (Result<JobReport, JobError>) -> Void])?
     var suspending: [@Sendable (Result<JobReport, JobError>) -> Void] = []
+    /// The savepoint of the newest stop with drain.
+    var drainingSavepoint: CheckpointID?
     /// Checkpoints whose outputs are being renamed.
     var committingOutputs: Set<CheckpointID> = []
     /// Directories that are being made. One that turns up late is still to be deleted.
@@ -86,6 +87,9 @@ final class JobMaster: @unchecked Sendable {
     /// Retention was applied; only cleanups are waited for.
     var isReleased = false
     var isOver = false
+    /// Events for the coordinator, while it handles one.
+    private var events: [CoordinatorEvent] = []
+    private var isFeeding = false
     /// What requests are told, once the report shows it.
     private var answers: [() -> Void] = []
     private var onChange: @Sendable () -> Void = {}
@@ -103,7 +107,7 @@ final class JobMaster: @unchecked Sendable {
         startPoint = blueprint.start
         record = CheckpointRecord(history: launch.history, plan: blueprint.plan)
         replay = ReplayCount(previousPosition: launch.previousPosition)
-        files = FileWorker(name: "files")
+        files = try FileWorker(name: "files")
         published = Mutex(
             Published(
                 report: JobReport(
@@ -114,19 +118,35 @@ final class JobMaster: @unchecked Sendable {
         publish()
     }
 
-    func start(onChange: @escaping @Sendable () -> Void) {
+    func start(onChange: @escaping @Sendable () -> Void) throws(JobError) {
         self.onChange = onChange
-        startThread(named: "job \(blueprint.launch.name)") { self.run() }
+        do { try startThread(named: "job \(blueprint.launch.name)") { self.run() } } catch {
+            files.stop()
+            throw error
+        }
     }
 
-    func post(_ message: Message) { mailbox.post(message) }
+    /// From any thread. What comes after the end of the job's thread is answered at once.
+    func post(_ message: Message) {
+        if !mailbox.post(message) { refuse(message) }
+    }
+
+    private func refuse(_ message: Message) {
+        let error = JobError.notRunning(published.withLock { $0.report.state })
+        switch message {
+        case .request(let request): request.completion(.failure(error))
+        case .cancel(_, let completion), .suspend(let completion): completion(.failure(error))
+        default: break
+        }
+    }
 
     // MARK: The thread
 
     private func run() {
         timers[.tick] = SystemClock.now() + .seconds(1)
+        for id in blueprint.older { feed(.restored(id, kind: .checkpoint, claimed: true)) }
         if let start = startPoint {
-            perform(coordinator.handle(.restored(start.manifest.checkpoint, kind: start.manifest.kind, claimed: start.claimed), at: SystemClock.now()))
+            feed(.restored(start.manifest.checkpoint, kind: start.manifest.kind, claimed: start.claimed))
         }
         beginAttempt()
         publishAndTell()
@@ -136,6 +156,7 @@ final class JobMaster: @unchecked Sendable {
             settle()
             publishAndTell()
         }
+        for message in mailbox.close() { refuse(message) }
         files.stop()
     }
 
@@ -149,15 +170,23 @@ final class JobMaster: @unchecked Sendable {
             case .trigger: feed(.triggerTimerFired)
             case .timeout(let id): feed(.timeoutFired(id))
             case .restart: break  // `settle` begins the attempt, once the threads and commits of the last one have ended.
-            case .retryFinal: if state == .running { feed(.finalCheckpointRequested) }
             case .tick:
                 timers[.tick] = now + .seconds(1)
+                inputEnded()
                 if let attempt { rates.sample(attempt, at: now) }
             }
         }
     }
 
-    func feed(_ event: CoordinatorEvent) { perform(coordinator.handle(event, at: SystemClock.now())) }
+    /// Performs what the coordinator answers. An action that leads to another event (a failure that ends the attempt) has it handled after
+    /// the actions before it, so that the order of the actions holds.
+    func feed(_ event: CoordinatorEvent) {
+        events.append(event)
+        guard !isFeeding else { return }
+        isFeeding = true
+        while !events.isEmpty { perform(coordinator.handle(events.removeFirst(), at: SystemClock.now())) }
+        isFeeding = false
+    }
 
     private func handle(_ message: Message) {
         switch message {
@@ -180,7 +209,8 @@ final class JobMaster: @unchecked Sendable {
             attempt?.send(.completed(id), to: .all)
         case .outputsFailed(let id, let message):
             committingOutputs.remove(id)
-            fail(message, vertex: nil, subtask: nil)
+            // A job that is ending anyway does not restart for it, but whoever restores that checkpoint finds the files uncommitted.
+            if state == .running { fail(message, vertex: nil, subtask: nil) } else { note(message) }
         }
     }
 
@@ -191,8 +221,9 @@ final class JobMaster: @unchecked Sendable {
             feed(.taskStateChanged(task, .running))
             noteRestored()
         case .inputEnded(let task):
+            // For the coordinator it goes on running: an ended task takes part in checkpoints until the job has ended.
             attempt?.ended.insert(task)
-            feed(.taskStateChanged(task, .finished))
+            snapshotAtEnd(task)
             inputEnded()
         case .snapshot(let snapshot):
             guard attempts[snapshot.barrier.checkpoint] != nil else { return }
@@ -218,8 +249,7 @@ final class JobMaster: @unchecked Sendable {
     /// The attempt is over for a reason. The restart strategy decides what follows.
     func fail(_ message: String, vertex: String?, subtask: Int?) {
         guard state == .running || state == .initializing else { return }
-        failures.append(FailureReport(at: SystemClock.wall(), message: message, vertex: vertex, subtask: subtask, attempt: attemptNumber))
-        if failures.count > 200 { failures.removeFirst() }
+        note(message, vertex: vertex, subtask: subtask)
         stopFailed()
         if case .fixedDelay(let attempts, let delay) = blueprint.restartStrategy, restarts < attempts {
             timers[.restart] = SystemClock.now() + delay
@@ -231,6 +261,12 @@ final class JobMaster: @unchecked Sendable {
         attempt?.cancel()
     }
 
+    /// Puts a failure into the list that operators see; the newest 200 are kept.
+    func note(_ message: String, vertex: String? = nil, subtask: Int? = nil) {
+        failures.append(FailureReport(at: SystemClock.wall(), message: message, vertex: vertex, subtask: subtask, attempt: attemptNumber))
+        if failures.count > 200 { failures.removeFirst() }
+    }
+
     /// A stop whose savepoint was durable but whose job did not finish: the savepoint stays, the caller hears of both.
     private func stopFailed() {
         guard let (request, savepoint) = stopping else { return }
@@ -238,11 +274,13 @@ final class JobMaster: @unchecked Sendable {
         let path = record.report(savepoint)?.path ?? "?"
         answer {
             request.completion(
-                .failure(.task("the savepoint \(path) is complete, but the job failed before it finished: restart from the savepoint")))
+                .failure(.task("the savepoint \(path) is complete, but the job did not finish: restart from the savepoint")))
         }
     }
 
-    private func inputEnded() {
+    /// Asks for the last checkpoint once all tasks have seen the end. Asked again every second, because one that failed, or was refused,
+    /// is not repeated by the coordinator itself.
+    func inputEnded() {
         guard let attempt, attempt.ended.count == attempt.subtasks.count, state == .running else { return }
         if stopping != nil {
             attempt.send(.exit, to: .all)
@@ -298,9 +336,13 @@ final class JobMaster: @unchecked Sendable {
         let state = self.state
         for completion in cancelling?.completions ?? [] { answer { completion(state == .canceled ? .success(report) : .failure(.notRunning(state))) } }
         for completion in suspending { answer { completion(.success(report)) } }
-        if let (request, savepoint) = stopping, let row = record.report(savepoint) { answer { request.completion(.success(row)) } }
+        if state == .finished, let (request, savepoint) = stopping, let row = record.report(savepoint) {
+            answer { request.completion(.success(row)) }
+            stopping = nil
+        }
+        stopFailed()
         for (_, request) in requests { answer { request.completion(.failure(.notRunning(state))) } }
-        (requests, cancelling, suspending, stopping) = ([:], nil, [], nil)
+        (requests, cancelling, suspending) = ([:], nil, [])
     }
 
     // MARK: Requests
@@ -340,6 +382,7 @@ final class JobMaster: @unchecked Sendable {
         }
         suspending.append(completion)
         timers[.restart] = nil
+        restartAt = nil
         feed(.jobStateChanged(.suspended))
         attempt?.cancel()
     }

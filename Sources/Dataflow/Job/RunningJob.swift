@@ -69,7 +69,7 @@ public final class RunningJob: Sendable {
         let blueprint = try JobBlueprint(launch)
         let master = try JobMaster(blueprint)
         let job = RunningJob(id: launch.id, master: master)
-        master.start { onChange(job) }
+        try master.start { onChange(job) }
         return job
     }
 

@@ -144,6 +144,9 @@ private final class SealedFile: @unchecked Sendable {
         }
     }
 
+    // Sealed for a checkpoint that failed, and no later one came to take it over.
+    deinit { closeQuietly() }
+
     func append(_ bytes: UnsafeRawBufferPointer) throws {
         do {
             try filesystem.write(bytes, to: file)

@@ -43,7 +43,8 @@ public struct GeneratorSource<Element: Sendable>: Source {
     public func makeReader(subtask: Int, parallelism: Int) throws -> Reader {
         let total = splits ?? parallelism
         let own = stride(from: subtask, to: total, by: parallelism).map { GeneratorSplit(split: UInt32($0), splits: UInt32(total), next: 0) }
-        return Reader(source: self, own: own, parallelism: parallelism)
+        // Subtasks without a split take no share of the rate.
+        return Reader(source: self, own: own, readers: min(parallelism, max(total, 1)))
     }
 
     public struct Reader: SourceReader {
@@ -51,10 +52,10 @@ public struct GeneratorSource<Element: Sendable>: Source {
         @usableFromInline var progress: GeneratorProgress
 
         @inlinable
-        init(source: GeneratorSource, own: [GeneratorSplit], parallelism: Int) {
+        init(source: GeneratorSource, own: [GeneratorSplit], readers: Int) {
             make = source.make
             progress = GeneratorProgress(
-                own: own, count: source.count, rate: source.rate.map { $0 / Double(parallelism) }, batch: BatchSize.records(of: Element.self))
+                own: own, count: source.count, rate: source.rate.map { $0 / Double(readers) }, batch: BatchSize.records(of: Element.self))
         }
 
         @inlinable

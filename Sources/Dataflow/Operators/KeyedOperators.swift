@@ -39,7 +39,7 @@ public protocol KeyedProcessFunction<Key, Input, Output> {
     /// Asks for the states; before the first record.
     mutating func open(_ states: KeyedStates<Key>) throws
     mutating func process(_ record: Input, key: Key, out: Emitter<Output>) throws
-    /// The input has ended.
+    /// The input has ended. Called once; after a restore from a checkpoint that was taken later, again: clear what was emitted.
     mutating func endOfInput(out: Emitter<Output>) throws
 }
 
@@ -74,6 +74,8 @@ extension KeyedStream {
                 hooks.endOfInput = {
                     table.forEach { out.emit(Keyed(key: $0.key, value: function.result(of: $0.value))) }
                     out.flush()
+                    // A restore from a checkpoint after the end must not emit them again.
+                    table.removeAll()
                 }
                 return { base, count in
                     for index in 0..<count {

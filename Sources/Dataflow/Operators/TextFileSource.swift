@@ -20,7 +20,7 @@ public struct TextFileSource: Source {
 
     public func makeReader(subtask: Int, parallelism: Int) throws -> Reader {
         let own = stride(from: subtask, to: paths.count, by: parallelism).map { TextFileSplit(path: paths[$0], offset: 0, lines: 0) }
-        return Reader(own: own, rate: rate.map { $0 / Double(parallelism) })
+        return Reader(own: own, rate: rate.map { $0 / Double(min(parallelism, max(paths.count, 1))) })
     }
 
     public struct Reader: SourceReader {
@@ -120,21 +120,19 @@ private final class OpenTextFile {
         path = split.path
         offset = split.offset
         descriptor = Glibc.open(split.path, O_RDONLY | O_CLOEXEC)
+        // All is initialised by now, so `deinit` runs for a half-opened file too.
         guard descriptor >= 0 else {
-            buffer.deallocate()
             throw JobError.source("cannot read input file \(split.path): \(errorText(errno)); check the path and its permissions")
         }
         let size = fileSize(split.path) ?? 0
         guard size >= split.offset else {
-            close(descriptor)
-            buffer.deallocate()
             throw JobError.source(
                 "input file \(split.path) has \(size) bytes, fewer than the \(split.offset) that the checkpoint had read: restore the file")
         }
     }
 
     deinit {
-        close(descriptor)
+        if descriptor >= 0 { close(descriptor) }
         buffer.deallocate()
     }
 

@@ -5,8 +5,10 @@ internal import Synchronization
 /// Makes a demonstration job misbehave on purpose. Shared by the threads of one job.
 final class FaultInjector: Sendable {
     private struct Faults {
-        /// Asynchronous parts take this much longer.
+        /// The asynchronous part of a checkpoint takes this much longer.
         var delay: Milliseconds = 0
+        /// The checkpoint that is being delayed, and until when: its other parts do not wait again.
+        var delayed: (checkpoint: CheckpointID, until: EngineInstant)?
         /// So many checkpoints still fail in their asynchronous part.
         var failures = Countdown()
         /// So many checkpoints still fail in their synchronous part.
@@ -73,10 +75,14 @@ final class FaultInjector: Sendable {
     /// faults change or `isAbandoned` says that nobody needs the snapshot any more.
     func checkAsync(_ checkpoint: CheckpointID, isAbandoned: () -> Bool) throws {
         guard isAllowed else { return }
-        let start = SystemClock.now(), began = generation.load(ordering: .relaxed)
-        let delay = faults.withLock { $0.delay }
+        let now = SystemClock.now(), began = generation.load(ordering: .relaxed)
+        let until = faults.withLock { faults in
+            if let delayed = faults.delayed, delayed.checkpoint == checkpoint { return delayed.until }
+            faults.delayed = (checkpoint, now + faults.delay)
+            return now + faults.delay
+        }
         let parker = Parker()
-        while delay > 0, SystemClock.now() - start < delay, generation.load(ordering: .relaxed) == began, !isAbandoned() {
+        while SystemClock.now() < until, generation.load(ordering: .relaxed) == began, !isAbandoned() {
             parker.park(until: SystemClock.now() + 20) { false }
         }
         if faults.withLock({ $0.failures.hits(checkpoint) }) { throw JobError.injected("asynchronous part of the snapshot") }

@@ -6,8 +6,8 @@ internal import Synchronization
 enum SubtaskCommand: Sendable {
     /// Sources: start this checkpoint here.
     case trigger(Barrier, drains: Bool)
-    /// The input has ended everywhere: take part in the last checkpoint.
-    case finalSnapshot(Barrier)
+    /// To a subtask whose channels have ended, and bring no barriers any more: take part in this checkpoint.
+    case snapshotAtEnd(Barrier)
     case completed(CheckpointID)
     /// The savepoint that stops the job is complete: end without emitting what is held back.
     case finish
@@ -57,6 +57,7 @@ final class Subtask: @unchecked Sendable {
     private var isHeld = false
     private var hasEnded = false
     private var mustExit = false
+    private var newestSnapshot = CheckpointID(0)
     private var clock = TaskClock()
 
     init(
@@ -78,7 +79,13 @@ final class Subtask: @unchecked Sendable {
         dataChannels = channels
     }
 
-    func start() { startThread(named: "\(context.id.index):\(vertexUID)") { self.run() } }
+    func start() throws(JobError) { try startThread(named: "\(context.id.index):\(vertexUID)") { self.run() } }
+
+    /// The thread could not be started: gives back what it would have, and reports as it would have.
+    func giveUp() {
+        context.closeOperators()
+        report(.exited(context.id))
+    }
 
     /// Called by the job thread.
     func send(_ command: SubtaskCommand) {
@@ -101,7 +108,7 @@ final class Subtask: @unchecked Sendable {
         } catch {
             if !context.isCancelled { report(.failed(context.id, String(describing: error))) }
         }
-        for hooks in context.hooks { hooks.close() }
+        context.closeOperators()
         report(.exited(context.id))
     }
 
@@ -127,8 +134,8 @@ final class Subtask: @unchecked Sendable {
             }
             if hasEnded { break }
             let status = try driver.step(SystemClock.now())
-            try context.faults.checkCrash()
             publishPosition(driver)
+            try context.faults.checkCrash()
             let now = SystemClock.now()
             clock.worked(until: now, context)
             if clock.wantsMeasure(at: now) { measure(driver) }
@@ -204,7 +211,7 @@ final class Subtask: @unchecked Sendable {
         }
     }
 
-    /// The input is over but the state is still wanted: for the last checkpoint, and for commits.
+    /// The input is over but the state is still wanted: for the checkpoints until all tasks have ended, for the last one, and for commits.
     private func runEnded() throws {
         guard !mustExit else { return }
         report(.inputEnded(context.id))
@@ -236,9 +243,9 @@ final class Subtask: @unchecked Sendable {
         for command in taken {
             switch command {
             case .trigger(let barrier, let drains): try trigger(barrier, drains: drains)
-            case .finalSnapshot(let barrier): try takeSnapshot(barrier, alignment: 0)
+            case .snapshotAtEnd(let barrier): try takeSnapshot(barrier, alignment: 0)
             case .completed(let id): for hooks in context.hooks { hooks.completed(id) }
-            case .finish: if isHeld || !hasEnded { try endInput(drains: false) }
+            case .finish: if !hasEnded { try endInput(drains: false) }
             case .resume: isHeld = false
             case .exit: mustExit = true
             }
@@ -246,24 +253,23 @@ final class Subtask: @unchecked Sendable {
     }
 
     private func trigger(_ barrier: Barrier, drains: Bool) throws {
-        guard !hasEnded else {
-            report(.declined(barrier.checkpoint, context.id, .checkpointDeclinedTaskNotReady, "the source has ended"))
-            return
-        }
-        if drains {
+        if drains && !hasEnded {
             try emitHeldBack()
             for output in context.outputs { output.send(.endOfData) }
         }
         try takeSnapshot(barrier, alignment: 0)
-        isHeld = barrier.kind == .synchronousSavepoint
+        isHeld = barrier.kind == .synchronousSavepoint && !hasEnded
     }
 
     // MARK: Snapshots
 
     /// Forwards the barrier, takes the synchronous part, and hands the rest to the file worker.
     private func takeSnapshot(_ barrier: Barrier, alignment: Int64) throws {
+        // Around the end of the input a checkpoint can come both ways, as a barrier and as a command.
+        guard barrier.checkpoint > newestSnapshot else { return }
+        newestSnapshot = barrier.checkpoint
         let start = SystemClock.now()
-        // After the end nobody reads the channels any more; the last checkpoint reaches every subtask by command.
+        // After the end nobody reads the channels any more; checkpoints then reach every subtask by command.
         if !hasEnded { for output in context.outputs { output.send(.barrier(barrier)) } }
         do {
             try context.faults.checkSync(barrier.checkpoint)

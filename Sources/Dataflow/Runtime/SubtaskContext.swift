@@ -56,6 +56,14 @@ public final class SubtaskContext: @unchecked Sendable {
     @usableFromInline
     func register(_ hooks: OperatorHooks) { self.hooks.append(hooks) }
 
+    /// Ends every operator and breaks the cycles context -> operators, channels -> context, so that the state of a finished attempt is
+    /// freed. Called once, last, on the subtask's thread; on the thread that built the chain when the attempt was never started.
+    func closeOperators() {
+        for hooks in hooks { hooks.close() }
+        hooks = []
+        outputs = []
+    }
+
     func countOut(_ records: Int) { metrics.countOut(records) }
 
     @usableFromInline

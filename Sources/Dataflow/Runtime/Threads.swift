@@ -2,8 +2,9 @@ internal import Glibc
 internal import StreamModel
 internal import Synchronization
 
-/// Starts a detached thread of the engine. Its name (at most 15 characters are kept) shows in `top -H`.
-func startThread(named name: String, _ body: @escaping @Sendable () -> Void) {
+/// Starts a detached thread of the engine. Its name (at most 15 characters are kept) shows in `top -H`. An error means that the system
+/// refuses more threads.
+func startThread(named name: String, _ body: @escaping @Sendable () -> Void) throws(JobError) {
     final class Box {
         let name: String
         let body: @Sendable () -> Void
@@ -24,8 +25,10 @@ func startThread(named name: String, _ body: @escaping @Sendable () -> Void) {
             return nil
         }, box.toOpaque())
     pthread_attr_destroy(&attributes)
-    // Without its threads a job cannot even be reported as failed.
-    precondition(status == 0, "the system refuses another thread: raise the limit of processes (ulimit -u)")
+    guard status == 0 else {
+        box.release()
+        throw .threads("the system refuses another thread (\(errorText(status))): lower the parallelism, or raise the limit of processes (ulimit -u)")
+    }
 }
 
 /// glibc hides `pthread_setname_np` from Swift; the kernel's file does the same. A name is only for the reader of `top`, so a failure is
@@ -39,24 +42,43 @@ private func nameThread(_ name: String) {
 
 /// A queue from many threads to one, which sleeps while it is empty.
 final class Mailbox<Message: Sendable>: Sendable {
-    private let messages = Mutex<[Message]>([])
+    private struct Queue {
+        var messages: [Message] = []
+        var isClosed = false
+    }
+
+    private let queue = Mutex(Queue())
     private let parker = Parker()
 
-    func post(_ message: Message) {
-        messages.withLock { $0.append(message) }
+    /// False when the mailbox is closed: nobody will take the message.
+    @discardableResult
+    func post(_ message: Message) -> Bool {
+        let isPosted = queue.withLock { queue in
+            if !queue.isClosed { queue.messages.append(message) }
+            return !queue.isClosed
+        }
         parker.unpark()
+        return isPosted
+    }
+
+    /// Takes no more; returns what was not taken.
+    func close() -> [Message] {
+        queue.withLock { queue in
+            defer { queue = Queue(messages: [], isClosed: true) }
+            return queue.messages
+        }
     }
 
     /// All that is there; waits for the first until `deadline`. Called by the owner only.
     func take(until deadline: EngineInstant?) -> [Message] {
         while true {
-            let taken = messages.withLock { messages in
-                defer { messages = [] }
-                return messages
+            let taken = queue.withLock { queue in
+                defer { queue.messages = [] }
+                return queue.messages
             }
             if !taken.isEmpty { return taken }
             if let deadline, SystemClock.now() >= deadline { return [] }
-            parker.park(until: deadline) { !messages.withLock { $0.isEmpty } }
+            parker.park(until: deadline) { !queue.withLock { $0.messages.isEmpty } }
         }
     }
 }
@@ -70,9 +92,9 @@ final class FileWorker: Sendable {
     }
     private let work = Mailbox<Work>()
 
-    init(name: String) {
+    init(name: String) throws(JobError) {
         let work = self.work
-        startThread(named: name) {
+        try startThread(named: name) {
             while true {
                 for item in work.take(until: nil) {
                     switch item {

@@ -177,6 +177,23 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         return true
     }
 
+    /// Removes every entry. Pages that a living snapshot holds stay until it ends.
+    @inlinable
+    public func removeAll() {
+        for index in 0..<header.pointee.groupCount {
+            let group = header.pointee.groups + index
+            let slots = slotsPerPage(group.pointee)
+            for pageIndex in 0..<group.pointee.pageCount {
+                let page = group.pointee.pages[pageIndex]
+                header.pointee.bytes -= pageBytes(slots: slots)
+                if page.birth < header.pointee.copyBelow { retire(page, slots: slots) } else { free(page, slots: slots) }
+            }
+            group.pointee.pages.deallocate()
+            group.initialize(to: Group(pages: .allocate(capacity: 1), pageCount: 0, mask: -1, count: 0, growAt: 0))
+        }
+        header.pointee.count = 0
+    }
+
     /// Calls `body` with every entry, group by group in ascending order; within a group in table order.
     @inlinable
     public func forEach(_ body: (borrowing Entry) throws -> Void) rethrows {

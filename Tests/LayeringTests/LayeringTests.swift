@@ -1,0 +1,170 @@
+import Foundation
+import Testing
+
+// Goal: the arrows between the targets and the import lists stay as the layout says. Method: read Package.swift and the sources as text.
+// Every rule is a function from text to complaints, so that a counter-example shows that it can complain.
+
+/// A target depends only on targets of a lower layer.
+let layers: [String: Int] = [
+    "StreamModel": 0, "CellGrid": 0, "CNcurses": 0,
+    "CheckpointCore": 1, "CheckpointStore": 1, "ControlProtocol": 1, "ConsoleCore": 1,
+    "Dataflow": 2, "ControlSocket": 2, "Ledger": 2, "CursesTerminal": 2,
+    "EngineApp": 3, "ConsoleApp": 3,
+    "weir": 4, "weir-bench": 4,
+]
+
+/// What each target may import besides our own targets. `CheckpointStore` reaches the system in one file only.
+let outsideImports: [String: Set<String>] = [
+    "StreamModel": [], "CellGrid": [],
+    "CheckpointCore": [], "CheckpointStore": ["Synchronization", "Glibc"], "ControlProtocol": ["FoundationEssentials"], "ConsoleCore": ["TOMLKit"],
+    "Dataflow": ["Synchronization", "Glibc"],
+    "ControlSocket": ["NIOCore", "NIOPosix", "Synchronization", "Glibc", "Dispatch", "FoundationEssentials"],
+    "Ledger": ["GRDB", "FoundationEssentials", "Glibc", "Synchronization"],
+    "CursesTerminal": ["Glibc", "Synchronization"],
+    "EngineApp": ["FoundationEssentials", "Glibc", "Synchronization", "Dispatch"],
+    "ConsoleApp": ["FoundationEssentials", "Glibc", "Synchronization", "Dispatch", "TOMLKit"],
+    "weir": ["ArgumentParser", "FoundationEssentials", "Glibc", "Dispatch", "Synchronization"],
+    "weir-bench": ["ArgumentParser", "FoundationEssentials", "Glibc", "Dispatch"],
+]
+
+enum Rules {
+    /// Dependencies of our own targets on each other, from the text of a manifest.
+    static func arrows(inManifest manifest: String) -> [(from: String, to: String)] {
+        var arrows: [(String, String)] = []
+        let pattern = /\.(?:executableTarget|target)\(\s*name:\s*"([^"]+)"(?:,\s*dependencies:\s*\[([^\]]*)\])?/
+        let ours = manifest.replacing(/\.product\([^)]*\)/, with: "")
+        for match in ours.matches(of: pattern) {
+            let name = String(match.output.1)
+            for dependency in (match.output.2.map(String.init) ?? "").matches(of: /(?:^|[,\[\s])"([A-Za-z0-9-]+)"/) {
+                arrows.append((name, String(dependency.output.1)))
+            }
+        }
+        return arrows
+    }
+
+    static func complaints(aboutArrows arrows: [(from: String, to: String)]) -> [String] {
+        arrows.compactMap { from, to in
+            guard let fromLayer = layers[from], let toLayer = layers[to] else { return "\(from) -> \(to): not in the table of layers" }
+            return toLayer < fromLayer ? nil : "\(from) (L\(fromLayer)) must not depend on \(to) (L\(toLayer))"
+        }
+    }
+
+    static func imports(in source: String) -> [String] {
+        source.split(separator: "\n", omittingEmptySubsequences: false).compactMap { line in
+            guard let match = line.firstMatch(of: /^(?:@[a-zA-Z_]+(?:\([^)]*\))? )*(?:public |internal |package |private )?import (?:struct |class |func |enum )?([A-Za-z]+)/) else { return nil }
+            return String(match.output.1)
+        }
+    }
+
+    static func complaints(aboutImports names: [String], target: String, file: String) -> [String] {
+        names.compactMap { name in
+            if name == "CNcurses" { return target == "CursesTerminal" ? nil : "\(file): \(target) must not import \(name)" }
+            if let layer = layers[name] {
+                return layer < layers[target] ?? 0 ? nil : "\(file): \(target) must not import \(name)"
+            }
+            return outsideImports[target]?.contains(name) == true ? nil : "\(file): \(target) must not import \(name)"
+        }
+    }
+
+    /// Pure layers have no clock, no randomness and no I/O of their own.
+    static func impurities(in source: String, file: String) -> [String] {
+        ["ContinuousClock", "SuspendingClock", "SystemRandomNumberGenerator", ".random(", "Date()", "FileManager", "clock_gettime", "Task {"]
+            .filter { source.contains($0) }.map { "\(file): \($0) in a pure layer" }
+    }
+
+    /// House rules that hold for every source file.
+    static func manners(in source: String, file: String) -> [String] {
+        var complaints: [String] = []
+        let lines = source.split(separator: "\n", omittingEmptySubsequences: false)
+        if lines.count > 900 { complaints.append("\(file): \(lines.count) lines; one subject, or several?") }
+        for (index, line) in lines.enumerated() {
+            if line.contains(/\btry\?/), !line.contains("//"), !(index > 0 && lines[index - 1].contains("//")) {
+                complaints.append("\(file):\(index + 1): try? without a comment that says why")
+            }
+            for word in ["TO" + "DO", "FIX" + "ME"] where line.contains(word) { complaints.append("\(file):\(index + 1): \(word)") }
+        }
+        let name = (file as NSString).lastPathComponent
+        for word in ["Utils", "Helpers", "Common", "Misc", "Extensions"] where name == word + ".swift" { complaints.append("\(file): says nothing") }
+        return complaints
+    }
+}
+
+@Suite struct LayeringTests {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    /// Path below Sources, and text, of every source file.
+    func sources() throws -> [(target: String, file: String, text: String)] {
+        let folder = root.appending(path: "Sources")
+        let paths = try #require(FileManager.default.subpaths(atPath: folder.path)).filter { $0.hasSuffix(".swift") }.sorted()
+        #expect(paths.count > 100, "the sources are not where they should be")
+        return try paths.map { path in
+            (String(path.prefix { $0 != "/" }), path, try String(contentsOf: folder.appending(path: path), encoding: .utf8))
+        }
+    }
+
+    @Test func targetsDependOnLowerLayersOnly() throws {
+        let arrows = Rules.arrows(inManifest: try String(contentsOf: root.appending(path: "Package.swift"), encoding: .utf8))
+        #expect(arrows.count > 20)
+        #expect(Set(arrows.map(\.from)).union(["StreamModel", "CellGrid", "CNcurses"]) == Set(layers.keys), "every target is in the table, and has its arrows read")
+        #expect(Rules.complaints(aboutArrows: arrows) == [])
+    }
+
+    @Test func filesImportOnlyWhatTheirTargetMay() throws {
+        for (target, file, text) in try sources() {
+            #expect(Rules.complaints(aboutImports: Rules.imports(in: text), target: target, file: file) == [])
+        }
+    }
+
+    @Test func theSystemIsReachedFromOneFileOfThePureLayers() throws {
+        for (target, file, text) in try sources() where layers[target] ?? 9 <= 1 {
+            #expect(Rules.impurities(in: text, file: file) == [])
+            if file != "CheckpointStore/PosixFilesystem.swift" { #expect(!Rules.imports(in: text).contains("Glibc"), "\(file)") }
+        }
+    }
+
+    @Test func onlyOneTargetKnowsEachLibrary() throws {
+        var importers: [String: Set<String>] = [:]
+        for (target, _, text) in try sources() { for name in Rules.imports(in: text) { importers[name, default: []].insert(target) } }
+        #expect(importers["CNcurses"] == ["CursesTerminal"])
+        #expect(importers["GRDB"] == ["Ledger"])
+        #expect(importers["NIOPosix"] == ["ControlSocket"])
+    }
+
+    @Test func everySourceFileHasManners() throws {
+        for (_, file, text) in try sources() { #expect(Rules.manners(in: text, file: file) == []) }
+    }
+
+    @Test func theTopLevelHoldsNothingElse() throws {
+        let allowed: Set = ["Package.swift", "Package.resolved", "Sources", "Tests", "themes", "README.md", "LICENSE"]
+        let found = try FileManager.default.contentsOfDirectory(atPath: root.path).filter { !$0.hasPrefix(".") }
+        #expect(Set(found).subtracting(allowed) == [])
+    }
+}
+
+@Suite struct RulesCanComplainTests {
+    @Test func anArrowUpwardsIsSeen() {
+        let manifest = """
+            .target(name: "CheckpointCore", dependencies: ["StreamModel", "Dataflow"], swiftSettings: strict),
+            .executableTarget(
+                name: "weir", dependencies: ["EngineApp", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            """
+        let arrows = Rules.arrows(inManifest: manifest)
+        #expect(arrows.map { "\($0.from)>\($0.to)" } == ["CheckpointCore>StreamModel", "CheckpointCore>Dataflow", "weir>EngineApp"])
+        #expect(Rules.complaints(aboutArrows: arrows) == ["CheckpointCore (L1) must not depend on Dataflow (L2)"])
+        #expect(Rules.complaints(aboutArrows: [("ConsoleCore", "ControlProtocol")]).count == 1, "nor sideways")
+    }
+
+    @Test func aForbiddenImportIsSeen() {
+        let imports = Rules.imports(in: "public import StreamModel\n@preconcurrency internal import CNcurses\nimport struct Foundation.Data\n")
+        #expect(imports == ["StreamModel", "CNcurses", "Foundation"])
+        #expect(Rules.complaints(aboutImports: imports, target: "ConsoleCore", file: "f").count == 2)
+    }
+
+    @Test func badMannersAreSeen() {
+        #expect(Rules.manners(in: "let a = try? b()", file: "A.swift").count == 1)
+        #expect(Rules.manners(in: "// It may be gone.\nlet a = try? b()", file: "A.swift").isEmpty)
+        #expect(Rules.manners(in: "// TO" + "DO: later", file: "A.swift").count == 1)
+        #expect(Rules.manners(in: "", file: "X/Utils.swift").count == 1)
+        #expect(Rules.impurities(in: "let now = ContinuousClock.now", file: "A.swift").count == 1)
+    }
+}
