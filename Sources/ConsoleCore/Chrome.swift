@@ -187,7 +187,10 @@ struct Chrome {
         case .command(let field, _): return prompt(":", field, row: row, &canvas)
         case .filter(let field): return prompt("/", field, row: row, &canvas)
         case .quit:
-            canvas.put(" quit? y quits; jobs and operations go on without this console", column: 0, row: row, role: .toast)
+            // A demonstration's engine belongs to the console that shows it.
+            let isDemo = model.live.contexts.allSatisfy { $0.description.class == .demo }
+            let consequence: SafeText = isDemo ? "the demo's engine ends with it" : "jobs and operations go on without this console"
+            canvas.put(" quit? y quits; \(consequence)", column: 0, row: row, role: .toast)
             return
         default: break
         }

@@ -20,6 +20,7 @@ struct SheetView {
             fields(row: row, &inner)
             accept(losesState: losesState, row: inner.size.rows - 1, &inner)
         }
+        canvas.clear(CellRect(column: 0, row: canvas.size.rows - 1, columns: canvas.size.columns, rows: 1))
         canvas.put(" keys typed before this box opened were dropped", column: rect.origin.column, row: canvas.size.rows - 1, role: .textDim)
     }
 

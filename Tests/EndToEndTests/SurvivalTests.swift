@@ -25,7 +25,7 @@ extension EndToEnd {
             try home.succeed("submit", "shaky", "--set", "interval=60s")
             let terminal = try TmuxSession(home, try console(), environment: [:])
             try open(terminal, "shaky")
-            try terminal.command("fault slow 2s")
+            try terminal.command("fault slow 3s")
             try terminal.wait(for: "the fault to be taken") { $0.contains("fault op") && $0.contains("observed") }
             try terminal.act("S")
             let id = try terminal.waitFor(/savepoint op (\w+) of shaky: ac/, "the savepoint to be accepted").1
