@@ -141,9 +141,10 @@ final class TmuxSession {
     /// Waits until the program has ended, and says how: its exit code, or 128 and its signal.
     func waitForEnd(_ seconds: Double = 20) throws -> Int32 {
         try EndToEndTests.wait(seconds, for: "the end of the program", evidence: { dump }) {
-            guard try format("#{pane_dead}") == "1" else { return nil }
-            if let code = Int32(try format("#{pane_dead_status}")) { return code }
-            return 128 + (Int32(try format("#{pane_dead_signal}")) ?? 0)
+            // The pane is dead before its program has been waited for.
+            let facts = try format("#{pane_dead}/#{pane_dead_status}/#{pane_dead_signal}").split(separator: "/", omittingEmptySubsequences: false)
+            guard facts.count == 3, facts[0] == "1" else { return nil }
+            return Int32(facts[1]) ?? Int32(facts[2]).map { 128 + $0 }
         }
     }
 
