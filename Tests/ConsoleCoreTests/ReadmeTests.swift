@@ -8,17 +8,18 @@ import Testing
 
     @Test func theScreenIsTheGolden() throws {
         let text = try String(contentsOf: readme, encoding: .utf8)
-        let marker = try #require(text.range(of: "<!-- golden: "))
+        let marker = try #require(text.firstRange(of: "<!-- golden: "))
         let name = text[marker.upperBound...].prefix { $0 != " " }
         let golden = try String(contentsOf: Golden.directory.appendingPathComponent("\(name).txt"), encoding: .utf8)
         let screen = golden.split(separator: "\n", omittingEmptySubsequences: false).prefix { !$0.hasPrefix("====") }
             .map { line in String(line.reversed().drop { $0 == " " }.reversed()) }
-        let start = try #require(text.range(of: "```text\n", range: marker.upperBound..<text.endIndex)).upperBound
-        let end = try #require(text.range(of: "\n```", range: start..<text.endIndex)).lowerBound
+        let start = try #require(text[marker.upperBound...].firstRange(of: "```text\n")).upperBound
+        let end = try #require(text[start...].firstRange(of: "\n```")).lowerBound
         var wanted = Array(screen)
         while wanted.last == "" { wanted.removeLast() }
         if Golden.isRecording {
-            return try text.replacingCharacters(in: start..<end, with: wanted.joined(separator: "\n")).write(to: readme, atomically: true, encoding: .utf8)
+            let updated = text[..<start] + wanted.joined(separator: "\n") + text[end...]
+            return try String(updated).write(to: readme, atomically: true, encoding: .utf8)
         }
         #expect(text[start..<end].split(separator: "\n", omittingEmptySubsequences: false).map(String.init) == wanted)
     }
