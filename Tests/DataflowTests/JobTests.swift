@@ -16,6 +16,9 @@ struct CountingJob: StreamJob {
     var output: String
     var interval: Milliseconds? = 20
     var tolerable = 0
+    var timeout: Milliseconds = 60_000
+    var minimumPause: Milliseconds = 0
+    var concurrent = 1
     var restart: RestartStrategy? = .fixedDelay(attempts: 10, delay: 10)
     var retention = CheckpointConfiguration.Retention.retainOnCancellation
     var retained = 100
@@ -40,6 +43,9 @@ struct CountingJob: StreamJob {
         environment.checkpoints.retention = retention
         environment.checkpoints.retainedCheckpoints = retained
         environment.checkpoints.mode = mode
+        environment.checkpoints.timeout = timeout
+        environment.checkpoints.minimumPause = minimumPause
+        environment.checkpoints.maximumConcurrent = concurrent
         environment.restartStrategy = restart
         environment.maxParallelism = maxParallelism
         environment.allowsFaults = true
