@@ -59,6 +59,7 @@ extension EndToEnd {
             try terminal.act("C")
             let sheet = try terminal.waitFor("CANCEL, KEEP CHECKPOINTS")
             #expect(sheet.contains("retain on cancellation"))
+            #expect(sheet.lines.last.map { !$0.contains("savepoint op") } ?? false, "an old message shows through under the sheet")
             try terminal.accept("CANCEL, KEEP CHECKPOINTS")
             try terminal.wait(for: "the job to be CANCELED") { $0.lines[0].contains("CANCELED") }
             _ = try terminal.waitFor(/#\d+ is kept/, "the newest checkpoint to be read and known to be kept")
@@ -121,6 +122,8 @@ extension EndToEnd {
                 try terminal.type("q")
                 return false
             }
+            // Here they do not go on.
+            #expect(try !terminal.screen().contains("go on without this console"))
             try terminal.type("y")
             let shell = try terminal.wait(for: "the end of the demo") { $0.lines.contains("done") }
             #expect(shell.contains("left with 0"))

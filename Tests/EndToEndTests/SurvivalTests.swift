@@ -31,8 +31,7 @@ extension EndToEnd {
             let id = try terminal.waitFor(/savepoint op (\w+) of shaky: ac/, "the savepoint to be accepted").1
             let operations = try home.succeed("operations", "--json").record([OperationReport].self)
             let savepoint = try #require(operations.first { $0.request.id.description.hasPrefix(id) }?.request.id)
-            kill(try terminal.processID, SIGKILL)
-            #expect(try terminal.waitForEnd() == 128 + SIGKILL)
+            try terminal.killProgram()
 
             try terminal.restart(try console())
             try terminal.wait(for: "the word that it is re-attached") { $0.contains("re-attached to op \(id)") || $0.contains("re-attached: savepoint op \(id)") }

@@ -4,13 +4,13 @@ import Glibc
 
 enum Binaries {
     /// The `weir` built together with these tests, or the one that `WEIR_BINARY` names.
-    static let weir: String? = variable("WEIR_BINARY") ?? executable(bundleFolder + "/weir")
+    static let weir: String? = executable(variable("WEIR_BINARY") ?? bundleFolder + "/weir")
 
     /// The release build: what the budgets are stated for. `WEIR_RELEASE_BINARY`, else `release/weir` beside the folder of this build.
-    static let release: String? = variable("WEIR_RELEASE_BINARY") ?? executable(releaseFolder + "/weir")
+    static let release: String? = executable(variable("WEIR_RELEASE_BINARY") ?? releaseFolder + "/weir")
 
-    /// `weir-bench` of the release build.
-    static let bench: String? = variable("WEIR_BENCH_BINARY") ?? release.flatMap { executable($0 + "-bench") }
+    /// `weir-bench` of the release build. `WEIR_BENCH_BINARY`, else beside the above.
+    static let bench: String? = executable(variable("WEIR_BENCH_BINARY") ?? releaseFolder + "/weir-bench")
 
     static let tmux = tool("tmux")
     static let sqlite = tool("sqlite3")
@@ -79,10 +79,10 @@ enum Requirement: CaseIterable {
 
     private var gap: String? {
         switch self {
-        case .weir: Binaries.weir == nil ? "no weir beside the test bundle, and WEIR_BINARY is not set" : nil
+        case .weir: Binaries.weir == nil ? "no weir beside the test bundle, or where WEIR_BINARY says" : nil
         case .release:
             Binaries.release == nil || Binaries.bench == nil
-                ? "no release build of weir and weir-bench (swift build -c release), and WEIR_RELEASE_BINARY is not set" : nil
+                ? "no release build of weir and weir-bench (swift build -c release), or not where WEIR_RELEASE_BINARY and WEIR_BENCH_BINARY say" : nil
         case .tmux: Binaries.tmux == nil ? "tmux is not installed" : nil
         case .sqlite: Binaries.sqlite == nil ? "sqlite3 is not installed" : nil
         case .mounts: SmallDisk.gap

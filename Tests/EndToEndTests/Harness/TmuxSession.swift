@@ -138,16 +138,17 @@ final class TmuxSession {
     var isAlternate: Bool { get throws { try format("#{alternate_on}") == "1" } }
     var isCursorVisible: Bool { get throws { try format("#{cursor_flag}") == "1" } }
 
-    /// Waits until the program has ended, and says how: its exit code, or 128 and its signal.
-    func waitForEnd(_ seconds: Double = 20) throws -> Int32 {
-        try EndToEndTests.wait(seconds, for: "the end of the program", evidence: { dump }) {
-            // The pane is dead before its program has been waited for.
-            let facts = try format("#{pane_dead}/#{pane_dead_status}/#{pane_dead_signal}").split(separator: "/", omittingEmptySubsequences: false)
-            guard facts.count == 3, facts[0] == "1" else { return nil }
-            return Int32(facts[1]) ?? Int32(facts[2]).map { 128 + $0 }
+    /// Kills the program and waits until the kernel has ended it. What tmux knows of it can come later, or not at all.
+    func killProgram() throws {
+        let id = try processID
+        kill(id, SIGKILL)
+        try EndToEndTests.wait(for: "the end of process \(id)", evidence: { dump }) {
+            let facts = String(decoding: readFile("/proc/\(id)/stat"), as: UTF8.self)
+            // "id (name) state ...": a zombie has ended.
+            return facts.isEmpty || facts.contains(") Z ") || facts.contains(") X ")
         }
     }
 
     /// Starts a program in the pane of one that has ended.
-    func restart(_ command: [String]) throws { try run(["respawn-pane", "--"] + command) }
+    func restart(_ command: [String]) throws { try run(["respawn-pane", "-k", "--"] + command) }
 }
