@@ -27,6 +27,8 @@ final class ActionGate: Sendable {
         var waiting: Set<OperationID> = []
         /// Contexts whose link was up at the last word.
         var linked: Set<String> = []
+        /// Contexts whose first report since then has not come.
+        var unseen: Set<String> = []
     }
 
     /// `deliver` is called from any thread and must not block.
@@ -78,7 +80,7 @@ final class ActionGate: Sendable {
     private func openLedger(_ path: String) {
         do throws(LedgerError) {
             let ledger = try Ledger.open(path: path)
-            // Links that are up by now have their question waiting behind this in the worker's queue.
+            // Engines that have reported by now have their question waiting behind this in the worker's queue.
             book.withLock { $0.ledger = ledger }
         } catch {
             complain(error)
@@ -125,7 +127,10 @@ final class ActionGate: Sendable {
         switch event {
         case .link(let state): linkChanged(state, context)
         case .operation(let report): learn(report)
-        case .report(let report, _): for operation in report.operations { learn(operation) }
+        case .report(let report, _):
+            for operation in report.operations { learn(operation) }
+            // After the first report, so that the console knows the jobs that the answers speak of.
+            if book.withLock({ $0.unseen.remove(context) != nil }) { worker.async { self.reattach(context) } }
         case .refused(let id, let message): refused(id, message)
         default: break
         }
@@ -157,10 +162,13 @@ final class ActionGate: Sendable {
     }
 
     private func linkChanged(_ state: LinkState, _ context: String) {
-        let cameUp = book.withLock { book in
-            state.isUp ? book.linked.insert(context).inserted : { book.linked.remove(context); return false }()
+        book.withLock { book in
+            guard state.isUp else {
+                book.linked.remove(context)
+                return
+            }
+            if book.linked.insert(context).inserted { book.unseen.insert(context) }
         }
-        if cameUp { worker.async { self.reattach(context) } }
     }
 
     // MARK: Operations whose end nobody saw

@@ -30,8 +30,8 @@ struct ConsoleLoop {
     private var tick: (at: Int64, due: WallTime)?
     private var styles: (theme: Theme, sheet: StyleSheet)
     private let paintInterval: Int64
-    /// What was found wrong before the start, to be shown one after the other: shown at once, the first words of the engines
-    /// would cover it.
+    /// Notices from the surroundings (a bad file, a broken ledger), to be shown one after the other: shown at once, the first
+    /// words of the engines would cover them.
     private var notices: ArraySlice<String>
     private var nextNotice: Int64
     private static let noticeInterval: Int64 = 4000, firstNoticeDelay: Int64 = 700
@@ -65,7 +65,7 @@ struct ConsoleLoop {
             takeSignals()
             takeInput()
             if ending == nil, isUrgent, isDirty { paint() }
-            for event in mailbox.take() { apply(event) }
+            takeMail()
             takeTick()
             takeNotice()
             terminal.pump()
@@ -158,6 +158,12 @@ struct ConsoleLoop {
         isDirty = true
         for effect in effects { perform(effect) }
         planTick()
+    }
+
+    private mutating func takeMail() {
+        for event in mailbox.take() {
+            if case .notice(let text) = event { notices.append(text) } else { apply(event) }
+        }
     }
 
     private mutating func takeNotice() {

@@ -9,6 +9,14 @@ private struct CrashRecord {
     var resetCount: Int
     var message: UnsafeMutableRawPointer
     var messageCount: Int
+    /// Room for return addresses, and the functions of the C library that collect and write them; nil = not there.
+    var frames: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+    var collectFrames: CollectFrames?
+    var writeFrames: WriteFrames?
+
+    typealias CollectFrames = @convention(c) (UnsafeMutablePointer<UnsafeMutableRawPointer?>, Int32) -> Int32
+    typealias WriteFrames = @convention(c) (UnsafePointer<UnsafeMutableRawPointer?>, Int32, Int32) -> Void
+    static let framesMax: Int32 = 64
 }
 
 /// Set while a terminal is in use. Raw memory that is never freed, so that a handler on another thread cannot lose it.
@@ -27,7 +35,11 @@ enum CrashGuard {
         record.initialize(
             to: CrashRecord(
                 descriptor: descriptor, termios: termios, reset: copy(reset), resetCount: reset.count, message: copy(text),
-                messageCount: text.count))
+                messageCount: text.count, frames: .allocate(capacity: Int(CrashRecord.framesMax)),
+                collectFrames: lookUp("backtrace", as: CrashRecord.CollectFrames.self),
+                writeFrames: lookUp("backtrace_symbols_fd", as: CrashRecord.WriteFrames.self)))
+        // The first call loads a library, which a handler must not.
+        _ = record.pointee.collectFrames?(record.pointee.frames, 1)
         crashRecord = record
         useAlternateStack()
         for signal in signals {
@@ -54,6 +66,11 @@ enum CrashGuard {
         }
     }
 
+    /// A function of the C library that its Swift module does not show.
+    private static func lookUp<Function>(_ name: String, as type: Function.Type) -> Function? {
+        dlsym(nil, name).map { unsafeBitCast($0, to: type) }
+    }
+
     private static func copy(_ bytes: [UInt8]) -> UnsafeMutableRawPointer {
         let memory = UnsafeMutableRawPointer.allocate(byteCount: max(1, bytes.count), alignment: 1)
         memory.copyMemory(from: bytes, byteCount: bytes.count)
@@ -70,9 +87,15 @@ enum CrashGuard {
     }
 }
 
-/// The crash handler. Async-signal-safe: `write`, `tcsetattr`, `raise`.
+/// The crash handler. Async-signal-safe: `write`, `tcsetattr`, `raise`, and the collecting of return addresses after its library
+/// was loaded.
 private func restoreAndDie(_ signal: Int32) {
+    let record = crashRecord
     restoreTerminal(withMessage: true)
+    if let record, isatty(STDERR_FILENO) == 0, let collect = record.pointee.collectFrames, let writeOut = record.pointee.writeFrames {
+        // Standard error is the log: where it crashed, for whoever repairs it.
+        writeOut(record.pointee.frames, collect(record.pointee.frames, CrashRecord.framesMax), STDERR_FILENO)
+    }
     // Pending until this handler returns, then fatal: the exit status tells the true signal.
     raise(signal)
 }

@@ -79,6 +79,14 @@ func eventually(_ seconds: Double = 10, _ condition: () throws -> Bool) rethrows
         OperationRequest(id: try #require(OperationID(id)), kind: kind, job: job().id, expectedState: .running, reason: "INC-1", by: "ana@host")
     }
 
+    var emptyReport: EngineEvent { report(listing: []) }
+
+    func report(listing operations: [OperationReport]) -> EngineEvent {
+        let info = EngineInfo(name: "e", version: "1", processID: 1, startedAt: WallTime(milliseconds: 0), stateDirectory: "/")
+        let report = EngineReport(engine: info, at: WallTime(milliseconds: 1), jobs: [], operations: operations)
+        return .report(report, receivedAt: WallTime(milliseconds: 1))
+    }
+
     func report(_ request: OperationRequest, _ state: OperationReport.State) -> OperationReport {
         OperationReport(
             request: request, jobName: "orders", state: state, acceptedAt: WallTime(milliseconds: 5),
@@ -111,11 +119,8 @@ func eventually(_ seconds: Double = 10, _ condition: () throws -> Bool) rethrows
         try #require(eventually { engine.sent.count == 3 })
         engine.say(.operation(report(try operation("a1"), .completed)))
         engine.say(.refused(try #require(OperationID("a2")), message: "job is gone"))
-        let info = EngineInfo(name: "e", version: "1", processID: 1, startedAt: WallTime(milliseconds: 0), stateDirectory: "/")
         let running = report(try operation("a3"), .running)
-        for _ in 0..<3 {
-            engine.say(.report(EngineReport(engine: info, at: WallTime(milliseconds: 1), jobs: [], operations: [running]), receivedAt: WallTime(milliseconds: 1)))
-        }
+        for _ in 0..<3 { engine.say(report(listing: [running])) }
         #expect(gate.finish(within: .seconds(5)).isEmpty)
         let entries = try Ledger.open(path: home.ledger).recent(limit: 9)
         let outcomes = Dictionary(uniqueKeysWithValues: entries.map { ($0.request.id.description, $0.outcome) })
@@ -174,7 +179,9 @@ func eventually(_ seconds: Double = 10, _ condition: () throws -> Bool) rethrows
         let gate = gate()
         gate.start(ledgerPath: home.ledger)
         engine.say(.link(.up(roundTrip: nil)))
+        engine.say(emptyReport)
         engine.say(.link(.up(roundTrip: 3)))
+        engine.say(emptyReport)
         #expect(eventually { log.reattached.count >= 3 })
         _ = gate.finish(within: .seconds(2))
         let states = log.reattached.map { "\($0.request.id) \($0.state.rawValue)" }.sorted()
@@ -194,6 +201,7 @@ func eventually(_ seconds: Double = 10, _ condition: () throws -> Bool) rethrows
         let gate = gate()
         gate.start(ledgerPath: home.ledger)
         engine.say(.link(.up(roundTrip: nil)))
+        engine.say(emptyReport)
         try #require(eventually { log.reattached.count == 1 })
         engine.say(.operation(report(request, .completed)))
         _ = gate.finish(within: .seconds(2))

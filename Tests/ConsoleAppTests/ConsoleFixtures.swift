@@ -38,6 +38,16 @@ final class ConsoleHome {
 
     func configure(_ text: String) { writeFile(path + "/config/weir/config.toml", text) }
 
+    /// The text of a file below the home; empty when there is none.
+    func read(_ name: String) -> String {
+        let descriptor = open(path + "/" + name, O_RDONLY)
+        guard descriptor >= 0 else { return "" }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 1 << 16)
+        let count = Glibc.read(descriptor, &bytes, bytes.count)
+        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+    }
+
     func environment(_ more: [String: String?] = [:]) -> [String: String] {
         var all: [String: String?] = [
             "TERM": "xterm-256color", "LANG": "C.UTF-8", "TZ": "UTC", "PATH": "/usr/bin:/bin", "HOME": path, "XDG_STATE_HOME": path + "/state",
@@ -74,10 +84,12 @@ private func removeTree(_ path: String) {
 
 /// A job as an engine reports it.
 func job(_ name: String = "orders", id: UInt64 = 7, read: UInt64 = 1000) -> JobReport {
-    JobReport(
+    var configuration = CheckpointConfiguration()
+    configuration.storageDirectory = "/checkpoints"
+    return JobReport(
         id: JobID(high: 1, low: id), name: name, state: .running, stateSince: WallTime(milliseconds: 1_000), submittedAt: WallTime(milliseconds: 1_000),
         parallelism: 2, maxParallelism: 128, throughput: Throughput(recordsRead: read, recordsWritten: read, recordsReadPerSecond: 100),
-        configuration: CheckpointConfiguration(), budget: FailureBudget(counted: 0, tolerable: 3, source: .exact, cumulative: 0))
+        configuration: configuration, budget: FailureBudget(counted: 0, tolerable: 3, source: .exact, cumulative: 0))
 }
 
 /// An engine on a control socket whose answers the test decides.
@@ -95,6 +107,9 @@ final class StubEngine: ControlHandler {
 
     /// Requests for operations that arrived, oldest first.
     var received: [OperationRequest] { state.withLock { $0.received } }
+
+    /// The jobs that it reports from now on.
+    func host(_ jobs: [JobReport]) { state.withLock { $0.report.jobs = jobs } }
 
     /// From now on requests stay without an answer.
     func fallSilent() { state.withLock { $0.isMute = true } }

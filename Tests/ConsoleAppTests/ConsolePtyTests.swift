@@ -1,7 +1,10 @@
 // Goal: the real console on a real terminal line keeps its promises: few bytes, quick keys, and a terminal that is as it was however
 // the process ends. Method: the binary runs on a pseudo-terminal whose other end the test holds.
 
+import ControlSocket
 import Glibc
+import Ledger
+import StreamModel
 import Testing
 
 @Suite(.serialized, .enabled(if: weirBinary != nil, "no weir binary beside the tests"))
@@ -40,10 +43,33 @@ struct ConsolePtyTests {
     @Test func `an unchanged frame writes nothing`() throws {
         let console = home.console()
         try ready(console)
-        // Resizing to the same size and back-to-back wake-ups change nothing on the screen; only the clock may.
-        let frames = console.collect(for: 1.2).count
+        // Frozen, the screen shows one moment: no clock, no ages.
+        console.type(" ")
+        try #require(console.wait { $0.text.contains("FROZEN") || $0.text.contains("frozen") }, "\(console.screen.text)")
+        _ = console.collect(for: 1)
+        #expect(console.collect(for: 1.5).isEmpty)
+        // Keys that move nothing, and wake-ups without news, are painted as what they changed: not at all.
+        console.type("k")
         for _ in 0..<20 { console.signal(SIGWINCH) }
-        #expect(console.collect(for: 1.0).count <= frames + 100)
+        console.type("k")
+        #expect(console.collect(for: 1).isEmpty)
+    }
+
+    @Test func `equal reports cost no more than the clock`() throws {
+        let stub = StubEngine()
+        let server = try ControlServer.start(path: home.socket, handler: stub)
+        defer { server.stop() }
+        let console = home.console()
+        try #require(console.waitForText("orders"))
+        server.publish(stub.currentReport())
+        _ = console.collect(for: 2)
+        let start = monotonicSeconds()
+        var bytes = 0
+        while monotonicSeconds() - start < 3 {
+            server.publish(stub.currentReport())
+            bytes += console.collect(for: 0.1).count
+        }
+        #expect(bytes <= 4 * 100, "\(bytes) bytes in 3 s")
     }
 
     // MARK: Ends
@@ -64,6 +90,9 @@ struct ConsolePtyTests {
         #expect(console.waitForEnd() == .killed(signal))
         expectRestored(console)
         #expect(console.waitForText("the console crashed", 1))
+        // The log says where, for whoever repairs it.
+        let log = home.read("state/weir/console.log")
+        #expect(log.contains("weir("), "\(log)")
     }
 
     @Test func `SIGHUP ends it without a byte to the terminal`() throws {
@@ -163,6 +192,88 @@ struct ConsolePtyTests {
         #expect(shell.waitForEnd() == .exited(1))
         #expect(shell.screen.text.contains("standard output is not a terminal"))
         #expect(shell.screen.text.contains("standard input is not a terminal"))
+    }
+
+    // MARK: Text and files from outside
+
+    @Test func `hostile and wide names stay in their place`() throws {
+        let stub = StubEngine()
+        stub.host([
+            job("\u{1b}]0;owned\u{07}\u{1b}[2J\u{9b}31m\u{202e}x", id: 1), job("\u{53d7}\u{6ce8}\u{6570}\u{636e}", id: 2),
+            job("e\u{301}te\u{301}", id: 3),
+        ])
+        let server = try ControlServer.start(path: home.socket, handler: stub)
+        defer { server.stop() }
+        let console = home.console()
+        try #require(console.waitForText("\u{53d7}\u{6ce8}"), "\(console.screen.text)")
+        console.settle()
+        let text = String(decoding: console.output, as: UTF8.self)
+        #expect(!text.contains("\u{1b}]0;") && !text.contains("\u{202e}") && !text.contains("\u{9b}"))
+        #expect(console.screen.unknown.isEmpty, "\(console.screen.unknown)")
+        // What stands right of the names stands in one column.
+        let columns = console.screen.cellRows.compactMap { row in row.indices.first { row[$0...].starts(with: Array("RUNNING")) } }
+        #expect(columns.count == 3 && Set(columns).count == 1, "\(console.screen.text)")
+    }
+
+    @Test(arguments: [
+        ("theme = \"slate\"\ncolour = 3\n", "config.toml:2"), ("theme = \"no-such\"\n", "no such theme"), ("theme = \"bad\"\n", "bad.toml:3"),
+    ])
+    func `a bad file is reported on the screen and after it, and the console runs`(configuration: String, expected: String) throws {
+        writeFile(home.path + "/config/weir/themes/bad.toml", "schema = 1\nname = \"bad\"\ncolour = \"red\"\n")
+        home.configure(configuration + "[contexts.lab]\nsocket = \"\(home.socket)\"\nclass = \"lab\"\n")
+        let console = home.console(columns: 160)
+        try ready(console)
+        #expect(console.waitForText(expected, 5), "\(console.screen.text)")
+        console.signal(SIGTERM)
+        #expect(console.waitForEnd() == .exited(0))
+        #expect(!console.screen.isAlternate)
+        #expect(String(decoding: console.output, as: UTF8.self).contains("weir: "))
+    }
+
+    @Test func `a broken ledger is one banner and the console runs`() throws {
+        mkdir(home.path + "/state/weir", 0o700)
+        writeFile(home.ledger, String(repeating: "garbage ", count: 1000))
+        let console = home.console(columns: 160)
+        try ready(console)
+        #expect(console.waitForText("not recorded", 5), "\(console.screen.text)")
+    }
+
+    @Test func `copying goes out as base64 of OSC 52`() throws {
+        let stub = StubEngine()
+        let server = try ControlServer.start(path: home.socket, handler: stub)
+        defer { server.stop() }
+        let console = home.console()
+        try #require(console.waitForText("orders"))
+        console.type("y")
+        #expect(console.wait { _ in String(decoding: console.output, as: UTF8.self).contains("\u{1b}]52;c;") })
+    }
+
+    // MARK: Operations that outlive the console
+
+    @Test func `a console killed during a savepoint leaves it to the next one`() throws {
+        let stub = StubEngine()
+        let server = try ControlServer.start(path: home.socket, handler: stub)
+        defer { server.stop() }
+        let first = home.console()
+        try #require(first.waitForText("orders"))
+        first.type("\r")
+        try #require(first.waitForText("TASKS"), "\(first.screen.text)")
+        first.type("S")
+        try #require(first.wait { _ in !stub.received.isEmpty }, "\(first.screen.text)")
+        first.signal(SIGKILL)
+        #expect(first.waitForEnd() == .killed(SIGKILL))
+        let request = try #require(stub.received.first)
+        #expect(request.kind == .savepoint(directory: nil))
+        #expect(try Ledger.open(path: home.ledger).unfinished(context: "lab").map(\.request) == [request])
+        // The engine finishes it while nobody looks.
+        stub.know(
+            OperationReport(
+                request: request, jobName: "orders", state: .completed, acceptedAt: WallTime(milliseconds: 5), endedAt: WallTime(milliseconds: 9),
+                checkpoint: CheckpointID(3), path: "/sp/savepoint-3"))
+        let second = home.console()
+        #expect(second.waitForText("re-attached"), "\(second.screen.text)")
+        let path = home.ledger
+        #expect(try eventually { try Ledger.open(path: path).recent(limit: 1).first?.path == "/sp/savepoint-3" })
     }
 
     // MARK: Size

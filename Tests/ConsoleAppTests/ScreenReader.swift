@@ -29,6 +29,9 @@ struct ScreenReader {
         }
     }
 
+    /// The rows by column; the second half of a wide character is "\0".
+    var cellRows: [[Character]] { cells }
+
     var text: String { lines.joined(separator: "\n") }
 
     mutating func feed(_ bytes: ArraySlice<UInt8>) {
@@ -92,6 +95,12 @@ struct ScreenReader {
     }
 
     private mutating func put(_ character: Character) {
+        if let scalar = character.unicodeScalars.first, (0x300...0x36f).contains(scalar.value) {
+            // A combining mark joins the character before it.
+            let before = max(0, column - 1)
+            cells[row][before] = Character(String(cells[row][before]) + String(character))
+            return
+        }
         let isWide = character.unicodeScalars.first.map { (0x1100...0x115f).contains($0.value) || (0x2e80...0xffdc).contains($0.value) && !(0xfb00...0xfe2f).contains($0.value) } ?? false
         if column >= columns {
             column = 0

@@ -162,6 +162,21 @@ import Testing
         #expect(throws: LedgerError.newer(path: path, migrations: ["holograms"])) { try Ledger.open(path: path) }
     }
 
+    @Test func `no space left is reported as such, and what was written stays`() throws {
+        let ledger = try Ledger.open(path: path)
+        try ledger.recordIntent(request("kept"), context: "lab", address: "s", at: WallTime(milliseconds: 1))
+        // SQLite's own limit stands in for a full disk: the error is the same.
+        let pages = try #require(try ledger.pragma("page_count"))
+        _ = try ledger.pragma("max_page_count = \(pages)")
+        let error = #expect(throws: LedgerError.self) {
+            for number in 0..<500 {
+                try ledger.recordIntent(request("n\(number)"), context: "lab", address: "s", at: WallTime(milliseconds: 2))
+            }
+        }
+        #expect(error == .full(path: path))
+        #expect(try Ledger.open(path: path).recent(limit: 1000).contains { $0.request.id.description == "kept" })
+    }
+
     @Test func `a lock that is not let go of is reported as such`() throws {
         let ledger = try Ledger.open(path: path)
         try execute(path, "BEGIN EXCLUSIVE") {
