@@ -133,6 +133,38 @@ extension EndToEnd {
             #expect(failed.exitCode == ExitCode.failed, "\(failed.transcript)")
         }
 
+        @Test func `the viewer socket looks and does not act`() throws {
+            let viewer = home.path + "/run/viewer.sock"
+            let engine = try BackgroundEngine(home, ["--viewer-socket", viewer])
+            defer { withExtendedLifetime(engine) {} }
+            let job = try home.succeed("submit", "orders", "--json").record(JobReport.self)
+            #expect(try home.succeed("jobs", "--json", "--socket", viewer).record([JobReport].self).map(\.id) == [job.id])
+            for words in [["savepoint", "orders"], ["cancel", "orders"], ["submit", "shaky"]] {
+                try home.expectRefusal(words + ["--socket", viewer], code: ExitCode.refused, says: "needs the operator socket", "only looks")
+            }
+            #expect(try home.job("orders").state == .running && home.jobs().count == 1)
+        }
+
+        @Test func `names from outside cannot paint on a terminal`() throws {
+            let engine = try BackgroundEngine(home)
+            defer { withExtendedLifetime(engine) {} }
+            let name = "a\u{1b}[31mred\u{07}\n\u{202e}言葉e\u{0301}\u{9b}2J"
+            let id = try home.succeed("submit", "orders", "--name", name, "--json").record(JobReport.self).id.description
+            for words in [["jobs"], ["status"], ["savepoint", id, "--wait"], ["operations"], ["audit"], ["jobs", "--json"]] {
+                let result = try home.weir(words)
+                #expect(result.exitCode == ExitCode.ok, "\(result.transcript)")
+                let hostile = (result.output + result.errors).unicodeScalars.filter { ($0.properties.generalCategory == .control && $0 != "\n") || $0 == "\u{202e}" }
+                #expect(hostile.isEmpty, "\(words): \(hostile) in \(result.output.debugDescription)")
+            }
+            #expect(try home.jobs().first?.name == name || home.jobs().first?.name.contains("red") == true)
+            guard Requirement.tmux.isMet else { return }
+            let terminal = try TmuxSession(home, [try #require(Binaries.weir), "console", "--socket", home.socket])
+            try terminal.wait(for: "the job") { $0.contains("red") && $0.contains("RUNNING") }
+            try terminal.press("Enter")
+            let screen = try terminal.waitFor("3 checkpoints")
+            #expect(screen.lines.count == 24 && screen.lines[0].contains("red") && screen.lines[22].contains("? help"))
+        }
+
         /// The engine is ended and killed; its jobs come back with their state either way.
         @Test func `jobs come back with the engine`() throws {
             let engine = try BackgroundEngine(home)

@@ -29,6 +29,15 @@ extension EndToEnd {
             try leave(terminal)
         }
 
+        @Test func `a terminal that is closed ends the demo with all it started`() throws {
+            let terminal = try TmuxSession(home, [try #require(Binaries.weir), "demo"])
+            try terminal.wait(for: "both jobs") { $0.contains("orders") && $0.contains("shaky") }
+            #expect(home.processes(named: "weir").count == 2)
+            try terminal.close()
+            try wait(for: "the demo and its engine to end", evidence: { "\(home.processes())" }) { home.processes(named: "weir").isEmpty }
+            try wait(for: "its directory to be gone", evidence: { "\(listDirectory(home.temporary))" }) { listDirectory(home.temporary).isEmpty }
+        }
+
         /// From the overview to the job screen of `orders`.
         private func openOrders(_ terminal: TmuxSession) throws {
             try terminal.wait(for: "both jobs on the overview") { $0.contains("orders") && $0.contains("shaky") && $0.contains("RUNNING") }

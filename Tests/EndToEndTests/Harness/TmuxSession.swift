@@ -138,6 +138,9 @@ final class TmuxSession {
     var isAlternate: Bool { get throws { try format("#{alternate_on}") == "1" } }
     var isCursorVisible: Bool { get throws { try format("#{cursor_flag}") == "1" } }
 
+    /// Closes the terminal under its program.
+    func close() throws { try run(["kill-server"]) }
+
     /// Kills the program and waits until the kernel has ended it. What tmux knows of it can come later, or not at all.
     func killProgram() throws {
         let id = try processID
