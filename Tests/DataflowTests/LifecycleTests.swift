@@ -34,14 +34,23 @@ final class Living: Sendable {
     }
 }
 
-/// Holds a token as long as its instance lives.
-private struct Holder: KeyedProcessFunction {
-    let token: Living.Token
-    var seen: ValueState<UInt64, UInt64>?
-    mutating func open(_ states: KeyedStates<UInt64>) throws { seen = try states.value("seen") }
-    mutating func process(_ record: UInt64, key: UInt64, out: Emitter<UInt64>) throws {
-        seen?.update(initial: 0) { $0 += 1 }
-        out.emit(record)
+/// An endless source whose readers hold a token each. A reader lives as long as the memory of its subtask.
+private struct HoldingSource: Source {
+    let living: Living
+    static var splitType: String { "nothing" }
+    func makeReader(subtask: Int, parallelism: Int) throws -> Reader { Reader(token: Living.Token(living)) }
+
+    struct Reader: SourceReader {
+        let token: Living.Token
+        var position: UInt64 = 0
+        var inputMillionths: Int? { nil }
+        mutating func read(into out: Emitter<UInt64>, at now: EngineInstant) throws -> SourceStatus {
+            position += 1
+            out.emit(position)
+            return .waiting(until: now + 1)
+        }
+        func splits() -> [[UInt8]] { [] }
+        mutating func restore(_ splits: [[UInt8]]) throws {}
     }
 }
 
@@ -56,9 +65,9 @@ private struct Holder: KeyedProcessFunction {
             environment.checkpoints.interval = 20
             environment.restartStrategy = .fixedDelay(attempts: 5, delay: 10)
             environment.allowsFaults = true
-            environment.read(GeneratorSource<UInt64>(rate: 10_000) { $0.sequence }, name: "numbers").uid("numbers")
+            environment.read(HoldingSource(living: living), name: "numbers").uid("numbers")
                 .key { $0 % 100 }
-                .process { Holder(token: Living.Token(living)) }.uid("hold")
+                .aggregate(Count<UInt64>()).uid("count")
                 .discard()
         }
         let probe = try JobProbe(job.launch(in: place))
