@@ -70,6 +70,21 @@ extension EndToEnd {
             #expect(corpus.difference(from: output) == nil, "seed \(seed)")
         }
 
+        /// A kill can come after the last result and before the end of the process: the same command again must be safe then, too.
+        @Test func `a finished run, repeated, says so and changes nothing`() throws {
+            let corpus = try TextCorpus(in: home, pages: 1)
+            let output = home.path + "/counts"
+            #expect(try home.weir(run(corpus, to: output)).exitCode == ExitCode.ok)
+            let files = listDirectory(output)
+            let again = try home.weir(run(corpus, to: output))
+            #expect(again.exitCode == ExitCode.ok, "\(again.transcript)")
+            #expect(corpus.difference(from: output) == nil && listDirectory(output) == files)
+            // Other work does not get into the same directory.
+            let other = try home.weir("run", "wordcount", "--input", corpus.files[0], "--output", output)
+            #expect(other.exitCode == ExitCode.refused, "\(other.transcript)")
+            #expect(corpus.difference(from: output) == nil && listDirectory(output) == files)
+        }
+
         @Test func `a run killed in the middle goes on from an older checkpoint by --from`() throws {
             let corpus = try TextCorpus(in: home, pages: 10)
             let output = home.path + "/counts", state = home.path + "/engine"
