@@ -44,7 +44,7 @@ let package = Package(
         // L0: nouns and cells. No imports.
         .target(name: "StreamModel", swiftSettings: strict),
         .target(name: "CellGrid", swiftSettings: strict),
-        .systemLibrary(name: "CNcurses", pkgConfig: "ncursesw", providers: [.apt(["libncursesw5-dev"])]),
+        .systemLibrary(name: "CNcurses", providers: [.apt(["libncursesw5-dev"])]),
 
         // L1: pure cores.
         .target(name: "CheckpointCore", dependencies: ["StreamModel"], swiftSettings: strict),
@@ -73,6 +73,7 @@ let package = Package(
             name: "ConsoleApp",
             dependencies: [
                 "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "ControlSocket", "Ledger", "CursesTerminal",
+                .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             swiftSettings: strict),
 
@@ -109,10 +110,10 @@ let package = Package(
         .testTarget(
             name: "CursesTerminalTests", dependencies: ["CursesTerminal", "CellGrid"], swiftSettings: strict),
         .testTarget(
-            name: "LedgerTests", dependencies: ["Ledger", "StreamModel"], swiftSettings: strict),
+            name: "LedgerTests", dependencies: ["Ledger", "StreamModel", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
         .testTarget(
             name: "ConsoleAppTests",
-            dependencies: ["ConsoleApp", "ConsoleCore", "StreamModel", "CellGrid", "ControlSocket", "ControlProtocol", "Ledger"],
+            dependencies: ["ConsoleApp", "ConsoleCore", "StreamModel", "CellGrid", "ControlSocket", "ControlProtocol", "Ledger", "weir"],
             swiftSettings: strict),
         .testTarget(
             name: "EngineAppTests", dependencies: ["EngineApp", "Dataflow", "ControlProtocol", "ControlSocket", "StreamModel", "weir"],

@@ -8,6 +8,7 @@ internal import StreamModel
 /// Runs the console on this process's terminal until the operator leaves; the calling thread (the main one) becomes the
 /// console's. Returns the exit code: 0 when left in order, 1 when there is no terminal to draw on, 129 when the line was cut.
 public func runConsole(_ launch: ConsoleLaunch) -> Int32 {
+    useOneHeap()
     let directories = BaseDirectories()
     var notices: [String] = []
     let settings = Settings(launch, directories, &notices)
@@ -88,4 +89,12 @@ private struct Settings {
             contexts: contexts.map(\.description), start: Surroundings.wallTime(), seed: UInt64.random(in: .min ... .max),
             operatorName: Surroundings.operatorName(), options: options)
     }
+}
+
+/// Each arena of malloc would keep pages of its own, and the console's few threads do not compete: one heap saves memory. Swift does not
+/// see `malloc.h`, so the function is looked up; without it nothing changes.
+private func useOneHeap() {
+    let maximumArenas: Int32 = -8  // M_ARENA_MAX
+    guard let symbol = dlsym(nil, "mallopt") else { return }
+    _ = unsafeBitCast(symbol, to: (@convention(c) (Int32, Int32) -> Int32).self)(maximumArenas, 1)
 }

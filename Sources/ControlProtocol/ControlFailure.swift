@@ -121,7 +121,7 @@ extension ControlFailure {
     }
 
     public static func unknownJob(_ reference: String) -> Self {
-        Self(kind: .unknownJob, message: "no job '\(printable(reference))': list the jobs with the verb jobs", field: "job")
+        Self(kind: .unknownJob, message: "no job '\(printable(reference))': list the jobs (weir jobs)", field: "job")
     }
 
     public static func ambiguousJob(_ reference: String, candidates: [JobID]) -> Self {
@@ -133,13 +133,13 @@ extension ControlFailure {
 
     public static func unknownCheckpoint(_ id: CheckpointID, job: JobID) -> Self {
         Self(
-            kind: .unknownCheckpoint, message: "job \(job.short) has no checkpoint \(id): list them with the verb checkpoints",
+            kind: .unknownCheckpoint, message: "job \(job.short) has no checkpoint \(id): list them (weir checkpoints JOB)",
             field: "checkpoint")
     }
 
     public static func unknownOperation(_ id: OperationID) -> Self {
         Self(
-            kind: .unknownOperation, message: "no operation '\(id)': list them with the verb operations", field: "operation")
+            kind: .unknownOperation, message: "no operation '\(id)': list them (weir operations)", field: "operation")
     }
 
     public static func unknownPath(_ path: String, problem: String) -> Self {

@@ -64,8 +64,22 @@ private struct JobRun {
             output.say("goes on with job \(job.id.short)")
             return job.id
         }
+        if let done = finishedBefore() {
+            output.say("already finished by job \(done.short): its output is in \(options.arguments["output"] ?? "")")
+            return done
+        }
         try refuseForeignOutput()
         return try submit()
+    }
+
+    /// The newest job, if it did just this and its output is still there: a kill between its end and this process's leaves no more to do.
+    private func finishedBefore() -> JobID? {
+        guard options.from == nil, let directory = options.arguments["output"], let job = host.service.currentReport().jobs.first,
+            job.state == .finished, let recipe = job.recipe, recipe.program == options.program, recipe.arguments == options.arguments,
+            // A directory that cannot be read has no output to speak of.
+            let names = try? PosixFilesystem().list(directory), names.contains(where: { $0.hasPrefix(".weir-sink-") })
+        else { return nil }
+        return job.id
     }
 
     private func refused(_ problem: String) -> EngineHost.Failure { EngineHost.Failure(description: problem, status: .refused) }

@@ -28,8 +28,8 @@ extension EngineService {
             throw .refused(
                 .restart,
                 isSame
-                    ? "job '\(printable(record.name))' (\(live.short)) is \(job.report.state.rawValue): cancel it first, or ask with cancelFirst"
-                    : "job \(live.short) continues job \(record.id.short) and still runs: cancel it first, or ask with cancelFirst")
+                    ? "job '\(printable(record.name))' (\(live.short)) is \(job.report.state.rawValue): cancel it first, or let the restart do it (--cancel-first)"
+                    : "job \(live.short) continues job \(record.id.short) and still runs: cancel it first, or let the restart do it (--cancel-first)")
         }
         var recipe = record.recipe
         recipe.parallelism = options.parallelism ?? recipe.parallelism
