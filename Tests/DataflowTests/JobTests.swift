@@ -290,7 +290,7 @@ extension JobID {
         try probe.wait("six checkpoints") { $0.counts.completed >= 6 }
         try probe.cancel()
         let onDisk = try place.names("checkpoints/\(probe.job.id)").filter { $0.hasPrefix("chk-") }
-        #expect(onDisk.count == 2)
+        #expect(onDisk.count == 2, "\(onDisk), kept \(probe.job.checkpoints(limit: 100).filter { $0.isRestorable }.map(\.id.rawValue)), rows \(probe.job.checkpoints(limit: 4).map { ($0.id, $0.status, $0.discarded) })")
         #expect(probe.job.checkpoints(limit: 100).filter { $0.isRestorable }.count == 2)
     }
 

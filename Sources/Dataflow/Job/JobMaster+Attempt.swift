@@ -44,6 +44,7 @@ extension JobMaster {
                 if let start = startPoint { feed(.restored(start.manifest.checkpoint, kind: start.manifest.kind, claimed: start.claimed)) }
             }
             let start = startPoint
+            try prepareSinks(for: start)
             if let manifest = start?.manifest {
                 try CommitPerformer(filesystem: PosixFilesystem()).commit(manifest.pending, verifies: true)
                 if manifest.isFinal, manifest.job == blueprint.launch.id {
@@ -52,7 +53,6 @@ extension JobMaster {
                     return
                 }
             }
-            try prepareSinks(restored: start?.manifest.checkpoint)
             feed(.tasksReset(tasks: blueprint.plan.subtasks))
             let attempt = try makeAttempt(start?.state)
             self.attempt = attempt
@@ -93,10 +93,16 @@ extension JobMaster {
         }
     }
 
-    private func prepareSinks(restored: CheckpointID?) throws {
+    private func prepareSinks(for start: JobBlueprint.StartPoint?) throws {
         let launch = blueprint.launch
         let job = JobIdentity(id: launch.id, lineage: launch.lineage, name: launch.name)
-        for node in blueprint.plan.nodes { try node.prepare?(SinkPreparation(uid: node.effectiveUID, job: job, restored: restored)) }
+        let uncommitted = Set(start?.manifest.pending.map { String($0.pendingPath.split(separator: "/").last ?? "") } ?? [])
+        for node in blueprint.plan.nodes {
+            guard let prepare = node.prepare else { continue }
+            let uid = node.effectiveUID
+            let past = try start.map { try SinkTimeline.past(of: uid, in: $0.state) } ?? []
+            try prepare(SinkPreparation(uid: uid, job: job, past: past, nextCheckpoint: coordinator.nextID, uncommitted: uncommitted))
+        }
     }
 
     private func makeAttempt(_ restored: RestoredState?) throws -> JobAttempt {

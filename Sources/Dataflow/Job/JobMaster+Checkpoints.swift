@@ -142,6 +142,7 @@ extension JobMaster {
     private func discardPending(_ id: CheckpointID) {
         let location = attempts.remove(id)
         _ = record.takeParts(of: id)
+        cleanups[id, default: 0] += 1
         files.perform { [weak self] in
             // What cannot be deleted now is swept later; the checkpoint has failed either way.
             do throws(StoreError) { try location?.abandon() } catch {}
@@ -149,10 +150,17 @@ extension JobMaster {
         }
     }
 
+    func cleaned(_ id: CheckpointID) {
+        let left = (cleanups[id] ?? 1) - 1
+        cleanups[id] = left == 0 ? nil : left
+        if left == 0 { feed(.cleanupFinished(id)) }
+    }
+
     private func discardCompleted(_ id: CheckpointID) {
         let start = blueprint.start
         let path = record.report(id)?.path ?? (start?.manifest.checkpoint == id ? start?.state.snapshot.path : nil)
         record.discarded(id)
+        cleanups[id, default: 0] += 1
         files.perform { [directory = blueprint.directory, weak self] in
             // A checkpoint that cannot be deleted stays where it is: nothing refers to it any more, and the sweep finds it.
             do throws(StoreError) {

@@ -80,6 +80,9 @@ final class JobMaster: @unchecked Sendable {
     var committingOutputs: Set<CheckpointID> = []
     /// Directories that are being made. One that turns up late is still to be deleted.
     var locationsInFlight = 0
+    /// Deletions under way by checkpoint. A checkpoint that fails while its directory is being made is deleted twice, once for nothing; it is
+    /// clean when both have ended.
+    var cleanups: [CheckpointID: Int] = [:]
     /// The checkpoint that commits the output of a job whose input has ended.
     var finalCheckpoint: CheckpointID?
     var recordsBefore = Throughput()
@@ -203,7 +206,7 @@ final class JobMaster: @unchecked Sendable {
             record.completed(id, at: SystemClock.wall())
             feed(.committed(id))
         case .commitFailed(let id, let message): feed(.commitFailed(id, message: message))
-        case .cleaned(let id): feed(.cleanupFinished(id))
+        case .cleaned(let id): cleaned(id)
         case .outputsCommitted(let id):
             committingOutputs.remove(id)
             attempt?.send(.completed(id), to: .all)
@@ -298,7 +301,7 @@ final class JobMaster: @unchecked Sendable {
         if attempt == nil, state == .restarting, timers[.restart] == nil, coordinator.commitInFlight == nil, committingOutputs.isEmpty {
             beginAttempt()
         }
-        if isReleased, coordinator.cleanupsInFlight == 0, locationsInFlight == 0 { conclude() }
+        if isReleased, coordinator.cleanupsInFlight == 0, cleanups.isEmpty, locationsInFlight == 0 { conclude() }
     }
 
     private func leave(_ attempt: JobAttempt) {

@@ -4,9 +4,10 @@ public import StreamModel
 /// Files that hold every record exactly once.
 ///
 /// Records go to a hidden pending file. At a barrier the file is sealed: it is made durable with the snapshot, listed in the manifest, and
-/// renamed to `part-<uid>-<subtask>-<checkpoint>` once the manifest is durable. A restore finishes the renames that the manifest lists,
-/// deletes what was pending since, and sets aside (in `.superseded-<job>`) parts that were committed after the chosen checkpoint, because
-/// the job will write them again. A directory belongs to one job and its restarts: output of another job there is an error.
+/// renamed to `part-<uid>-<subtask>-<checkpoint>-<job>` once the manifest is durable. A restore finishes the renames that the manifest
+/// lists, deletes what was pending since, and sets aside (in `.superseded`) the parts that do not belong to the past of the chosen
+/// checkpoint, because the job will write their records again. Parts that were set aside before, and belong to it, come back: going from
+/// one branch of restarts to another is exact too. A directory belongs to one job and its restarts: output of another job there is an error.
 public struct FileSink<Element>: Sendable {
     public let directory: String
     @usableFromInline let encode: @Sendable (Element, inout StateWriter) -> Void
@@ -32,11 +33,12 @@ extension DataStream {
     @inlinable
     @discardableResult
     public func write(to sink: FileSink<Element>) -> DataStream<Never> {
+        let past = SinkPast()
         let stream: DataStream<Never> = environment.addOperator(
-            name: "files", input: forward, prepare: { preparation in try FileSinkDirectory(sink.directory).prepare(preparation) }
+            name: "files", input: forward, prepare: { past.timeline = try FileSinkDirectory(sink.directory).prepare($0) }
         ) { site, _, hooks in
-            let writer = PendingFileWriter(directory: sink.directory, site: site)
-            hooks.snapshot = { checkpoint in [writer.seal(at: checkpoint)] }
+            let writer = PendingFileWriter(directory: sink.directory, site: site, timeline: past.timeline)
+            hooks.snapshot = { checkpoint in [writer.seal(at: checkpoint), writer.timeline(at: checkpoint)] }
             hooks.completed = { writer.committed($0) }
             hooks.close = { writer.close() }
             let encode = sink.encode
@@ -55,6 +57,7 @@ final class PendingFileWriter {
     @usableFromInline var buffer = StateWriter(capacity: 256 << 10)
     private let directory: String
     private let site: OperatorSite
+    private let timeline: SinkTimeline
     private let filesystem = PosixFilesystem()
     private var current: SealedFile?
     private var fileNumber = 0
@@ -62,9 +65,10 @@ final class PendingFileWriter {
     private var uncommitted: [SealedFile] = []
 
     @usableFromInline
-    init(directory: String, site: OperatorSite) {
+    init(directory: String, site: OperatorSite, timeline: SinkTimeline) {
         self.directory = directory
         self.site = site
+        self.timeline = timeline
     }
 
     /// Called after each batch: passes large buffers on to the file.
@@ -87,8 +91,9 @@ final class PendingFileWriter {
 
     private func openFile() throws -> SealedFile {
         fileNumber += 1
-        let name = ".\(site.uid)-\(site.context.index)-\(site.context.job.id.short)-\(site.attempt)-\(fileNumber).pending"
-        return try SealedFile(directory: directory, name: name, uid: site.uid, subtask: site.context.index, filesystem: filesystem)
+        let name = SinkNames(uid: site.uid).pending(
+            subtask: site.context.index, job: site.context.job.id, attempt: site.attempt, number: fileNumber)
+        return try SealedFile(directory: directory, name: name, site: site, filesystem: filesystem)
     }
 
     /// Ends the current file at this barrier. All files that no complete checkpoint lists yet are listed.
@@ -102,6 +107,13 @@ final class PendingFileWriter {
         }
         let files = uncommitted
         return .pendingFiles { try files.map { try $0.makeDurable() } }
+    }
+
+    /// Which parts make up the output as of this checkpoint.
+    @usableFromInline
+    func timeline(at checkpoint: CheckpointID) -> SnapshotPart {
+        .elements(
+            name: SinkTimeline.stateName, kind: .listUnion, type: SinkTimeline.stateType, timeline.segments(until: checkpoint).map(\.encoded))
     }
 
     @usableFromInline
@@ -125,16 +137,18 @@ private final class SealedFile: @unchecked Sendable {
     private let pendingPath: String
     private let uid: String
     private let subtask: Int
+    private let job: JobID
     private var length: UInt64 = 0
     private var checksum = CRC32C()
     private(set) var sealedAt: CheckpointID?
     private var outcome: Result<PendingCommit, JobError>?
     private var isOpen = true
 
-    init(directory: String, name: String, uid: String, subtask: Int, filesystem: PosixFilesystem) throws {
+    init(directory: String, name: String, site: OperatorSite, filesystem: PosixFilesystem) throws {
         self.directory = directory
-        self.uid = uid
-        self.subtask = subtask
+        uid = site.uid
+        subtask = site.context.index
+        job = site.context.job.id
         self.filesystem = filesystem
         pendingPath = directory + "/" + name
         do {
@@ -169,7 +183,7 @@ private final class SealedFile: @unchecked Sendable {
             outcome = .failure(failure)
             throw failure
         }
-        let name = FileSinkDirectory.partName(uid: uid, subtask: subtask, checkpoint: sealedAt ?? CheckpointID(0))
+        let name = SinkNames(uid: uid).part(subtask: subtask, checkpoint: sealedAt ?? CheckpointID(0), job: job)
         let commit = PendingCommit(
             uid: uid, subtask: subtask, pendingPath: pendingPath, finalPath: directory + "/" + name, length: length, crc32c: checksum.value)
         outcome = .success(commit)
@@ -188,147 +202,5 @@ private final class SealedFile: @unchecked Sendable {
         isOpen = false
         // The file is abandoned: it is deleted when the next attempt starts, so an error of close says nothing more.
         try? filesystem.close(file)
-    }
-}
-
-/// What a sink needs to know before an attempt starts.
-@usableFromInline
-struct SinkPreparation {
-    let uid: String
-    let job: JobIdentity
-    /// The checkpoint that the attempt starts from; nil = from the beginning.
-    let restored: CheckpointID?
-}
-
-/// The output directory of a file sink: who owns it, and which of its files belong to the restored past.
-@usableFromInline
-struct FileSinkDirectory {
-    private let path: String
-    private let filesystem = PosixFilesystem()
-
-    @usableFromInline init(_ path: String) { self.path = path }
-
-    static func partName(uid: String, subtask: Int, checkpoint: CheckpointID) -> String {
-        let digits = checkpoint.description
-        return "part-\(uid)-\(subtask)-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
-    }
-
-    /// Runs after the renames of the restored manifest are finished.
-    @usableFromInline
-    func prepare(_ preparation: SinkPreparation) throws {
-        do {
-            try makeDirectory(path)
-            let names = try filesystem.list(path)
-            try claim(for: preparation, names: names)
-            for name in names where name.hasPrefix(".\(preparation.uid)-") && name.hasSuffix(".pending") { try filesystem.unlink(path + "/" + name) }
-            try setAside(names: names, preparation: preparation)
-            try filesystem.syncDirectory(path)
-        } catch let error as FilesystemError {
-            throw JobError.sink("cannot prepare the output directory \(path) (\(error.operation.rawValue)): \(errorText(error.errno))")
-        }
-    }
-
-    private func makeDirectory(_ path: String) throws {
-        if let status = try filesystem.status(path) {
-            guard status.kind == .directory || status.kind == .link else {
-                throw JobError.sink("the output directory \(path) is a file: name a directory")
-            }
-            return
-        }
-        let parent = path.split(separator: "/").dropLast().joined(separator: "/")
-        let prefix = path.hasPrefix("/") ? "/" : ""
-        if !parent.isEmpty { try makeDirectory(prefix + parent) }
-        do throws(FilesystemError) {
-            try filesystem.makeDirectory(path)
-        } catch {
-            // Another sink of the job was faster.
-            guard error.errno == 17 else { throw error }
-            return
-        }
-        try filesystem.syncDirectory(parent.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : prefix + parent)
-    }
-
-    /// A marker names the line of restarts that writes here; parts without one, or another's, are not ours to touch.
-    private func claim(for preparation: SinkPreparation, names: [String]) throws {
-        let marker = ".weir-sink-\(preparation.uid)"
-        let markerPath = path + "/" + marker
-        if names.contains(marker) {
-            let owner = String(decoding: try DurableFile.read(path: markerPath, maximum: 4096, filesystem: filesystem) ?? [], as: UTF8.self)
-            guard owner == preparation.job.lineage.description else {
-                throw JobError.sink("the output directory \(path) holds the output of job \(owner.prefix(8)): name an empty one, or restart that job")
-            }
-            return
-        }
-        if let part = names.first(where: { $0.hasPrefix("part-\(preparation.uid)-") }) {
-            throw JobError.sink("the output directory \(path) holds \(part), which this job did not write: name an empty one")
-        }
-        try DurableFile.replace(path: markerPath, bytes: Array(preparation.job.lineage.description.utf8), filesystem: filesystem)
-    }
-
-    private func setAside(names: [String], preparation: SinkPreparation) throws {
-        let prefix = "part-\(preparation.uid)-"
-        let newer = names.filter { name in
-            guard name.hasPrefix(prefix), let number = name.split(separator: "-").last.flatMap({ UInt64($0) }) else { return false }
-            return number > (preparation.restored?.rawValue ?? 0)
-        }
-        guard !newer.isEmpty else { return }
-        let aside = path + "/.superseded-\(preparation.job.id.short)"
-        if try filesystem.status(aside) == nil { try filesystem.makeDirectory(aside) }
-        for name in newer { try filesystem.rename(path + "/" + name, to: aside + "/" + name, replacing: true) }
-        try filesystem.syncDirectory(aside)
-    }
-}
-
-/// Performs the second phase of a file sink: renames what a durable manifest lists. Idempotent, so recovery repeats it.
-struct CommitPerformer {
-    let filesystem: any Filesystem
-
-    /// - Parameter verifies: recovery checks the content of a part that is already there.
-    func commit(_ pending: [PendingCommit], verifies: Bool) throws(JobError) {
-        var directories: Set<String> = []
-        for file in pending {
-            do {
-                try commit(file, verifies: verifies)
-            } catch let error as FilesystemError {
-                throw .sink("cannot commit \(file.finalPath) (\(error.operation.rawValue)): \(errorText(error.errno))")
-            } catch let error as JobError { throw error } catch { throw .sink("cannot commit \(file.finalPath): \(error)") }
-            directories.insert(String(file.finalPath[..<(file.finalPath.lastIndex(of: "/") ?? file.finalPath.startIndex)]))
-        }
-        for directory in directories.sorted() {
-            do {
-                try filesystem.syncDirectory(directory)
-            } catch { throw .sink("cannot make the files of \(directory) durable: \(errorText(error.errno))") }
-        }
-    }
-
-    private func commit(_ file: PendingCommit, verifies: Bool) throws {
-        if let found = try filesystem.status(file.finalPath) {
-            var isSame = found.size == file.length
-            if isSame && verifies { isSame = try checksum(of: file.finalPath) == file.crc32c }
-            guard isSame else {
-                throw JobError.sink("\(file.finalPath) is not what the checkpoint lists (\(found.size) bytes, \(file.length) expected): move it away")
-            }
-            return
-        }
-        guard try filesystem.status(file.pendingPath) != nil else {
-            throw JobError.sink("\(file.pendingPath) is gone although the checkpoint lists it as output: choose an older checkpoint, or the output has a gap")
-        }
-        try filesystem.rename(file.pendingPath, to: file.finalPath, replacing: false)
-    }
-
-    private func checksum(of path: String) throws -> UInt32 {
-        let file = try filesystem.openForReading(path)
-        var checksum = CRC32C()
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
-        defer { buffer.deallocate() }
-        var offset: UInt64 = 0
-        while true {
-            let count = try filesystem.read(into: buffer, from: file, at: offset)
-            if count == 0 { break }
-            checksum.update(UnsafeRawBufferPointer(rebasing: buffer[0..<count]))
-            offset += UInt64(count)
-        }
-        try filesystem.close(file)
-        return checksum.value
     }
 }

@@ -1,0 +1,110 @@
+internal import CheckpointStore
+internal import StreamModel
+
+/// What a sink needs to know before an attempt starts.
+@usableFromInline
+struct SinkPreparation {
+    let uid: String
+    let job: JobIdentity
+    /// The parts that belong to the restored checkpoint; empty = the job starts from the beginning.
+    let past: [SinkSegment]
+    /// The number that the attempt's first checkpoint will have at the least.
+    let nextCheckpoint: CheckpointID
+    /// Names of the files that the restored manifest lists, to be renamed after the preparation.
+    let uncommitted: Set<String>
+}
+
+/// Carries the timeline from the preparation of an attempt to its writers. Used on the job's thread only.
+@usableFromInline
+final class SinkPast: @unchecked Sendable {
+    // Sound: written and read by the job's thread, before the subtasks' threads start.
+    @usableFromInline var timeline = SinkTimeline()
+    @usableFromInline init() {}
+}
+
+/// The output directory of a file sink: who owns it, and which of its files belong to the restored past.
+///
+///     .weir-sink-<uid>                                  the line of restarts that writes here
+///     part-<uid>-<subtask>-<checkpoint>-<job>           committed output
+///     .<uid>-<subtask>-<job>-<attempt>-<number>.pending output that is not committed yet
+///     .superseded/part-...                              committed output of branches that were left
+@usableFromInline
+struct FileSinkDirectory {
+    private let path: String
+    private let filesystem = PosixFilesystem()
+
+    @usableFromInline init(_ path: String) { self.path = path }
+
+    private var aside: String { path + "/.superseded" }
+
+    /// Leaves the parts of the restored past, and nothing else, in sight. Runs before the renames of the restored manifest are finished.
+    /// Every step may be repeated after a crash. Returns the timeline that the attempt goes on with.
+    @usableFromInline
+    func prepare(_ preparation: SinkPreparation) throws -> SinkTimeline {
+        let names = SinkNames(uid: preparation.uid)
+        guard names.isUsable else {
+            throw JobError.sink("\"\(preparation.uid)\" cannot be part of a file name: give the sink a uid without / and of at most 100 bytes")
+        }
+        do {
+            try makeDirectory(path)
+            let present = try filesystem.list(path)
+            try claim(for: preparation, names: names, present: present)
+            for name in present where names.isPending(name) && !preparation.uncommitted.contains(name) {
+                try filesystem.unlink(path + "/" + name)
+            }
+            let setAside = try filesystem.status(aside) == nil ? [] : try filesystem.list(aside)
+            try layOut(preparation, present: present.compactMap(names.parse), setAside: setAside.compactMap(names.parse))
+            try filesystem.syncDirectory(path)
+            let all = (present + setAside).compactMap(names.parse)
+            return SinkTimeline(past: preparation.past, job: preparation.job.id, next: preparation.nextCheckpoint, known: all)
+        } catch let error as FilesystemError {
+            throw JobError.sink("cannot prepare the output directory \(path) (\(error.operation.rawValue)): \(errorText(error.errno))")
+        }
+    }
+
+    private func layOut(_ preparation: SinkPreparation, present: [SinkPart], setAside: [SinkPart]) throws {
+        let belongs = { (part: SinkPart) in preparation.past.contains { $0.contains(part) } }
+        let leaving = present.filter { !belongs($0) }, returning = setAside.filter(belongs)
+        guard !leaving.isEmpty || !returning.isEmpty else { return }
+        if try filesystem.status(aside) == nil { try filesystem.makeDirectory(aside) }
+        for part in leaving { try filesystem.rename(path + "/" + part.name, to: aside + "/" + part.name, replacing: true) }
+        for part in returning { try filesystem.rename(aside + "/" + part.name, to: path + "/" + part.name, replacing: true) }
+        try filesystem.syncDirectory(aside)
+    }
+
+    private func makeDirectory(_ path: String) throws {
+        if let status = try filesystem.status(path) {
+            guard status.kind == .directory || status.kind == .link else {
+                throw JobError.sink("the output directory \(path) is a file: name a directory")
+            }
+            return
+        }
+        let parent = path.split(separator: "/").dropLast().joined(separator: "/")
+        let prefix = path.hasPrefix("/") ? "/" : ""
+        if !parent.isEmpty { try makeDirectory(prefix + parent) }
+        do throws(FilesystemError) {
+            try filesystem.makeDirectory(path)
+        } catch {
+            // Another sink of the job was faster.
+            guard error.errno == 17 else { throw error }
+            return
+        }
+        try filesystem.syncDirectory(parent.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : prefix + parent)
+    }
+
+    /// A marker names the line of restarts that writes here; parts without one, or another's, are not ours to touch.
+    private func claim(for preparation: SinkPreparation, names: SinkNames, present: [String]) throws {
+        let markerPath = path + "/" + names.marker
+        if present.contains(names.marker) {
+            let owner = String(decoding: try DurableFile.read(path: markerPath, maximum: 4096, filesystem: filesystem) ?? [], as: UTF8.self)
+            guard owner == preparation.job.lineage.description else {
+                throw JobError.sink("the output directory \(path) holds the output of job \(owner.prefix(8)): name an empty one, or restart that job")
+            }
+            return
+        }
+        if let part = present.first(where: { names.parse($0) != nil }) {
+            throw JobError.sink("the output directory \(path) holds \(part), which this job did not write: name an empty one")
+        }
+        try DurableFile.replace(path: markerPath, bytes: Array(preparation.job.lineage.description.utf8), filesystem: filesystem)
+    }
+}
