@@ -5,13 +5,13 @@ import Testing
 
 // Goal: every event in every state has a defined answer that breaks no rule, and a change of an answer is seen in review.
 // Method: each pair is fed under the oracle; the answers are compared with `Goldens/state-event-table.txt`. After an intended change
-// write it anew with `UPDATE_GOLDENS=1 swift test --filter StateEventTableTests` and read the difference.
+// write it anew with `WEIR_RECORD_GOLDENS=1 swift test --filter StateEventTableTests` and read the difference.
 @Suite struct StateEventTableTests {
     static let golden = String(#filePath.dropLast("StateEventTableTests.swift".count)) + "Goldens/state-event-table.txt"
 
     @Test func everyEventInEveryState() throws {
         let table = try Self.table()
-        if ProcessInfo.processInfo.environment["UPDATE_GOLDENS"] == "1" {
+        if ProcessInfo.processInfo.environment["WEIR_RECORD_GOLDENS"] == "1" {
             try Data(table.utf8).write(to: URL(filePath: Self.golden))
         }
         let expected = try String(contentsOf: URL(filePath: Self.golden), encoding: .utf8)

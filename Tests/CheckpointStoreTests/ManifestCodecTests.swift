@@ -20,11 +20,11 @@ import Testing
         #expect(Samples.manifest.operators.map(\.stateSize) == [30, 6])
     }
 
-    /// `WEIR_UPDATE_GOLDENS=1 swift test --filter goldenBytes` writes the golden anew: a new format version needs one.
+    /// `WEIR_RECORD_GOLDENS=1 swift test --filter goldenBytes` writes the golden anew: a new format version needs one.
     @Test("The bytes are those of the golden")
     func goldenBytes() throws {
         let path = #filePath.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/Goldens/manifest-v1.hex"
-        if getenv("WEIR_UPDATE_GOLDENS") != nil { Plain.write(path, Array(Self.hexadecimal(bytes).utf8)) }
+        if getenv("WEIR_RECORD_GOLDENS") != nil { Plain.write(path, Array(Self.hexadecimal(bytes).utf8)) }
         #expect(String(decoding: Plain.read(path), as: UTF8.self) == Self.hexadecimal(bytes))
     }
 

@@ -1,11 +1,11 @@
 import FoundationEssentials
 import Testing
 
-/// Compares a text with the golden file beside this one; WEIR_UPDATE_GOLDENS=1 writes it instead.
+/// Compares a text with the golden file beside this one; WEIR_RECORD_GOLDENS=1 writes it instead.
 func expectGolden(_ name: String, _ text: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
     let folder = #filePath.split(separator: "/").dropLast().joined(separator: "/")
     let path = "/\(folder)/Goldens/\(name)"
-    if ProcessInfo.processInfo.environment["WEIR_UPDATE_GOLDENS"] == "1" {
+    if ProcessInfo.processInfo.environment["WEIR_RECORD_GOLDENS"] == "1" {
         try Data(text.utf8).write(to: URL(filePath: path))
         return
     }

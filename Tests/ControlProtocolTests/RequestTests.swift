@@ -1,6 +1,6 @@
 // Goal: each verb survives the wire, its frame is the one that is written down, and a bad field is named with its verb.
 // Method: golden frames for every verb (one line a request, in Goldens/requests.jsonl), read back to the same value; a table of
-// bad requests; mutations of every golden frame. WEIR_UPDATE_GOLDENS=1 writes the goldens anew.
+// bad requests; mutations of every golden frame. WEIR_RECORD_GOLDENS=1 writes the goldens anew.
 
 import ControlProtocol
 import StreamModel
