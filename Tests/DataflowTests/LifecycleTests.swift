@@ -43,7 +43,7 @@ private struct HoldingSource: Source {
     struct Reader: SourceReader {
         let token: Living.Token
         var position: UInt64 = 0
-        var inputMillionths: Int? { nil }
+        var progress: InputProgress? { nil }
         mutating func read(into out: Emitter<UInt64>, at now: EngineInstant) throws -> SourceStatus {
             position += 1
             out.emit(position)

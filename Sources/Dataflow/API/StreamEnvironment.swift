@@ -44,7 +44,7 @@ public final class StreamEnvironment {
                         emitter.flush()
                         return status
                     },
-                    position: { reader.position }, inputMillionths: { reader.inputMillionths })
+                    position: { reader.position }, progress: { reader.progress })
             }, fanOut: fanOut(of: S.Reader.Element.self))
         return DataStream(environment: self, node: node)
     }

@@ -101,15 +101,15 @@ struct OperatorSite {
 struct SourceDriver {
     @usableFromInline let step: (EngineInstant) throws -> SourceStatus
     @usableFromInline let position: () -> UInt64
-    @usableFromInline let inputMillionths: () -> Int?
+    @usableFromInline let progress: () -> InputProgress?
 
     @usableFromInline
     init(
-        step: @escaping (EngineInstant) throws -> SourceStatus, position: @escaping () -> UInt64, inputMillionths: @escaping () -> Int?
+        step: @escaping (EngineInstant) throws -> SourceStatus, position: @escaping () -> UInt64, progress: @escaping () -> InputProgress?
     ) {
         self.step = step
         self.position = position
-        self.inputMillionths = inputMillionths
+        self.progress = progress
     }
 }
 

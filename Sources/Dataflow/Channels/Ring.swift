@@ -39,6 +39,9 @@ final class Ring<Element>: InputChannel, OutputChannel, @unchecked Sendable {
 
     @usableFromInline let batchCapacity: Int
     @usableFromInline let slotCount: Int
+    /// A sleeping producer is woken when so few batches are left: half, so that the two sides do not wake each other for every batch,
+    /// and never fewer free slots than the one to publish and the one to open next.
+    private let wakesAt: Int
     @usableFromInline let records: UnsafeMutablePointer<Element>
     @usableFromInline let slots: UnsafeMutablePointer<Slot>
     @usableFromInline let open: UnsafeMutablePointer<Open>
@@ -50,8 +53,9 @@ final class Ring<Element>: InputChannel, OutputChannel, @unchecked Sendable {
 
     @usableFromInline
     init(slotCount: Int, producer: SubtaskContext, consumer: SubtaskContext) {
-        precondition(slotCount.nonzeroBitCount == 1, "a ring has a power of two of slots")
+        precondition(slotCount >= 2 && slotCount.nonzeroBitCount == 1, "a ring has a power of two of slots")
         self.slotCount = slotCount
+        wakesAt = min(slotCount / 2, slotCount - 2)
         self.producer = producer
         self.consumer = consumer
         batchCapacity = BatchSize.records(of: Element.self)
@@ -127,8 +131,7 @@ final class Ring<Element>: InputChannel, OutputChannel, @unchecked Sendable {
         open.pointee.knownHead = head.pointee.load(ordering: .acquiring)
         if tail + 1 - open.pointee.knownHead < slotCount { return }
         let start = SystemClock.now()
-        // Once asleep, sleep until half the ring is free, so that the two sides do not wake each other for every batch.
-        let hasRoom = { tail - self.head.pointee.load(ordering: .acquiring) <= self.slotCount / 2 }
+        let hasRoom = { tail - self.head.pointee.load(ordering: .acquiring) <= self.wakesAt }
         while !hasRoom() && !producer.isCancelled {
             producer.parker.park(until: nil) { hasRoom() || producer.isCancelled }
         }
@@ -155,7 +158,7 @@ final class Ring<Element>: InputChannel, OutputChannel, @unchecked Sendable {
             base.deinitialize(count: slot.count)
         }
         self.head.pointee.store(head + 1, ordering: .releasing)
-        if tail.pointee.load(ordering: .relaxed) - head - 1 <= slotCount / 2 { producer.parker.unpark() }
+        if tail.pointee.load(ordering: .relaxed) - head - 1 <= wakesAt { producer.parker.unpark() }
         return slot.item
     }
 }

@@ -125,10 +125,19 @@ struct RateMeter {
         total.recordsWritten += contexts.reduce(0) { $0 + $1.metrics.recordsWritten.load(ordering: .relaxed) }
         total.recordsReadPerSecond = sourceVertices.reduce(0) { $0 + (recordsIn[$1] ?? 0) }
         total.recordsWrittenPerSecond = written.values.reduce(0, +)
-        let bounded = attempt.sources.map { $0.metrics.inputMillionths.load(ordering: .relaxed) }
-        let known = bounded.filter { $0 >= 0 }
-        total.inputFraction = known.isEmpty ? nil : Double(known.reduce(0, +)) / Double(known.count) / 1_000_000
+        total.inputFraction = inputFraction(attempt)
         return total
+    }
+
+    /// By source, because sources count in units of their own, then the mean; nil when none is bounded.
+    private func inputFraction(_ attempt: JobAttempt) -> Double? {
+        let fractions = attempt.vertices.filter { $0.from == nil }.compactMap { vertex -> Double? in
+            let contexts = attempt.contexts(of: vertex.index)
+            let total = contexts.reduce(0) { $0 + $1.metrics.inputTotal.load(ordering: .relaxed) }
+            let read = contexts.reduce(0) { $0 + $1.metrics.inputRead.load(ordering: .relaxed) }
+            return total == 0 ? nil : min(1, Double(read) / Double(total))
+        }
+        return fractions.isEmpty ? nil : fractions.reduce(0, +) / Double(fractions.count)
     }
 }
 
@@ -147,17 +156,27 @@ struct ReplayCount {
     private var restoredPosition: UInt64?
     /// Where the last attempt of this run had come to.
     private var lastPosition: UInt64?
+    /// All tasks of the running attempt have their state; before that its positions mean nothing.
+    private var hasBegun = false
 
     init(previousPosition: UInt64?) { self.previousPosition = previousPosition }
 
     mutating func attemptBegan(_ attempt: JobAttempt) {
         if let lastPosition { previousPosition = max(lastPosition, previousPosition ?? 0) }
         restoredPosition = attempt.sources.reduce(0) { $0 + $1.metrics.startPosition.load(ordering: .relaxed) }
+        hasBegun = true
     }
 
-    mutating func attemptEnded(_ attempt: JobAttempt) { lastPosition = current(attempt) }
+    mutating func attemptEnded(_ attempt: JobAttempt) {
+        // Sources that were restored early may have read on before the last task was ready; never forget what was read before.
+        lastPosition = hasBegun ? current(attempt) : max(lastPosition ?? 0, current(attempt))
+        hasBegun = false
+    }
 
-    func position(of attempt: JobAttempt?) -> UInt64 { attempt.map(current) ?? lastPosition ?? 0 }
+    func position(of attempt: JobAttempt?) -> UInt64 {
+        if hasBegun, let attempt { return current(attempt) }
+        return lastPosition ?? 0
+    }
 
     var toReplay: UInt64? {
         guard let previousPosition, let restoredPosition else { return nil }

@@ -49,26 +49,26 @@ public struct GeneratorSource<Element: Sendable>: Source {
 
     public struct Reader: SourceReader {
         @usableFromInline let make: @Sendable (GeneratorPlace) -> Element
-        @usableFromInline var progress: GeneratorProgress
+        @usableFromInline var generator: GeneratorProgress
 
         @inlinable
         init(source: GeneratorSource, own: [GeneratorSplit], readers: Int) {
             make = source.make
-            progress = GeneratorProgress(
+            generator = GeneratorProgress(
                 own: own, count: source.count, rate: source.rate.map { $0 / Double(readers) }, batch: BatchSize.records(of: Element.self))
         }
 
         @inlinable
         public mutating func read(into out: Emitter<Element>, at now: EngineInstant) throws -> SourceStatus {
-            let (split, from, end, status) = progress.take(at: now)
+            let (split, from, end, status) = generator.take(at: now)
             for ordinal in from..<end { out.emit(make(GeneratorPlace(split: split.split, ordinal: ordinal, splits: split.splits))) }
             return status
         }
 
-        public func splits() -> [[UInt8]] { progress.own.map(\.encoded) }
-        public mutating func restore(_ splits: [[UInt8]]) throws { progress.own = try splits.map(GeneratorSplit.init(encoded:)) }
-        public var position: UInt64 { progress.own.reduce(0) { $0 + $1.next } }
-        public var inputMillionths: Int? { progress.inputMillionths }
+        public func splits() -> [[UInt8]] { generator.own.map(\.encoded) }
+        public mutating func restore(_ splits: [[UInt8]]) throws { generator.own = try splits.map(GeneratorSplit.init(encoded:)) }
+        public var position: UInt64 { generator.own.reduce(0) { $0 + $1.next } }
+        public var progress: InputProgress? { generator.progress }
     }
 }
 
@@ -145,10 +145,8 @@ struct GeneratorProgress {
         return (GeneratorSplit(split: 0, splits: 1, next: 0), 0, 0, .ended)
     }
 
-    var inputMillionths: Int? {
+    var progress: InputProgress? {
         guard let count else { return nil }
-        let total = own.reduce(0) { $0 + $1.total(of: count) }
-        let read = own.reduce(0) { $0 + $1.next }
-        return total == 0 ? 1_000_000 : Int(Double(read) / Double(total) * 1_000_000)
+        return InputProgress(read: own.reduce(0) { $0 + $1.next }, total: own.reduce(0) { $0 + $1.total(of: count) })
     }
 }

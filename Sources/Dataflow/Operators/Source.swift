@@ -30,8 +30,15 @@ public protocol SourceReader<Element> {
     mutating func restore(_ splits: [[UInt8]]) throws
     /// Records read from these splits since the beginning, over all restarts.
     var position: UInt64 { get }
-    /// How much of a bounded input has been read, in 1/1,000,000; nil = unbounded.
-    var inputMillionths: Int? { get }
+    /// How much of a bounded input has been read; nil = unbounded.
+    var progress: InputProgress? { get }
+}
+
+/// How much of a bounded input a reader has behind it, in a unit of the source's choice (bytes, records): summed over the subtasks.
+public struct InputProgress: Sendable, Equatable {
+    public var read: UInt64
+    public var total: UInt64
+    public init(read: UInt64, total: UInt64) { (self.read, self.total) = (read, total) }
 }
 
 /// Lets at most so many records a second through; nil = any number. Counts from the first call.

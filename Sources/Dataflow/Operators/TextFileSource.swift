@@ -2,7 +2,8 @@ internal import Glibc
 public import StreamModel
 
 /// Lines of text files, in order within a file. A file is a split; its offset, in bytes at the start of a line, is the checkpointed place.
-/// A line ends at a newline or at the end of the file; bytes that are not UTF-8 become U+FFFD.
+/// A line ends at a newline, of which a carriage return before it is a part, or at the end of the file; bytes that are not UTF-8 become
+/// U+FFFD.
 public struct TextFileSource: Source {
     let paths: [String]
     let rate: Double?
@@ -64,11 +65,12 @@ public struct TextFileSource: Source {
 
         public var position: UInt64 { own.reduce(0) { $0 + $1.lines } }
 
-        public var inputMillionths: Int? {
+        public var progress: InputProgress? {
             // Files may grow while they are read; the sizes are those at the moment.
-            let sizes = own.map { fileSize($0.path) ?? $0.offset }
-            let total = sizes.reduce(0, +), read = own.reduce(0) { $0 + $1.offset }
-            return total == 0 ? 1_000_000 : Int(min(1, Double(read) / Double(total)) * 1_000_000)
+            own.reduce(into: InputProgress(read: 0, total: 0)) { sum, split in
+                sum.read += split.offset
+                sum.total += max(fileSize(split.path) ?? 0, split.offset)
+            }
         }
     }
 }
@@ -119,12 +121,17 @@ private final class OpenTextFile {
     init(_ split: TextFileSplit) throws {
         path = split.path
         offset = split.offset
-        descriptor = Glibc.open(split.path, O_RDONLY | O_CLOEXEC)
+        // Not blocking: a pipe that nobody writes to would hold the thread for ever.
+        descriptor = Glibc.open(split.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         // All is initialised by now, so `deinit` runs for a half-opened file too.
         guard descriptor >= 0 else {
             throw JobError.source("cannot read input file \(split.path): \(errorText(errno)); check the path and its permissions")
         }
-        let size = fileSize(split.path) ?? 0
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw JobError.source("input \(split.path) is not a regular file: a restart could not read it again; copy it to a file")
+        }
+        let size = UInt64(max(0, status.st_size))
         guard size >= split.offset else {
             throw JobError.source(
                 "input file \(split.path) has \(size) bytes, fewer than the \(split.offset) that the checkpoint had read: restore the file")
@@ -152,7 +159,9 @@ private final class OpenTextFile {
     }
 
     private func take(_ length: Int, skipping extra: Int) -> String {
-        let line = String(decoding: UnsafeRawBufferPointer(rebasing: buffer[start..<start + length]), as: UTF8.self)
+        let hasReturn = extra > 0 && length > 0 && buffer[start + length - 1] == UInt8(ascii: "\r")
+        let text = buffer[start..<start + length - (hasReturn ? 1 : 0)]
+        let line = String(decoding: UnsafeRawBufferPointer(rebasing: text), as: UTF8.self)
         start += length + extra
         offset += UInt64(length + extra)
         return line

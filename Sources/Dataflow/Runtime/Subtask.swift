@@ -351,7 +351,10 @@ final class Subtask: @unchecked Sendable {
 
     /// What costs more than a counter: once a second.
     private func measure(_ driver: SourceDriver? = nil) {
-        if let driver { context.metrics.inputMillionths.store(driver.inputMillionths() ?? -1, ordering: .relaxed) }
+        if let progress = driver?.progress() {
+            context.metrics.inputRead.store(progress.read, ordering: .relaxed)
+            context.metrics.inputTotal.store(progress.total, ordering: .relaxed)
+        }
         context.metrics.stateBytes.store(context.hooks.reduce(0) { $0 + $1.stateBytes() }, ordering: .relaxed)
     }
 

@@ -95,8 +95,9 @@ final class SubtaskMetrics: Sendable {
     let position = Atomic<UInt64>(0)
     /// Sources: `position` when the attempt began.
     let startPosition = Atomic<UInt64>(0)
-    /// Sources with a bounded input: what was read, in 1/1,000,000; -1 = unbounded.
-    let inputMillionths = Atomic<Int>(-1)
+    /// Sources with a bounded input: how much of how much was read. `inputTotal` 0 = nothing to read, or unbounded.
+    let inputRead = Atomic<UInt64>(0)
+    let inputTotal = Atomic<UInt64>(0)
 
     // Each counter has one writer, so a load and a store do; no read-modify-write is needed.
     func countIn(_ records: Int) { recordsIn.store(recordsIn.load(ordering: .relaxed) &+ UInt64(records), ordering: .relaxed) }
