@@ -1,6 +1,7 @@
 /// The states of one keyed operator instance, by name. Asked for in `open`, before the first record; used on the subtask's thread.
 public final class KeyedStates<Key: StreamKey> {
-    /// The key of the record that is being processed.
+    /// The key of the record that is being processed. The pointer is to nil before the first record.
+    @usableFromInline typealias CursorPointer = UnsafeMutablePointer<Cursor?>
     @usableFromInline
     struct Cursor {
         @usableFromInline var key: Key
@@ -28,31 +29,31 @@ public final class KeyedStates<Key: StreamKey> {
     }
 
     @usableFromInline let context: SubtaskContext
-    @usableFromInline let cursor: UnsafeMutablePointer<Cursor>
+    @usableFromInline let cursor: CursorPointer
     @usableFromInline var registered: [Registered] = []
-    @usableFromInline var hasCursor = false
 
     @inlinable
     init(context: SubtaskContext) {
         self.context = context
         cursor = .allocate(capacity: 1)
+        cursor.initialize(to: nil)
     }
 
     deinit {
-        if hasCursor { cursor.deinitialize(count: 1) }
+        cursor.deinitialize(count: 1)
         cursor.deallocate()
     }
 
     /// One value a key.
     @inlinable
     public func value<Value: StateCodable>(_ name: String, of type: Value.Type = Value.self) throws -> ValueState<Key, Value> {
-        ValueState(table: try table(name), cursor: cursor)
+        ValueState(cell: StateCell(table: try table(name), cursor: cursor))
     }
 
     /// A list a key.
     @inlinable
     public func list<Value: StateCodable>(_ name: String, of type: Value.Type = Value.self) throws -> ListState<Key, Value> {
-        ListState(table: try table(name), cursor: cursor)
+        ListState(cell: StateCell(table: try table(name), cursor: cursor))
     }
 
     /// A map a key.
@@ -60,17 +61,12 @@ public final class KeyedStates<Key: StreamKey> {
     public func map<MapKey: StateCodable & Hashable & Comparable, Value: StateCodable>(
         _ name: String, from keyType: MapKey.Type = MapKey.self, to type: Value.Type = Value.self
     ) throws -> MapState<Key, MapKey, Value> {
-        MapState(table: try table(name), cursor: cursor)
+        MapState(cell: StateCell(table: try table(name), cursor: cursor))
     }
 
     @inlinable @inline(__always)
     func select(_ key: Key, hash: UInt64) {
-        if hasCursor {
-            cursor.pointee = Cursor(key: key, hash: hash)
-        } else {
-            cursor.initialize(to: Cursor(key: key, hash: hash))
-            hasCursor = true
-        }
+        cursor.pointee = Cursor(key: key, hash: hash)
     }
 
     @inlinable
@@ -98,84 +94,107 @@ extension KeyedStates.Registered {
     }
 }
 
-/// One value for the current key.
-public struct ValueState<Key: StreamKey, Value: StateCodable> {
-    @usableFromInline let table: PagedTable<Key, Value>
-    @usableFromInline let cursor: UnsafeMutablePointer<KeyedStates<Key>.Cursor>
+/// Where the value of the current key lies. Plain pointers, so that using a state costs no reference counting: both belong to the
+/// `KeyedStates` of the operator, and live as long as the operator does.
+@usableFromInline
+struct StateCell<Key: StreamKey, Value: StateCodable> {
+    @usableFromInline let unmanaged: Unmanaged<PagedTable<Key, Value>>
+    @usableFromInline let cursor: KeyedStates<Key>.CursorPointer
 
-    @inlinable
-    init(table: PagedTable<Key, Value>, cursor: UnsafeMutablePointer<KeyedStates<Key>.Cursor>) {
-        self.table = table
+    @usableFromInline
+    init(table: PagedTable<Key, Value>, cursor: KeyedStates<Key>.CursorPointer) {
+        unmanaged = Unmanaged.passUnretained(table)
         self.cursor = cursor
     }
+
+    @inlinable @inline(__always)
+    var current: KeyedStates<Key>.Cursor {
+        guard let current = cursor.pointee else { preconditionFailure("a keyed state was used before the first record: there is no key yet") }
+        return current
+    }
+
+    @inlinable @inline(__always)
+    var value: Value? {
+        let current = self.current
+        return unmanaged._withUnsafeGuaranteedRef { $0.find(current.key, hash: current.hash)?.pointee.value }
+    }
+
+    @inlinable @inline(__always)
+    func update<Result>(initial: () throws -> Value, _ body: (inout Value) throws -> Result) rethrows -> Result {
+        let current = self.current
+        return try unmanaged._withUnsafeGuaranteedRef { try body(&$0.upsert(current.key, hash: current.hash, initial: initial).pointee.value) }
+    }
+
+    @inlinable
+    func clear() {
+        let current = self.current
+        unmanaged._withUnsafeGuaranteedRef { _ = $0.remove(current.key, hash: current.hash) }
+    }
+}
+
+/// One value for the current key. Used in the function that asked for it only.
+public struct ValueState<Key: StreamKey, Value: StateCodable> {
+    @usableFromInline let cell: StateCell<Key, Value>
+
+    @inlinable init(cell: StateCell<Key, Value>) { self.cell = cell }
 
     /// nil = none; setting nil clears it.
     @inlinable
     public var value: Value? {
-        get { table.find(cursor.pointee.key, hash: cursor.pointee.hash)?.pointee.value }
+        get { cell.value }
         nonmutating set {
-            if let newValue {
-                table.upsert(cursor.pointee.key, hash: cursor.pointee.hash) { newValue }.pointee.value = newValue
-            } else {
-                table.remove(cursor.pointee.key, hash: cursor.pointee.hash)
-            }
+            if let newValue { cell.update(initial: { newValue }) { $0 = newValue } } else { cell.clear() }
         }
     }
 
     /// Changes the value in place, one look-up; it starts as `initial`.
     @inlinable @inline(__always)
     public func update<Result>(initial: @autoclosure () -> Value, _ body: (inout Value) throws -> Result) rethrows -> Result {
-        try body(&table.upsert(cursor.pointee.key, hash: cursor.pointee.hash, initial: initial).pointee.value)
+        try cell.update(initial: initial, body)
     }
 
     @inlinable
-    public func clear() { table.remove(cursor.pointee.key, hash: cursor.pointee.hash) }
+    public func clear() { cell.clear() }
 }
 
-/// A list for the current key.
+/// A list for the current key. Used in the function that asked for it only.
 public struct ListState<Key: StreamKey, Value: StateCodable> {
-    @usableFromInline let table: PagedTable<Key, [Value]>
-    @usableFromInline let cursor: UnsafeMutablePointer<KeyedStates<Key>.Cursor>
+    @usableFromInline let cell: StateCell<Key, [Value]>
 
-    @inlinable
-    init(table: PagedTable<Key, [Value]>, cursor: UnsafeMutablePointer<KeyedStates<Key>.Cursor>) {
-        self.table = table
-        self.cursor = cursor
-    }
+    @inlinable init(cell: StateCell<Key, [Value]>) { self.cell = cell }
 
+    /// Setting an empty list clears it.
     @inlinable
     public var elements: [Value] {
-        get { table.find(cursor.pointee.key, hash: cursor.pointee.hash)?.pointee.value ?? [] }
-        nonmutating set { table.upsert(cursor.pointee.key, hash: cursor.pointee.hash) { [] }.pointee.value = newValue }
+        get { cell.value ?? [] }
+        nonmutating set {
+            if newValue.isEmpty { cell.clear() } else { cell.update(initial: { [] }) { $0 = newValue } }
+        }
     }
 
     @inlinable
-    public func append(_ value: Value) { table.upsert(cursor.pointee.key, hash: cursor.pointee.hash) { [] }.pointee.value.append(value) }
+    public func append(_ value: Value) { cell.update(initial: { [] }) { $0.append(value) } }
 
     @inlinable
-    public func clear() { table.remove(cursor.pointee.key, hash: cursor.pointee.hash) }
+    public func clear() { cell.clear() }
 }
 
-/// A map for the current key.
+/// A map for the current key. Used in the function that asked for it only.
 public struct MapState<Key: StreamKey, MapKey: StateCodable & Hashable & Comparable, Value: StateCodable> {
-    @usableFromInline let table: PagedTable<Key, [MapKey: Value]>
-    @usableFromInline let cursor: UnsafeMutablePointer<KeyedStates<Key>.Cursor>
+    @usableFromInline let cell: StateCell<Key, [MapKey: Value]>
 
-    @inlinable
-    init(table: PagedTable<Key, [MapKey: Value]>, cursor: UnsafeMutablePointer<KeyedStates<Key>.Cursor>) {
-        self.table = table
-        self.cursor = cursor
-    }
+    @inlinable init(cell: StateCell<Key, [MapKey: Value]>) { self.cell = cell }
 
+    /// Setting nil removes the entry.
     @inlinable
     public subscript(key: MapKey) -> Value? {
-        get { table.find(cursor.pointee.key, hash: cursor.pointee.hash)?.pointee.value[key] }
-        nonmutating set { table.upsert(cursor.pointee.key, hash: cursor.pointee.hash) { [:] }.pointee.value[key] = newValue }
+        get { cell.value?[key] }
+        nonmutating set { cell.update(initial: { [:] }) { $0[key] = newValue } }
     }
 
     @inlinable
-    public var entries: [MapKey: Value] { table.find(cursor.pointee.key, hash: cursor.pointee.hash)?.pointee.value ?? [:] }
+    public var entries: [MapKey: Value] { cell.value ?? [:] }
 
     @inlinable
-    public func clear() { table.remove(cursor.pointee.key, hash: cursor.pointee.hash) }
+    public func clear() { cell.clear() }
 }
