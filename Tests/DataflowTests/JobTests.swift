@@ -1,3 +1,4 @@
+import CheckpointStore
 import FoundationEssentials
 import StreamModel
 import Testing
@@ -194,7 +195,7 @@ extension JobID {
         try probe.job.fault("crash")
         #expect(try probe.waitForEnd().state == .failed)
         let kept = try #require(probe.job.checkpoints(limit: 10).first { $0.isRestorable })
-        _ = try JobBlueprint.load(try #require(kept.path))
+        _ = try JobBlueprint.load(try #require(kept.path), from: MachineHost().filesystem)
     }
 
     @Test func asynchronousFailuresAreCountedAndTheBudgetFailsTheJob() throws {

@@ -12,7 +12,7 @@ import Testing
         let id = JobID(high: 0, low: 0)
         return SubtaskContext(
             id: SubtaskID(vertex: vertex, index: 0), parallelism: 1, maxParallelism: 128,
-            job: JobIdentity(id: id, lineage: id, name: "ring"), audit: AuditCounters(), faults: FaultInjector(isAllowed: false))
+            job: JobIdentity(id: id, lineage: id, name: "ring"), audit: AuditCounters(), faults: FaultInjector(isAllowed: false, host: MachineHost()), host: MachineHost())
     }
 
     /// Takes everything until the end of the channel, sleeping when there is nothing; stops early when told.
@@ -31,16 +31,16 @@ import Testing
 
     private final class Done: Sendable {
         private let count = Atomic<Int>(0)
-        private let parker = Parker()
+        private let parker = ThreadParker()
         func signal() {
             count.wrappingAdd(1, ordering: .releasing)
             parker.unpark()
         }
         /// False when it took longer than 30 s: a lost wake-up.
         func wait(for wanted: Int) -> Bool {
-            let deadline = SystemClock.now() + .seconds(30)
+            let deadline = MachineHost().now() + .seconds(30)
             while count.load(ordering: .acquiring) < wanted {
-                if SystemClock.now() >= deadline { return false }
+                if MachineHost().now() >= deadline { return false }
                 parker.park(until: deadline) { count.load(ordering: .acquiring) >= wanted }
             }
             return true
@@ -53,7 +53,7 @@ import Testing
         let producer = Self.context(0), consumer = Self.context(1), done = Done()
         let ring = Ring<String>(slotCount: slots, producer: producer, consumer: consumer)
         let total = 200_000
-        try startThread(named: "producer") {
+        try MachineHost().startThread(named: "producer") {
             var random = SeededRandom(seed: seed)
             for number in 0..<total {
                 ring.append("record number \(number)")
@@ -79,22 +79,22 @@ import Testing
         do {
             let producer = Self.context(0), consumer = Self.context(1)
             let ring = Ring<Living.Token>(slotCount: 4, producer: producer, consumer: consumer)
-            try startThread(named: "producer") {
+            try MachineHost().startThread(named: "producer") {
                 while !producer.isCancelled { ring.append(Living.Token(living)) }
                 done.signal()
             }
             // A few batches are taken, then nobody takes any more: the producer sleeps on a full ring.
             var batches = 0
             while batches < 10 {
-                if ring.takeNext({ _, _ in }) != nil { batches += 1 } else { consumer.parker.park(until: SystemClock.now() + 10) { ring.hasItem } }
+                if ring.takeNext({ _, _ in }) != nil { batches += 1 } else { consumer.parker.park(until: MachineHost().now() + 10) { ring.hasItem } }
             }
             producer.cancel()
             #expect(done.wait(for: 1))
         }
-        let deadline = SystemClock.now() + .seconds(30)
-        let parker = Parker()
+        let deadline = MachineHost().now() + .seconds(30)
+        let parker = ThreadParker()
         // The thread's own reference to the ring goes when it has ended.
-        while !living.isEmpty, SystemClock.now() < deadline { parker.park(until: SystemClock.now() + 1) { false } }
+        while !living.isEmpty, MachineHost().now() < deadline { parker.park(until: MachineHost().now() + 1) { false } }
         #expect(living.isEmpty)
     }
 
@@ -114,10 +114,10 @@ import Testing
 
     // Many sleepers woken many times: one lost wake-up, and the test ends at its deadline.
     @Test func aParkerLosesNoWakeUp() throws {
-        let ping = Parker(), pong = Parker(), done = Done()
+        let ping = ThreadParker(), pong = ThreadParker(), done = Done()
         let turn = Atomic<Int>(0)
         let rounds = 20_000
-        try startThread(named: "pong") {
+        try MachineHost().startThread(named: "pong") {
             for round in 0..<rounds {
                 while turn.load(ordering: .acquiring) != 2 * round + 1 {
                     pong.park(until: nil) { turn.load(ordering: .acquiring) == 2 * round + 1 }
@@ -127,7 +127,7 @@ import Testing
             }
             done.signal()
         }
-        try startThread(named: "ping") {
+        try MachineHost().startThread(named: "ping") {
             for round in 0..<rounds {
                 turn.store(2 * round + 1, ordering: .releasing)
                 pong.unpark()
@@ -141,7 +141,7 @@ import Testing
     }
 
     @Test func aClosedMailboxTakesNoMore() {
-        let mailbox = Mailbox<Int>()
+        let mailbox = Mailbox<Int>(host: MachineHost())
         #expect(mailbox.post(1) && mailbox.post(2))
         #expect(mailbox.close() == [1, 2])
         #expect(!mailbox.post(3) && mailbox.close().isEmpty)

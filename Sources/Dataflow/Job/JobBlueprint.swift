@@ -36,9 +36,9 @@ struct JobBlueprint {
         restartStrategy = environment.restartStrategy ?? (configuration.interval == nil ? .none : .checkpointingDefault)
         allowsFaults = environment.allowsFaults
 
-        let chosen = try launch.restore.map { try Self.load($0.path) }
+        let chosen = try launch.restore.map { try Self.load($0.path, from: launch.host.filesystem) }
         do {
-            directory = try JobDirectory(root: configuration.storageDirectory ?? launch.storageRoot, job: launch.id)
+            directory = try JobDirectory(root: configuration.storageDirectory ?? launch.storageRoot, job: launch.id, filesystem: launch.host.filesystem)
         } catch { throw JobError.storage(error.description) }
         do {
             var warnings: [String] = []
@@ -77,8 +77,8 @@ struct JobBlueprint {
         }
     }
 
-    static func load(_ path: String) throws(JobError) -> LoadedSnapshot {
-        do throws(StoreError) { return try Snapshot.load(path: path) } catch { throw .storage(error.description) }
+    static func load(_ path: String, from filesystem: any Filesystem) throws(JobError) -> LoadedSnapshot {
+        do throws(StoreError) { return try Snapshot.load(path: path, filesystem: filesystem) } catch { throw .storage(error.description) }
     }
 
     /// Every operator's state goes to the operator of the same uid; state that nobody wants is refused unless allowed.
@@ -111,12 +111,12 @@ struct JobBlueprint {
         for report in launch.history where report.kind.isSavepoint && report.isRestorable {
             if let path = report.path { candidates.append(RestoreCandidate(id: report.id, kind: report.kind, path: path)) }
         }
-        return try choose(from: candidates, configuration: configuration, warnings: &warnings)
+        return try choose(from: candidates, configuration: configuration, filesystem: launch.host.filesystem, warnings: &warnings)
     }
 
     /// Loads the best candidate; one that turns out to be damaged is marked and the choice is made again.
     static func choose(
-        from candidates: [RestoreCandidate], configuration: CheckpointConfiguration, warnings: inout [String]
+        from candidates: [RestoreCandidate], configuration: CheckpointConfiguration, filesystem: any Filesystem, warnings: inout [String]
     ) throws -> LoadedSnapshot? {
         var candidates = candidates
         while true {
@@ -125,7 +125,7 @@ struct JobBlueprint {
             case .refused(let refusal, _): throw JobError.storage(refusal.description)
             case .restore(let best, let skipped):
                 do throws(StoreError) {
-                    let snapshot = try Snapshot.load(path: best.path)
+                    let snapshot = try Snapshot.load(path: best.path, filesystem: filesystem)
                     warnings = skipped.map { "checkpoint \($0.candidate.id) was passed over: \($0.reason)" }
                     return snapshot
                 } catch {

@@ -46,7 +46,7 @@ extension JobMaster {
             let start = startPoint
             try prepareSinks(for: start)
             if let manifest = start?.manifest {
-                try CommitPerformer(filesystem: PosixFilesystem()).commit(manifest.pending, verifies: true)
+                try CommitPerformer(filesystem: host.filesystem).commit(manifest.pending, verifies: true)
                 if manifest.isFinal, manifest.job == blueprint.launch.id {
                     // The job had ended; only its last commit was missing.
                     state = .running
@@ -84,7 +84,7 @@ extension JobMaster {
                 RestoreCandidate(id: start.manifest.checkpoint, kind: start.manifest.kind, path: start.state.snapshot.path))
         }
         var warnings: [String] = []
-        let snapshot = try JobBlueprint.choose(from: candidates, configuration: blueprint.configuration, warnings: &warnings)
+        let snapshot = try JobBlueprint.choose(from: candidates, configuration: blueprint.configuration, filesystem: host.filesystem, warnings: &warnings)
         for warning in warnings { note(warning) }
         startPoint = try snapshot.map {
             JobBlueprint.StartPoint(
@@ -101,7 +101,7 @@ extension JobMaster {
             guard let prepare = node.prepare else { continue }
             let uid = node.effectiveUID
             let past = try start.map { try SinkTimeline.past(of: uid, in: $0.state) } ?? []
-            try prepare(SinkPreparation(uid: uid, job: job, past: past, nextCheckpoint: coordinator.nextID, uncommitted: uncommitted))
+            try prepare(SinkPreparation(uid: uid, job: job, past: past, nextCheckpoint: coordinator.nextID, uncommitted: uncommitted, filesystem: host.filesystem))
         }
     }
 
@@ -112,7 +112,7 @@ extension JobMaster {
             (0..<vertex.parallelism).map { index in
                 SubtaskContext(
                     id: SubtaskID(vertex: vertex.index, index: index), parallelism: vertex.parallelism, maxParallelism: plan.maxParallelism,
-                    job: job, audit: audit, faults: faults)
+                    job: job, audit: audit, faults: faults, host: host)
             }
         }
         var isComplete = false
@@ -144,7 +144,7 @@ extension JobMaster {
         }
         let manifest = start.manifest
         restored = RestoreReport(
-            checkpoint: manifest.checkpoint, path: start.state.snapshot.path, kind: manifest.kind, fromJob: manifest.job, at: SystemClock.wall(),
+            checkpoint: manifest.checkpoint, path: start.state.snapshot.path, kind: manifest.kind, fromJob: manifest.job, at: host.wall(),
             stateSize: manifest.stateSize, chosen: start.chosen)
         record.restored += 1
     }

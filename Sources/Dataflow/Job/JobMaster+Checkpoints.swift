@@ -24,7 +24,7 @@ extension JobMaster {
         case .forget: break
         case .checkpointCompleted(let id): timers[.timeout(id)] = nil
         case .checkpointFailed(let id, let reason, let message, let counted, let task):
-            record.failed(id, reason: reason, message: message, counted: counted, task: task, at: SystemClock.wall())
+            record.failed(id, reason: reason, message: message, counted: counted, task: task, at: host.wall())
         case .requestFailed(let token, let reason, let message): requestFailed(token, reason, message)
         case .requestCompleted(let token, let id): requestCompleted(token, id)
         case .failJob(let message): fail(message, vertex: nil, subtask: nil)
@@ -34,23 +34,21 @@ extension JobMaster {
     private func prepareLocation(_ id: CheckpointID, _ kind: CheckpointKind, _ token: TriggerToken?) {
         let request = token.flatMap { requests[$0] }
         let configuration = blueprint.configuration
-        record.triggered(id, kind: kind, by: request?.by, timeout: configuration.timeout, at: SystemClock.wall(), instant: SystemClock.now())
+        record.triggered(id, kind: kind, by: request?.by, timeout: configuration.timeout, at: host.wall(), instant: host.now())
         request?.started(id)
         if request?.drains == true { drainingSavepoint = id }
         let savepointDirectory = request?.directory ?? configuration.savepointDirectory ?? configuration.storageDirectory ?? blueprint.launch.storageRoot
         locationsInFlight += 1
-        files.perform { [directory = blueprint.directory, weak self] in
+        files.perform { [directory = blueprint.directory, host, weak self] in
             do throws(StoreError) {
                 let location =
                     if kind.isSavepoint {
-                        try directory.beginSavepoint(id, in: savepointDirectory, random: Self.random)
+                        try directory.beginSavepoint(id, in: savepointDirectory, random: host.random)
                     } else { try directory.begin(id) }
                 self?.post(.locationPrepared(id, location))
             } catch { self?.post(.locationFailed(id, error.description)) }
         }
     }
-
-    private static func random() -> UInt64 { UInt64.random(in: .min ... .max) }
 
     func prepared(_ id: CheckpointID, _ location: CheckpointAttempt) {
         locationsInFlight -= 1
@@ -105,7 +103,7 @@ extension JobMaster {
         }
         return CheckpointManifest(
             job: launch.id, jobName: launch.name, lineage: launch.lineage, checkpoint: id, kind: record.report(id)?.kind ?? .checkpoint,
-            triggeredAt: record.report(id)?.triggeredAt ?? SystemClock.wall(), completedAt: SystemClock.wall(), generation: UInt64(attemptNumber),
+            triggeredAt: record.report(id)?.triggeredAt ?? host.wall(), completedAt: host.wall(), generation: UInt64(attemptNumber),
             maxParallelism: blueprint.plan.maxParallelism, keyHash: KeyGroups.hashName, isFinal: finalCheckpoint == id,
             recipe: launch.recipe, operators: operators, files: parts.compactMap(\.file), pending: parts.flatMap(\.pending))
     }
@@ -115,9 +113,9 @@ extension JobMaster {
         attempts.remove(id)
         let pending = record.takeParts(of: id).flatMap(\.pending)
         committingOutputs.insert(id)
-        files.perform { [weak self] in
+        files.perform { [host, weak self] in
             do throws(JobError) {
-                try CommitPerformer(filesystem: PosixFilesystem()).commit(pending, verifies: false)
+                try CommitPerformer(filesystem: host.filesystem).commit(pending, verifies: false)
                 self?.post(.outputsCommitted(id))
             } catch {
                 self?.post(.outputsFailed(id, "checkpoint \(id) is complete, but its output could not be committed: \(error)"))
@@ -161,10 +159,10 @@ extension JobMaster {
         let path = record.report(id)?.path ?? (start?.manifest.checkpoint == id ? start?.state.snapshot.path : nil)
         record.discarded(id)
         cleanups[id, default: 0] += 1
-        files.perform { [directory = blueprint.directory, weak self] in
+        files.perform { [directory = blueprint.directory, filesystem = host.filesystem, weak self] in
             // A checkpoint that cannot be deleted stays where it is: nothing refers to it any more, and the sweep finds it.
             do throws(StoreError) {
-                if let path, !path.hasPrefix(directory.path + "/") { try Snapshot.remove(path: path) } else { try directory.discard(id) }
+                if let path, !path.hasPrefix(directory.path + "/") { try Snapshot.remove(path: path, filesystem: filesystem) } else { try directory.discard(id) }
             } catch {}
             self?.post(.cleaned(id))
         }

@@ -5,7 +5,7 @@ internal import Synchronization
 extension JobMaster {
     func makeReport() -> JobReport {
         let launch = blueprint.launch
-        let now = SystemClock.wall(), instant = SystemClock.now()
+        let now = host.wall(), instant = host.now()
         var counts = coordinator.counters
         counts.restored = record.restored
         var report = JobReport(

@@ -48,7 +48,8 @@ final class JobMaster: @unchecked Sendable {
 
     let published: Mutex<Published>
     let faults: FaultInjector
-    private let mailbox = Mailbox<Message>()
+    private let mailbox: Mailbox<Message>
+    let host: any EngineHost
 
     let blueprint: JobBlueprint
     let files: FileWorker
@@ -100,17 +101,19 @@ final class JobMaster: @unchecked Sendable {
     init(_ blueprint: JobBlueprint) throws {
         self.blueprint = blueprint
         let launch = blueprint.launch
-        let now = SystemClock.wall()
-        faults = FaultInjector(isAllowed: blueprint.allowsFaults)
+        host = launch.host
+        let now = host.wall()
+        mailbox = Mailbox(host: host)
+        faults = FaultInjector(isAllowed: blueprint.allowsFaults, host: host)
         coordinator = try CheckpointCoordinator(
             configuration: blueprint.configuration, tasks: blueprint.plan.subtasks, nextID: blueprint.nextCheckpointID,
-            seed: UInt64(bitPattern: SystemClock.now().nanoseconds) ^ launch.id.low)
+            seed: host.random())
         stateSince = now
         attemptNumber = launch.previousAttempts
         startPoint = blueprint.start
         record = CheckpointRecord(history: launch.history, plan: blueprint.plan)
         replay = ReplayCount(previousPosition: launch.previousPosition)
-        files = try FileWorker(name: "files")
+        files = try FileWorker(name: "files", host: host)
         published = Mutex(
             Published(
                 report: JobReport(
@@ -123,7 +126,7 @@ final class JobMaster: @unchecked Sendable {
 
     func start(onChange: @escaping @Sendable () -> Void) throws(JobError) {
         self.onChange = onChange
-        do { try startThread(named: "job \(blueprint.launch.name)") { self.run() } } catch {
+        do { try host.startThread(named: "job \(blueprint.launch.name)") { self.run() } } catch {
             files.stop()
             throw error
         }
@@ -146,7 +149,7 @@ final class JobMaster: @unchecked Sendable {
     // MARK: The thread
 
     private func run() {
-        timers[.tick] = SystemClock.now() + .seconds(1)
+        timers[.tick] = host.now() + .seconds(1)
         for id in blueprint.older { feed(.restored(id, kind: .checkpoint, claimed: true)) }
         if let start = startPoint {
             feed(.restored(start.manifest.checkpoint, kind: start.manifest.kind, claimed: start.claimed))
@@ -164,7 +167,7 @@ final class JobMaster: @unchecked Sendable {
     }
 
     private func fireTimers() {
-        let now = SystemClock.now()
+        let now = host.now()
         for (timer, _) in timers.filter({ $0.value <= now }).sorted(by: { $0.value < $1.value }) {
             // An earlier one may have cancelled or moved it.
             guard let due = timers[timer], due <= now else { continue }
@@ -187,7 +190,7 @@ final class JobMaster: @unchecked Sendable {
         events.append(event)
         guard !isFeeding else { return }
         isFeeding = true
-        while !events.isEmpty { perform(coordinator.handle(events.removeFirst(), at: SystemClock.now())) }
+        while !events.isEmpty { perform(coordinator.handle(events.removeFirst(), at: host.now())) }
         isFeeding = false
     }
 
@@ -203,7 +206,7 @@ final class JobMaster: @unchecked Sendable {
             locationsInFlight -= 1
             feed(.locationFailed(id, message: message))
         case .committed(let id):
-            record.completed(id, at: SystemClock.wall())
+            record.completed(id, at: host.wall())
             feed(.committed(id))
         case .commitFailed(let id, let message): feed(.commitFailed(id, message: message))
         case .cleaned(let id): cleaned(id)
@@ -230,7 +233,7 @@ final class JobMaster: @unchecked Sendable {
             inputEnded()
         case .snapshot(let snapshot):
             guard attempts[snapshot.barrier.checkpoint] != nil else { return }
-            record.acknowledged(snapshot, at: SystemClock.wall())
+            record.acknowledged(snapshot, at: host.wall())
             feed(.acknowledged(snapshot.barrier.checkpoint, snapshot.subtask))
         case .declined(let id, let task, let reason, let message): feed(.declined(id, task, reason, message: message))
         case .failed(let task, let message):
@@ -245,7 +248,7 @@ final class JobMaster: @unchecked Sendable {
     func change(to new: JobState) {
         guard new != state else { return }
         state = new
-        stateSince = SystemClock.wall()
+        stateSince = host.wall()
         feed(.jobStateChanged(new))
     }
 
@@ -255,8 +258,8 @@ final class JobMaster: @unchecked Sendable {
         note(message, vertex: vertex, subtask: subtask)
         stopFailed()
         if case .fixedDelay(let attempts, let delay) = blueprint.restartStrategy, restarts < attempts {
-            timers[.restart] = SystemClock.now() + delay
-            restartAt = SystemClock.wall() + delay
+            timers[.restart] = host.now() + delay
+            restartAt = host.wall() + delay
             change(to: .restarting)
         } else {
             change(to: .failing)
@@ -266,7 +269,7 @@ final class JobMaster: @unchecked Sendable {
 
     /// Puts a failure into the list that operators see; the newest 200 are kept.
     func note(_ message: String, vertex: String? = nil, subtask: Int? = nil) {
-        failures.append(FailureReport(at: SystemClock.wall(), message: message, vertex: vertex, subtask: subtask, attempt: attemptNumber))
+        failures.append(FailureReport(at: host.wall(), message: message, vertex: vertex, subtask: subtask, attempt: attemptNumber))
         if failures.count > 200 { failures.removeFirst() }
     }
 

@@ -24,6 +24,8 @@ public struct JobLaunch: Sendable {
     public var previousAttempts = 0
     /// Records that the sources had read when the previous execution ended; nil = unknown. For counting what is replayed.
     public var previousPosition: UInt64?
+    /// The machine that the job runs on.
+    public var host: any EngineHost = MachineHost()
     /// Called on the job's thread, with the report of a terminal state, before retention deletes anything: make it durable.
     public var onTerminal: @Sendable (JobReport) -> Void = { _ in }
 

@@ -35,7 +35,7 @@ extension DataStream {
     public func write(to sink: FileSink<Element>) -> DataStream<Never> {
         let past = SinkPast()
         let stream: DataStream<Never> = environment.addOperator(
-            name: "files", input: forward, prepare: { past.timeline = try FileSinkDirectory(sink.directory).prepare($0) }
+            name: "files", input: forward, prepare: { past.timeline = try FileSinkDirectory(sink.directory, filesystem: $0.filesystem).prepare($0) }
         ) { site, _, hooks in
             let writer = PendingFileWriter(directory: sink.directory, site: site, timeline: past.timeline)
             hooks.snapshot = { checkpoint in [writer.seal(at: checkpoint), writer.timeline(at: checkpoint)] }
@@ -58,7 +58,7 @@ final class PendingFileWriter {
     private let directory: String
     private let site: OperatorSite
     private let timeline: SinkTimeline
-    private let filesystem = PosixFilesystem()
+    private let filesystem: any Filesystem
     private var current: SealedFile?
     private var fileNumber = 0
     /// Sealed at a barrier whose checkpoint is not known to be complete: listed again by the next one.
@@ -69,6 +69,7 @@ final class PendingFileWriter {
         self.directory = directory
         self.site = site
         self.timeline = timeline
+        filesystem = site.context.host.filesystem
     }
 
     /// Called after each batch: passes large buffers on to the file.
@@ -131,7 +132,7 @@ final class PendingFileWriter {
 /// One file of a sink on its way from pending to part.
 private final class SealedFile: @unchecked Sendable {
     // Sound: written by the subtask's thread until it is sealed, then used by the job's writer thread only.
-    private let filesystem: PosixFilesystem
+    private let filesystem: any Filesystem
     private let file: OpenFile
     private let directory: String
     private let pendingPath: String
@@ -144,7 +145,7 @@ private final class SealedFile: @unchecked Sendable {
     private var outcome: Result<PendingCommit, JobError>?
     private var isOpen = true
 
-    init(directory: String, name: String, site: OperatorSite, filesystem: PosixFilesystem) throws {
+    init(directory: String, name: String, site: OperatorSite, filesystem: any Filesystem) throws {
         self.directory = directory
         uid = site.uid
         subtask = site.context.index

@@ -1,4 +1,4 @@
-internal import CheckpointStore
+public import CheckpointStore
 internal import StreamModel
 
 /// What a sink needs to know before an attempt starts.
@@ -12,6 +12,7 @@ struct SinkPreparation {
     let nextCheckpoint: CheckpointID
     /// Names of the files that the restored manifest lists, to be renamed after the preparation.
     let uncommitted: Set<String>
+    @usableFromInline let filesystem: any Filesystem
 }
 
 /// Carries the timeline from the preparation of an attempt to its writers. Used on the job's thread only.
@@ -31,9 +32,13 @@ final class SinkPast: @unchecked Sendable {
 @usableFromInline
 struct FileSinkDirectory {
     private let path: String
-    private let filesystem = PosixFilesystem()
+    private let filesystem: any Filesystem
 
-    @usableFromInline init(_ path: String) { self.path = path }
+    @usableFromInline
+    init(_ path: String, filesystem: any Filesystem) {
+        self.path = path
+        self.filesystem = filesystem
+    }
 
     private var aside: String { path + "/.superseded" }
 

@@ -31,10 +31,14 @@ final class FaultInjector: Sendable {
     }
 
     let isAllowed: Bool
+    private let host: any EngineHost
     private let faults = Mutex(Faults())
     private let generation = Atomic<UInt64>(0)
 
-    init(isAllowed: Bool) { self.isAllowed = isAllowed }
+    init(isAllowed: Bool, host: any EngineHost) {
+        self.isAllowed = isAllowed
+        self.host = host
+    }
 
     /// "slow 5s", "slow 200ms", "fail 3", "sync-fail 1", "crash", "off".
     func apply(_ text: String, jobName: String) throws(JobError) {
@@ -75,15 +79,15 @@ final class FaultInjector: Sendable {
     /// faults change or `isAbandoned` says that nobody needs the snapshot any more.
     func checkAsync(_ checkpoint: CheckpointID, isAbandoned: () -> Bool) throws {
         guard isAllowed else { return }
-        let now = SystemClock.now(), began = generation.load(ordering: .relaxed)
+        let now = host.now(), began = generation.load(ordering: .relaxed)
         let until = faults.withLock { faults in
             if let delayed = faults.delayed, delayed.checkpoint == checkpoint { return delayed.until }
             faults.delayed = (checkpoint, now + faults.delay)
             return now + faults.delay
         }
-        let parker = Parker()
-        while SystemClock.now() < until, generation.load(ordering: .relaxed) == began, !isAbandoned() {
-            parker.park(until: SystemClock.now() + 20) { false }
+        let parker = host.makeParker()
+        while host.now() < until, generation.load(ordering: .relaxed) == began, !isAbandoned() {
+            parker.park(until: host.now() + 20) { false }
         }
         if faults.withLock({ $0.failures.hits(checkpoint) }) { throw JobError.injected("asynchronous part of the snapshot") }
     }

@@ -17,7 +17,7 @@ struct SnapshotTask: @unchecked Sendable {
     let handedOverAt: EngineInstant
 
     /// Writes what is big, collects what is small.
-    func run(into attempt: CheckpointAttempt) throws -> SubtaskSnapshot {
+    func run(into attempt: CheckpointAttempt, host: any EngineHost) throws -> SubtaskSnapshot {
         var states: [(uid: String, state: SubtaskState)] = []
         var pending: [PendingCommit] = []
         var file: StateFileWriter?
@@ -48,7 +48,7 @@ struct SnapshotTask: @unchecked Sendable {
             file = nil
             return SubtaskSnapshot(
                 barrier: barrier, subtask: subtask, states: states, file: entry, pending: pending, startDelay: startDelay, alignment: alignment,
-                sync: sync, async: SystemClock.now().nanoseconds - handedOverAt.nanoseconds)
+                sync: sync, async: host.now().nanoseconds - handedOverAt.nanoseconds)
         } catch {
             file?.abandon()
             throw error

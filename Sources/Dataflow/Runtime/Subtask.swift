@@ -41,6 +41,7 @@ final class Subtask: @unchecked Sendable {
     }
 
     let context: SubtaskContext
+    private var host: any EngineHost { context.host }
     private let vertexUID: String
     private let role: Role
     private let mode: CheckpointConfiguration.Mode
@@ -79,7 +80,7 @@ final class Subtask: @unchecked Sendable {
         dataChannels = channels
     }
 
-    func start() throws(JobError) { try startThread(named: "\(context.id.index):\(vertexUID)") { self.run() } }
+    func start() throws(JobError) { try host.startThread(named: "\(context.id.index):\(vertexUID)") { self.run() } }
 
     /// The thread could not be started: gives back what it would have, and reports as it would have.
     func giveUp() {
@@ -123,7 +124,7 @@ final class Subtask: @unchecked Sendable {
 
     private func runSource(_ driver: SourceDriver) throws {
         publishPosition(driver)
-        clock.start(at: SystemClock.now())
+        clock.start(at: host.now())
         while !hasEnded {
             try check()
             if hasCommands.load(ordering: .acquiring) { try obeyCommands() }
@@ -133,10 +134,10 @@ final class Subtask: @unchecked Sendable {
                 continue
             }
             if hasEnded { break }
-            let status = try driver.step(SystemClock.now())
+            let status = try driver.step(host.now())
             publishPosition(driver)
             try context.faults.checkCrash()
-            let now = SystemClock.now()
+            let now = host.now()
             clock.worked(until: now, context)
             if clock.wantsMeasure(at: now) { measure(driver) }
             switch status {
@@ -152,7 +153,7 @@ final class Subtask: @unchecked Sendable {
     }
 
     private func runInputs(_ channels: [any InputChannel], _ receive: (UnsafeMutableRawPointer, Int) -> Void) throws {
-        clock.start(at: SystemClock.now())
+        clock.start(at: host.now())
         var ended = [Bool](repeating: false, count: channels.count)
         while !hasEnded {
             try check()
@@ -173,7 +174,7 @@ final class Subtask: @unchecked Sendable {
             }
             if progressed {
                 try context.faults.checkCrash()
-                let now = SystemClock.now()
+                let now = host.now()
                 clock.worked(until: now, context)
                 if clock.wantsMeasure(at: now) { measure() }
                 flushIfOld()
@@ -185,7 +186,7 @@ final class Subtask: @unchecked Sendable {
     }
 
     private func handle(_ item: ChannelItem, on channel: Int, ended: inout Bool) throws {
-        let now = SystemClock.now()
+        let now = host.now()
         switch item {
         case .data: break
         case .barrier(let barrier): try align(aligner.arrived(barrier, on: channel, at: now))
@@ -207,7 +208,7 @@ final class Subtask: @unchecked Sendable {
         var step = first
         while case .snapshot(_, let alignment) = step {
             if let barrier = aligner.aligned { try takeSnapshot(barrier, alignment: alignment) }
-            step = aligner.next(at: SystemClock.now())
+            step = aligner.next(at: host.now())
         }
     }
 
@@ -268,14 +269,14 @@ final class Subtask: @unchecked Sendable {
         // Around the end of the input a checkpoint can come both ways, as a barrier and as a command.
         guard barrier.checkpoint > newestSnapshot else { return }
         newestSnapshot = barrier.checkpoint
-        let start = SystemClock.now()
+        let start = host.now()
         // After the end nobody reads the channels any more; checkpoints then reach every subtask by command.
         if !hasEnded { for output in context.outputs { output.send(.barrier(barrier)) } }
         do {
             try context.faults.checkSync(barrier.checkpoint)
             let operators = try context.hooks.reversed().map { (uid: $0.uid, parts: try $0.snapshot(barrier.checkpoint)) }
             try check()
-            let end = SystemClock.now()
+            let end = host.now()
             submit(
                 SnapshotTask(
                     barrier: barrier, subtask: context.id, operators: operators, isFinished: hasEnded,
@@ -289,13 +290,13 @@ final class Subtask: @unchecked Sendable {
     }
 
     private func submit(_ task: SnapshotTask) {
-        files.perform { [attempts, report, faults = context.faults] in
+        files.perform { [attempts, report, faults = context.faults, host] in
             let id = task.barrier.checkpoint
             // Not there: aborted in the meantime; nobody waits for an answer.
             guard let attempt = attempts[id] else { return }
             do {
                 try faults.checkAsync(id) { attempts[id] == nil }
-                report(.snapshot(try task.run(into: attempt)))
+                report(.snapshot(try task.run(into: attempt, host: host)))
             } catch let error as JobError {
                 if case .sink = error {
                     // What the sink had written can no longer be trusted: only a restart from the last checkpoint writes it again.
@@ -346,7 +347,7 @@ final class Subtask: @unchecked Sendable {
         context.parker.park(until: deadline) {
             hasCommands.load(ordering: .relaxed) || context.isCancelled || hasWork()
         }
-        clock.idled(until: SystemClock.now(), context)
+        clock.idled(until: host.now(), context)
     }
 
     /// What costs more than a counter: once a second.

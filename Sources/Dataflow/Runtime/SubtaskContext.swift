@@ -11,7 +11,8 @@ public final class SubtaskContext: @unchecked Sendable {
     public let maxParallelism: Int
     /// The key groups that this subtask owns.
     public let keyGroups: Range<Int>
-    let parker = Parker()
+    let host: any EngineHost
+    let parker: any Parker
     let metrics = SubtaskMetrics()
     @usableFromInline let audit: AuditCounters
     let faults: FaultInjector
@@ -24,7 +25,8 @@ public final class SubtaskContext: @unchecked Sendable {
     private(set) var backPressuredNanoseconds: Int64 = 0
 
     init(
-        id: SubtaskID, parallelism: Int, maxParallelism: Int, job: JobIdentity, audit: AuditCounters, faults: FaultInjector
+        id: SubtaskID, parallelism: Int, maxParallelism: Int, job: JobIdentity, audit: AuditCounters, faults: FaultInjector,
+        host: any EngineHost
     ) {
         self.id = id
         self.parallelism = parallelism
@@ -32,6 +34,8 @@ public final class SubtaskContext: @unchecked Sendable {
         self.job = job
         self.audit = audit
         self.faults = faults
+        self.host = host
+        parker = host.makeParker()
         keyGroups = KeyGroups.range(ofSubtask: id.index, parallelism: parallelism, maxParallelism: maxParallelism)
     }
 
@@ -70,7 +74,7 @@ public final class SubtaskContext: @unchecked Sendable {
     func countWritten(_ records: Int) { metrics.countWritten(records) }
 
     func countBackPressure(since start: EngineInstant) {
-        backPressuredNanoseconds += SystemClock.now().nanoseconds - start.nanoseconds
+        backPressuredNanoseconds += host.now().nanoseconds - start.nanoseconds
     }
 }
 

@@ -1,44 +1,5 @@
-internal import Glibc
 internal import StreamModel
 internal import Synchronization
-
-/// Starts a detached thread of the engine. Its name (at most 15 characters are kept) shows in `top -H`. An error means that the system
-/// refuses more threads.
-func startThread(named name: String, _ body: @escaping @Sendable () -> Void) throws(JobError) {
-    final class Box {
-        let name: String
-        let body: @Sendable () -> Void
-        init(_ name: String, _ body: @escaping @Sendable () -> Void) { (self.name, self.body) = (name, body) }
-    }
-    var thread = pthread_t()
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    let box = Unmanaged.passRetained(Box(name, body))
-    let status = pthread_create(
-        &thread, &attributes,
-        { argument in
-            guard let argument else { return nil }
-            let box = Unmanaged<Box>.fromOpaque(argument).takeRetainedValue()
-            nameThread(box.name)
-            box.body()
-            return nil
-        }, box.toOpaque())
-    pthread_attr_destroy(&attributes)
-    guard status == 0 else {
-        box.release()
-        throw .threads("the system refuses another thread (\(errorText(status))): lower the parallelism, or raise the limit of processes (ulimit -u)")
-    }
-}
-
-/// glibc hides `pthread_setname_np` from Swift; the kernel's file does the same. A name is only for the reader of `top`, so a failure is
-/// not worth a word.
-private func nameThread(_ name: String) {
-    let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
-    guard file >= 0 else { return }
-    _ = name.withCString { write(file, $0, min(strlen($0), 15)) }
-    close(file)
-}
 
 /// A queue from many threads to one, which sleeps while it is empty.
 final class Mailbox<Message: Sendable>: Sendable {
@@ -48,7 +9,13 @@ final class Mailbox<Message: Sendable>: Sendable {
     }
 
     private let queue = Mutex(Queue())
-    private let parker = Parker()
+    private let host: any EngineHost
+    private let parker: any Parker
+
+    init(host: any EngineHost) {
+        self.host = host
+        parker = host.makeParker()
+    }
 
     /// False when the mailbox is closed: nobody will take the message.
     @discardableResult
@@ -77,7 +44,7 @@ final class Mailbox<Message: Sendable>: Sendable {
                 return queue.messages
             }
             if !taken.isEmpty { return taken }
-            if let deadline, SystemClock.now() >= deadline { return [] }
+            if let deadline, host.now() >= deadline { return [] }
             parker.park(until: deadline) { !queue.withLock { $0.messages.isEmpty } }
         }
     }
@@ -90,11 +57,12 @@ final class FileWorker: Sendable {
         case run(@Sendable () -> Void)
         case stop
     }
-    private let work = Mailbox<Work>()
+    private let work: Mailbox<Work>
 
-    init(name: String) throws(JobError) {
-        let work = self.work
-        try startThread(named: name) {
+    init(name: String, host: any EngineHost) throws(JobError) {
+        let work = Mailbox<Work>(host: host)
+        self.work = work
+        try host.startThread(named: name) {
             while true {
                 for item in work.take(until: nil) {
                     switch item {

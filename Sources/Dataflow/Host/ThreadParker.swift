@@ -2,11 +2,11 @@ internal import Glibc
 internal import Synchronization
 internal import StreamModel
 
-/// Lets one thread sleep until another has something for it. `park` is called by the owner only, `unpark` by anyone.
+/// Parks a thread of the machine on a condition variable.
 ///
 /// No wake-up is lost: the owner announces that it sleeps, then looks once more; the other publishes its work, then looks for the
 /// announcement; a full fence stands between the two steps on both sides (Dekker).
-final class Parker: @unchecked Sendable {
+final class ThreadParker: Parker, @unchecked Sendable {
     // Sound: the mutex and the condition guard the sleep, the flag is atomic; the pointers never change.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -28,7 +28,6 @@ final class Parker: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Sleeps until `unpark`, or `deadline`, unless `hasWork` is true. May return early; the caller looks again.
     func park(until deadline: EngineInstant?, unless hasWork: () -> Bool) {
         isParked.store(true, ordering: .relaxed)
         atomicMemoryFence(ordering: .sequentiallyConsistent)
@@ -49,7 +48,6 @@ final class Parker: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
-    /// To be called after the work was published.
     func unpark() {
         atomicMemoryFence(ordering: .sequentiallyConsistent)
         guard isParked.load(ordering: .relaxed) else { return }
@@ -57,20 +55,5 @@ final class Parker: @unchecked Sendable {
         isParked.store(false, ordering: .relaxed)
         pthread_cond_signal(condition)
         pthread_mutex_unlock(mutex)
-    }
-}
-
-/// The monotonic and the wall clock. The only place of the engine that reads them.
-enum SystemClock {
-    static func now() -> EngineInstant {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return EngineInstant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
-    }
-
-    static func wall() -> WallTime {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return WallTime(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
 }
