@@ -7,8 +7,10 @@ internal import Synchronization
 ///
 /// Invariants of the unsafe memory below:
 /// 1. A page's bitmap says which of its entries are initialised; nothing else is read.
-/// 2. `page.birth` is the table's epoch when the page was allocated. A snapshot of epoch e holds exactly the pages that were in the
-///    table at that moment, all with birth <= e; pages with birth < `copyBelow` are never written in place.
+/// 2. `page.stamp` is the last epoch in which the page was written; every snapshot ends an epoch. A page of the table belongs to a
+///    living snapshot of epoch e exactly if stamp <= e: had it been written after e while that snapshot lived, the write would have
+///    gone to a copy. So pages with stamp < `copyBelow` (the newest living epoch + 1) are copied, the others written in place, and
+///    what was written since the snapshot of epoch e are exactly the pages with stamp > e.
 /// 3. A page that leaves the table (copied or outgrown) while a living snapshot holds it is retired, and freed by the owner once no
 ///    such snapshot lives. Snapshots keep the table itself alive.
 public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked Sendable {
@@ -22,8 +24,8 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     struct Page {
         /// The bitmap; entries start `entriesOffset` bytes behind it.
         @usableFromInline var bitmap: UnsafeMutablePointer<UInt64>
-        @usableFromInline var birth: UInt64
-        @inlinable init(bitmap: UnsafeMutablePointer<UInt64>, birth: UInt64) { (self.bitmap, self.birth) = (bitmap, birth) }
+        @usableFromInline var stamp: UInt64
+        @inlinable init(bitmap: UnsafeMutablePointer<UInt64>, stamp: UInt64) { (self.bitmap, self.stamp) = (bitmap, stamp) }
     }
 
     @usableFromInline
@@ -77,7 +79,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     struct Retired {
         @usableFromInline var page: Page
         @usableFromInline var slots: Int
-        /// The table's epoch when it left: snapshots of earlier epochs, not before its birth, hold it.
+        /// The table's epoch when it left: snapshots of earlier epochs, not before its stamp, hold it.
         @usableFromInline var died: UInt64
         @inlinable init(page: Page, slots: Int, died: UInt64) { (self.page, self.slots, self.died) = (page, slots, died) }
     }
@@ -186,7 +188,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
             for pageIndex in 0..<group.pointee.pageCount {
                 let page = group.pointee.pages[pageIndex]
                 header.pointee.bytes -= pageBytes(slots: slots)
-                if page.birth < header.pointee.copyBelow { retire(page, slots: slots) } else { free(page, slots: slots) }
+                if page.stamp < header.pointee.copyBelow { retire(page, slots: slots) } else { free(page, slots: slots) }
             }
             group.pointee.pages.deallocate()
             group.initialize(to: Group(pages: .allocate(capacity: 1), pageCount: 0, mask: -1, count: 0, growAt: 0))
@@ -225,7 +227,11 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         }
         let snapshot = TableSnapshot(
             epoch: epoch, firstGroup: header.pointee.firstGroup, groupCount: groupCount, count: header.pointee.count,
-            encodeGroup: { [self] index, writer in encode(groups[index], into: &writer) },
+            pageCount: { groups[$0].pageCount }, stamp: { groups[$0].pages[$1].stamp },
+            encode: { [self] index, page, writer in
+                let group = groups[index]
+                return encode(group.pages[page], slots: slotsPerPage(group), into: &writer)
+            },
             free: {
                 for index in 0..<groupCount { groups[index].pages.deallocate() }
                 groups.deallocate()
@@ -241,24 +247,20 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         living.removeAll { $0.isFinished }
         header.pointee.copyBelow = (living.map(\.epoch).max() ?? 0) + (living.isEmpty ? 0 : 1)
         retired.removeAll { item in
-            let isHeld = living.contains { $0.epoch >= item.page.birth && $0.epoch < item.died }
+            let isHeld = living.contains { $0.epoch >= item.page.stamp && $0.epoch < item.died }
             if !isHeld { free(item.page, slots: item.slots) }
             return !isHeld
         }
     }
 
     @inlinable
-    func encode(_ group: Group, into writer: inout StateWriter) -> Int {
+    func encode(_ page: Page, slots: Int, into writer: inout StateWriter) -> Int {
         var encoded = 0
-        let slots = slotsPerPage(group)
-        for pageIndex in 0..<group.pageCount {
-            let page = group.pages[pageIndex]
-            let entries = self.entries(page)
-            for slot in 0..<slots where page.bitmap[slot >> 6] & (1 << UInt64(truncatingIfNeeded: slot & 63)) != 0 {
-                entries[slot].key.encode(into: &writer)
-                entries[slot].value.encode(into: &writer)
-                encoded += 1
-            }
+        let entries = self.entries(page)
+        for slot in 0..<slots where page.bitmap[slot >> 6] & (1 << UInt64(truncatingIfNeeded: slot & 63)) != 0 {
+            entries[slot].key.encode(into: &writer)
+            entries[slot].value.encode(into: &writer)
+            encoded += 1
         }
         return encoded
     }
@@ -327,11 +329,19 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     func writablePage(of index: Int, in group: UnsafeMutablePointer<Group>) -> Page {
         let pageIndex = index >> header.pointee.pageShift
         let page = group.pointee.pages[pageIndex]
-        if page.birth >= header.pointee.copyBelow { return page }
-        return copyPage(pageIndex, in: group)
+        if page.stamp >= header.pointee.epoch { return page }
+        return firstWrite(to: pageIndex, in: group)
     }
 
+    /// The first write to a page in this epoch: leaves its mark, in a copy if a living snapshot holds the page.
     @inlinable @inline(never)
+    func firstWrite(to pageIndex: Int, in group: UnsafeMutablePointer<Group>) -> Page {
+        if group.pointee.pages[pageIndex].stamp < header.pointee.copyBelow { return copyPage(pageIndex, in: group) }
+        group.pointee.pages[pageIndex].stamp = header.pointee.epoch
+        return group.pointee.pages[pageIndex]
+    }
+
+    @inlinable
     func copyPage(_ pageIndex: Int, in group: UnsafeMutablePointer<Group>) -> Page {
         let old = group.pointee.pages[pageIndex]
         let slots = slotsPerPage(group.pointee)
@@ -383,7 +393,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         for pageIndex in 0..<old.pageCount {
             let page = old.pages[pageIndex]
             let from = entries(page)
-            let isShared = page.birth < header.pointee.copyBelow
+            let isShared = page.stamp < header.pointee.copyBelow
             for slot in 0..<oldSlots where page.bitmap[slot >> 6] & (1 << UInt64(slot & 63)) != 0 {
                 let (_, index) = locate(from[slot].key, hash: from[slot].key.stableHash, in: group)
                 let target = pages[index >> header.pointee.pageShift]
@@ -415,7 +425,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         let bitmap = memory.bindMemory(to: UInt64.self, capacity: header.pointee.entriesOffset / 8)
         bitmap.update(repeating: 0, count: (header.pointee.pageMask + 64) / 64)
         header.pointee.bytes += size
-        return Page(bitmap: bitmap, birth: header.pointee.epoch)
+        return Page(bitmap: bitmap, stamp: header.pointee.epoch)
     }
 
     @inlinable
@@ -437,22 +447,30 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
 public final class TableSnapshot: @unchecked Sendable {
     // Sound: everything is immutable or atomic, and the closures read only pages that their table does not write while this lives.
     @usableFromInline let mark: SnapshotMark
+    /// The epoch of the table that ended with this snapshot.
+    let epoch: UInt64
     let firstGroup: Int
     let groupCount: Int
+    /// Entries in all groups.
     let count: Int
-    private let encodeGroup: (Int, inout StateWriter) -> Int
+    private let pageCountOfGroup: (Int) -> Int
+    private let stampOfPage: (Int, Int) -> UInt64
+    private let encodePage: (Int, Int, inout StateWriter) -> Int
     private let free: () -> Void
 
     @usableFromInline
     init(
-        epoch: UInt64, firstGroup: Int, groupCount: Int, count: Int, encodeGroup: @escaping (Int, inout StateWriter) -> Int,
-        free: @escaping () -> Void
+        epoch: UInt64, firstGroup: Int, groupCount: Int, count: Int, pageCount: @escaping (Int) -> Int,
+        stamp: @escaping (Int, Int) -> UInt64, encode: @escaping (Int, Int, inout StateWriter) -> Int, free: @escaping () -> Void
     ) {
         mark = SnapshotMark(epoch: epoch)
+        self.epoch = epoch
         self.firstGroup = firstGroup
         self.groupCount = groupCount
         self.count = count
-        self.encodeGroup = encodeGroup
+        pageCountOfGroup = pageCount
+        stampOfPage = stamp
+        encodePage = encode
         self.free = free
     }
 
@@ -461,8 +479,19 @@ public final class TableSnapshot: @unchecked Sendable {
         mark.finish()
     }
 
-    /// Appends the entries of the key group at `index` (from `firstGroup`) and says how many they are.
-    func encode(groupAt index: Int, into writer: inout StateWriter) -> Int { encodeGroup(index, &writer) }
+    // Groups are counted from `firstGroup`. A page keeps its number while its group does not grow; a group that has grown has new pages.
+    func pageCount(groupAt index: Int) -> Int { pageCountOfGroup(index) }
+
+    /// Whether the page was written after the snapshot that ended `epoch`.
+    func isDirty(page: Int, groupAt index: Int, since epoch: UInt64) -> Bool { stampOfPage(index, page) > epoch }
+
+    /// Appends the entries of a page and says how many they are.
+    func encode(page: Int, groupAt index: Int, into writer: inout StateWriter) -> Int { encodePage(index, page, &writer) }
+
+    /// Appends the entries of a key group and says how many they are.
+    func encode(groupAt index: Int, into writer: inout StateWriter) -> Int {
+        (0..<pageCount(groupAt: index)).reduce(0) { $0 + encode(page: $1, groupAt: index, into: &writer) }
+    }
 
     /// The pages will not be read any more.
     func finish() { mark.finish() }
