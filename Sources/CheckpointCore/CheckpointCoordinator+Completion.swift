@@ -99,9 +99,14 @@ extension CheckpointCoordinator {
         guard let index = pending.firstIndex(where: { $0.id == id }) else { return }
         let checkpoint = pending.remove(at: index)
         tally.failed += 1
-        let verdict = failures.recordFailure(of: id, kind: checkpoint.kind, reason: reason, task: isReportedByTask ? task : nil)
+        let verdict = failures.recordFailure(
+            of: id, kind: checkpoint.kind, reason: reason, message: message, task: isReportedByTask ? task : nil)
         if timeoutIsSet { actions.append(.cancelTimeout(id)) }
-        let isCounted = verdict == .counted || verdict == .exceeded
+        let isCounted =
+            switch verdict {
+            case .counted, .exceeded: true
+            case .ignored, .failsJob: false
+            }
         actions.append(.checkpointFailed(id, reason, message: message, counted: isCounted, task: task))
         if let token = checkpoint.token { actions.append(.requestFailed(token, reason, message: message)) }
         if checkpoint.phase != .preparing { actions.append(.notifyAborted(id)) }
@@ -122,9 +127,10 @@ extension CheckpointCoordinator {
     ) {
         switch verdict {
         case .ignored, .counted: break
-        case .exceeded:
-            let threshold = "Exceeded checkpoint tolerable failure threshold."
-            actions.append(.failJob(message: "\(threshold) The latest was checkpoint \(checkpoint.id), \(cause)"))
+        case .exceeded(let counted):
+            let limit = "Exceeded checkpoint tolerable failure threshold."
+            let tolerable = failures.tolerable ?? 0
+            actions.append(.failJob(message: "\(limit) \(counted.count) failed in a row, \(tolerable) are tolerable: \(counted.list)"))
         case .failsJob:
             let who = task.map { "Task \($0)" } ?? "A task"
             actions.append(.failJob(message: "\(who) declined the savepoint \(checkpoint.id) that stops the job, \(cause)"))

@@ -53,7 +53,7 @@ enum Condition: Sendable, Equatable {
     }
 
     private static func ofState(_ job: JobReport) -> Condition? {
-        let cause = job.lastFailure?.message ?? "no cause was reported"
+        let cause = job.restartReason ?? job.lastFailure?.message ?? "no cause was reported"
         return switch job.state {
         case .failed: .failed(cause)
         case .failing: .failing(cause)

@@ -29,16 +29,23 @@ struct FailuresScreen {
     }
 
     private func summary(_ job: JobReport, row: Int, _ canvas: inout Canvas) {
-        let strategy: SafeText =
-            switch job.restartStrategy {
-            case .none: "no restart"
-            case .fixedDelay(let attempts, let delay):
-                attempts >= Int(Int32.max) ? "without limit, after \(Figures.setting(delay))" : "at most \(attempts), after \(Figures.setting(delay))"
-            }
+        // The next attempt, its wait and its cause stand in the line of the condition while the job restarts.
         canvas.put(
-            " attempt \(job.attempt)   restarts \(job.restarts)   \(strategy)   failed ckpts \(job.counts.failed) of \(job.counts.total)", column: 0,
+            " attempt \(job.attempt)   restarts \(job.restarts)   \(strategy(job.restartStrategy))   failed ckpts \(job.counts.failed) of \(job.counts.total)", column: 0,
             row: row,
             role: .textDim)
+    }
+
+    private func strategy(_ strategy: RestartStrategy) -> SafeText {
+        switch strategy {
+        case .none: "no restart"
+        case .fixedDelay(let attempts, let delay):
+            attempts >= Int(Int32.max) ? "without limit, after \(Figures.setting(delay))" : "at most \(attempts), after \(Figures.setting(delay))"
+        case .exponentialDelay(let initial, let maximum, let multiplier, _, _):
+            "after \(Figures.setting(initial)), x\(Figures.factor(multiplier)) up to \(Figures.setting(maximum))"
+        case .failureRate(let failures, let interval, let delay):
+            "after \(Figures.setting(delay)), below \(failures) in \(Figures.setting(interval))"
+        }
     }
 
     private func list(_ rows: [FailureRow], _ cursor: Int, _ canvas: inout Canvas) {

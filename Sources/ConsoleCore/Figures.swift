@@ -92,6 +92,12 @@ enum Figures {
     /// A part of 1.
     static func percent(fraction: Double) -> SafeText { fraction.isNaN ? "-" : percent(permille: Int(min(max(fraction, 0), 1) * 1000)) }
 
+    /// A multiplier: "2", "1.5".
+    static func factor(_ value: Double) -> SafeText {
+        guard value >= 0, value <= 1_000_000 else { return "?" }
+        return value == value.rounded() ? SafeText("\(Int(value))") : SafeText(decimal(value, places: 1))
+    }
+
     /// "6th".
     static func ordinal(_ value: Int) -> SafeText {
         let suffix =

@@ -37,13 +37,3 @@ public struct CheckpointConfiguration: Hashable, Codable, Sendable {
 
     public init() {}
 }
-
-/// How a failed job is started again.
-public enum RestartStrategy: Hashable, Codable, Sendable {
-    case none
-    /// At most `attempts` restarts, each after `delay`.
-    case fixedDelay(attempts: Int, delay: Milliseconds)
-
-    /// Flink's default when checkpointing is on and no strategy is set.
-    public static let checkpointingDefault = RestartStrategy.fixedDelay(attempts: Int(Int32.max), delay: .seconds(1))
-}

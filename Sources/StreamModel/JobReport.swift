@@ -12,6 +12,10 @@ public struct JobReport: Codable, Sendable, Equatable {
     public var lastFailure: FailureReport?
     /// When the next attempt starts, while restarting.
     public var restartsAt: WallTime?
+    /// The wait before it, as the restart strategy (or the engine, after crashes of its own) set it; while restarting.
+    public var restartDelay: Milliseconds?
+    /// What the restart answers, in one line; while restarting.
+    public var restartReason: String?
     public var parallelism: Int
     public var maxParallelism: Int
     public var vertices: [VertexReport]
@@ -37,8 +41,8 @@ public struct JobReport: Codable, Sendable, Equatable {
 
     public init(
         id: JobID, name: String, state: JobState, stateSince: WallTime, submittedAt: WallTime, attempt: Int = 1, restarts: Int = 0,
-        lastFailure: FailureReport? = nil, restartsAt: WallTime? = nil, parallelism: Int, maxParallelism: Int, vertices: [VertexReport] = [],
-        throughput: Throughput = Throughput(), configuration: CheckpointConfiguration, restartStrategy: RestartStrategy = .none,
+        lastFailure: FailureReport? = nil, restartsAt: WallTime? = nil, restartDelay: Milliseconds? = nil, restartReason: String? = nil,
+        parallelism: Int, maxParallelism: Int, vertices: [VertexReport] = [], throughput: Throughput = Throughput(), configuration: CheckpointConfiguration, restartStrategy: RestartStrategy = .none,
         counts: CheckpointCounts = CheckpointCounts(), budget: FailureBudget, inProgress: [CheckpointReport] = [],
         latestCompleted: CheckpointReport? = nil, latestSavepoint: CheckpointReport? = nil, latestFailed: CheckpointReport? = nil,
         nextTriggerAt: WallTime? = nil, checkpointsRevision: UInt64 = 0, restored: RestoreReport? = nil, audit: SequenceAudit? = nil,
@@ -53,6 +57,8 @@ public struct JobReport: Codable, Sendable, Equatable {
         self.restarts = restarts
         self.lastFailure = lastFailure
         self.restartsAt = restartsAt
+        self.restartDelay = restartDelay
+        self.restartReason = restartReason
         self.parallelism = parallelism
         self.maxParallelism = maxParallelism
         self.vertices = vertices

@@ -40,7 +40,11 @@ import Testing
     }
 
     private func expire(_ id: UInt64, _ counter: inout FailureCounter) -> FailureCounter.Verdict {
-        counter.recordFailure(of: CheckpointID(id), kind: .checkpoint, reason: .checkpointExpired, task: nil)
+        counter.recordFailure(of: CheckpointID(id), kind: .checkpoint, reason: .checkpointExpired, message: "late \(id)", task: nil)
+    }
+
+    private func isExceeded(_ verdict: FailureCounter.Verdict) -> Bool {
+        if case .exceeded = verdict { true } else { false }
     }
 
     @Test(arguments: [0, 1, 3, 10]) func theJobFailsWhenTheCounterExceedsTheTolerable(_ tolerable: Int) {
@@ -48,7 +52,7 @@ import Testing
         for round in 0..<3 {
             for failure in 1...(tolerable + 1) {
                 let verdict = expire(UInt64(round * 100 + failure), &counter)
-                #expect(verdict == (failure > tolerable ? .exceeded : .counted))
+                #expect(failure > tolerable ? isExceeded(verdict) : verdict == .counted)
             }
             #expect(counter.count == 0, "the counter is cleared before the job fails")
         }
@@ -59,7 +63,7 @@ import Testing
         #expect(expire(1, &counter) == .counted)
         #expect(expire(1, &counter) == .ignored)
         #expect(counter.count == 1)
-        #expect(expire(2, &counter) == .exceeded)
+        #expect(isExceeded(expire(2, &counter)))
     }
 
     @Test func aSuccessResetsAndOlderFailuresAreIgnored() {
@@ -76,6 +80,39 @@ import Testing
         // A success of an older one does not begin a new series.
         counter.recordSuccess(of: CheckpointID(3))
         #expect(counter.count == 1)
+    }
+
+    /// The job fails for all of them, so the message has all of them, each once, from the first since the last success.
+    @Test func theVerdictListsTheCountedFailuresSinceTheLastSuccess() {
+        var counter = FailureCounter(tolerable: 2)
+        _ = expire(1, &counter)
+        counter.recordSuccess(of: CheckpointID(2))
+        _ = expire(3, &counter)
+        _ = counter.recordFailure(of: CheckpointID(4), kind: .checkpoint, reason: .taskFailure, message: "ignored", task: nil)
+        _ = counter.recordFailure(of: CheckpointID(5), kind: .checkpoint, reason: .ioException, message: "disk full", task: nil)
+        guard case .exceeded(let failures) = expire(6, &counter) else {
+            Issue.record("the third counted failure of two tolerable ones must exceed")
+            return
+        }
+        #expect(failures.count == 3)
+        #expect(failures.list == "checkpoint 3 CHECKPOINT_EXPIRED: late 3; checkpoint 5 IO_EXCEPTION: disk full; checkpoint 6 CHECKPOINT_EXPIRED: late 6")
+    }
+
+    @Test func theListIsBounded() {
+        var counter = FailureCounter(tolerable: 99)
+        var verdict = FailureCounter.Verdict.ignored
+        for id in 1...100 as ClosedRange<UInt64> {
+            verdict = counter.recordFailure(
+                of: CheckpointID(id), kind: .checkpoint, reason: .checkpointExpired, message: String(repeating: "x", count: 100_000), task: nil)
+        }
+        guard case .exceeded(let failures) = verdict else {
+            Issue.record("the hundredth must exceed")
+            return
+        }
+        #expect(failures.count == 100)
+        #expect(failures.newest.map(\.checkpoint.rawValue) == Array(93...100))
+        #expect(failures.list.hasPrefix("92 earlier ones; checkpoint 93 "))
+        #expect(failures.list.count < 8 * 300)
     }
 
     @Test func nothingIsCountedWithoutALimit() {

@@ -35,6 +35,21 @@ import Testing
             audit: SequenceAudit(verified: 100, replayed: 7, toReplay: 9), recipe: JobRecipe(program: "orders", parallelism: 2))
     }
 
+    /// A job that waits for its next attempt.
+    static var restarting: JobReport {
+        var report = report
+        (report.state, report.attempt, report.restarts) = (.restarting, 3, 2)
+        (report.restartsAt, report.restartDelay, report.restartReason) = (at + 4000, 4000, "task sink/0 has failed: \"disk full\"")
+        report.restartStrategy = .exponentialDelay(backoffMultiplier: 1.5)
+        return report
+    }
+
+    static var rateLimited: JobReport {
+        var report = report
+        report.restartStrategy = .failureRate(maxFailuresPerInterval: 3)
+        return report
+    }
+
     static func operation(_ kind: OperationRequest.Kind) -> OperationReport {
         OperationReport(
             request: OperationRequest(id: OperationID("op-1")!, kind: kind, job: job, expectedState: .running, reason: "drill", by: "ann@host"),
@@ -46,6 +61,7 @@ import Testing
     static let all: [Result<ControlReply, ControlFailure>] = [
         .success(.hello(HelloReply(version: 1, engine: engine, level: .operator, maximumFrameLength: 1 << 20))),
         .success(.subscribed(SubscribedReply(sequence: 12))), .success(.jobs([])), .success(.jobs([report])), .success(.job(report)),
+        .success(.job(restarting)), .success(.job(rateLimited)),
         .success(.checkpoints([checkpoint])), .success(.checkpoint(checkpoint)),
         .success(.exceptions([FailureReport(at: at, message: "disk \"full\"\n\u{1B}[2J", vertex: "sink", subtask: 1, attempt: 2)])),
         .success(.operations([operation(.savepoint(directory: nil)), operation(.checkpoint), operation(.stop(drain: true, directory: "/save"))])),

@@ -62,10 +62,24 @@ final class JobProbe: Sendable {
     }
 
     init(_ launch: JobLaunch) throws {
-        let changes = Changes()
-        self.changes = changes
-        job = try RunningJob.launch(launch) { _ in changes.signal() }
+        let changes = Changes(), watcher = Watcher()
+        (self.changes, self.watcher) = (changes, watcher)
+        job = try RunningJob.launch(launch) { job in
+            watcher.look(job.report())
+            changes.signal()
+        }
     }
+
+    private let watcher: Watcher
+
+    private final class Watcher: Sendable {
+        private let body = Mutex<(@Sendable (JobReport) -> Void)?>(nil)
+        func look(_ report: JobReport) { body.withLock { $0 }?(report) }
+        func set(_ body: @escaping @Sendable (JobReport) -> Void) { self.body.withLock { $0 = body } }
+    }
+
+    /// Shows every report from now on, on the job's thread: also those that are replaced before a waiting test looks.
+    func onReport(_ body: @escaping @Sendable (JobReport) -> Void) { watcher.set(body) }
 
     var report: JobReport { job.report() }
 

@@ -210,7 +210,9 @@ extension JobID {
         try probe.job.fault("fail 1000")
         let report = try probe.waitForEnd()
         #expect(report.state == .failed)
-        #expect(report.lastFailure?.message.contains("Exceeded checkpoint tolerable failure threshold") == true)
+        let message = report.lastFailure?.message ?? ""
+        #expect(message.contains("Exceeded checkpoint tolerable failure threshold. 4 failed in a row, 3 are tolerable: checkpoint "), "\(message)")
+        #expect(message.split(separator: "; ").count == 4, "each of the four is listed: \(message)")
         #expect(probe.job.checkpoints(limit: 4).allSatisfy { $0.failure?.reason == .checkpointAsyncException && $0.failure?.counted == true })
     }
 

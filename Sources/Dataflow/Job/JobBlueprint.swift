@@ -34,6 +34,7 @@ struct JobBlueprint {
         do { try configuration.validate() } catch { throw JobError.configuration(error.description) }
         self.configuration = configuration
         restartStrategy = environment.restartStrategy ?? (configuration.interval == nil ? .none : .checkpointingDefault)
+        do { try restartStrategy.validate() } catch { throw JobError.configuration(error.description) }
         allowsFaults = environment.allowsFaults
 
         let chosen = try launch.restore.map { try Self.load($0.path, from: launch.host.filesystem) }

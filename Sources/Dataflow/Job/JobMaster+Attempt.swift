@@ -36,7 +36,7 @@ extension JobMaster {
     func beginAttempt() {
         guard cancelling == nil, suspending.isEmpty, !isReleased else { return }
         attemptNumber += 1
-        restartAt = nil
+        plannedRestart = nil
         do {
             if state == .restarting {
                 restarts += 1

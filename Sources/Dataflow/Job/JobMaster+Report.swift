@@ -10,7 +10,8 @@ extension JobMaster {
         counts.restored = record.restored
         var report = JobReport(
             id: launch.id, name: launch.name, state: state, stateSince: stateSince, submittedAt: launch.submittedAt, attempt: max(1, attemptNumber),
-            restarts: restarts, lastFailure: failures.last, restartsAt: restartAt, parallelism: launch.parallelism,
+            restarts: restarts, lastFailure: failures.last, restartsAt: plannedRestart?.at, restartDelay: plannedRestart?.delay,
+            restartReason: plannedRestart?.reason, parallelism: launch.parallelism,
             maxParallelism: blueprint.plan.maxParallelism, configuration: blueprint.configuration, restartStrategy: blueprint.restartStrategy,
             counts: counts, budget: coordinator.failureBudget())
         report.vertices = blueprint.plan.vertices.map { vertexReport($0) }

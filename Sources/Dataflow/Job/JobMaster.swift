@@ -46,6 +46,13 @@ final class JobMaster: @unchecked Sendable {
         case tick
     }
 
+    /// What the restart strategy decided after a failure.
+    struct PlannedRestart {
+        let at: WallTime
+        let delay: Milliseconds
+        let reason: String
+    }
+
     let published: Mutex<Published>
     let faults: FaultInjector
     private let mailbox: Mailbox<Message>
@@ -65,6 +72,10 @@ final class JobMaster: @unchecked Sendable {
     var attempt: JobAttempt?
     var attemptNumber: Int
     var restarts = 0
+    /// What the restart strategy says to the next failure.
+    var backoff: RestartBackoff
+    /// The attempt that is waited for, while RESTARTING.
+    var plannedRestart: PlannedRestart?
     var startPoint: JobBlueprint.StartPoint?
     var restored: RestoreReport?
     var replay: ReplayCount
@@ -87,7 +98,6 @@ final class JobMaster: @unchecked Sendable {
     /// The checkpoint that commits the output of a job whose input has ended.
     var finalCheckpoint: CheckpointID?
     var recordsBefore = Throughput()
-    var restartAt: WallTime?
     /// Retention was applied; only cleanups are waited for.
     var isReleased = false
     var isOver = false
@@ -108,6 +118,7 @@ final class JobMaster: @unchecked Sendable {
         coordinator = try CheckpointCoordinator(
             configuration: blueprint.configuration, tasks: blueprint.plan.subtasks, nextID: blueprint.nextCheckpointID,
             seed: host.random())
+        backoff = RestartBackoff(blueprint.restartStrategy, seed: host.random())
         stateSince = now
         attemptNumber = launch.previousAttempts
         startPoint = blueprint.start
@@ -255,13 +266,16 @@ final class JobMaster: @unchecked Sendable {
     /// The attempt is over for a reason. The restart strategy decides what follows.
     func fail(_ message: String, vertex: String?, subtask: Int?) {
         guard state == .running || state == .initializing else { return }
-        note(message, vertex: vertex, subtask: subtask)
-        stopFailed()
-        if case .fixedDelay(let attempts, let delay) = blueprint.restartStrategy, restarts < attempts {
+        switch backoff.jobFailed(at: host.now()) {
+        case .restart(let delay):
+            note(message, vertex: vertex, subtask: subtask)
+            stopFailed()
             timers[.restart] = host.now() + delay
-            restartAt = host.wall() + delay
+            plannedRestart = PlannedRestart(at: host.wall() + delay, delay: delay, reason: message)
             change(to: .restarting)
-        } else {
+        case .giveUp(let reason):
+            note(blueprint.restartStrategy == .none ? message : "\(message) (the job is not restarted: \(reason))", vertex: vertex, subtask: subtask)
+            stopFailed()
             change(to: .failing)
         }
         attempt?.cancel()
@@ -375,7 +389,7 @@ final class JobMaster: @unchecked Sendable {
         }
         cancelling = (retention, [completion])
         timers[.restart] = nil
-        restartAt = nil
+        plannedRestart = nil
         stopFailed()
         change(to: .cancelling)
         attempt?.cancel()
@@ -388,7 +402,7 @@ final class JobMaster: @unchecked Sendable {
         }
         suspending.append(completion)
         timers[.restart] = nil
-        restartAt = nil
+        plannedRestart = nil
         feed(.jobStateChanged(.suspended))
         attempt?.cancel()
     }

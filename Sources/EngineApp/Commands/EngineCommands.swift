@@ -82,6 +82,16 @@ public enum EngineCommands {
         let checkpoint = job.latestCompleted.map { "checkpoint \($0.id) \(Figures.duration(now - ($0.endedAt ?? $0.triggeredAt))) ago" } ?? "no checkpoint yet"
         return "\(job.id.short)  \(printable(job.name))  \(job.state.rawValue) for \(Figures.duration(now - job.stateSince)), "
             + "\(Figures.fixed(job.throughput.recordsReadPerSecond, decimals: 0)) records/s, \(checkpoint), failures \(Figures.budget(job.budget))"
+            + restart(job, at: now)
+    }
+
+    /// Which attempt comes when and why, while the job waits for it; else how many restarts there were.
+    static func restart(_ job: JobReport, at now: WallTime) -> String {
+        guard job.state == .restarting else { return job.restarts == 0 ? "" : ", restarts \(job.restarts)" }
+        let wait = job.restartsAt.map { " in \(Figures.duration(max(0, $0 - now)))" } ?? ""
+        let delay = job.restartDelay.map { " (delay \(Figures.duration($0)))" } ?? ""
+        let reason = job.restartReason ?? job.lastFailure?.message ?? "no cause is known"
+        return ", attempt \(job.attempt + 1)\(wait)\(delay): \(printable(reason, limit: 400))"
     }
 
     public static func jobs(_ options: CommandOptions) -> Int32 {
@@ -92,12 +102,12 @@ public enum EngineCommands {
                 return .ok
             }
             var table = TextTable(
-                ["JOB", "NAME", "STATE", "TASKS", "RECORDS/S", "CHECKPOINTS", "FAILED", "BUDGET"], numeric: [3, 4, 5, 6, 7])
+                ["JOB", "NAME", "STATE", "TASKS", "RECORDS/S", "CHECKPOINTS", "FAILED", "BUDGET", "RESTARTS"], numeric: [3, 4, 5, 6, 7, 8])
             for job in jobs {
                 table.add([
                     job.id.short, job.name, job.state.rawValue, "\(job.runningSubtasks)/\(job.totalSubtasks)",
                     Figures.fixed(job.throughput.recordsReadPerSecond, decimals: 0), "\(job.counts.completed)", "\(job.counts.failed)",
-                    Figures.budget(job.budget),
+                    Figures.budget(job.budget), "\(job.restarts)",
                 ])
             }
             for line in table.lines { options.output.data(line) }
