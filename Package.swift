@@ -5,7 +5,7 @@
 // The targets stand in layers. A target depends only on targets of a lower layer; `Tests/LayeringTests` holds the
 // arrows and the import lists.
 //
-//   L0  StreamModel  CellGrid  CNcurses
+//   L0  StreamModel  CellGrid  CNcurses  CPrefetch
 //   L1  CheckpointCore  CheckpointStore  ControlProtocol  ConsoleCore          (pure, but for one POSIX file)
 //   L2  Dataflow  ControlSocket  Ledger  CursesTerminal                        (threads, sockets, files, the terminal)
 //   L3  EngineApp  ConsoleApp                                                  (wiring)
@@ -45,6 +45,7 @@ let package = Package(
         .target(name: "StreamModel", swiftSettings: strict),
         .target(name: "CellGrid", swiftSettings: strict),
         .systemLibrary(name: "CNcurses", providers: [.apt(["libncursesw5-dev"])]),
+        .systemLibrary(name: "CPrefetch"),
 
         // L1: pure cores.
         .target(name: "CheckpointCore", dependencies: ["StreamModel"], swiftSettings: strict),
@@ -56,7 +57,7 @@ let package = Package(
             swiftSettings: strict),
 
         // L2: edges.
-        .target(name: "Dataflow", dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore"], swiftSettings: strict),
+        .target(name: "Dataflow", dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore", "CPrefetch"], swiftSettings: strict),
         .target(name: "ControlSocket", dependencies: ["StreamModel", "ControlProtocol"] + nio, swiftSettings: strict),
         .target(
             name: "Ledger",

@@ -33,6 +33,21 @@ public struct Emitter<Element> {
         if state.pointee.count == state.pointee.capacity { flush() }
     }
 
+    /// Emits `make(0)`, `make(1)`, ... `make(count - 1)`: as `emit` for each, with the bookkeeping once a batch.
+    @inlinable @inline(__always)
+    public func emit(count: Int, _ make: (Int) -> Element) {
+        var made = 0
+        while made < count {
+            let start = state.pointee.count
+            let room = min(count &- made, state.pointee.capacity &- start)
+            let place = state.pointee.base + start
+            for index in 0..<room { (place + index).initialize(to: make(made &+ index)) }
+            made &+= room
+            state.pointee.count = start &+ room
+            if state.pointee.count == state.pointee.capacity { flush() }
+        }
+    }
+
     /// Hands on what is there. Every operator flushes at the end of each input batch, so nothing lingers between batches.
     @inlinable
     public func flush() {

@@ -61,7 +61,8 @@ public struct GeneratorSource<Element: Sendable>: Source {
         @inlinable
         public mutating func read(into out: Emitter<Element>, at now: EngineInstant) throws -> SourceStatus {
             let (split, from, end, status) = generator.take(at: now)
-            for ordinal in from..<end { out.emit(make(GeneratorPlace(split: split.split, ordinal: ordinal, splits: split.splits))) }
+            let make = self.make
+            out.emit(count: Int(end - from)) { make(GeneratorPlace(split: split.split, ordinal: from &+ UInt64($0), splits: split.splits)) }
             return status
         }
 

@@ -59,12 +59,13 @@ extension KeyedStream {
             hooks.snapshot = { _ in [state.snapshot()] }
             hooks.restore = { try state.restore($0) }
             hooks.stateBytes = state.bytes
+            let batch = KeyedBatch<Key, Element>()
+            hooks.close = { batch.release() }
             switch emission {
             case .everyUpdate:
                 return { base, count in
-                    for index in 0..<count {
-                        let key = selector(base[index])
-                        let entry = table.upsert(key, hash: key.stableHash) { function.makeAccumulator() }
+                    batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }) { index, key, hash in
+                        let entry = table.upsert(key, hash: hash) { function.makeAccumulator() }
                         function.add(base[index], to: &entry.pointee.value)
                         out.emit(Keyed(key: key, value: function.result(of: entry.pointee.value)))
                     }
@@ -78,9 +79,8 @@ extension KeyedStream {
                     table.removeAll()
                 }
                 return { base, count in
-                    for index in 0..<count {
-                        let key = selector(base[index])
-                        let entry = table.upsert(key, hash: key.stableHash) { function.makeAccumulator() }
+                    batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }) { index, key, hash in
+                        let entry = table.upsert(key, hash: hash) { function.makeAccumulator() }
                         function.add(base[index], to: &entry.pointee.value)
                     }
                 }
@@ -98,7 +98,9 @@ extension KeyedStream {
             // Behind a pointer: a captured variable would be checked for exclusive access once a record.
             let function = UnsafeMutablePointer<Function>.allocate(capacity: 1)
             function.initialize(to: make())
+            let batch = KeyedBatch<Key, Element>()
             hooks.close = {
+                batch.release()
                 function.deinitialize(count: 1)
                 function.deallocate()
             }
@@ -112,9 +114,8 @@ extension KeyedStream {
             hooks.stateBytes = { states.registered.reduce(0) { $0 + $1.bytes() } }
             return { base, count in
                 do {
-                    for index in 0..<count {
-                        let key = selector(base[index])
-                        states.select(key, hash: key.stableHash)
+                    try batch.forEach(base, count, by: selector, prefetch: { states.prefetch($0, $1) }) { index, key, hash in
+                        states.select(key, hash: hash)
                         try function.pointee.process(base[index], key: key, out: out)
                     }
                 } catch { site.context.fail(error) }
@@ -135,14 +136,16 @@ extension KeyedStream {
             let state = KeyedStates<Key>.Registered.table(table, name: "next ordinals")
             let audit = site.context.audit
             audit.markUsed()
+            let batch = KeyedBatch<Key, Element>()
+            hooks.close = { batch.release() }
             hooks.snapshot = { _ in [state.snapshot()] }
             hooks.restore = { try state.restore($0) }
             hooks.stateBytes = state.bytes
             return { base, count in
                 var duplicates: UInt64 = 0, lost: UInt64 = 0
-                for index in 0..<count {
-                    let key = selector(base[index]), split = split(base[index]), ordinal = ordinal(base[index])
-                    let entry = table.upsert(key, hash: key.stableHash) { [] }
+                batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }) { index, key, hash in
+                    let split = split(base[index]), ordinal = ordinal(base[index])
+                    let entry = table.upsert(key, hash: hash) { [] }
                     while entry.pointee.value.count <= split { entry.pointee.value.append(0) }
                     let expected = entry.pointee.value[split]
                     if ordinal < expected { duplicates += 1 } else {

@@ -31,17 +31,22 @@ public final class KeyedStates<Key: StreamKey> {
     @usableFromInline let context: SubtaskContext
     @usableFromInline let cursor: CursorPointer
     @usableFromInline var registered: [Registered] = []
+    @usableFromInline let tables: UnsafeMutablePointer<TableList>
 
     @inlinable
     init(context: SubtaskContext) {
         self.context = context
         cursor = .allocate(capacity: 1)
         cursor.initialize(to: nil)
+        tables = .allocate(capacity: 1)
+        tables.initialize(to: TableList())
     }
 
     deinit {
         cursor.deinitialize(count: 1)
         cursor.deallocate()
+        tables.pointee.release()
+        tables.deallocate()
     }
 
     /// One value a key.
@@ -64,6 +69,10 @@ public final class KeyedStates<Key: StreamKey> {
         MapState(cell: StateCell(table: try table(name), cursor: cursor))
     }
 
+    /// Begins to fetch where the states of these hashes lie.
+    @inlinable @inline(__always)
+    func prefetch(_ hashes: UnsafePointer<UInt64>, _ count: Int) { tables.pointee.prefetch(hashes, count) }
+
     @inlinable @inline(__always)
     func select(_ key: Key, hash: UInt64) {
         cursor.pointee = Cursor(key: key, hash: hash)
@@ -76,6 +85,7 @@ public final class KeyedStates<Key: StreamKey> {
         }
         let table = PagedTable<Key, Value>(range: context.keyGroups, maxParallelism: context.maxParallelism)
         registered.append(.table(table, name: name))
+        tables.pointee.append(table.header)
         return table
     }
 }

@@ -20,59 +20,9 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         @inlinable init(key: Key, value: Value) { (self.key, self.value) = (key, value) }
     }
 
-    @usableFromInline
-    struct Page {
-        /// The bitmap; entries start `entriesOffset` bytes behind it.
-        @usableFromInline var bitmap: UnsafeMutablePointer<UInt64>
-        @usableFromInline var stamp: UInt64
-        @inlinable init(bitmap: UnsafeMutablePointer<UInt64>, stamp: UInt64) { (self.bitmap, self.stamp) = (bitmap, stamp) }
-    }
-
-    @usableFromInline
-    struct Group {
-        @usableFromInline var pages: UnsafeMutablePointer<Page>
-        @usableFromInline var pageCount: Int
-        /// Capacity - 1; -1 while the group has never been written.
-        @usableFromInline var mask: Int
-        @usableFromInline var count: Int
-        @usableFromInline var growAt: Int
-        @inlinable init(pages: UnsafeMutablePointer<Page>, pageCount: Int, mask: Int, count: Int, growAt: Int) {
-            self.pages = pages
-            self.pageCount = pageCount
-            self.mask = mask
-            self.count = count
-            self.growAt = growAt
-        }
-    }
-
-    /// The hot fields, behind one pointer so that access to them needs no exclusivity checks.
-    @usableFromInline
-    struct Header {
-        @usableFromInline var groups: UnsafeMutablePointer<Group>
-        @usableFromInline var firstGroup: Int
-        @usableFromInline var groupCount: Int
-        @usableFromInline var maxParallelism: Int
-        @usableFromInline var pageShift: Int
-        @usableFromInline var pageMask: Int
-        @usableFromInline var entriesOffset: Int
-        @usableFromInline var epoch: UInt64
-        @usableFromInline var copyBelow: UInt64
-        @usableFromInline var count: Int
-        @usableFromInline var bytes: Int
-        @inlinable init(groups: UnsafeMutablePointer<Group>, range: Range<Int>, maxParallelism: Int, pageShift: Int, entriesOffset: Int) {
-            self.groups = groups
-            firstGroup = range.lowerBound
-            groupCount = range.count
-            self.maxParallelism = maxParallelism
-            self.pageShift = pageShift
-            pageMask = (1 << pageShift) - 1
-            self.entriesOffset = entriesOffset
-            epoch = 1
-            copyBelow = 0
-            count = 0
-            bytes = 0
-        }
-    }
+    @usableFromInline typealias Page = TablePage
+    @usableFromInline typealias Group = TableGroup
+    @usableFromInline typealias Header = TableHeader
 
     /// A page that left the table while a snapshot may still read it.
     @usableFromInline
@@ -85,6 +35,8 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     }
 
     @usableFromInline let header: UnsafeMutablePointer<Header>
+    /// For pages of the full size; smaller ones, of groups that are just growing, are the allocator's. nil = all are.
+    @usableFromInline let arena: PageArena?
     @usableFromInline var retired: [Retired] = []
     @usableFromInline var living: [SnapshotMark] = []
 
@@ -105,7 +57,9 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         header.initialize(
             to: Header(
                 groups: groups, range: range, maxParallelism: maxParallelism, pageShift: shift,
-                entriesOffset: (bitmapBytes + alignment - 1) / alignment * alignment))
+                entriesOffset: (bitmapBytes + alignment - 1) / alignment * alignment, entryStride: MemoryLayout<Entry>.stride))
+        let fullPage = header.pointee.entriesOffset + (1 << shift) * MemoryLayout<Entry>.stride
+        arena = (16 << 10...256 << 10).contains(fullPage) && alignment <= 64 ? PageArena(pageBytes: fullPage) : nil
     }
 
     deinit {
@@ -147,12 +101,16 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         let place = entries(page) + slot
         if !found {
             place.initialize(to: Entry(key: key, value: try initial()))
-            page.bitmap[slot >> 6] |= 1 << UInt64(truncatingIfNeeded: slot & 63)
+            page.bitmap[slot &>> 6] |= 1 << UInt64(truncatingIfNeeded: slot & 63)
             group.pointee.count += 1
             header.pointee.count += 1
         }
         return place
     }
+
+    /// Begins to fetch where entries of these hashes lie, or would go. Changes nothing.
+    @inlinable @inline(__always)
+    func prefetch(_ hashes: UnsafePointer<UInt64>, _ count: Int) { header.pointee.prefetch(hashes, count) }
 
     /// Removes the entry of `key`, closing the gap so that no tombstone stays. False when there was none.
     @inlinable
@@ -257,7 +215,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     func encode(_ page: Page, slots: Int, into writer: inout StateWriter) -> Int {
         var encoded = 0
         let entries = self.entries(page)
-        for slot in 0..<slots where page.bitmap[slot >> 6] & (1 << UInt64(truncatingIfNeeded: slot & 63)) != 0 {
+        for slot in 0..<slots where page.bitmap[slot &>> 6] & (1 << UInt64(truncatingIfNeeded: slot & 63)) != 0 {
             entries[slot].key.encode(into: &writer)
             entries[slot].value.encode(into: &writer)
             encoded += 1
@@ -284,9 +242,9 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
 
     @inlinable @inline(__always)
     func group(ofHash hash: UInt64) -> UnsafeMutablePointer<Group> {
-        let group = KeyGroups.group(ofHash: hash, maxParallelism: header.pointee.maxParallelism) - header.pointee.firstGroup
+        let group = KeyGroups.group(ofHash: hash, maxParallelism: header.pointee.maxParallelism) &- header.pointee.firstGroup
         // A key of another subtask's group would corrupt memory below, so this check stays in release builds.
-        precondition(group >= 0 && group < header.pointee.groupCount, "a record reached a subtask that does not own its key group")
+        precondition(UInt(bitPattern: group) < UInt(bitPattern: header.pointee.groupCount), "a record reached a subtask that does not own its key group")
         return header.pointee.groups + group
     }
 
@@ -306,28 +264,28 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         let shift = header.pointee.pageShift, pageMask = header.pointee.pageMask
         var index = Int(truncatingIfNeeded: hash) & mask
         while true {
-            let page = pages[index >> shift]
+            let page = pages[index &>> shift]
             let slot = index & pageMask
-            if page.bitmap[slot >> 6] & (1 << UInt64(truncatingIfNeeded: slot & 63)) == 0 { return (false, index) }
+            if page.bitmap[slot &>> 6] & (1 << UInt64(truncatingIfNeeded: slot & 63)) == 0 { return (false, index) }
             if entries(page)[slot].key == key { return (true, index) }
-            index = (index + 1) & mask
+            index = (index &+ 1) & mask
         }
     }
 
     @inlinable
     func isOccupied(_ index: Int, in group: UnsafeMutablePointer<Group>) -> Bool {
         let slot = index & header.pointee.pageMask
-        return group.pointee.pages[index >> header.pointee.pageShift].bitmap[slot >> 6] & (1 << UInt64(slot & 63)) != 0
+        return group.pointee.pages[index &>> header.pointee.pageShift].bitmap[slot >> 6] & (1 << UInt64(slot & 63)) != 0
     }
 
     @inlinable
     func entry(at index: Int, in group: UnsafeMutablePointer<Group>) -> UnsafeMutablePointer<Entry> {
-        entries(group.pointee.pages[index >> header.pointee.pageShift]) + (index & header.pointee.pageMask)
+        entries(group.pointee.pages[index &>> header.pointee.pageShift]) + (index & header.pointee.pageMask)
     }
 
     @inlinable @inline(__always)
     func writablePage(of index: Int, in group: UnsafeMutablePointer<Group>) -> Page {
-        let pageIndex = index >> header.pointee.pageShift
+        let pageIndex = index &>> header.pointee.pageShift
         let page = group.pointee.pages[pageIndex]
         if page.stamp >= header.pointee.epoch { return page }
         return firstWrite(to: pageIndex, in: group)
@@ -364,7 +322,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     func vacate(_ index: Int, in group: UnsafeMutablePointer<Group>) -> UnsafeMutablePointer<Entry>? {
         let page = writablePage(of: index, in: group)
         let slot = index & header.pointee.pageMask
-        page.bitmap[slot >> 6] &= ~(1 << UInt64(slot & 63))
+        page.bitmap[slot &>> 6] &= ~(1 << UInt64(slot & 63))
         return entries(page) + slot
     }
 
@@ -373,7 +331,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         let page = writablePage(of: index, in: group)
         let slot = index & header.pointee.pageMask
         (entries(page) + slot).moveInitialize(from: source, count: 1)
-        page.bitmap[slot >> 6] |= 1 << UInt64(slot & 63)
+        page.bitmap[slot &>> 6] |= 1 << UInt64(slot & 63)
     }
 
     /// Doubles a group (or gives it its first 16 places) and moves its entries over.
@@ -394,9 +352,9 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
             let page = old.pages[pageIndex]
             let from = entries(page)
             let isShared = page.stamp < header.pointee.copyBelow
-            for slot in 0..<oldSlots where page.bitmap[slot >> 6] & (1 << UInt64(slot & 63)) != 0 {
+            for slot in 0..<oldSlots where page.bitmap[slot &>> 6] & (1 << UInt64(slot & 63)) != 0 {
                 let (_, index) = locate(from[slot].key, hash: from[slot].key.stableHash, in: group)
-                let target = pages[index >> header.pointee.pageShift]
+                let target = pages[index &>> header.pointee.pageShift]
                 let targetSlot = index & header.pointee.pageMask
                 if isShared {
                     (entries(target) + targetSlot).initialize(to: from[slot])
@@ -409,7 +367,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
             if isShared {
                 retire(page, slots: oldSlots)
             } else {
-                UnsafeMutableRawPointer(page.bitmap).deallocate()
+                deallocate(page, slots: oldSlots)
             }
         }
         old.pages.deallocate()
@@ -421,7 +379,10 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     @inlinable
     func allocatePage(slots: Int) -> Page {
         let size = pageBytes(slots: slots)
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: max(64, MemoryLayout<Entry>.alignment))
+        let memory =
+            if let arena, slots > header.pointee.pageMask { arena.allocate() } else {
+                UnsafeMutableRawPointer.allocate(byteCount: size, alignment: max(64, MemoryLayout<Entry>.alignment))
+            }
         let bitmap = memory.bindMemory(to: UInt64.self, capacity: header.pointee.entriesOffset / 8)
         bitmap.update(repeating: 0, count: (header.pointee.pageMask + 64) / 64)
         header.pointee.bytes += size
@@ -436,9 +397,16 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     @inlinable
     func free(_ page: Page, slots: Int) {
         if !_isPOD(Entry.self) {
-            for slot in 0..<slots where page.bitmap[slot >> 6] & (1 << UInt64(slot & 63)) != 0 { (entries(page) + slot).deinitialize(count: 1) }
+            for slot in 0..<slots where page.bitmap[slot &>> 6] & (1 << UInt64(slot & 63)) != 0 { (entries(page) + slot).deinitialize(count: 1) }
         }
-        UnsafeMutableRawPointer(page.bitmap).deallocate()
+        deallocate(page, slots: slots)
+    }
+
+    /// Gives back the memory; the entries are gone already.
+    @inlinable
+    func deallocate(_ page: Page, slots: Int) {
+        let memory = UnsafeMutableRawPointer(page.bitmap)
+        if let arena, slots > header.pointee.pageMask { arena.free(memory) } else { memory.deallocate() }
     }
 }
 

@@ -1,0 +1,59 @@
+/// How a keyed operator walks its batches. A table of a million keys does not fit the caches, so a look-up waits for memory; alone, one
+/// record waits for the next. Here the keys of a batch are hashed first, and the places in the tables are fetched a few records ahead of
+/// those that need them: the waits overlap. Each key is made and hashed once. Owned by the operator; freed with `release`.
+///
+/// Budget: no allocation a batch; about 2 ns a record on top of the look-up.
+@usableFromInline
+struct KeyedBatch<Key: StreamKey, Element> {
+    /// Records that are fetched ahead. Measured with a million keys on two cores: 4 and 16 are slower by 10 %, 32 by 30 %, 64 and more
+    /// by half, because the lines are gone again when their records come.
+    @inlinable static var stretch: Int { 8 }
+
+    @usableFromInline let hashes: UnsafeMutablePointer<UInt64>
+    @usableFromInline let keys: UnsafeMutablePointer<Key>
+    @usableFromInline let capacity: Int
+
+    @inlinable
+    init() {
+        capacity = BatchSize.records(of: Element.self)
+        hashes = .allocate(capacity: capacity)
+        keys = .allocate(capacity: capacity)
+    }
+
+    @inlinable
+    func release() {
+        hashes.deallocate()
+        keys.deallocate()
+    }
+
+    /// Calls `body` with every record's index, key and hash, in order, until it throws.
+    /// - Parameter prefetch: begins to fetch the places of so many hashes.
+    @inlinable @inline(__always)
+    func forEach(
+        _ base: UnsafeMutablePointer<Element>, _ count: Int, by selector: (Element) -> Key,
+        prefetch: (UnsafePointer<UInt64>, Int) -> Void, _ body: (Int, Key, UInt64) throws -> Void
+    ) rethrows {
+        var from = 0
+        while from < count {
+            let window = min(capacity, count &- from)
+            for index in 0..<window {
+                (keys + index).initialize(to: selector(base[from &+ index]))
+                hashes[index] = keys[index].stableHash
+            }
+            defer { keys.deinitialize(count: window) }
+            prefetch(hashes, min(Self.stretch, window))
+            var start = 0
+            while start < window {
+                let end = min(start &+ Self.stretch, window)
+                prefetch(hashes + end, min(Self.stretch, window &- end))
+                var index = start
+                while index < end {
+                    try body(from &+ index, keys[index], hashes[index])
+                    index &+= 1
+                }
+                start = end
+            }
+            from &+= window
+        }
+    }
+}
