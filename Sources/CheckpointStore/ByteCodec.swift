@@ -32,11 +32,14 @@ struct ByteWriter {
 struct ByteReader {
     private let bytes: ArraySlice<UInt8>
     private let path: String
+    /// Of the format that the bytes are in.
+    let version: UInt32
     private(set) var offset: Int
 
-    init(_ bytes: ArraySlice<UInt8>, path: String) {
+    init(_ bytes: ArraySlice<UInt8>, path: String, version: UInt32 = 0) {
         self.bytes = bytes
         self.path = path
+        self.version = version
         offset = bytes.startIndex
     }
 

@@ -11,27 +11,39 @@ public final class CheckpointAttempt: Sendable {
     public let id: CheckpointID
     /// The absolute path of its directory: what a restore names once it is committed.
     public let path: String
+    /// The completed checkpoint whose shared files this one may refer to; nil = it stands for itself.
+    public let base: CheckpointManifest?
 
     private enum Phase { case open, committing, committed, failed, abandoned }
     private struct State {
         var phase = Phase.open
         var finished: [String: StateFileEntry] = [:]
+        /// Shared files that were begun: the attempt takes them away again if it fails.
+        var begunShared: Set<String> = []
         var hasLeft = false
     }
 
+    private let jobPath: String
     private let job: JobID
     private let requiresSavepoint: Bool
+    private let baseEntries: [String: StateFileEntry]
+    private let pins: SharedPins
     private let disk: Disk
     private let state = Mutex(State())
     /// Tells the job directory that the attempt has ended.
     private let onEnd: @Sendable (CheckpointID) -> Void
 
     init(
-        id: CheckpointID, path: String, job: JobID, isSavepoint: Bool, disk: Disk, onEnd: @escaping @Sendable (CheckpointID) -> Void
+        id: CheckpointID, path: String, jobPath: String, job: JobID, isSavepoint: Bool, base: CheckpointManifest?, pins: SharedPins, disk: Disk,
+        onEnd: @escaping @Sendable (CheckpointID) -> Void
     ) {
         self.id = id
         self.path = path
+        self.jobPath = jobPath
         self.job = job
+        self.base = base
+        self.pins = pins
+        baseEntries = Dictionary(base?.files.filter(\.isShared).map { ($0.name, $0) } ?? []) { first, _ in first }
         requiresSavepoint = isSavepoint
         self.disk = disk
         self.onEnd = onEnd
@@ -52,12 +64,20 @@ public final class CheckpointAttempt: Sendable {
     /// - Parameters:
     ///   - role: what the file holds ("keyed-state", "operator-state"); checked against the manifest on restore.
     ///   - name: unique in the checkpoint; letters, digits, dot, dash and underscore, at most 100 of them.
-    public func createStateFile(role: String, name: String) throws(StoreError) -> StateFileWriter {
-        guard state.withLock({ $0.phase == .open }) else { throw .closed(path: path) }
-        let fileName = name + StorePath.stateFileSuffix
-        guard StorePath.isStateFile(fileName), role.utf8.count <= 128 else { throw .invalidName(path: path, name: name) }
+    ///   - isShared: later checkpoints may refer to it: it goes to the job's `shared` directory. Not in a savepoint.
+    public func createStateFile(role: String, name: String, isShared: Bool = false) throws(StoreError) -> StateFileWriter {
+        let plainName = name + StorePath.stateFileSuffix
+        let fileName = isShared ? StorePath.sharedFile(plainName, writtenBy: id) : plainName
+        guard StorePath.isStateFile(plainName), isShared ? !requiresSavepoint && StorePath.isSharedFile(fileName) : true, role.utf8.count <= 128
+        else { throw .invalidName(path: path, name: name) }
+        if isShared { pins.insert(fileName) }
+        let isOpen = state.withLock { state in
+            if isShared && state.phase == .open { state.begunShared.insert(fileName) }
+            return state.phase == .open
+        }
+        guard isOpen else { throw .closed(path: path) }
         let identity = StateFileFormat.Identity(job: job, checkpoint: id, role: role, name: fileName)
-        return try StateFileWriter(path: StorePath.join(path, fileName), identity: identity, filesystem: disk.filesystem) {
+        return try StateFileWriter(path: StorePath.file(fileName, ofSnapshot: path), identity: identity, filesystem: disk.filesystem) {
             [weak self] (entry) throws(StoreError) in try self?.recordFinished(entry)
         }
     }
@@ -98,12 +118,15 @@ public final class CheckpointAttempt: Sendable {
         if manifest.job != job { return "it is of job \(manifest.job), the directory of job \(job)" }
         if manifest.checkpoint != id { return "it is of checkpoint \(manifest.checkpoint), the directory of checkpoint \(id)" }
         if manifest.kind.isSavepoint != requiresSavepoint { return "it is a \(manifest.kind.rawValue)" }
-        for entry in manifest.files where finished[entry.name] != entry { return "\(entry.name) was not finished as it is listed" }
+        for entry in manifest.files where finished[entry.name] != entry && baseEntries[entry.name] != entry {
+            return "\(entry.name) was not finished as it is listed"
+        }
         return manifest.contradiction
     }
 
     private func writeManifest(_ manifest: CheckpointManifest) throws(StoreError) {
         let draft = StorePath.join(path, StorePath.manifestDraft)
+        if state.withLock({ !$0.begunShared.isEmpty }) { try disk.syncDirectory(StorePath.join(jobPath, StorePath.shared)) }
         try disk.syncDirectory(path)
         try disk.create(draft, ManifestCodec.encode(manifest))
         try disk.rename(draft, to: StorePath.join(path, StorePath.manifest), replacing: false)
@@ -125,6 +148,8 @@ public final class CheckpointAttempt: Sendable {
         }
         if isOver { return }
         try SnapshotDirectory(path: path, disk: disk).remove()
+        // Last, when no manifest can come up that lists them. A writer that is late leaves one behind for `collectShared`.
+        for name in state.withLock({ $0.begunShared }) { try disk.unlink(StorePath.join(jobPath, name)) }
         state.withLock { $0.phase = .abandoned }
         leave()
     }

@@ -2,7 +2,8 @@ public import StreamModel
 
 /// A state file as the manifest lists it.
 public struct StateFileEntry: Hashable, Sendable {
-    /// Its name in the checkpoint directory.
+    /// `<name>.state`: in the checkpoint's own directory. `shared/<n>-<name>.state`: in the job's directory, where the checkpoints after
+    /// checkpoint n, which wrote it, may go on referring to it.
     public var name: String
     /// What it holds; part of the file's own checksummed bytes.
     public var role: String
@@ -17,11 +18,19 @@ public struct StateFileEntry: Hashable, Sendable {
         self.length = length
         self.crc32c = crc32c
     }
+
+    /// Several checkpoints may list it.
+    public var isShared: Bool { StorePath.isShared(name) }
+
+    /// The checkpoint that wrote it.
+    public func writer(in manifest: CheckpointManifest) -> CheckpointID { StorePath.sharedFileWriter(name) ?? manifest.checkpoint }
 }
 
-/// Where the entries of one key group lie.
+/// Where the entries of one key group, or of one page of it, lie.
 public struct KeyGroupSection: Hashable, Sendable {
     public var group: Int
+    /// Which of the files of `StateHandle.Location.files`; 0 in the other places.
+    public var file: Int
     /// From the start of the file, or of the inline bytes.
     public var offset: UInt64
     /// In bytes.
@@ -29,8 +38,9 @@ public struct KeyGroupSection: Hashable, Sendable {
     /// Number of keys.
     public var entries: UInt64
 
-    public init(group: Int, offset: UInt64, length: UInt64, entries: UInt64) {
+    public init(group: Int, file: Int = 0, offset: UInt64, length: UInt64, entries: UInt64) {
         self.group = group
+        self.file = file
         self.offset = offset
         self.length = length
         self.entries = entries
@@ -55,17 +65,20 @@ public struct StateHandle: Hashable, Sendable {
     public enum Location: Hashable, Sendable {
         /// In the manifest itself.
         case inline([UInt8])
-        /// In a file of the checkpoint directory; offset and length in bytes.
+        /// In one file of the checkpoint; offset and length in bytes.
         case file(name: String, offset: UInt64, length: UInt64)
+        /// Keyed state by pages, over several files of the checkpoint: every section says in which, and each page of a key group has one,
+        /// also an empty page. The n-th section of a group is its n-th page.
+        case files([String])
     }
 
     /// Name within the operator ("count", "offsets").
     public var name: String
     public var kind: Kind
-    /// Name and fingerprint of the schema, compared on restore.
+    /// The shape of the state, readable and complete: `UInt64 -> Order{id: UInt64, amount: Int64}`. Compared on restore.
     public var valueType: String
     public var location: Location
-    /// For keyed state, ascending by group; empty groups may be left out.
+    /// For keyed state, ascending by group; empty groups may be left out. In `.files` one a page, otherwise one a group.
     public var sections: [KeyGroupSection]
     /// For list states: length of each element in bytes, in order.
     public var elements: [UInt32]?
@@ -86,7 +99,16 @@ public struct StateHandle: Hashable, Sendable {
         switch location {
         case .inline(let bytes): UInt64(bytes.count)
         case .file(_, _, let length): length
+        case .files: sections.reduce(0) { $0.addingSaturating($1.length) }
         }
+    }
+
+    /// A number for the shape, to compare at a glance.
+    public var fingerprint: UInt64 { Self.fingerprint(ofShape: valueType) }
+
+    /// FNV-1a over the UTF-8 of the shape. Part of the format: it must not change.
+    public static func fingerprint(ofShape shape: String) -> UInt64 {
+        shape.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
     }
 }
 
@@ -191,10 +213,26 @@ public struct CheckpointManifest: Hashable, Sendable {
         self.pending = pending
     }
 
-    /// Bytes of state of all operators, inline and in files.
+    /// Bytes of state of all operators, inline and in files: what a restore reads.
     public var stateSize: ByteCount {
         operators.reduce(0) { ByteCount(saturating: UInt64($0.count).addingSaturating(UInt64($1.stateSize.count))) }
     }
+
+    /// Bytes of state that this checkpoint wrote itself; the rest lies in files that older checkpoints wrote.
+    public var checkpointedSize: ByteCount {
+        let olderFiles = Set(files.filter { $0.writer(in: self) != checkpoint }.map(\.name))
+        guard !olderFiles.isEmpty else { return stateSize }
+        var older: UInt64 = 0
+        for handle in operators.lazy.flatMap(\.subtasks).flatMap(\.states) {
+            guard case .files(let names) = handle.location else { continue }
+            let isOlder = names.map(olderFiles.contains)
+            for section in handle.sections where isOlder.indices.contains(section.file) && isOlder[section.file] { older = older.addingSaturating(section.length) }
+        }
+        return ByteCount(saturating: UInt64(stateSize.count) - min(older, UInt64(stateSize.count)))
+    }
+
+    /// Names of the files that other checkpoints may list too.
+    public var sharedFiles: Set<String> { Set(files.lazy.filter(\.isShared).map(\.name)) }
 }
 
 extension ByteCount {

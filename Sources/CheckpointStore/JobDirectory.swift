@@ -8,7 +8,8 @@ internal import Synchronization
 ///     <root>/<job id>/.highest-checkpoint-id    numbers up to this one were used
 ///     <root>/<job id>/chk-<n>/_metadata         the manifest; without it the checkpoint does not exist
 ///     <root>/<job id>/chk-<n>/<name>.state      state files
-///     <root>/<job id>/shared, taskowned         as in Flink; this format puts nothing there
+///     <root>/<job id>/shared/<n>-<name>.state   state files that checkpoint n wrote and later ones may refer to
+///     <root>/<job id>/taskowned                 as in Flink; this format puts nothing there
 public final class JobDirectory: Sendable {
     public let job: JobID
     /// `<root>/<job>`, absolute and without links.
@@ -16,8 +17,10 @@ public final class JobDirectory: Sendable {
 
     private struct State {
         var lock: OpenFile?
-        /// Attempts that have neither been committed nor abandoned.
-        var inFlight: Set<CheckpointID> = []
+        /// Attempts that have neither been committed nor abandoned, with the shared files that each wrote or may refer to.
+        var inFlight: [CheckpointID: SharedPins] = [:]
+        /// Rises when an attempt begins or ends.
+        var changes = 0
     }
 
     private let disk: Disk
@@ -62,12 +65,18 @@ public final class JobDirectory: Sendable {
     /// Makes `chk-<id>` for a new checkpoint and records durably that the number is used; the directory's own name becomes
     /// durable with the commit. What a failed attempt of this
     /// number left is taken away; a complete checkpoint of it is an error.
-    public func begin(_ id: CheckpointID) throws(StoreError) -> CheckpointAttempt {
+    /// - Parameter base: a completed checkpoint of this directory; the new one may refer to the shared files that it lists. One that has
+    ///   been removed meanwhile is no base: the attempt then has none.
+    public func begin(_ id: CheckpointID, base: CheckpointManifest? = nil) throws(StoreError) -> CheckpointAttempt {
         try requireOpen()
         try requireFreeSpace(path)
         let directory = StorePath.join(path, StorePath.checkpointDirectory(id))
-        try enter(id, directory)
+        let pins = SharedPins(base?.sharedFiles ?? [])
+        try enter(id, directory, pins)
+        var base = base
         do throws(StoreError) {
+            // Looked at after the pins are set: a removal that began before is seen here, a later one sees the pins.
+            if let known = base, try !isComplete(known) { base = nil }
             try clearLeftover(directory)
             try recordHighestID(id)
             guard try disk.makeDirectory(directory) else {
@@ -77,7 +86,13 @@ public final class JobDirectory: Sendable {
             leave(id)
             throw error
         }
-        return attempt(id, directory, isSavepoint: false)
+        return attempt(id, directory, isSavepoint: false, base, pins)
+    }
+
+    private func isComplete(_ manifest: CheckpointManifest) throws(StoreError) -> Bool {
+        guard manifest.job == job, !manifest.kind.isSavepoint else { return false }
+        let directory = StorePath.join(path, StorePath.checkpointDirectory(manifest.checkpoint))
+        return try disk.status(SnapshotDirectory(path: directory, disk: disk).manifestPath) != nil
     }
 
     /// Makes `savepoint-<first six digits of the job>-<twelve random digits>` in a directory, which is made if missing.
@@ -87,10 +102,11 @@ public final class JobDirectory: Sendable {
         try disk.makeDirectories(directory)
         let directory = try disk.canonicalPath(directory)
         try requireFreeSpace(directory)
-        try enter(id, directory)
+        let pins = SharedPins([])
+        try enter(id, directory, pins)
         do throws(StoreError) {
             try recordHighestID(id)
-            return attempt(id, try makeSavepointDirectory(in: directory, random: random), isSavepoint: true)
+            return attempt(id, try makeSavepointDirectory(in: directory, random: random), isSavepoint: true, nil, pins)
         } catch {
             leave(id)
             throw error
@@ -107,16 +123,35 @@ public final class JobDirectory: Sendable {
         throw .savepointNamesExhausted(directory: directory)
     }
 
-    private func attempt(_ id: CheckpointID, _ directory: String, isSavepoint: Bool) -> CheckpointAttempt {
-        CheckpointAttempt(id: id, path: directory, job: job, isSavepoint: isSavepoint, disk: disk) { [weak self] in self?.leave($0) }
+    private func attempt(
+        _ id: CheckpointID, _ directory: String, isSavepoint: Bool, _ base: CheckpointManifest?, _ pins: SharedPins
+    ) -> CheckpointAttempt {
+        CheckpointAttempt(id: id, path: directory, jobPath: path, job: job, isSavepoint: isSavepoint, base: base, pins: pins, disk: disk) {
+            [weak self] in self?.leave($0)
+        }
     }
 
-    private func enter(_ id: CheckpointID, _ directory: String) throws(StoreError) {
-        guard state.withLock({ $0.inFlight.insert(id).inserted }) else { throw .inFlight(path: directory) }
+    private func enter(_ id: CheckpointID, _ directory: String, _ pins: SharedPins) throws(StoreError) {
+        let isNew = state.withLock { state in
+            guard state.inFlight[id] == nil else { return false }
+            state.inFlight[id] = pins
+            state.changes += 1
+            return true
+        }
+        guard isNew else { throw .inFlight(path: directory) }
     }
 
     private func leave(_ id: CheckpointID) {
-        state.withLock { _ = $0.inFlight.remove(id) }
+        state.withLock { state in
+            state.inFlight[id] = nil
+            state.changes += 1
+        }
+    }
+
+    /// What attempts in flight wrote or may refer to.
+    private var pinned: (changes: Int, live: Set<CheckpointID>, names: Set<String>) {
+        let (changes, inFlight) = state.withLock { ($0.changes, $0.inFlight) }
+        return (changes, Set(inFlight.keys), inFlight.values.reduce(into: []) { $0.formUnion($1.names) })
     }
 
     private func requireFreeSpace(_ directory: String) throws(StoreError) {
@@ -181,13 +216,38 @@ public final class JobDirectory: Sendable {
     public func discard(_ id: CheckpointID) throws(StoreError) {
         try requireOpen()
         let snapshot = SnapshotDirectory(path: StorePath.join(path, StorePath.checkpointDirectory(id)), disk: disk)
-        guard !state.withLock({ $0.inFlight.contains(id) }) else { throw .inFlight(path: snapshot.path) }
+        guard state.withLock({ $0.inFlight[id] == nil }) else { throw .inFlight(path: snapshot.path) }
         guard try snapshot.isDirectory() else { return }
         if let manifest = try snapshot.readManifest() {
             try StateFileFormat.compare("job", job, manifest.job, snapshot.manifestPath)
             try StateFileFormat.compare("checkpoint", id, manifest.checkpoint, snapshot.manifestPath)
         }
         try snapshot.remove()
+    }
+
+    /// Removes the shared files that no manifest lists and no attempt in flight needs. What cannot be read keeps what it may refer to.
+    /// Called after checkpoints were removed; harmless at any time.
+    /// - Returns: the paths of the removed files.
+    @discardableResult
+    public func collectShared() throws(StoreError) -> [String] {
+        try requireOpen()
+        let garbage = try unreferencedShared()
+        guard !garbage.isEmpty else { return [] }
+        try SharedFiles(path: path, disk: disk).settleRemovals(exceptIn: pinned.live)
+        for file in garbage { try disk.unlink(file) }
+        return garbage
+    }
+
+    /// What nothing needs now is never needed again: an attempt refers only to what it writes and to what a complete checkpoint lists.
+    private func unreferencedShared() throws(StoreError) -> [String] {
+        for _ in 0..<3 {
+            let before = pinned
+            let garbage = try SharedFiles(path: path, disk: disk).unreferenced(pinned: before.names)
+            // An attempt that began or ended while the manifests were read may have needed, or listed, one of them: look again.
+            if garbage.isEmpty || pinned.changes == before.changes { return garbage }
+        }
+        // Attempts come and go too fast; the next call finds the same files.
+        return []
     }
 
     /// Removes what no manifest and no attempt needs: incomplete checkpoints, and state files that their manifest does not
@@ -199,11 +259,22 @@ public final class JobDirectory: Sendable {
     ///   - dryRun: only tell.
     public func sweep(live: Set<CheckpointID>, olderThan cutoff: WallTime, dryRun: Bool) throws(StoreError) -> [SweptFile] {
         try requireOpen()
-        let sweep = Sweep(path: path, disk: disk, cutoff: cutoff) { [self] in live.union(state.withLock { $0.inFlight }) }
+        let sweep = Sweep(
+            path: path, disk: disk, cutoff: cutoff, live: { [self] in live.union(pinned.live) },
+            unreferenced: { [self] () throws(StoreError) in try unreferencedShared() })
         let garbage = try sweep.mark()
         if !dryRun { try sweep.remove(garbage) }
         return garbage.files
     }
+}
+
+/// The shared files that an attempt wrote or may refer to, by name: nobody else removes them while it is in flight.
+final class SharedPins: Sendable {
+    private let state: Mutex<Set<String>>
+    init(_ names: Set<String>) { state = Mutex(names) }
+
+    var names: Set<String> { state.withLock { $0 } }
+    func insert(_ name: String) { state.withLock { _ = $0.insert(name) } }
 }
 
 /// The lock of a job directory.

@@ -1,6 +1,6 @@
 internal import StreamModel
 
-/// Bytes of a `_metadata` file to a manifest and back. Pure.
+/// Bytes of a `_metadata` file to a manifest and back. Pure. Writes version 2, reads 1 and 2.
 ///
 ///     8  magic "WEIRMETA"        4  format version
 ///     8  length of the body      n  body
@@ -10,7 +10,9 @@ internal import StreamModel
 /// role of every file, so that a sound manifest in the wrong directory is found out.
 public enum ManifestCodec {
     static let magic: [UInt8] = Array("WEIRMETA".utf8)
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
+    /// The oldest version that is read. What a later version adds is read only `if version >= ...`, in the part it belongs to.
+    static let oldestVersion: UInt32 = 1
     private static let headerLength = 20
     private static let trailerLength = 4
 
@@ -28,8 +30,8 @@ public enum ManifestCodec {
 
     /// - Parameter path: where the bytes come from, for errors.
     public static func decode(_ bytes: [UInt8], path: String) throws(StoreError) -> CheckpointManifest {
-        let body = try verifiedBody(bytes, path: path)
-        var reader = ByteReader(body, path: path)
+        let (version, body) = try verifiedBody(bytes, path: path)
+        var reader = ByteReader(body, path: path, version: version)
         let manifest = try readManifest(&reader)
         try reader.end()
         if let reason = manifest.contradiction { throw .malformed(path: path, offset: headerLength, reason: reason) }
@@ -37,7 +39,7 @@ public enum ManifestCodec {
     }
 
     /// Checks magic, version, length and checksum, in this order.
-    private static func verifiedBody(_ bytes: [UInt8], path: String) throws(StoreError) -> ArraySlice<UInt8> {
+    private static func verifiedBody(_ bytes: [UInt8], path: String) throws(StoreError) -> (version: UInt32, ArraySlice<UInt8>) {
         guard bytes.count >= magic.count else {
             throw .wrongLength(path: path, expected: UInt64(headerLength + trailerLength), found: UInt64(bytes.count))
         }
@@ -47,7 +49,7 @@ public enum ManifestCodec {
             throw .wrongLength(path: path, expected: UInt64(headerLength + trailerLength), found: UInt64(bytes.count))
         }
         let found: UInt32 = try reader.integer()
-        guard found == version else { throw .unsupportedVersion(path: path, found: found, supported: version) }
+        guard (oldestVersion...version).contains(found) else { throw .unsupportedVersion(path: path, found: found, supported: version) }
         let length: UInt64 = try reader.integer()
         let expected = length.addingSaturating(UInt64(headerLength + trailerLength))
         guard expected == UInt64(bytes.count) else { throw .wrongLength(path: path, expected: expected, found: UInt64(bytes.count)) }
@@ -56,7 +58,7 @@ public enum ManifestCodec {
         let recorded: UInt32 = try reader.integer()
         let actual = CRC32C.checksum(bytes[..<end])
         guard recorded == actual else { throw .checksumMismatch(path: path, expected: recorded, found: actual) }
-        return bytes[headerLength..<end]
+        return (found, bytes[headerLength..<end])
     }
 }
 
@@ -178,6 +180,7 @@ extension ManifestCodec {
         out.text(handle.name)
         out.byte(handle.kind.rawValue)
         out.text(handle.valueType)
+        out.integer(handle.fingerprint)
         switch handle.location {
         case .inline(let bytes):
             out.byte(0)
@@ -188,6 +191,9 @@ extension ManifestCodec {
             out.text(name)
             out.integer(offset)
             out.integer(length)
+        case .files(let names):
+            out.byte(2)
+            out.array(names) { $0.text($1) }
         }
         out.array(handle.sections) { write($1, &$0) }
         out.flag(handle.elements != nil)
@@ -199,22 +205,34 @@ extension ManifestCodec {
         let code = try reader.byte()
         guard let kind = StateHandle.Kind(rawValue: code) else { throw reader.malformed("\(code) is no kind of state") }
         return StateHandle(
-            name: name, kind: kind, valueType: try reader.text(), location: try readLocation(&reader),
+            name: name, kind: kind, valueType: try readShape(&reader), location: try readLocation(&reader),
             sections: try reader.array(minimum: 32, readSection),
             elements: try reader.flag()
                 ? try reader.array(minimum: 4) { (reader: inout ByteReader) throws(StoreError) -> UInt32 in try reader.integer() } : nil)
+    }
+
+    private static func readShape(_ reader: inout ByteReader) throws(StoreError) -> String {
+        let shape = try reader.text()
+        if reader.version >= 2, try reader.integer() != StateHandle.fingerprint(ofShape: shape) {
+            throw reader.malformed("the fingerprint is not that of the shape \"\(shape)\"")
+        }
+        return shape
     }
 
     private static func readLocation(_ reader: inout ByteReader) throws(StoreError) -> StateHandle.Location {
         switch try reader.byte() {
         case 0: return .inline(Array(try reader.raw(try reader.small())))
         case 1: return .file(name: try reader.text(), offset: try reader.integer(), length: try reader.integer())
+        case 2 where reader.version >= 2:
+            return .files(try reader.array(minimum: 4) { (reader: inout ByteReader) throws(StoreError) -> String in try reader.text() })
         case let other: throw reader.malformed("\(other) is no place of a state")
         }
     }
 
     private static func write(_ section: KeyGroupSection, _ out: inout ByteWriter) {
-        out.integer(Int64(section.group))
+        // In version 1 these two were one number of 64 bits, the group: the same bytes.
+        out.integer(UInt32(truncatingIfNeeded: section.group))
+        out.integer(UInt32(truncatingIfNeeded: section.file))
         out.integer(section.offset)
         out.integer(section.length)
         out.integer(section.entries)
@@ -222,7 +240,8 @@ extension ManifestCodec {
 
     private static func readSection(_ reader: inout ByteReader) throws(StoreError) -> KeyGroupSection {
         KeyGroupSection(
-            group: try readInt(&reader), offset: try reader.integer(), length: try reader.integer(), entries: try reader.integer())
+            group: try reader.small(), file: try reader.small(), offset: try reader.integer(), length: try reader.integer(),
+            entries: try reader.integer())
     }
 
     private static func write(_ file: StateFileEntry, _ out: inout ByteWriter) {

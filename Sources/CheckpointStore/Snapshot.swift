@@ -34,8 +34,26 @@ public enum Snapshot {
             if case .notFound = error { return }
             throw error
         }
-        guard try snapshot.readManifest() != nil else { throw .noManifest(path: snapshot.path) }
+        guard let manifest = try snapshot.readManifest() else { throw .noManifest(path: snapshot.path) }
         try snapshot.remove()
+        guard !manifest.sharedFiles.isEmpty else { return }
+        try collectShared(besides: snapshot.path, job: manifest.job, filesystem)
+    }
+
+    /// Removes what a removed checkpoint shared with others of its job and nobody else lists. While an engine has that job, it is left
+    /// to that engine.
+    private static func collectShared(besides path: String, job: JobID, _ filesystem: any Filesystem) throws(StoreError) {
+        let jobPath = StorePath.parent(path)
+        // A copy of the checkpoint somewhere else has no job's directory around it.
+        guard StorePath.lastComponent(jobPath) == job.description, StorePath.checkpointID(StorePath.lastComponent(path)) != nil else { return }
+        do throws(StoreError) {
+            let directory = try JobDirectory(root: StorePath.parent(jobPath), job: job, filesystem: filesystem)
+            defer { directory.close() }
+            try directory.collectShared()
+        } catch {
+            if case .owned = error { return }
+            throw error
+        }
     }
 
     private static func locate(_ path: String, _ disk: Disk) throws(StoreError) -> SnapshotDirectory {
@@ -51,7 +69,7 @@ public enum Snapshot {
         SnapshotInspection(
             path: path, verdict: problem == nil ? .ok : .damaged, problem: problem?.description, checkpoint: manifest.checkpoint,
             kind: manifest.kind, job: manifest.job, jobName: manifest.jobName, stateSize: manifest.stateSize,
-            completedAt: manifest.completedAt, maxParallelism: manifest.maxParallelism, operators: manifest.operators.map(\.uid))
+            checkpointedSize: manifest.checkpointedSize, completedAt: manifest.completedAt, maxParallelism: manifest.maxParallelism, operators: manifest.operators.map(\.uid))
     }
 }
 
@@ -76,6 +94,13 @@ public struct LoadedSnapshot: Sendable {
         case .file(let name, let offset, let length):
             let file = try open(file: name)
             return try file.read(offset: offset, length: try file.count(length))
+        case .files(let names):
+            var bytes: [UInt8] = []
+            for section in handle.sections where section.length > 0 {
+                let file = try open(file: names[section.file])
+                bytes += try file.read(offset: section.offset, length: try file.count(section.length))
+            }
+            return bytes
         }
     }
 
@@ -88,7 +113,7 @@ public struct LoadedSnapshot: Sendable {
         guard let entry = manifest.files.first(where: { $0.name == name }) else {
             throw .invalidName(path: path, name: name)
         }
-        let path = StorePath.join(path, name)
+        let path = StorePath.file(name, ofSnapshot: path)
         guard let file = try disk.open(path) else {
             throw .missingFile(path: path, manifest: StorePath.join(self.path, StorePath.manifest))
         }

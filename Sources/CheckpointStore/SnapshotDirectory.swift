@@ -21,7 +21,7 @@ struct SnapshotDirectory {
     /// Reads every listed file to its end and checks length, checksum and names.
     func verifyContents(of manifest: CheckpointManifest) throws(StoreError) {
         for entry in manifest.files {
-            let path = StorePath.join(path, entry.name)
+            let path = StorePath.file(entry.name, ofSnapshot: path)
             guard let file = try disk.open(path) else { throw .missingFile(path: path, manifest: manifestPath) }
             defer { disk.closeQuietly(file) }
             try verify(file, path, entry, manifest)
@@ -31,7 +31,7 @@ struct SnapshotDirectory {
     /// Checks that every listed file is there with its length, without reading it.
     func verifyLengths(of manifest: CheckpointManifest) throws(StoreError) {
         for entry in manifest.files {
-            let path = StorePath.join(path, entry.name)
+            let path = StorePath.file(entry.name, ofSnapshot: path)
             guard let status = try disk.status(path) else { throw .missingFile(path: path, manifest: manifestPath) }
             guard status.kind == .file, status.size == entry.length else {
                 throw .wrongLength(path: path, expected: entry.length, found: status.size)
@@ -45,7 +45,7 @@ struct SnapshotDirectory {
         let length = try disk.size(of: file, path)
         guard length == entry.length else { throw .wrongLength(path: path, expected: entry.length, found: length) }
         let identity = StateFileFormat.Identity(
-            job: manifest.job, checkpoint: manifest.checkpoint, role: entry.role, name: entry.name)
+            job: manifest.job, checkpoint: entry.writer(in: manifest), role: entry.role, name: entry.name)
         let start = try disk.read(file, path, offset: 0, length: Int(min(length, UInt64(StateFileFormat.maximumHeaderLength))))
         try StateFileFormat.verifyHeader(start[...], identity, path: path)
         let sum = try checksum(file, path, length: length - UInt64(StateFileFormat.unsummedLength))
@@ -76,10 +76,9 @@ struct SnapshotDirectory {
     /// store does not give stay, and with them the directory. Does nothing if there is no directory.
     func remove() throws(StoreError) {
         guard try isDirectory() else { return }
-        if try disk.status(manifestPath) != nil {
-            try disk.unlink(manifestPath)
-            try disk.syncDirectory(path)
-        }
+        if try disk.status(manifestPath) != nil { try disk.unlink(manifestPath) }
+        // Also when the manifest is gone already: an earlier call may have failed here, and until its absence is durable the files count.
+        try disk.syncDirectory(path)
         for name in try disk.list(path) where StorePath.isRemovable(name) {
             try disk.unlink(StorePath.join(path, name))
         }

@@ -42,6 +42,28 @@ enum StorePath {
     /// Whether a name is one that the store gives to state files.
     static func isStateFile(_ name: String) -> Bool { name.hasSuffix(stateFileSuffix) && isPlain(name) }
 
+    /// The file of a state that checkpoints after the one that writes it may refer to, in the job's directory.
+    static func sharedFile(_ name: String, writtenBy id: CheckpointID) -> String { "\(shared)/\(id)-\(name)" }
+
+    static func isShared(_ name: String) -> Bool { name.hasPrefix(shared + "/") }
+
+    /// Whether a name is `shared/<n>-<name>.state`, exactly as this store writes it.
+    static func isSharedFile(_ name: String) -> Bool { sharedFileWriter(name) != nil }
+
+    /// The n of `shared/<n>-<name>.state`; nil for anything else.
+    static func sharedFileWriter(_ name: String) -> CheckpointID? {
+        guard isShared(name) else { return nil }
+        let file = String(name.dropFirst(shared.utf8.count + 1))
+        guard isStateFile(file), let dash = file.firstIndex(of: "-"), let number = UInt64(file[..<dash]) else { return nil }
+        let id = CheckpointID(number)
+        return sharedFile(String(file[file.index(after: dash)...]), writtenBy: id) == name ? id : nil
+    }
+
+    /// Where a listed file lies, given the checkpoint's directory.
+    static func file(_ name: String, ofSnapshot directory: String) -> String {
+        join(isShared(name) ? parent(directory) : directory, name)
+    }
+
     /// Whether the store may remove a file of this name from a checkpoint directory.
     static func isRemovable(_ name: String) -> Bool { isStateFile(name) || name == manifestDraft }
 

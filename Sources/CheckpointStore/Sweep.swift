@@ -35,22 +35,20 @@ struct Sweep {
     let cutoff: WallTime
     /// Asked after the directory was listed, so that an attempt that is listed is known.
     let live: () -> Set<CheckpointID>
+    /// Paths of the files in `shared` that nothing needs.
+    let unreferenced: () throws(StoreError) -> [String]
 
     func mark() throws(StoreError) -> Garbage {
         var garbage = Garbage()
-        var isComplete = true
         let names = try disk.list(path)
         let live = live()
         for id in names.compactMap(StorePath.checkpointID) where !live.contains(id) {
-            do throws(StoreError) {
-                try mark(id, &garbage)
-            } catch {
-                // What cannot be read is kept, and so is all that it might refer to.
-                isComplete = false
-            }
+            // What cannot be read is kept, and so is all that it might refer to.
+            do throws(StoreError) { try mark(id, &garbage) } catch {}
         }
-        if isComplete {
-            garbage.files += try removable(in: StorePath.join(path, StorePath.shared), reason: .unreferenced) { _ in false }
+        for file in try unreferenced() {
+            guard let status = try disk.status(file), status.kind == .file, status.modifiedAt < cutoff else { continue }
+            garbage.files.append(SweptFile(path: file, size: status.size, reason: .unreferenced))
         }
         return garbage
     }
@@ -63,7 +61,7 @@ struct Sweep {
         let snapshot = directory(id)
         guard let status = try disk.status(snapshot.path), status.kind == .directory else { return }
         if let manifest = try snapshot.readManifest() {
-            let listed = Set(manifest.files.map(\.name))
+            let listed = Set(manifest.files.lazy.filter { !$0.isShared }.map(\.name))
             garbage.files += try removable(in: snapshot.path, reason: .unlisted, listed.contains)
         } else if status.modifiedAt < cutoff {
             garbage.files += try removable(in: snapshot.path, reason: .incomplete) { _ in false }
@@ -85,6 +83,9 @@ struct Sweep {
     }
 
     func remove(_ garbage: Garbage) throws(StoreError) {
+        if garbage.files.contains(where: { $0.reason == .unreferenced }) {
+            try SharedFiles(path: path, disk: disk).settleRemovals(exceptIn: live())
+        }
         for file in garbage.files { try disk.unlink(file.path) }
         for id in garbage.incomplete { try directory(id).removeIfEmpty() }
         if !garbage.incomplete.isEmpty { try disk.syncDirectory(path) }

@@ -44,7 +44,10 @@ public struct CheckpointReport: Codable, Sendable, Equatable {
     public var timeoutAt: WallTime
     public var acknowledgedSubtasks: Int
     public var totalSubtasks: Int
+    /// The whole state, as a restore would read it.
     public var stateSize: ByteCount
+    /// What this checkpoint wrote itself: less than `stateSize` if it is incremental. nil = unknown (Flink before 1.15).
+    public var checkpointedSize: ByteCount?
     /// The directory that a restart names; nil until complete.
     public var path: String?
     /// The files were deleted by retention (or found missing).
@@ -57,8 +60,8 @@ public struct CheckpointReport: Codable, Sendable, Equatable {
 
     public init(
         id: CheckpointID, kind: CheckpointKind, status: Status, triggeredAt: WallTime, endedAt: WallTime? = nil, duration: Milliseconds? = nil,
-        timeoutAt: WallTime, acknowledgedSubtasks: Int = 0, totalSubtasks: Int, stateSize: ByteCount = 0, path: String? = nil,
-        discarded: Bool = false, failure: Failure? = nil, requestedBy: String? = nil, operators: [OperatorCheckpointReport]? = nil
+        timeoutAt: WallTime, acknowledgedSubtasks: Int = 0, totalSubtasks: Int, stateSize: ByteCount = 0, checkpointedSize: ByteCount? = nil,
+        path: String? = nil, discarded: Bool = false, failure: Failure? = nil, requestedBy: String? = nil, operators: [OperatorCheckpointReport]? = nil
     ) {
         self.id = id
         self.kind = kind
@@ -70,6 +73,7 @@ public struct CheckpointReport: Codable, Sendable, Equatable {
         self.acknowledgedSubtasks = acknowledgedSubtasks
         self.totalSubtasks = totalSubtasks
         self.stateSize = stateSize
+        self.checkpointedSize = checkpointedSize
         self.path = path
         self.discarded = discarded
         self.failure = failure
@@ -88,16 +92,19 @@ public struct OperatorCheckpointReport: Codable, Sendable, Equatable {
     public var operatorID: OperatorID
     public var parallelism: Int
     public var stateSize: ByteCount
+    public var checkpointedSize: ByteCount?
     public var subtasks: [SubtaskCheckpointReport]
 
     public init(
-        uid: String, name: String, operatorID: OperatorID, parallelism: Int, stateSize: ByteCount, subtasks: [SubtaskCheckpointReport]
+        uid: String, name: String, operatorID: OperatorID, parallelism: Int, stateSize: ByteCount, checkpointedSize: ByteCount? = nil,
+        subtasks: [SubtaskCheckpointReport]
     ) {
         self.uid = uid
         self.name = name
         self.operatorID = operatorID
         self.parallelism = parallelism
         self.stateSize = stateSize
+        self.checkpointedSize = checkpointedSize
         self.subtasks = subtasks
     }
 
@@ -110,6 +117,7 @@ public struct SubtaskCheckpointReport: Codable, Sendable, Equatable {
     /// nil = not yet.
     public var acknowledgedAt: WallTime?
     public var stateSize: ByteCount
+    public var checkpointedSize: ByteCount?
     /// Trigger to the first barrier seen, in microseconds; the same unit for the phases below.
     public var startDelayMicroseconds: Int64
     public var alignmentMicroseconds: Int64
@@ -117,12 +125,13 @@ public struct SubtaskCheckpointReport: Codable, Sendable, Equatable {
     public var asyncMicroseconds: Int64
 
     public init(
-        index: Int, acknowledgedAt: WallTime? = nil, stateSize: ByteCount = 0, startDelayMicroseconds: Int64 = 0,
-        alignmentMicroseconds: Int64 = 0, syncMicroseconds: Int64 = 0, asyncMicroseconds: Int64 = 0
+        index: Int, acknowledgedAt: WallTime? = nil, stateSize: ByteCount = 0, checkpointedSize: ByteCount? = nil,
+        startDelayMicroseconds: Int64 = 0, alignmentMicroseconds: Int64 = 0, syncMicroseconds: Int64 = 0, asyncMicroseconds: Int64 = 0
     ) {
         self.index = index
         self.acknowledgedAt = acknowledgedAt
         self.stateSize = stateSize
+        self.checkpointedSize = checkpointedSize
         self.startDelayMicroseconds = startDelayMicroseconds
         self.alignmentMicroseconds = alignmentMicroseconds
         self.syncMicroseconds = syncMicroseconds

@@ -167,14 +167,18 @@ public struct SnapshotInspection: Codable, Sendable, Equatable {
     public var kind: CheckpointKind?
     public var job: JobID?
     public var jobName: String?
+    /// What a restore reads.
     public var stateSize: ByteCount?
+    /// What the snapshot itself wrote; less than the state if it refers to files of older ones.
+    public var checkpointedSize: ByteCount?
     public var completedAt: WallTime?
     public var maxParallelism: Int?
     public var operators: [String]
 
     public init(
         path: String, verdict: Verdict, problem: String? = nil, checkpoint: CheckpointID? = nil, kind: CheckpointKind? = nil, job: JobID? = nil,
-        jobName: String? = nil, stateSize: ByteCount? = nil, completedAt: WallTime? = nil, maxParallelism: Int? = nil, operators: [String] = []
+        jobName: String? = nil, stateSize: ByteCount? = nil, checkpointedSize: ByteCount? = nil,
+        completedAt: WallTime? = nil, maxParallelism: Int? = nil, operators: [String] = []
     ) {
         self.path = path
         self.verdict = verdict
@@ -184,6 +188,7 @@ public struct SnapshotInspection: Codable, Sendable, Equatable {
         self.job = job
         self.jobName = jobName
         self.stateSize = stateSize
+        self.checkpointedSize = checkpointedSize
         self.completedAt = completedAt
         self.maxParallelism = maxParallelism
         self.operators = operators

@@ -7,39 +7,45 @@ import Testing
 /// presented as valid; no number is used twice; and the engine goes on. Method: a scenario on a filesystem in memory, run
 /// once for each of its calls and each kind of fault, then checked on what survives under each kind of loss.
 @Suite struct CrashTests {
+    /// Full checkpoints, and incremental ones over shared files.
+    nonisolated static let flavours = [false, true]
+
     private static let losses: [FaultyFilesystem.Loss] = [
         .nothing, .allUnsynced, .someUnsynced(seed: 1), .someUnsynced(seed: 2), .someUnsynced(seed: 3),
     ]
 
-    @Test("Without faults the scenario does all that it should")
-    func cleanRun() {
-        let scenario = Scenario(FaultyFilesystem())
+    @Test("Without faults the scenario does all that it should", arguments: flavours)
+    func cleanRun(isIncremental: Bool) {
+        let scenario = Scenario(FaultyFilesystem(), isIncremental: isIncremental)
         scenario.run()
         #expect(scenario.problems.isEmpty)
-        #expect(scenario.certain.values.map(\.rawValue).sorted() == [3, 4, 6])
+        #expect(scenario.certain.values.map(\.rawValue).sorted() == (isIncremental ? [3, 4, 8] : [3, 4, 6]))
+        #expect(scenario.certain.values.contains { scenario.reaches(back: $0) } == isIncremental)
         #expect(scenario.possible.isEmpty)
         #expect(scenario.filesystem.calls > 150)
         for loss in Self.losses { #expect(scenario.check(loss) == [], "\(loss)") }
     }
 
-    @Test("The process dies, or the power goes, before every call")
-    func deaths() { run { .die(at: $0) } }
+    @Test("The process dies, or the power goes, before every call", arguments: flavours)
+    func deaths(isIncremental: Bool) { run(isIncremental) { .die(at: $0) } }
 
     @Test("Every call fails once or for ever, with an input/output error or a full disk", arguments: [5, 28] as [Int32], [false, true])
-    func failures(errno: Int32, forever: Bool) { run { .fail(at: $0, errno: errno, forever: forever) } }
+    func failures(errno: Int32, forever: Bool) {
+        for isIncremental in Self.flavours { run(isIncremental) { .fail(at: $0, errno: errno, forever: forever) } }
+    }
 
-    private func run(_ fault: (Int) -> FaultyFilesystem.Fault) {
-        for call in 1...Self.callCount() {
-            let scenario = Scenario(FaultyFilesystem(), fault: fault(call))
+    private func run(_ isIncremental: Bool, _ fault: (Int) -> FaultyFilesystem.Fault) {
+        for call in 1...Self.callCount(isIncremental) {
+            let scenario = Scenario(FaultyFilesystem(), isIncremental: isIncremental, fault: fault(call))
             scenario.run()
             for loss in Self.losses {
-                #expect(scenario.check(loss) == [], "\(fault(call)), \(loss)")
+                #expect(scenario.check(loss) == [], "\(isIncremental ? "incremental, " : "")\(fault(call)), \(loss)")
             }
         }
     }
 
-    private static func callCount() -> Int {
-        let scenario = Scenario(FaultyFilesystem())
+    private static func callCount(_ isIncremental: Bool) -> Int {
+        let scenario = Scenario(FaultyFilesystem(), isIncremental: isIncremental)
         scenario.run()
         return scenario.filesystem.calls
     }
@@ -47,8 +53,9 @@ import Testing
     @Test("The process dies, and dies again while it recovers", arguments: 1...300 as ClosedRange<UInt64>)
     func doubleDeaths(seed: UInt64) {
         var random = SplitMix(seed: seed)
-        let first = Int.random(in: 1...Self.callCount(), using: &random)
-        let scenario = Scenario(FaultyFilesystem(), fault: .die(at: first))
+        let isIncremental = seed % 2 == 0
+        let first = Int.random(in: 1...Self.callCount(isIncremental), using: &random)
+        let scenario = Scenario(FaultyFilesystem(), isIncremental: isIncremental, fault: .die(at: first))
         scenario.run()
         let second = Int.random(in: 1...80, using: &random)
         let losses = (Self.losses.randomElement(using: &random)!, Self.losses.randomElement(using: &random)!)
@@ -58,7 +65,7 @@ import Testing
         _ = scenario.recover(restarted, &expectation)
         #expect(
             scenario.check(restarted.afterRestart(losses.1), expectation) == [],
-            "seed \(seed): death before call \(first), \(losses.0), death before call \(second) of recovery, \(losses.1)")
+            "seed \(seed)\(isIncremental ? ", incremental" : ""): death before call \(first), \(losses.0), death before call \(second) of recovery, \(losses.1)")
     }
 
     // The canaries: if the disk lies, the check must find it out. A check that cannot fail proves nothing.
@@ -80,10 +87,22 @@ import Testing
     @Test("A disk that lies is honest as long as the power stays on")
     func lyingWithoutLoss() { #expect(problems(FaultyFilesystem.Lies(sync: true, syncDirectory: true), .nothing) == []) }
 
-    private func problems(_ lies: FaultyFilesystem.Lies, _ loss: FaultyFilesystem.Loss) -> [String] {
-        let scenario = Scenario(FaultyFilesystem(lies: lies))
+    @Test("Canary: files that are collected while a manifest lists them are found out")
+    func carelessCollection() {
+        let scenario = Scenario(FaultyFilesystem(), isIncremental: true)
         scenario.run()
-        return scenario.check(loss)
+        for name in try! scenario.filesystem.list(scenario.jobPath + "/shared") where name.hasPrefix("4-") {
+            try! scenario.filesystem.unlink(scenario.jobPath + "/shared/" + name)
+        }
+        #expect(scenario.check(.nothing).contains { $0.contains("is not restorable") })
+    }
+
+    private func problems(_ lies: FaultyFilesystem.Lies, _ loss: FaultyFilesystem.Loss) -> [String] {
+        Self.flavours.flatMap { isIncremental in
+            let scenario = Scenario(FaultyFilesystem(lies: lies), isIncremental: isIncremental)
+            scenario.run()
+            return scenario.check(loss)
+        }
     }
 }
 
@@ -168,6 +187,12 @@ final class Scenario {
     }
 
     let filesystem: FaultyFilesystem
+    /// Checkpoints over the newest complete one; otherwise each stands for itself.
+    let isIncremental: Bool
+    /// What the newest complete checkpoint listed.
+    private var base: CheckpointManifest?
+    /// Who wrote the pages of each incremental checkpoint.
+    private var pages: [CheckpointID: Samples.PageWriters] = [:]
     private(set) var expectation = Expectation()
     /// Errors that the scenario met. Expected under faults, and none without.
     private(set) var problems: [String] = []
@@ -175,10 +200,16 @@ final class Scenario {
     private static let root = "/data/checkpoints"
     private static let savepoints = "/data/savepoints"
 
-    init(_ filesystem: FaultyFilesystem, fault: FaultyFilesystem.Fault = .none) {
+    init(_ filesystem: FaultyFilesystem, isIncremental: Bool = false, fault: FaultyFilesystem.Fault = .none) {
         self.filesystem = filesystem
+        self.isIncremental = isIncremental
         filesystem.inject(fault)
     }
+
+    var jobPath: String { Self.root + "/" + Samples.job.description }
+
+    /// Whether a checkpoint refers to pages that an older one wrote.
+    func reaches(back id: CheckpointID) -> Bool { pages[id]?.joined().contains { $0 != id } == true }
 
     var certain: [String: CheckpointID] { expectation.certain }
     var possible: [String: CheckpointID] { expectation.possible }
@@ -195,6 +226,7 @@ final class Scenario {
             attempt { try abandoned(5, directory) }
             discard(2, directory)
             checkpoint(6, directory)
+            if isIncremental { attempt { try overlap(directory) } }
             attempt { _ = try directory.sweep(live: [], olderThan: WallTime(milliseconds: 1), dryRun: false) }
         }
     }
@@ -204,7 +236,18 @@ final class Scenario {
     }
 
     private func checkpoint(_ number: UInt64, _ directory: JobDirectory) {
-        attempt { try commit(try directory.begin(CheckpointID(number)), .checkpoint, &expectation) }
+        attempt { try commit(try directory.begin(CheckpointID(number), base: base), .checkpoint, &expectation) }
+    }
+
+    /// Two attempts over the same base at once; the base is subsumed when the first of them is complete.
+    private func overlap(_ directory: JobDirectory) throws {
+        let seven = try directory.begin(CheckpointID(7), base: base), eight = try directory.begin(CheckpointID(8), base: base)
+        expectation.highest = CheckpointID(8)
+        let older = base.flatMap { pages[$0.checkpoint] }
+        attempt { try commit(seven, .checkpoint, &expectation) }
+        if expectation.certain[seven.path] != nil { discard(6, directory) }
+        attempt { try commit(eight, .checkpoint, &expectation, older: older) }
+        if expectation.certain[eight.path] != nil { discard(7, directory) }
     }
 
     private func savepoint(_ number: UInt64, _ directory: JobDirectory) {
@@ -214,11 +257,24 @@ final class Scenario {
         }
     }
 
-    private func commit(_ attempt: CheckpointAttempt, _ kind: CheckpointKind, _ expectation: inout Expectation) throws {
+    private func commit(
+        _ attempt: CheckpointAttempt, _ kind: CheckpointKind, _ expectation: inout Expectation, older: Samples.PageWriters? = nil
+    ) throws {
         expectation.highest = max(expectation.highest ?? attempt.id, attempt.id)
         expectation.possible[attempt.path] = attempt.id
         do {
-            try Samples.write(attempt, kind: kind)
+            if isIncremental, kind == .checkpoint {
+                let older = older ?? attempt.base.flatMap { pages[$0.checkpoint] }
+                // Who writes which page is known beforehand: the commit may fail and yet be found complete.
+                pages[attempt.id] = (0..<2).map { subtask in
+                    (0..<2).map { page in
+                        if let older, attempt.base != nil, (attempt.id.rawValue + UInt64(page)) % 2 == 0 { older[subtask][page] } else { attempt.id }
+                    }
+                }
+                base = try Samples.writeIncremental(attempt, older: older).0
+            } else {
+                try Samples.write(attempt, kind: kind)
+            }
             expectation.certain[attempt.path] = attempt.id
             expectation.possible[attempt.path] = nil
         } catch {
@@ -230,9 +286,9 @@ final class Scenario {
     }
 
     private func abandoned(_ number: UInt64, _ directory: JobDirectory) throws {
-        let attempt = try directory.begin(CheckpointID(number))
+        let attempt = try directory.begin(CheckpointID(number), base: base)
         expectation.highest = CheckpointID(number)
-        _ = try attempt.createStateFile(role: "keyed-state", name: "half")
+        _ = try attempt.createStateFile(role: "keyed-state", name: "half", isShared: isIncremental)
         try attempt.abandon()
     }
 
@@ -242,6 +298,7 @@ final class Scenario {
         attempt {
             try directory.discard(CheckpointID(number))
             expectation.possible[path] = nil
+            if isIncremental { try directory.collectShared() }
         }
     }
 
@@ -293,7 +350,9 @@ final class Scenario {
 
     private func difference(_ path: String, _ id: CheckpointID, _ filesystem: FaultyFilesystem) -> String? {
         do throws(StoreError) {
-            return try Samples.difference(try Snapshot.load(path: path, filesystem: filesystem), id)
+            let snapshot = try Snapshot.load(path: path, filesystem: filesystem)
+            if let pages = pages[id], !snapshot.manifest.kind.isSavepoint { return try Samples.difference(snapshot, id, pages) }
+            return try Samples.difference(snapshot, id)
         } catch {
             return error.description
         }
@@ -311,9 +370,14 @@ final class Scenario {
             let known = Set(expectation.certain.keys).union(expectation.possible.keys)
             var found = valid.filter { !known.contains($0) }.map { "\($0) is presented as valid" }
             let next = CheckpointID((highest?.rawValue ?? 0) + 1)
+            base = nil
             try commit(try directory.begin(next), .checkpoint, &expectation)
             _ = try directory.sweep(live: [], olderThan: WallTime(milliseconds: 1), dryRun: false)
             found += try directory.completed().filter { $0.condition == .incomplete }.map { "\($0.path) was not swept" }
+            let listed = try directory.completed().reduce(into: Set<String>()) { names, stored in
+                names.formUnion(try Snapshot.load(path: stored.path, filesystem: filesystem).manifest.sharedFiles)
+            }
+            for name in try filesystem.list(jobPath + "/shared") where !listed.contains("shared/" + name) { found.append("\(name) was not collected") }
             return found
         } catch {
             return ["recovery failed: \(error)"]

@@ -313,14 +313,14 @@ import Testing
         try PosixFilesystem().makeDirectory(jobPath + "/chk-4")
         Plain.write(jobPath + "/chk-1/stray.state", [1, 2, 3])
         Plain.write(jobPath + "/chk-1/notes.txt", [1])
-        Plain.write(jobPath + "/shared/old.state", [1])
-        Plain.link(jobPath + "/shared/link.state", to: jobPath + "/chk-1/_metadata")
+        Plain.write(jobPath + "/shared/1-old.state", [1])
+        Plain.link(jobPath + "/shared/1-link.state", to: jobPath + "/chk-1/_metadata")
 
         #expect(try directory.sweep(live: [], olderThan: WallTime(milliseconds: 0), dryRun: false) == [])
         let garbage = try directory.sweep(live: [CheckpointID(4)], olderThan: later, dryRun: true)
         #expect(
             Set(garbage.map { "\($0.path.dropFirst(jobPath.count)) \($0.reason.rawValue)" })
-                == ["/chk-1/stray.state unlisted", "/chk-2/orphan.state incomplete", "/shared/old.state unreferenced"])
+                == ["/chk-1/stray.state unlisted", "/chk-2/orphan.state incomplete", "/shared/1-old.state unreferenced"])
         #expect(garbage.first { $0.reason == .unlisted }?.size == 3)
         #expect(Plain.exists(jobPath + "/chk-2/orphan.state"))
 
@@ -329,7 +329,7 @@ import Testing
         #expect(!Plain.exists(jobPath + "/chk-2"))
         #expect(Plain.exists(jobPath + "/chk-3/live.state"))
         #expect(Plain.exists(jobPath + "/chk-4"))
-        #expect(names(jobPath + "/shared") == ["link.state"])
+        #expect(names(jobPath + "/shared") == ["1-link.state"])
         #expect(try directory.sweep(live: [], olderThan: later, dryRun: false) == [])
         #expect(!Plain.exists(jobPath + "/chk-4"))
         writer.abandon()
@@ -343,9 +343,125 @@ import Testing
         let manifest = jobPath + "/chk-1/_metadata"
         Plain.write(manifest, Array(Plain.read(manifest).dropLast()))
         Plain.write(jobPath + "/chk-1/stray.state", [1])
-        Plain.write(jobPath + "/shared/old.state", [1])
-        #expect(try directory.sweep(live: [], olderThan: later, dryRun: false) == [])
+        for number in 1...2 { Plain.write(jobPath + "/shared/\(number)-old.state", [1]) }
+        // What a later checkpoint wrote cannot be in its manifest.
+        #expect(try directory.sweep(live: [], olderThan: later, dryRun: false).map(\.path) == [jobPath + "/shared/2-old.state"])
         #expect(names(jobPath + "/chk-1").count == 4)
+        #expect(try directory.collectShared() == [])
+        #expect(names(jobPath + "/shared") == ["1-old.state"])
+    }
+
+    // MARK: Shared files
+
+    private func shared() -> [String] { names(jobPath + "/shared") }
+
+    private func write(_ directory: JobDirectory, _ id: UInt64, over base: (CheckpointManifest, Samples.PageWriters)?) throws
+        -> (CheckpointManifest, Samples.PageWriters)
+    { try Samples.writeIncremental(try directory.begin(CheckpointID(id), base: base?.0), older: base?.1) }
+
+    @Test("A shared file lives as long as a manifest lists it")
+    func sharedFiles() throws {
+        let directory = try open()
+        let first = try write(directory, 1, over: nil)
+        let second = try write(directory, 2, over: first)
+        let third = try write(directory, 3, over: second)
+        #expect(third.1[0] == [CheckpointID(3), CheckpointID(2)], "one page of its own, one of its base")
+        #expect(try directory.collectShared() == [])
+        #expect(shared().count == 6)
+        try directory.discard(CheckpointID(1))
+        try directory.discard(CheckpointID(2))
+        try directory.collectShared()
+        #expect(Set(shared().map { "shared/" + $0 }) == third.0.sharedFiles)
+        #expect(try Samples.difference(try Snapshot.load(path: jobPath + "/chk-3"), CheckpointID(3), third.1) == nil)
+        try directory.discard(CheckpointID(3))
+        try directory.collectShared()
+        #expect(shared() == [])
+    }
+
+    @Test("An attempt in flight keeps the files of its base, also when the base has been subsumed meanwhile")
+    func pinnedBase() throws {
+        let directory = try open()
+        let first = try write(directory, 1, over: nil)
+        let second = try directory.begin(CheckpointID(2), base: first.0)
+        let third = try directory.begin(CheckpointID(3), base: first.0)
+        _ = try Samples.writeIncremental(third, older: first.1)
+        try directory.discard(CheckpointID(1))
+        try directory.discard(CheckpointID(3))
+        #expect(try directory.collectShared().allSatisfy { !first.0.sharedFiles.contains(String($0.dropFirst(jobPath.count + 1))) })
+        let committed = try Samples.writeIncremental(second, older: first.1)
+        #expect(try directory.collectShared() == [])
+        #expect(try Samples.difference(try Snapshot.load(path: second.path), CheckpointID(2), committed.1) == nil)
+        // A base that is gone is none.
+        #expect(try directory.begin(CheckpointID(4), base: first.0).base == nil)
+        #expect(try directory.begin(CheckpointID(5), base: committed.0).base == committed.0)
+    }
+
+    @Test("A failed attempt takes its shared files away, and nothing of its base")
+    func abandonedShared() throws {
+        let directory = try open()
+        let first = try write(directory, 1, over: nil)
+        let attempt = try directory.begin(CheckpointID(2), base: first.0)
+        _ = try attempt.createStateFile(role: "keyed-state", name: "count-0", isShared: true).finish()
+        let half = try attempt.createStateFile(role: "keyed-state", name: "count-1", isShared: true)
+        #expect(try directory.collectShared() == [], "what an attempt in flight has written stays")
+        #expect(shared().count == 4)
+        try attempt.abandon()
+        half.abandon()
+        #expect(Set(shared().map { "shared/" + $0 }) == first.0.sharedFiles)
+    }
+
+    @Test("A manifest may list only what its attempt wrote and what its base lists")
+    func foreignShared() throws {
+        let directory = try open()
+        let first = try write(directory, 1, over: nil)
+        for base in [nil, first.0] {
+            let attempt = try directory.begin(CheckpointID(base == nil ? 2 : 3), base: base)
+            var manifest = Samples.empty(attempt.id.rawValue)
+            manifest.files = first.0.files
+            if base != nil { manifest.files[0].crc32c ^= 1 }
+            #expect(throws: StoreError.self) { try attempt.commit(manifest) }
+            try attempt.abandon()
+        }
+        #expect(throws: StoreError.self) {
+            try directory.beginSavepoint(CheckpointID(4), in: temporary.path + "/s") { 1 }
+                .createStateFile(role: "r", name: "x", isShared: true)
+        }
+        #expect(Set(shared().map { "shared/" + $0 }) == first.0.sharedFiles)
+    }
+
+    @Test("Removing a claimed checkpoint collects what it shared, unless an engine has its job")
+    func removeForeign() throws {
+        var directory: JobDirectory? = try open()
+        let first = try write(directory!, 1, over: nil)
+        let second = try write(directory!, 2, over: first)
+        try Snapshot.remove(path: jobPath + "/chk-1")
+        #expect(shared().count == 4, "the job is at work")
+        directory = nil
+        try Snapshot.remove(path: jobPath + "/chk-2")
+        #expect(shared() == [])
+        _ = second
+    }
+
+    @Test("A checkpoint whose shared file is missing or damaged is found out, and named")
+    func damagedShared() throws {
+        let directory = try open()
+        let first = try write(directory, 1, over: nil)
+        let second = try write(directory, 2, over: first)
+        let file = jobPath + "/" + (try #require(second.0.sharedFiles.subtracting(["shared/2-count-0.state", "shared/2-count-1.state"]).min()))
+        let bytes = Plain.read(file)
+        for index in bytes.indices {
+            var damaged = bytes
+            damaged[index] ^= 1
+            Plain.write(file, damaged)
+            #expect(Snapshot.inspect(path: jobPath + "/chk-2").problem?.contains(file) == true, "byte \(index)")
+        }
+        Plain.write(file, bytes)
+        #expect(Snapshot.inspect(path: jobPath + "/chk-2").verdict == .ok)
+        #expect(Snapshot.inspect(path: jobPath + "/chk-2").checkpointedSize == 200)
+        #expect(Snapshot.inspect(path: jobPath + "/chk-2").stateSize == 400)
+        Plain.remove(file)
+        #expect(Snapshot.inspect(path: jobPath + "/chk-2").problem?.contains(file) == true)
+        #expect(try directory.completed(verification: .lengths).last?.summary == nil)
     }
 
     // MARK: Threads

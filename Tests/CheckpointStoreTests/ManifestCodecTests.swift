@@ -5,11 +5,12 @@ import Testing
 
 /// The `_metadata` format: it round-trips, it stays what it is, and nothing but itself is accepted.
 @Suite struct ManifestCodecTests {
-    private let bytes = ManifestCodec.encode(Samples.manifest)
+    private let bytes = ManifestCodec.encode(Samples.incrementalManifest)
 
     @Test("Decoding gives back what was encoded")
     func roundTrip() throws {
-        #expect(try ManifestCodec.decode(bytes, path: "m") == Samples.manifest)
+        #expect(try ManifestCodec.decode(bytes, path: "m") == Samples.incrementalManifest)
+        #expect(try ManifestCodec.decode(ManifestCodec.encode(Samples.manifest), path: "m") == Samples.manifest)
         let empty = Samples.empty(1)
         #expect(try ManifestCodec.decode(ManifestCodec.encode(empty), path: "m") == empty)
     }
@@ -18,14 +19,41 @@ import Testing
     func stateSize() {
         #expect(Samples.manifest.stateSize == 36)
         #expect(Samples.manifest.operators.map(\.stateSize) == [30, 6])
+        #expect(Samples.manifest.checkpointedSize == 36)
+        #expect(Samples.incrementalManifest.stateSize == 28)
+        #expect(Samples.incrementalManifest.checkpointedSize == 18, "without the page that checkpoint 40 wrote")
     }
 
     /// `WEIR_RECORD_GOLDENS=1 swift test --filter goldenBytes` writes the golden anew: a new format version needs one.
     @Test("The bytes are those of the golden")
     func goldenBytes() throws {
-        let path = #filePath.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/Goldens/manifest-v1.hex"
+        let path = Self.golden("manifest-v2.hex")
         if getenv("WEIR_RECORD_GOLDENS") != nil { Plain.write(path, Array(Self.hexadecimal(bytes).utf8)) }
         #expect(String(decoding: Plain.read(path), as: UTF8.self) == Self.hexadecimal(bytes))
+    }
+
+    @Test("A manifest of version 1 is still read")
+    func versionOne() throws {
+        let text = String(decoding: Plain.read(Self.golden("manifest-v1.hex")), as: UTF8.self)
+        let digits = text.filter { $0 != "\n" }.map { UInt8($0.hexDigitValue!) }
+        let bytes = stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
+        #expect(bytes[8] == 1)
+        #expect(try ManifestCodec.decode(bytes, path: "m") == Samples.manifest)
+        for length in 0..<bytes.count {
+            #expect(throws: StoreError.self, "prefix of \(length)") { try ManifestCodec.decode(Array(bytes[..<length]), path: "m") }
+        }
+        // The number of a group had 64 bits: one that does not fit its place in version 2 is refused, not cut.
+        for group: UInt64 in [1 << 32, 5 << 32, .max] {
+            let old = withUnsafeBytes(of: UInt64(5).littleEndian) { Array($0) } + withUnsafeBytes(of: UInt64(90).littleEndian) { Array($0) }
+            let place = try #require(bytes.indices.first { bytes[$0...].starts(with: old) })
+            var damaged = bytes
+            withUnsafeBytes(of: group.littleEndian) { damaged.replaceSubrange(place..<place + 8, with: $0) }
+            #expect(throws: StoreError.self) { try ManifestCodec.decode(Self.sealed(damaged), path: "m") }
+        }
+    }
+
+    private static func golden(_ name: String) -> String {
+        #filePath.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/Goldens/" + name
     }
 
     private static func hexadecimal(_ bytes: [UInt8]) -> String {
@@ -82,8 +110,8 @@ import Testing
     @Test("Files of others are recognised")
     func foreign() {
         var newer = bytes
-        newer[8] = 2
-        #expect(throws: StoreError.unsupportedVersion(path: "m", found: 2, supported: 1)) { try ManifestCodec.decode(newer, path: "m") }
+        newer[8] = 3
+        #expect(throws: StoreError.unsupportedVersion(path: "m", found: 3, supported: 2)) { try ManifestCodec.decode(newer, path: "m") }
         let flink: [UInt8] = [0x49, 0x60, 0x67, 0x2D, 0, 0, 0, 4, 0, 0]
         #expect(throws: StoreError.foreignFormat(path: "m", looksLike: "a snapshot of Apache Flink")) {
             try ManifestCodec.decode(flink, path: "m")
@@ -109,8 +137,30 @@ import Testing
             { $0.operators[1].subtasks[0].states[1].name = "offsets" },
             { $0.pending[0].finalPath = "" },
         ] as [@Sendable (inout CheckpointManifest) -> Void])
-    func contradictions(_ spoil: @Sendable (inout CheckpointManifest) -> Void) {
-        var manifest = Samples.manifest
+    func contradictions(_ spoil: @Sendable (inout CheckpointManifest) -> Void) { refuses(Samples.manifest, spoil) }
+
+    @Test(
+        "So is one whose pages or shared files cannot be",
+        arguments: [
+            { $0.kind = .savepoint },
+            { $0.files[0].name = "shared/43-count-0.state" },
+            { $0.files[0].name = "shared/040-count-0.state" },
+            { $0.files[0].name = "shared/count.state" },
+            { $0.files[0].name = "shared/../../40-count.state" },
+            { $0.files[0].name = "taskowned/40-count.state" },
+            { $0.files.removeLast() },
+            { $0.operators[0].subtasks[0].states[0].sections[0].file = 2 },
+            { $0.operators[0].subtasks[0].states[0].sections[0].offset = 191 },
+            { $0.operators[0].subtasks[0].states[0].sections[2].offset = .max },
+            { $0.operators[0].subtasks[0].states[0].sections[2].group = 128 },
+            { $0.operators[0].subtasks[0].states[0].sections[0].group = 1 },
+            { $0.operators[0].subtasks[0].states[0].kind = .listSplit },
+            { $0.operators[0].subtasks[0].states[0].elements = [] },
+        ] as [@Sendable (inout CheckpointManifest) -> Void])
+    func contradictoryPages(_ spoil: @Sendable (inout CheckpointManifest) -> Void) { refuses(Samples.incrementalManifest, spoil) }
+
+    private func refuses(_ manifest: CheckpointManifest, _ spoil: (inout CheckpointManifest) -> Void) {
+        var manifest = manifest
         spoil(&manifest)
         #expect { try ManifestCodec.decode(ManifestCodec.encode(manifest), path: "m") } throws: { error in
             if case .malformed("m", _, _)? = error as? StoreError { true } else { false }

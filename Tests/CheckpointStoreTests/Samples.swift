@@ -90,6 +90,80 @@ enum Samples {
         return manifest
     }
 
+    /// A manifest with what version 2 added: pages over shared files. Its bytes are a golden: do not change it.
+    static let incrementalManifest: CheckpointManifest = {
+        var manifest = Samples.manifest
+        manifest.kind = .checkpoint
+        manifest.files = [
+            StateFileEntry(name: "shared/40-count-0.state", role: "keyed-state", length: 200, crc32c: 0xDEAD_BEEF),
+            StateFileEntry(name: "shared/42-count-0.state", role: "keyed-state", length: 150, crc32c: 0xFEED_F00D),
+        ]
+        manifest.operators[0].subtasks[0].states[0].location = .files(["shared/42-count-0.state", "shared/40-count-0.state"])
+        manifest.operators[0].subtasks[0].states[0].sections = [
+            KeyGroupSection(group: 0, file: 1, offset: 80, length: 10, entries: 1),
+            KeyGroupSection(group: 0, file: 0, offset: 80, length: 12, entries: 2),
+            KeyGroupSection(group: 5, file: 1, offset: 90, length: 0, entries: 0),
+        ]
+        return manifest
+    }()
+
+    /// Which checkpoint wrote each page, by subtask.
+    typealias PageWriters = [[CheckpointID]]
+
+    /// Writes a checkpoint of two subtasks with two pages each into shared files and commits it. Over a base, every other page is taken
+    /// over from it.
+    /// - Parameter older: who wrote the pages of the base.
+    static func writeIncremental(_ attempt: CheckpointAttempt, older: PageWriters?) throws(StoreError) -> (CheckpointManifest, PageWriters) {
+        var manifest = empty(attempt.id.rawValue)
+        var writers: PageWriters = []
+        var subtasks: [SubtaskState] = []
+        for subtask in 0..<2 {
+            let writer = try attempt.createStateFile(role: "keyed-state", name: "count-\(subtask)", isShared: true)
+            var names = [writer.name]
+            var sections: [KeyGroupSection] = []
+            var own: [CheckpointID] = []
+            for page in 0..<2 {
+                if let base = attempt.base, let older, (attempt.id.rawValue + UInt64(page)) % 2 == 0 {
+                    let handle = base.operators[0].subtasks[subtask].states[0]
+                    guard case .files(let baseNames) = handle.location else { continue }
+                    var section = handle.sections[page]
+                    let name = baseNames[section.file]
+                    section.file = names.firstIndex(of: name) ?? names.count
+                    if section.file == names.count { names.append(name) }
+                    sections.append(section)
+                    own.append(older[subtask][page])
+                } else {
+                    let start = writer.offset
+                    try writer.append(stateBytes(attempt.id, subtask: subtask * 10 + page, count: 100))
+                    sections.append(KeyGroupSection(group: subtask, offset: start, length: 100, entries: 1))
+                    own.append(attempt.id)
+                }
+            }
+            manifest.files.append(try writer.finish())
+            for name in names.dropFirst() { manifest.files.append(attempt.base!.files.first { $0.name == name }!) }
+            let handle = StateHandle(name: "count", kind: .keyed, valueType: "UInt64/1", location: .files(names), sections: sections)
+            subtasks.append(SubtaskState(index: subtask, states: [handle]))
+            writers.append(own)
+        }
+        manifest.operators = [
+            OperatorState(uid: "count", name: "Count", operatorID: OperatorID(uid: "count"), parallelism: 2, subtasks: subtasks)
+        ]
+        try attempt.commit(manifest)
+        return (manifest, writers)
+    }
+
+    /// nil = the snapshot holds exactly the pages that these checkpoints wrote; else what differs.
+    static func difference(_ snapshot: LoadedSnapshot, _ id: CheckpointID, _ writers: PageWriters) throws(StoreError) -> String? {
+        guard snapshot.manifest.checkpoint == id else { return "it is checkpoint \(snapshot.manifest.checkpoint)" }
+        for (subtask, pages) in writers.enumerated() {
+            let expected = pages.enumerated().flatMap { stateBytes($1, subtask: subtask * 10 + $0, count: 100) }
+            guard try snapshot.read(snapshot.manifest.operators[0].subtasks[subtask].states[0]) == expected else {
+                return "the pages of subtask \(subtask) differ"
+            }
+        }
+        return nil
+    }
+
     /// nil = the snapshot holds exactly what `write` wrote; else what differs.
     static func difference(_ snapshot: LoadedSnapshot, _ id: CheckpointID, count: Int = 300) throws(StoreError) -> String? {
         guard snapshot.manifest.checkpoint == id else { return "it is checkpoint \(snapshot.manifest.checkpoint)" }

@@ -94,12 +94,13 @@ extension KeyedStates.Registered {
     @inlinable
     static func table<Value>(_ table: PagedTable<Key, Value>, name: String) -> Self {
         let type = "\(Key.stateTypeName) -> \(Value.stateTypeName)"
+        let load: KeyedLoader.Load = { count, group, reader throws(StateDecodingError) in
+            try table.load(entries: count, group: group, from: &reader)
+        }
         return Self(
             name: name, snapshot: { .keyed(name: name, type: type, table.snapshot()) },
             restore: { state in
-                try state.keyed(named: name, type: type) { count, group, reader throws(StateDecodingError) in
-                    try table.load(entries: count, group: group, from: &reader)
-                }
+                try state.keyed(named: name, KeyedLoader([(type, load)], reserve: { table.reserve(entries: $0, group: $1) }))
             }, bytes: { table.bytes })
     }
 }

@@ -226,16 +226,40 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     /// Puts encoded entries back. Keys of other groups than this table's are refused.
     @inlinable
     public func load(entries count: Int, group: Int, from reader: inout StateReader) throws(StateDecodingError) {
+        try load(entries: count, group: group, from: &reader) { (reader: inout StateReader) throws(StateDecodingError) -> Value? in
+            try Value(from: &reader)
+        }
+    }
+
+    /// - Parameter decode: reads the value of an entry; nil = leave the entry out.
+    @inlinable @inline(__always)
+    func load(
+        entries count: Int, group: Int, from reader: inout StateReader,
+        _ decode: (inout StateReader) throws(StateDecodingError) -> Value?
+    ) throws(StateDecodingError) {
+        guard groupRange.contains(group) else { throw StateDecodingError(offset: reader.offset, problem: "key group \(group) is not the subtask's") }
         for _ in 0..<count {
             let at = reader.offset
             let key = try Key(from: &reader)
-            let value = try Value(from: &reader)
+            guard let value = try decode(&reader) else { continue }
             let hash = key.stableHash
-            guard KeyGroups.group(ofHash: hash, maxParallelism: header.pointee.maxParallelism) == group, groupRange.contains(group) else {
+            guard KeyGroups.group(ofHash: hash, maxParallelism: header.pointee.maxParallelism) == group else {
                 throw StateDecodingError(offset: at, problem: "a key that does not belong to key group \(group)")
             }
             upsert(key, hash: hash) { value }.pointee.value = value
         }
+    }
+
+    /// Makes room for so many entries in a key group that is still empty, so that it need not grow to them. What is not the subtask's, or
+    /// has entries, stays as it is.
+    @inlinable
+    func reserve(entries count: Int, group: Int) {
+        guard groupRange.contains(group), count > 0 else { return }
+        let place = header.pointee.groups + (group - header.pointee.firstGroup)
+        guard place.pointee.mask < 0 else { return }
+        var capacity = 16
+        while capacity / 4 * 3 < count { capacity *= 2 }
+        grow(place, to: capacity)
     }
 
     // MARK: Pages
@@ -336,10 +360,13 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
 
     /// Doubles a group (or gives it its first 16 places) and moves its entries over.
     @inlinable @inline(never)
-    func grow(_ group: UnsafeMutablePointer<Group>) {
+    func grow(_ group: UnsafeMutablePointer<Group>) { grow(group, to: group.pointee.mask < 0 ? 16 : (group.pointee.mask + 1) * 2) }
+
+    /// - Parameter capacity: a power of two, above the present one.
+    @inlinable
+    func grow(_ group: UnsafeMutablePointer<Group>, to capacity: Int) {
         let old = group.pointee
         let oldSlots = old.mask < 0 ? 0 : slotsPerPage(old)
-        let capacity = old.mask < 0 ? 16 : (old.mask + 1) * 2
         let slots = min(capacity, header.pointee.pageMask + 1)
         let pageCount = capacity / slots
         let pages = UnsafeMutablePointer<Page>.allocate(capacity: pageCount)
