@@ -1,7 +1,7 @@
 /// Milliseconds on the wall clock since 1970-01-01T00:00:00Z. For display and records only; durations come from `EngineInstant`.
 public struct WallTime: Hashable, Comparable, Codable, Sendable {
     public let milliseconds: Int64
-    public init(milliseconds: Int64) { self.milliseconds = milliseconds }
+    @inlinable public init(milliseconds: Int64) { self.milliseconds = milliseconds }
     public static func < (left: Self, right: Self) -> Bool { left.milliseconds < right.milliseconds }
     public static func - (left: Self, right: Self) -> Milliseconds { Milliseconds(left.milliseconds - right.milliseconds) }
     public static func + (left: Self, right: Milliseconds) -> Self { Self(milliseconds: left.milliseconds + right.count) }
@@ -23,11 +23,38 @@ public struct EngineInstant: Hashable, Comparable, Sendable {
     public static func + (left: Self, right: Milliseconds) -> Self { Self(nanoseconds: left.nanoseconds + right.count * 1_000_000) }
 }
 
+/// Milliseconds of event time: when something happened, by the records themselves. Since 1970-01-01T00:00:00Z when the records mean wall time.
+public struct EventTime: Hashable, Comparable, Codable, Sendable {
+    public let milliseconds: Int64
+    @inlinable public init(milliseconds: Int64) { self.milliseconds = milliseconds }
+    /// Before everything: the watermark of a stream that has none yet.
+    @inlinable public static var min: Self { Self(milliseconds: .min) }
+    /// After everything: the watermark of a stream that has ended.
+    @inlinable public static var max: Self { Self(milliseconds: .max) }
+    @inlinable public static func < (left: Self, right: Self) -> Bool { left.milliseconds < right.milliseconds }
+    /// Stays at the ends of the range instead of wrapping.
+    @inlinable
+    public static func + (left: Self, right: Milliseconds) -> Self {
+        let (sum, overflows) = left.milliseconds.addingReportingOverflow(right.count)
+        return overflows ? (right.count > 0 ? .max : .min) : Self(milliseconds: sum)
+    }
+    @inlinable
+    public static func - (left: Self, right: Milliseconds) -> Self {
+        let (difference, overflows) = left.milliseconds.subtractingReportingOverflow(right.count)
+        return overflows ? (right.count > 0 ? .min : .max) : Self(milliseconds: difference)
+    }
+    public init(from decoder: any Decoder) throws { self.init(milliseconds: try decoder.singleValueContainer().decode(Int64.self)) }
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(milliseconds)
+    }
+}
+
 /// A span of time in whole milliseconds, a plain number on the wire.
 public struct Milliseconds: Hashable, Comparable, Codable, Sendable, ExpressibleByIntegerLiteral {
     public let count: Int64
-    public init(_ count: Int64) { self.count = count }
-    public init(integerLiteral value: Int64) { count = value }
+    @inlinable public init(_ count: Int64) { self.count = count }
+    @inlinable public init(integerLiteral value: Int64) { count = value }
     public static func seconds(_ count: Int64) -> Self { Self(count * 1000) }
     public static func minutes(_ count: Int64) -> Self { Self(count * 60_000) }
     public static func < (left: Self, right: Self) -> Bool { left.count < right.count }

@@ -2,16 +2,20 @@
 public struct DataStream<Element: Sendable> {
     @usableFromInline let environment: StreamEnvironment
     @usableFromInline let node: StreamNode
+    /// The side output of the node that this is; nil = its main output.
+    @usableFromInline let tag: String?
 
     @usableFromInline
-    init(environment: StreamEnvironment, node: StreamNode) {
+    init(environment: StreamEnvironment, node: StreamNode, tag: String? = nil) {
         self.environment = environment
         self.node = node
+        self.tag = tag
     }
 
     /// The operator's identity across submissions: its state is found again by it.
     @discardableResult
     public func uid(_ uid: String) -> Self {
+        refuseOnSideOutput("uid")
         node.uid = uid
         return self
     }
@@ -19,14 +23,42 @@ public struct DataStream<Element: Sendable> {
     /// What screens call the operator.
     @discardableResult
     public func name(_ name: String) -> Self {
+        refuseOnSideOutput("name")
         node.name = name
         return self
     }
 
     @discardableResult
     public func parallelism(_ parallelism: Int) -> Self {
+        refuseOnSideOutput("parallelism")
         node.parallelism = parallelism
         return self
+    }
+
+    private func refuseOnSideOutput(_ what: String) {
+        guard let tag else { return }
+        environment.refuse(
+            "side output \"\(tag)\" has no \(what) of its own: it is the output of \"\(node.effectiveUID)\"; give the \(what) to that, or to the operator behind")
+    }
+
+    /// The records that the operator emitted to the tag.
+    @inlinable
+    public func sideOutput<Side: Sendable>(_ tag: OutputTag<Side>) -> DataStream<Side> {
+        if self.tag != nil { environment.refuse("side output \"\(tag.name)\" is asked of another side output: ask the operator that emits it") }
+        environment.take(tag.name, of: node, as: Side.self, fanOut: environment.fanOut(of: Side.self))
+        return DataStream<Side>(environment: environment, node: node, tag: tag.name)
+    }
+
+    /// The records of several streams as one, in order per producer.
+    @inlinable
+    public func union(_ others: DataStream<Element>...) -> DataStream<Element> {
+        let node = environment.add(
+            name: "union", inputs: [forward] + others.map(\.forward),
+            maker: .operator { site, downstream in
+                site.context.register(OperatorHooks(uid: site.uid, advance: downstream.advance))
+                return [AnyConsumer](repeating: downstream, count: others.count + 1)
+            }, fanOut: environment.fanOut(of: Element.self))
+        return DataStream(environment: environment, node: node)
     }
 
     @inlinable
@@ -71,19 +103,26 @@ public struct DataStream<Element: Sendable> {
     /// Partitions by key: all records of a key reach the same subtask, in order per producer.
     @inlinable
     public func key<Key: StreamKey>(by selector: @escaping @Sendable (Element) -> Key) -> KeyedStream<Key, Element> {
-        KeyedStream(environment: environment, edge: StreamEdge(from: node, isForward: false, exchange: .keyed(by: selector)), selector: selector)
+        KeyedStream(environment: environment, edge: StreamEdge(from: node, tag: tag, isForward: false, exchange: .keyed(by: selector)), selector: selector)
     }
 
     /// Deals the batches out to the subtasks of the next operator in turn.
     @inlinable
     public func rebalance() -> DataStream<Element> {
-        let edge = StreamEdge(from: node, isForward: false, exchange: .roundRobin(of: Element.self))
+        let edge = StreamEdge(from: node, tag: tag, isForward: false, exchange: .roundRobin(of: Element.self))
         return environment.addOperator(name: "rebalance", input: edge) { _, out, _ in
             { base, count in
                 for index in 0..<count { out.emit(base[index]) }
                 out.flush()
             }
         }
+    }
+
+    /// Every record to every subtask of the operator that takes it.
+    @inlinable
+    public func broadcast() -> BroadcastStream<Element> {
+        BroadcastStream(
+            environment: environment, edge: StreamEdge(from: node, tag: tag, isForward: false, exchange: .broadcast(of: Element.self)))
     }
 
     /// Drops every record.
@@ -105,7 +144,19 @@ public struct DataStream<Element: Sendable> {
     }
 
     @usableFromInline
-    var forward: StreamEdge { StreamEdge(from: node, isForward: true, exchange: .roundRobin(of: Element.self)) }
+    var forward: StreamEdge { StreamEdge(from: node, tag: tag, isForward: true, exchange: .roundRobin(of: Element.self)) }
+}
+
+/// A stream whose records all reach every subtask of the operator that takes it: rules, settings, small tables. Taken with `connect`.
+public struct BroadcastStream<Element: Sendable> {
+    @usableFromInline let environment: StreamEnvironment
+    @usableFromInline let edge: StreamEdge
+
+    @usableFromInline
+    init(environment: StreamEnvironment, edge: StreamEdge) {
+        self.environment = environment
+        self.edge = edge
+    }
 }
 
 /// A stream partitioned by key. Operators on it have state, one value a key.

@@ -18,7 +18,15 @@ public final class StreamEnvironment {
     /// The job may be made to misbehave on request (`RunningJob.fault`).
     public var allowsFaults = false
 
+    /// How often watermarks are sent that follow from the records (Flink's auto-watermark interval); 0 = after every batch.
+    public var watermarkInterval: Milliseconds = 200
+
     @usableFromInline private(set) var nodes: [StreamNode] = []
+    /// The first thing that is wrong with the graph and could not be said where it was written.
+    private(set) var problem: String?
+
+    @usableFromInline
+    func refuse(_ problem: String) { self.problem = self.problem ?? problem }
 
     public init(parallelism: Int) { self.parallelism = parallelism }
 
@@ -29,11 +37,11 @@ public final class StreamEnvironment {
     @inlinable
     public func read<S: Source>(_ source: S, name: String = "source") -> DataStream<S.Reader.Element> {
         let node = add(
-            name: name, input: nil,
+            name: name, inputs: [],
             maker: .source { site, downstream in
                 var reader = try source.makeReader(subtask: site.context.index, parallelism: site.context.parallelism)
                 let emitter = Emitter<S.Reader.Element>(consumer: downstream.typed().consume)
-                var hooks = OperatorHooks(uid: site.uid)
+                var hooks = OperatorHooks(uid: site.uid, advance: downstream.advance)
                 hooks.snapshot = { _ in [.splitList("splits", type: S.splitType, reader.splits())] }
                 hooks.restore = { state in try reader.restore(state.elements(named: "splits", type: S.splitType)) }
                 hooks.close = { emitter.release() }
@@ -44,20 +52,29 @@ public final class StreamEnvironment {
                         emitter.flush()
                         return status
                     },
-                    position: { reader.position }, progress: { reader.progress })
+                    advance: downstream.advance, position: { reader.position }, progress: { reader.progress })
             }, fanOut: fanOut(of: S.Reader.Element.self))
         return DataStream(environment: self, node: node)
     }
 
     @usableFromInline
     func add(
-        name: String, input: StreamEdge?, maker: StreamNode.Maker, fanOut: @escaping ([AnyConsumer]) -> AnyConsumer,
+        name: String, inputs: [StreamEdge], maker: StreamNode.Maker, fanOut: @escaping ([AnyConsumer]) -> AnyConsumer,
         prepare: ((SinkPreparation) throws -> Void)? = nil
     ) -> StreamNode {
-        let node = StreamNode(id: nodes.count, name: name, input: input, maker: maker, fanOut: fanOut)
+        let node = StreamNode(id: nodes.count, name: name, inputs: inputs, maker: maker, fanOut: fanOut)
         node.prepare = prepare
         nodes.append(node)
         return node
+    }
+
+    /// Notes that somebody takes a side output.
+    @usableFromInline
+    func take(_ tag: String, of node: StreamNode, as type: Any.Type, fanOut: @escaping ([AnyConsumer]) -> AnyConsumer) {
+        if let known = node.sideOutputs[tag], known.type != type {
+            refuse("side output \"\(tag)\" of operator \"\(node.effectiveUID)\" is taken with two record types, \(known.type) and \(type)")
+        }
+        node.sideOutputs[tag] = StreamNode.SideOutput(type: type, fanOut: fanOut)
     }
 
     /// Adds an operator that takes batches of `Input` and emits `Output`. `body` makes an instance for a subtask; it fills in the hooks.
@@ -67,30 +84,64 @@ public final class StreamEnvironment {
         body: @escaping (OperatorSite, Emitter<Output>, inout OperatorHooks) throws -> BatchConsumer<Input>
     ) -> DataStream<Output> {
         let node = add(
-            name: name, input: input,
+            name: name, inputs: [input],
             maker: .operator { site, downstream in
-                let emitter = Emitter<Output>(consumer: downstream.typed().consume)
-                var hooks = OperatorHooks(uid: site.uid)
-                let consume: BatchConsumer<Input>
-                do { consume = try body(site, emitter, &hooks) } catch {
-                    hooks.close()
-                    emitter.release()
-                    throw error
-                }
-                let close = hooks.close
-                hooks.close = {
-                    close()
-                    emitter.release()
-                }
-                site.context.register(hooks)
-                guard Output.self == Never.self else { return Consumer(consume) }
+                let (consume, advance) = try Self.instance(at: site, before: downstream, of: Output.self) { out, hooks in try body(site, out, &hooks) }
+                guard Output.self == Never.self else { return [Consumer(consume, advance: advance)] }
                 // The end of the stream: what sinks take is what the job wrote.
-                return Consumer<Input> { base, count in
+                let written: BatchConsumer<Input> = { base, count in
                     site.context.countWritten(count)
                     consume(base, count)
                 }
+                return [Consumer(written, advance: advance)]
             }, fanOut: fanOut(of: Output.self), prepare: prepare)
         return DataStream(environment: self, node: node)
+    }
+
+    /// Adds an operator with two inputs. `body` makes an instance for a subtask: what takes the batches of each input.
+    @inlinable
+    func addOperator<First, Second, Output: Sendable>(
+        name: String, inputs: (StreamEdge, StreamEdge),
+        body: @escaping (OperatorSite, Emitter<Output>, inout OperatorHooks) throws -> TwoInputConsumers<First, Second>
+    ) -> DataStream<Output> {
+        let node = add(
+            name: name, inputs: [inputs.0, inputs.1],
+            maker: .operator { site, downstream in
+                let (consumers, advance) = try Self.instance(at: site, before: downstream, of: Output.self) { out, hooks in try body(site, out, &hooks) }
+                return [
+                    Consumer(consumers.first, advance: advance, endOfInput: consumers.firstEnded),
+                    Consumer(consumers.second, advance: advance, endOfInput: consumers.secondEnded),
+                ]
+            }, fanOut: fanOut(of: Output.self))
+        return DataStream(environment: self, node: node)
+    }
+
+    /// One operator instance: its emitter, its hooks, and how it takes event time.
+    @inlinable
+    static func instance<Output: Sendable, Made>(
+        at site: OperatorSite, before downstream: AnyConsumer, of type: Output.Type, _ body: (Emitter<Output>, inout OperatorHooks) throws -> Made
+    ) throws -> (made: Made, advance: (StreamTime) -> Void) {
+        let emitter = Emitter<Output>(consumer: downstream.typed().consume)
+        let sides = site.sideOutputs
+        var hooks = OperatorHooks(uid: site.uid) { time in
+            downstream.advance(time)
+            sides.advance(time)
+        }
+        let made: Made
+        do { made = try body(emitter, &hooks) } catch {
+            hooks.close()
+            emitter.release()
+            sides.release()
+            throw error
+        }
+        let close = hooks.close
+        hooks.close = {
+            close()
+            emitter.release()
+            sides.release()
+        }
+        site.context.register(hooks)
+        return (made, hooks.advance)
     }
 
     /// One consumer from several: each sees every batch.
@@ -99,10 +150,34 @@ public final class StreamEnvironment {
         { consumers in
             let typed = consumers.map { $0.typed(Element.self).consume }
             switch typed.count {
-            case 0: return Consumer<Element> { _, _ in }
+            case 0: return Consumer<Element>({ _, _ in }, advance: { _ in })
             case 1: return consumers[0]
-            default: return Consumer<Element> { base, count in for consume in typed { consume(base, count) } }
+            default:
+                return Consumer<Element>(
+                    { base, count in for consume in typed { consume(base, count) } },
+                    advance: { time in for consumer in consumers { consumer.advance(time) } })
             }
         }
+    }
+}
+
+/// What an operator with two inputs gives for each of them.
+@usableFromInline
+struct TwoInputConsumers<First, Second> {
+    @usableFromInline let first: BatchConsumer<First>
+    @usableFromInline let second: BatchConsumer<Second>
+    /// Called when the input has ended, before the operator's `endOfInput`.
+    @usableFromInline let firstEnded: () throws -> Void
+    @usableFromInline let secondEnded: () throws -> Void
+
+    @usableFromInline
+    init(
+        first: @escaping BatchConsumer<First>, second: @escaping BatchConsumer<Second>, firstEnded: @escaping () throws -> Void = {},
+        secondEnded: @escaping () throws -> Void = {}
+    ) {
+        self.first = first
+        self.second = second
+        self.firstEnded = firstEnded
+        self.secondEnded = secondEnded
     }
 }

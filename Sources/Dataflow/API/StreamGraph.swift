@@ -1,6 +1,6 @@
 public import StreamModel
 
-/// The logical graph that a job's `build` describes: nodes with one input each, a tree from the sources down.
+/// The logical graph that a job's `build` describes: nodes with any number of inputs, each fed by a node that was made before it.
 @usableFromInline
 final class StreamNode {
     let id: Int
@@ -9,40 +9,54 @@ final class StreamNode {
     var name: String
     /// nil = the job's.
     var parallelism: Int?
-    let input: StreamEdge?
+    /// None = a source.
+    let inputs: [StreamEdge]
     let maker: Maker
     let fanOut: ([AnyConsumer]) -> AnyConsumer
+    /// The side outputs that somebody takes, by tag.
+    var sideOutputs: [String: SideOutput] = [:]
     /// Runs on the job thread before an attempt starts, once (sinks: finish commits, claim the directory).
     var prepare: ((SinkPreparation) throws -> Void)?
 
     @usableFromInline
     enum Maker {
         case source((OperatorSite, AnyConsumer) throws -> SourceDriver)
-        case `operator`((OperatorSite, AnyConsumer) throws -> AnyConsumer)
+        /// Makes one consumer an input, in the order of the inputs.
+        case `operator`((OperatorSite, AnyConsumer) throws -> [AnyConsumer])
     }
 
-    init(id: Int, name: String, input: StreamEdge?, maker: Maker, fanOut: @escaping ([AnyConsumer]) -> AnyConsumer) {
+    @usableFromInline
+    struct SideOutput {
+        let type: Any.Type
+        let fanOut: ([AnyConsumer]) -> AnyConsumer
+    }
+
+    init(id: Int, name: String, inputs: [StreamEdge], maker: Maker, fanOut: @escaping ([AnyConsumer]) -> AnyConsumer) {
         self.id = id
         self.name = name
-        self.input = input
+        self.inputs = inputs
         self.maker = maker
         self.fanOut = fanOut
     }
 
     var effectiveUID: String { uid ?? "\(name)-\(id)" }
-    var isSource: Bool { input == nil }
+    var isSource: Bool { inputs.isEmpty }
 }
 
 /// How records come from one node to the next.
 @usableFromInline
 struct StreamEdge {
     @usableFromInline let from: StreamNode
-    /// Same subtask, same thread, when the parallelisms are equal.
+    /// The tag of the side output that is taken; nil = the main output.
+    @usableFromInline let tag: String?
+    /// From each subtask to the one of the same index when the parallelisms are equal: on the same thread if this is the only input,
+    /// through one channel otherwise.
     @usableFromInline let isForward: Bool
     @usableFromInline let exchange: Exchange
 
-    @usableFromInline init(from: StreamNode, isForward: Bool, exchange: Exchange) {
+    @usableFromInline init(from: StreamNode, tag: String? = nil, isForward: Bool, exchange: Exchange) {
         self.from = from
+        self.tag = tag
         self.isForward = isForward
         self.exchange = exchange
     }
@@ -70,13 +84,26 @@ struct Exchange {
 /// A batch consumer whose record type is known to its neighbours only.
 @usableFromInline
 class AnyConsumer {
-    @usableFromInline init() {}
+    /// Takes what event time does, between batches. An operator forwards it when it has emitted what it makes due.
+    @usableFromInline let advance: (StreamTime) -> Void
+    /// This input of the operator has ended; others may go on.
+    @usableFromInline let endOfInput: () throws -> Void
+    @usableFromInline init(advance: @escaping (StreamTime) -> Void, endOfInput: @escaping () throws -> Void) {
+        self.advance = advance
+        self.endOfInput = endOfInput
+    }
 }
 
 @usableFromInline
 final class Consumer<Element>: AnyConsumer {
     @usableFromInline let consume: BatchConsumer<Element>
-    @usableFromInline init(_ consume: @escaping BatchConsumer<Element>) { self.consume = consume }
+    @usableFromInline
+    init(
+        _ consume: @escaping BatchConsumer<Element>, advance: @escaping (StreamTime) -> Void, endOfInput: @escaping () throws -> Void = {}
+    ) {
+        self.consume = consume
+        super.init(advance: advance, endOfInput: endOfInput)
+    }
 }
 
 extension AnyConsumer {
@@ -88,26 +115,31 @@ extension AnyConsumer {
     }
 }
 
-/// Where an operator instance is made: its subtask and its uid.
+/// Where an operator instance is made: its subtask, its uid, and who takes its side outputs.
 @usableFromInline
 struct OperatorSite {
     @usableFromInline let context: SubtaskContext
     @usableFromInline let uid: String
     let attempt: Int
+    @usableFromInline let sideOutputs: SideOutputs
 }
 
 /// A source as its subtask sees it.
 @usableFromInline
 struct SourceDriver {
     @usableFromInline let step: (EngineInstant) throws -> SourceStatus
+    /// Sends event time down the chain.
+    @usableFromInline let advance: (StreamTime) -> Void
     @usableFromInline let position: () -> UInt64
     @usableFromInline let progress: () -> InputProgress?
 
     @usableFromInline
     init(
-        step: @escaping (EngineInstant) throws -> SourceStatus, position: @escaping () -> UInt64, progress: @escaping () -> InputProgress?
+        step: @escaping (EngineInstant) throws -> SourceStatus, advance: @escaping (StreamTime) -> Void, position: @escaping () -> UInt64,
+        progress: @escaping () -> InputProgress?
     ) {
         self.step = step
+        self.advance = advance
         self.position = position
         self.progress = progress
     }
@@ -121,17 +153,27 @@ struct ExecutionPlan {
         /// In topological order.
         var nodes: [StreamNode]
         let parallelism: Int
-        /// Position of the vertex that feeds this one; nil for sources.
-        let from: Int?
+        /// Positions of the vertices that feed this one, in the order of the head's inputs; empty for sources.
+        let from: [Int]
 
+        var isSource: Bool { from.isEmpty }
         var uid: String { head.effectiveUID }
         var name: String { nodes.map(\.name).joined(separator: " -> ") }
     }
 
+    /// An edge as the node that feeds it sees it: an input of another node.
+    struct Leg: Hashable {
+        let node: Int
+        let input: Int
+    }
+
     let vertices: [Vertex]
+    /// By id.
+    let allNodes: [StreamNode]
     /// Vertex of each node, by node id.
     let vertexOfNode: [Int]
-    let children: [[StreamNode]]
+    /// By id of the node that feeds them.
+    let legs: [[Leg]]
     let maxParallelism: Int
 
     init(nodes: [StreamNode], parallelism: Int, maxParallelism: Int) throws(JobError) {
@@ -142,14 +184,19 @@ struct ExecutionPlan {
         }
         var vertices: [Vertex] = []
         var vertexOfNode: [Int] = []
-        var children = [[StreamNode]](repeating: [], count: nodes.count)
+        var legs = [[Leg]](repeating: [], count: nodes.count)
         for node in nodes {
             let own = node.parallelism ?? parallelism
             guard (1...maxParallelism).contains(own) else { throw .parallelism(own, maximum: maxParallelism) }
-            if let input = node.input {
-                children[input.from.id].append(node)
+            for (index, input) in node.inputs.enumerated() {
+                guard input.from.id < node.id, nodes[input.from.id] === input.from else {
+                    throw .invalidGraph("operator \"\(node.effectiveUID)\" takes a stream of another job's graph")
+                }
+                legs[input.from.id].append(Leg(node: node.id, input: index))
+            }
+            if node.inputs.count == 1, let input = node.inputs.first, input.isForward {
                 let upstream = vertexOfNode[input.from.id]
-                if input.isForward, vertices[upstream].parallelism == own {
+                if vertices[upstream].parallelism == own {
                     vertexOfNode.append(upstream)
                     vertices[upstream].nodes.append(node)
                     continue
@@ -158,11 +205,12 @@ struct ExecutionPlan {
             vertexOfNode.append(vertices.count)
             vertices.append(
                 Vertex(
-                    index: vertices.count, head: node, nodes: [node], parallelism: own, from: node.input.map { vertexOfNode[$0.from.id] }))
+                    index: vertices.count, head: node, nodes: [node], parallelism: own, from: node.inputs.map { vertexOfNode[$0.from.id] }))
         }
         self.vertices = vertices
+        allNodes = nodes
         self.vertexOfNode = vertexOfNode
-        self.children = children
+        self.legs = legs
         self.maxParallelism = maxParallelism
     }
 

@@ -31,6 +31,18 @@ extension Exchange {
         }
     }
 
+    /// Every record to every subtask.
+    @inlinable
+    static func broadcast<Element>(of type: Element.Type) -> Exchange {
+        make(of: Element.self) { rings, _ in
+            { base, count in
+                for ring in rings {
+                    for index in 0..<count { ring.append(base[index]) }
+                }
+            }
+        }
+    }
+
     @inlinable
     static func make<Element>(
         of type: Element.Type, partitioner: @escaping (_ rings: [Ring<Element>], _ producer: SubtaskContext) -> BatchConsumer<Element>
@@ -42,7 +54,8 @@ extension Exchange {
                     guard let ring = ring as? Ring<Element> else { preconditionFailure("an edge of the graph joins two record types") }
                     return ring
                 }
-                return Consumer(partitioner(typed, producer))
+                // Every consumer hears of event time, whatever records it gets.
+                return Consumer(partitioner(typed, producer), advance: { time in for ring in typed { ring.send(.time(time)) } })
             },
             makeReceiver: { consumer in
                 let consume = consumer.typed(Element.self).consume

@@ -5,6 +5,8 @@ internal import Synchronization
 enum ChannelItem: Sendable {
     case data
     case barrier(Barrier)
+    /// How far event time has come; behind the records that were sent before it.
+    case time(StreamTime)
     /// The input has ended for good: operators emit what they hold back. `channelEnd` follows.
     case endOfData
     /// Nothing comes any more on this channel.

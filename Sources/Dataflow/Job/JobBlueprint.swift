@@ -9,6 +9,7 @@ struct JobBlueprint {
     let configuration: CheckpointConfiguration
     let restartStrategy: RestartStrategy
     let allowsFaults: Bool
+    let watermarkInterval: Milliseconds
     let directory: JobDirectory
     /// What the operator chose, or what recovery found.
     let start: StartPoint?
@@ -29,6 +30,9 @@ struct JobBlueprint {
         self.launch = launch
         let environment = StreamEnvironment(parallelism: launch.parallelism)
         try launch.job.build(environment)
+        if let problem = environment.problem { throw JobError.invalidGraph(problem) }
+        guard environment.watermarkInterval >= 0 else { throw JobError.configuration("watermark interval \(environment.watermarkInterval.count) ms is negative") }
+        watermarkInterval = environment.watermarkInterval
         var configuration = environment.checkpoints
         if configuration.storageDirectory == nil { configuration.storageDirectory = launch.storageRoot }
         do { try configuration.validate() } catch { throw JobError.configuration(error.description) }

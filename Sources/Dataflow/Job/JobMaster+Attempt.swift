@@ -19,7 +19,7 @@ final class JobAttempt {
     }
 
     func send(_ command: SubtaskCommand, to addressees: Addressees) {
-        for subtask in subtasks where addressees == .all || vertices[subtask.context.id.vertex].from == nil { subtask.send(command) }
+        for subtask in subtasks where addressees == .all || vertices[subtask.context.id.vertex].isSource { subtask.send(command) }
     }
 
     func cancel() {
@@ -28,7 +28,7 @@ final class JobAttempt {
 
     func subtask(_ id: SubtaskID) -> Subtask? { subtasks.first { $0.context.id == id } }
     func contexts(of vertex: Int) -> [SubtaskContext] { subtasks.map(\.context).filter { $0.id.vertex == vertex } }
-    var sources: [SubtaskContext] { subtasks.map(\.context).filter { vertices[$0.id.vertex].from == nil } }
+    var sources: [SubtaskContext] { subtasks.map(\.context).filter { vertices[$0.id.vertex].isSource } }
 }
 
 extension JobMaster {
@@ -112,7 +112,7 @@ extension JobMaster {
             (0..<vertex.parallelism).map { index in
                 SubtaskContext(
                     id: SubtaskID(vertex: vertex.index, index: index), parallelism: vertex.parallelism, maxParallelism: plan.maxParallelism,
-                    job: job, audit: audit, faults: faults, host: host)
+                    job: job, audit: audit, faults: faults, host: host, watermarkInterval: blueprint.watermarkInterval)
             }
         }
         var isComplete = false
@@ -152,47 +152,93 @@ extension JobMaster {
 
 /// Makes the channels of an attempt and the chain of each subtask.
 private struct ChannelWiring {
+    private typealias Channel = any InputChannel & OutputChannel
+    private typealias Leg = ExecutionPlan.Leg
+
+    /// The channels of one edge, by the subtask that feeds them and by the one that takes them.
+    private struct Channels {
+        var outputs: [[Channel]]
+        var inputs: [[Channel]]
+    }
+
     let plan: ExecutionPlan
     let contexts: [[SubtaskContext]]
-    /// By id of the node that an edge leads to: [producer][consumer].
-    private var rings: [Int: [[any InputChannel & OutputChannel]]] = [:]
+    private var channels: [Leg: Channels] = [:]
 
     init(plan: ExecutionPlan, contexts: [[SubtaskContext]]) {
         self.plan = plan
         self.contexts = contexts
         for vertex in plan.vertices {
-            guard let from = vertex.from, let input = vertex.head.input else { continue }
+            let consumers = contexts[vertex.index]
+            let edges = vertex.head.inputs.enumerated().map { input, edge in
+                let producers = contexts[vertex.from[input]]
+                return (
+                    leg: Leg(node: vertex.head.id, input: input), edge: edge, producers: producers,
+                    isPointwise: edge.isForward && producers.count == consumers.count
+                )
+            }
             // About 64 batches of room into each consumer's cache, however many producers there are.
+            let producerCount = edges.reduce(0) { $0 + ($1.isPointwise ? 1 : $1.producers.count) }
             var slots = 64
-            while slots > 8, slots * contexts[from].count > 256 { slots /= 2 }
-            rings[vertex.head.id] = contexts[from].map { producer in
-                contexts[vertex.index].map { input.exchange.makeRing(slots, producer, $0) }
+            while slots > 8, slots * producerCount > 256 { slots /= 2 }
+            for (leg, edge, producers, isPointwise) in edges {
+                if isPointwise {
+                    let rings = zip(producers, consumers).map { [edge.exchange.makeRing(slots, $0, $1)] }
+                    channels[leg] = Channels(outputs: rings, inputs: rings)
+                } else {
+                    let rings = producers.map { producer in consumers.map { edge.exchange.makeRing(slots, producer, $0) } }
+                    channels[leg] = Channels(outputs: rings, inputs: consumers.indices.map { consumer in rings.map { $0[consumer] } })
+                }
             }
         }
     }
 
     func makeRole(of vertex: ExecutionPlan.Vertex, context: SubtaskContext, attempt: Int) throws -> Subtask.Role {
-        let downstream = try consumer(behind: vertex.head, context: context, attempt: attempt)
-        let site = OperatorSite(context: context, uid: vertex.head.effectiveUID, attempt: attempt)
-        switch vertex.head.maker {
+        let head = vertex.head
+        context.hasInputs = !vertex.isSource
+        let downstream = try consumer(behind: head, context: context, attempt: attempt)
+        let site = try site(of: head, context: context, attempt: attempt)
+        switch head.maker {
         case .source(let make): return .source(try make(site, downstream))
-        case .operator(let make):
-            guard let input = vertex.head.input, let matrix = rings[vertex.head.id] else { preconditionFailure("a vertex without input is a source") }
-            return .inputs(matrix.map { $0[context.index] }, receive: input.exchange.makeReceiver(try make(site, downstream)))
+        case .operator(let make): return .inputs(gate(of: head, consumers: try make(site, downstream), context: context))
         }
     }
 
-    /// What takes a node's output in this subtask: chained operators and channels to other vertices.
+    private func gate(of head: StreamNode, consumers: [AnyConsumer], context: SubtaskContext) -> InputGate {
+        let byInput = head.inputs.indices.map { channels[Leg(node: head.id, input: $0)]?.inputs[context.index] ?? [] }
+        return InputGate(
+            channels: byInput.flatMap { $0 }, inputOfChannel: byInput.indices.flatMap { input in byInput[input].map { _ in input } },
+            inputs: zip(head.inputs, consumers).map { edge, consumer in
+                InputGate.Input(receive: edge.exchange.makeReceiver(consumer), endOfData: consumer.endOfInput)
+            }, advance: { consumers[0].advance($0) })
+    }
+
+    private func site(of node: StreamNode, context: SubtaskContext, attempt: Int) throws -> OperatorSite {
+        var sides: [String: AnyConsumer] = [:]
+        for (tag, output) in node.sideOutputs {
+            sides[tag] = output.fanOut(try consumers(behind: node, tag: tag, context: context, attempt: attempt))
+        }
+        return OperatorSite(
+            context: context, uid: node.effectiveUID, attempt: attempt, sideOutputs: SideOutputs(uid: node.effectiveUID, consumers: sides))
+    }
+
+    /// What takes a node's main output in this subtask.
     private func consumer(behind node: StreamNode, context: SubtaskContext, attempt: Int) throws -> AnyConsumer {
-        let consumers = try plan.children[node.id].map { child in
+        node.fanOut(try consumers(behind: node, tag: nil, context: context, attempt: attempt))
+    }
+
+    /// What takes one output of a node: chained operators and channels to other vertices.
+    private func consumers(behind node: StreamNode, tag: String?, context: SubtaskContext, attempt: Int) throws -> [AnyConsumer] {
+        try plan.legs[node.id].compactMap { leg in
+            let child = plan.allNodes[leg.node], edge = child.inputs[leg.input]
+            guard edge.tag == tag else { return nil }
             if plan.vertexOfNode[child.id] == context.id.vertex, case .operator(let make) = child.maker {
                 let next = try consumer(behind: child, context: context, attempt: attempt)
-                return try make(OperatorSite(context: context, uid: child.effectiveUID, attempt: attempt), next)
+                return try make(try site(of: child, context: context, attempt: attempt), next)[0]
             }
-            guard let input = child.input, let own = rings[child.id]?[context.index] else { preconditionFailure("an edge without channels") }
+            guard let own = channels[leg]?.outputs[context.index] else { preconditionFailure("an edge without channels") }
             context.outputs += own.map { $0 as any OutputChannel }
-            return input.exchange.makePartitioner(own, context)
+            return edge.exchange.makePartitioner(own, context)
         }
-        return node.fanOut(consumers)
     }
 }

@@ -64,7 +64,7 @@ extension JobMaster {
     /// A task whose channels ended without the barrier of a checkpoint that is under way takes its part when told so. One that
     /// had the barrier before ignores it.
     func snapshotAtEnd(_ task: SubtaskID) {
-        guard let attempt, let subtask = attempt.subtask(task), attempt.vertices[task.vertex].from != nil else { return }
+        guard let attempt, let subtask = attempt.subtask(task), !attempt.vertices[task.vertex].isSource else { return }
         for barrier in record.openBarriers(without: task) { subtask.send(.snapshotAtEnd(barrier)) }
     }
 
@@ -129,7 +129,7 @@ extension JobMaster {
     private func abort(_ id: CheckpointID) {
         guard let row = record.report(id), row.kind == .synchronousSavepoint else { return }
         guard drainingSavepoint == id else {
-            attempt?.send(.resume, to: .sources)
+            attempt?.send(.resume, to: .all)
             return
         }
         // What was drained cannot be taken back: only a restart continues the job as if nothing had been asked.

@@ -74,7 +74,7 @@ struct RateMeter {
         let samples = attempt.subtasks.map { ($0.context, Sample($0.context)) }
         let seconds = lastAt.map { Double(now.nanoseconds - $0.nanoseconds) * 1e-9 } ?? 0
         (recordsIn, recordsOut, written, shares) = ([:], [:], [:], [:])
-        sourceVertices = Set(attempt.vertices.filter { $0.from == nil }.map(\.index))
+        sourceVertices = Set(attempt.vertices.filter(\.isSource).map(\.index))
         if seconds > 0 {
             for (context, sample) in samples {
                 guard let before = last[ObjectIdentifier(context)] else { continue }
@@ -132,7 +132,7 @@ struct RateMeter {
 
     /// By source, because sources count in units of their own, then the mean; nil when none is bounded.
     private func inputFraction(_ attempt: JobAttempt) -> Double? {
-        let fractions = attempt.vertices.filter { $0.from == nil }.compactMap { vertex -> Double? in
+        let fractions = attempt.vertices.filter(\.isSource).compactMap { vertex -> Double? in
             let contexts = attempt.contexts(of: vertex.index)
             let total = contexts.reduce(0) { $0 + $1.metrics.inputTotal.load(ordering: .relaxed) }
             let read = contexts.reduce(0) { $0 + $1.metrics.inputRead.load(ordering: .relaxed) }

@@ -31,19 +31,26 @@ public struct Count<Input: Sendable>: AggregateFunction {
     @inlinable public func result(of accumulator: UInt64) -> UInt64 { accumulator }
 }
 
-/// Arbitrary processing with keyed state. A value type: each subtask has its own instance.
+/// Arbitrary processing with keyed state and timers. A value type: each subtask has its own instance.
 public protocol KeyedProcessFunction<Key, Input, Output> {
     associatedtype Key: StreamKey
     associatedtype Input: Sendable
     associatedtype Output: Sendable
+    /// Asks for the states, the timers and the side outputs; before the first record. Either of the two `open` is enough.
+    mutating func open(_ context: KeyedContext<Key>) throws
     /// Asks for the states; before the first record.
     mutating func open(_ states: KeyedStates<Key>) throws
     mutating func process(_ record: Input, key: Key, out: Emitter<Output>) throws
+    /// A timer that the function registered is due. The states are those of its key.
+    mutating func onTimer(_ timer: Timer, key: Key, out: Emitter<Output>) throws
     /// The input has ended. Called once; after a restore from a checkpoint that was taken later, again: clear what was emitted.
     mutating func endOfInput(out: Emitter<Output>) throws
 }
 
 extension KeyedProcessFunction {
+    @inlinable public mutating func open(_ context: KeyedContext<Key>) throws { try open(context.states) }
+    @inlinable public mutating func open(_ states: KeyedStates<Key>) throws {}
+    @inlinable public mutating func onTimer(_ timer: Timer, key: Key, out: Emitter<Output>) throws {}
     @inlinable public mutating func endOfInput(out: Emitter<Output>) throws {}
 }
 
@@ -94,7 +101,8 @@ extension KeyedStream {
     ) -> DataStream<Function.Output> where Function.Key == Key, Function.Input == Element {
         let selector = self.selector
         return environment.addOperator(name: "process", input: edge) { site, out, hooks in
-            let states = KeyedStates<Key>(context: site.context)
+            let context = KeyedContext<Key>(site: site)
+            let states = context.states
             // Behind a pointer: a captured variable would be checked for exclusive access once a record.
             let function = UnsafeMutablePointer<Function>.allocate(capacity: 1)
             function.initialize(to: make())
@@ -104,14 +112,13 @@ extension KeyedStream {
                 function.deinitialize(count: 1)
                 function.deallocate()
             }
-            try function.pointee.open(states)
+            try function.pointee.open(context)
+            context.install(in: &hooks, out: out) { timer, key in try function.pointee.onTimer(timer, key: key, out: out) }
             hooks.endOfInput = {
                 try function.pointee.endOfInput(out: out)
                 out.flush()
+                context.sideOutputs.flush()
             }
-            hooks.snapshot = { _ in states.registered.map { $0.snapshot() } }
-            hooks.restore = { state in for registered in states.registered { try registered.restore(state) } }
-            hooks.stateBytes = { states.registered.reduce(0) { $0 + $1.bytes() } }
             return { base, count in
                 do {
                     try batch.forEach(base, count, by: selector, prefetch: { states.prefetch($0, $1) }) { index, key, hash in
@@ -120,6 +127,7 @@ extension KeyedStream {
                     }
                 } catch { site.context.fail(error) }
                 out.flush()
+                context.sideOutputs.flush()
             }
         }
     }
@@ -158,6 +166,9 @@ extension KeyedStream {
                 out.flush()
             }
         }
-        return KeyedStream(environment: environment, edge: checked.uid(uid).forward, selector: selector)
+        checked.uid(uid)
+        // Keyed all the same where the next operator has another parallelism and so cannot be chained.
+        return KeyedStream(
+            environment: environment, edge: StreamEdge(from: checked.node, isForward: true, exchange: .keyed(by: selector)), selector: selector)
     }
 }

@@ -79,21 +79,26 @@ public final class KeyedStates<Key: StreamKey> {
     }
 
     @inlinable
-    func table<Value: StateCodable>(_ name: String) throws -> PagedTable<Key, Value> {
+    func table<Value: StateCodable>(_ name: String) throws -> PagedTable<Key, Value> { try table(name, by: Key.self) }
+
+    /// A table by a composite key, whose hash is in the key group of the key it belongs to.
+    @inlinable
+    func table<TableKey: StreamKey, Value: StateCodable>(_ name: String, by type: TableKey.Type) throws -> PagedTable<TableKey, Value> {
         guard !registered.contains(where: { $0.name == name }) else {
             throw JobError.invalidGraph("an operator asks for two states named \"\(name)\"")
         }
-        let table = PagedTable<Key, Value>(range: context.keyGroups, maxParallelism: context.maxParallelism)
+        let table = PagedTable<TableKey, Value>(range: context.keyGroups, maxParallelism: context.maxParallelism)
         registered.append(.table(table, name: name))
-        tables.pointee.append(table.header)
+        // The others lie elsewhere than the key's own hash says.
+        if TableKey.self == Key.self { tables.pointee.append(table.header) }
         return table
     }
 }
 
 extension KeyedStates.Registered {
     @inlinable
-    static func table<Value>(_ table: PagedTable<Key, Value>, name: String) -> Self {
-        let type = "\(Key.stateTypeName) -> \(Value.stateTypeName)"
+    static func table<TableKey, Value>(_ table: PagedTable<TableKey, Value>, name: String) -> Self {
+        let type = "\(TableKey.stateTypeName) -> \(Value.stateTypeName)"
         let load: KeyedLoader.Load = { count, group, reader throws(StateDecodingError) in
             try table.load(entries: count, group: group, from: &reader)
         }

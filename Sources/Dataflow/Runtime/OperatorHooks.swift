@@ -10,6 +10,10 @@ struct OperatorHooks {
     @usableFromInline var snapshot: (CheckpointID) throws -> [SnapshotPart] = { _ in [] }
     /// Called once, before the first record.
     @usableFromInline var restore: (OperatorRestore) throws -> Void = { _ in }
+    /// Event time has advanced: emit what that makes due, then forward it. The maker of the operator fills it in with forwarding.
+    @usableFromInline var advance: (StreamTime) -> Void
+    /// What the operator wants done at a time.
+    @usableFromInline var alarm: Alarm?
     /// The input has ended: emit what was held back.
     @usableFromInline var endOfInput: () throws -> Void = {}
     /// A checkpoint is complete and durable; what it listed may be committed.
@@ -18,7 +22,11 @@ struct OperatorHooks {
     /// Called once, last, whatever happened.
     @usableFromInline var close: () -> Void = {}
 
-    @usableFromInline init(uid: String) { self.uid = uid }
+    @usableFromInline
+    init(uid: String, advance: @escaping (StreamTime) -> Void) {
+        self.uid = uid
+        self.advance = advance
+    }
 }
 
 /// A piece of an operator's state in a snapshot.

@@ -37,7 +37,7 @@ final class Subtask: @unchecked Sendable {
     // Sound: `role`, `hooks` and the rest of the mutable state belong to the subtask's thread; commands come through a mutex.
     enum Role {
         case source(SourceDriver)
-        case inputs([any InputChannel], receive: (UnsafeMutableRawPointer, Int) -> Void)
+        case inputs(InputGate)
     }
 
     let context: SubtaskContext
@@ -53,9 +53,14 @@ final class Subtask: @unchecked Sendable {
     private let hasCommands = Atomic<Bool>(false)
 
     private var aligner: BarrierAligner
+    private var merger: WatermarkMerger
     private var liveChannels: Int
-    private var dataChannels: Int
+    /// Channels that have not seen the end of their data, by input.
+    private var dataChannels: [Int]
+    private var alarms: [Alarm] = []
     private var isHeld = false
+    /// The savepoint that is to stop the job was taken: no alarm may change what it holds, until the job goes on.
+    private var isQuiet = false
     private var hasEnded = false
     private var mustExit = false
     private var newestSnapshot = CheckpointID(0)
@@ -73,11 +78,12 @@ final class Subtask: @unchecked Sendable {
         self.files = files
         self.attempts = attempts
         self.report = report
-        var channels = 0
-        if case .inputs(let inputs, _) = role { channels = inputs.count }
-        aligner = BarrierAligner(channels: channels, mode: mode)
-        liveChannels = channels
-        dataChannels = channels
+        var gate: InputGate?
+        if case .inputs(let inputs) = role { gate = inputs }
+        liveChannels = gate?.channels.count ?? 0
+        aligner = BarrierAligner(channels: liveChannels, mode: mode)
+        merger = WatermarkMerger(channels: liveChannels)
+        dataChannels = gate.map { gate in gate.inputs.indices.map { input in gate.inputOfChannel.count { $0 == input } } } ?? []
     }
 
     func start() throws(JobError) { try host.startThread(named: "\(context.id.index):\(vertexUID)") { self.run() } }
@@ -101,9 +107,10 @@ final class Subtask: @unchecked Sendable {
         do {
             try restoreState()
             report(.running(context.id))
+            alarms = context.hooks.reversed().compactMap(\.alarm)
             switch role {
             case .source(let driver): try runSource(driver)
-            case .inputs(let channels, let receive): try runInputs(channels, receive)
+            case .inputs(let gate): try runInputs(gate)
             }
             try runEnded()
         } catch {
@@ -134,6 +141,7 @@ final class Subtask: @unchecked Sendable {
                 continue
             }
             if hasEnded { break }
+            try ringAlarms()
             let status = try driver.step(host.now())
             publishPosition(driver)
             try context.faults.checkCrash()
@@ -144,7 +152,7 @@ final class Subtask: @unchecked Sendable {
             case .more: flushIfOld()
             case .waiting(let deadline):
                 flushOutputs()
-                park(until: deadline)
+                park(until: earliest(deadline, nextAlarm))
             case .ended:
                 measure(driver)
                 try endInput(drains: true)
@@ -152,15 +160,18 @@ final class Subtask: @unchecked Sendable {
         }
     }
 
-    private func runInputs(_ channels: [any InputChannel], _ receive: (UnsafeMutableRawPointer, Int) -> Void) throws {
+    private func runInputs(_ gate: InputGate) throws {
+        let channels = gate.channels
         clock.start(at: host.now())
         var ended = [Bool](repeating: false, count: channels.count)
         while !hasEnded {
             try check()
             if hasCommands.load(ordering: .acquiring) { try obeyCommands() }
             if mustExit { return }
+            try ringAlarms()
             var progressed = false
             for index in channels.indices {
+                let receive = gate.inputs[gate.inputOfChannel[index]].receive
                 // Several batches a visit, so that small jobs do not spin over many channels; a barrier ends the visit.
                 for _ in 0..<8 where !ended[index] && !aligner.blocked.contains(index) {
                     guard let item = channels[index].takeNext({ base, count in
@@ -169,7 +180,7 @@ final class Subtask: @unchecked Sendable {
                     }) else { break }
                     progressed = true
                     if case .data = item { continue }
-                    try handle(item, on: index, ended: &ended[index])
+                    try handle(item, on: index, of: gate, ended: &ended[index])
                 }
             }
             if progressed {
@@ -180,19 +191,28 @@ final class Subtask: @unchecked Sendable {
                 flushIfOld()
             } else {
                 flushOutputs()
-                park(until: nil) { channels.indices.contains { !ended[$0] && !self.aligner.blocked.contains($0) && channels[$0].hasItem } }
+                park(until: nextAlarm) { channels.indices.contains { !ended[$0] && !self.aligner.blocked.contains($0) && channels[$0].hasItem } }
             }
         }
     }
 
-    private func handle(_ item: ChannelItem, on channel: Int, ended: inout Bool) throws {
+    private func handle(_ item: ChannelItem, on channel: Int, of gate: InputGate, ended: inout Bool) throws {
         let now = host.now()
         switch item {
         case .data: break
+        case .time(let time):
+            isQuiet = false
+            for time in merger.take(time, from: channel) {
+                context.metrics.note(time)
+                gate.advance(time)
+            }
+            try check()
         case .barrier(let barrier): try align(aligner.arrived(barrier, on: channel, at: now))
         case .endOfData:
-            dataChannels -= 1
-            if dataChannels == 0 {
+            let input = gate.inputOfChannel[channel]
+            dataChannels[input] -= 1
+            if dataChannels[input] == 0 { try gate.inputs[input].endOfData() }
+            if dataChannels.allSatisfy({ $0 == 0 }) {
                 try emitHeldBack()
                 for output in context.outputs { output.send(.endOfData) }
             }
@@ -247,7 +267,7 @@ final class Subtask: @unchecked Sendable {
             case .snapshotAtEnd(let barrier): try takeSnapshot(barrier, alignment: 0)
             case .completed(let id): for hooks in context.hooks { hooks.completed(id) }
             case .finish: if !hasEnded { try endInput(drains: false) }
-            case .resume: isHeld = false
+            case .resume: (isHeld, isQuiet) = (false, false)
             case .exit: mustExit = true
             }
         }
@@ -255,6 +275,7 @@ final class Subtask: @unchecked Sendable {
 
     private func trigger(_ barrier: Barrier, drains: Bool) throws {
         if drains && !hasEnded {
+            try endTime()
             try emitHeldBack()
             for output in context.outputs { output.send(.endOfData) }
         }
@@ -269,6 +290,7 @@ final class Subtask: @unchecked Sendable {
         // Around the end of the input a checkpoint can come both ways, as a barrier and as a command.
         guard barrier.checkpoint > newestSnapshot else { return }
         newestSnapshot = barrier.checkpoint
+        isQuiet = barrier.kind == .synchronousSavepoint
         let start = host.now()
         // After the end nobody reads the channels any more; checkpoints then reach every subtask by command.
         if !hasEnded { for output in context.outputs { output.send(.barrier(barrier)) } }
@@ -315,10 +337,19 @@ final class Subtask: @unchecked Sendable {
     private func endInput(drains: Bool) throws {
         isHeld = false
         if drains {
+            try endTime()
             try emitHeldBack()
             for output in context.outputs { output.send(.endOfData) }
         }
         endOutputs()
+    }
+
+    /// A source's input has ended: everything that waits for event time is due.
+    private func endTime() throws {
+        guard case .source(let driver) = role else { return }
+        context.metrics.note(.watermark(.max))
+        driver.advance(.watermark(.max))
+        try check()
     }
 
     private func emitHeldBack() throws {
@@ -339,6 +370,30 @@ final class Subtask: @unchecked Sendable {
     /// A busy task flushes now and then, so that a rare key does not wait for a full batch.
     private func flushIfOld() {
         if clock.wantsFlush { flushOutputs() }
+    }
+
+    // MARK: Alarms
+
+    /// Reads the clocks once for the batches that follow, and does what is due before them.
+    private func ringAlarms() throws {
+        guard !alarms.isEmpty, !isQuiet else { return }
+        let moment = TaskMoment(instant: host.now(), wall: host.wall())
+        context.moment.pointee = moment
+        for alarm in alarms {
+            if let due = alarm.due(moment), due <= moment.instant { alarm.ring(moment) }
+        }
+        try check()
+    }
+
+    /// As of the last look at the clocks.
+    private var nextAlarm: EngineInstant? {
+        guard !isQuiet else { return nil }
+        return alarms.reduce(nil) { earliest($0, $1.due(context.moment.pointee)) }
+    }
+
+    private func earliest(_ first: EngineInstant?, _ second: EngineInstant?) -> EngineInstant? {
+        guard let first, let second else { return first ?? second }
+        return min(first, second)
     }
 
     // MARK: Waiting and counting
@@ -404,6 +459,23 @@ private struct TaskClock {
     mutating func flushed() { flushedAt = last }
     /// 20 ms: well below what a person notices, well above a batch.
     var wantsFlush: Bool { last.nanoseconds - flushedAt.nanoseconds > 20_000_000 }
+}
+
+/// Where a subtask's records come from: one or more inputs, each with the channels from the subtasks of the vertex that feeds it. The
+/// channels of all inputs are numbered through, so that barriers and watermarks wait for all of them.
+struct InputGate {
+    struct Input {
+        /// Takes the batches of the input's channels.
+        let receive: (UnsafeMutableRawPointer, Int) -> Void
+        /// All its channels have come to the end of their data.
+        let endOfData: () throws -> Void
+    }
+
+    let channels: [any InputChannel]
+    let inputOfChannel: [Int]
+    let inputs: [Input]
+    /// Takes the event time of the gate.
+    let advance: (StreamTime) -> Void
 }
 
 /// The snapshot that an attempt starts from, by operator.

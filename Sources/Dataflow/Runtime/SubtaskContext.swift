@@ -1,4 +1,4 @@
-internal import StreamModel
+public import StreamModel
 internal import Synchronization
 
 /// What an operator instance knows of the subtask it runs in. One a subtask and attempt; the fields are the subtask thread's, but for the
@@ -21,12 +21,19 @@ public final class SubtaskContext: @unchecked Sendable {
     private(set) var failure: (any Error)?
     private(set) var hooks: [OperatorHooks] = []
     var outputs: [any OutputChannel] = []
+    /// The clocks as of the last look, before the batches that are being processed; kept only where an operator has an alarm. Behind a
+    /// pointer, so that reading it costs no exclusivity check.
+    @usableFromInline let moment: UnsafeMutablePointer<TaskMoment>
+    /// A subtask with channels has its event time from them; a source has it from its own watermarks.
+    var hasInputs = false
+    /// How often assigners send watermarks.
+    @usableFromInline let watermarkInterval: Milliseconds
     /// Where the time went: nanoseconds spent waiting for room downstream.
     private(set) var backPressuredNanoseconds: Int64 = 0
 
     init(
         id: SubtaskID, parallelism: Int, maxParallelism: Int, job: JobIdentity, audit: AuditCounters, faults: FaultInjector,
-        host: any EngineHost
+        host: any EngineHost, watermarkInterval: Milliseconds = 200
     ) {
         self.id = id
         self.parallelism = parallelism
@@ -35,9 +42,14 @@ public final class SubtaskContext: @unchecked Sendable {
         self.audit = audit
         self.faults = faults
         self.host = host
+        self.watermarkInterval = watermarkInterval
         parker = host.makeParker()
+        moment = .allocate(capacity: 1)
+        moment.initialize(to: TaskMoment(instant: host.now(), wall: host.wall()))
         keyGroups = KeyGroups.range(ofSubtask: id.index, parallelism: parallelism, maxParallelism: maxParallelism)
     }
+
+    deinit { moment.deallocate() }
 
     /// 0 ..< parallelism.
     public var index: Int { id.index }
@@ -66,6 +78,12 @@ public final class SubtaskContext: @unchecked Sendable {
         for hooks in hooks { hooks.close() }
         hooks = []
         outputs = []
+    }
+
+    /// An assigner of the chain sends event time.
+    @usableFromInline
+    func noteAssigned(_ time: StreamTime) {
+        if !hasInputs { metrics.note(time) }
     }
 
     func countOut(_ records: Int) { metrics.countOut(records) }
@@ -102,6 +120,20 @@ final class SubtaskMetrics: Sendable {
     /// Sources with a bounded input: how much of how much was read. `inputTotal` 0 = nothing to read, or unbounded.
     let inputRead = Atomic<UInt64>(0)
     let inputTotal = Atomic<UInt64>(0)
+    /// Milliseconds of the event time that the subtask has come to: what its input gate says, or a source's own watermarks. `Int64.min` = none yet.
+    let watermark = Atomic<Int64>(.min)
+    /// Nothing is expected on the inputs for now.
+    let isTimeIdle = Atomic<Bool>(false)
+
+    func note(_ time: StreamTime) {
+        switch time {
+        case .watermark(let time):
+            watermark.store(time.milliseconds, ordering: .relaxed)
+            isTimeIdle.store(false, ordering: .relaxed)
+        case .idle: isTimeIdle.store(true, ordering: .relaxed)
+        case .active: isTimeIdle.store(false, ordering: .relaxed)
+        }
+    }
 
     // Each counter has one writer, so a load and a store do; no read-modify-write is needed.
     func countIn(_ records: Int) { recordsIn.store(recordsIn.load(ordering: .relaxed) &+ UInt64(records), ordering: .relaxed) }
