@@ -20,8 +20,8 @@ extension CheckpointManifest {
             if !uids.insert(state.uid).inserted { return "operator \(state.uid) is listed twice" }
             if let reason = contradiction(in: state, lengths) { return "operator \(state.uid): " + reason }
         }
-        for commit in pending where commit.pendingPath.isEmpty || commit.finalPath.isEmpty || commit.subtask < 0 {
-            return "a pending file of \(commit.uid) has no path or no subtask"
+        for committable in committables where committable.uid.isEmpty || committable.type.isEmpty || committable.subtask < 0 {
+            return "an output to be committed has no sink, no type or no subtask"
         }
         return nil
     }

@@ -147,24 +147,25 @@ public struct OperatorState: Hashable, Sendable {
     public var stateSize: ByteCount { subtasks.reduce(0) { ByteCount(saturating: UInt64($0.count).addingSaturating(UInt64($1.stateSize.count))) } }
 }
 
-/// A sink's output file that is durable and becomes visible, by renaming, once the manifest that lists it is durable.
-public struct PendingCommit: Hashable, Sendable {
+/// A piece of a sink's output that is durable, and is to be made visible once the manifest that lists it is durable. What it is, only the sink
+/// knows.
+public struct Committable: Hashable, Sendable {
+    /// Of the sink.
     public var uid: String
     public var subtask: Int
-    public var pendingPath: String
-    public var finalPath: String
-    /// In bytes.
-    public var length: UInt64
-    public var crc32c: UInt32
+    /// Names the encoding of `payload`; a sink takes no other than its own.
+    public var type: String
+    public var payload: [UInt8]
 
-    public init(uid: String, subtask: Int, pendingPath: String, finalPath: String, length: UInt64, crc32c: UInt32) {
+    public init(uid: String, subtask: Int, type: String, payload: [UInt8]) {
         self.uid = uid
         self.subtask = subtask
-        self.pendingPath = pendingPath
-        self.finalPath = finalPath
-        self.length = length
-        self.crc32c = crc32c
+        self.type = type
+        self.payload = payload
     }
+
+    /// The type of what version 1 called pending files. The payload is pending path, final path (text), length (u64), CRC32C (u32).
+    public static let filePartType = "file-part-1"
 }
 
 /// All that a restore needs to know of one checkpoint or savepoint. Its encoded form is the `_metadata` file; the checkpoint
@@ -189,12 +190,12 @@ public struct CheckpointManifest: Hashable, Sendable {
     public var recipe: JobRecipe?
     public var operators: [OperatorState]
     public var files: [StateFileEntry]
-    public var pending: [PendingCommit]
+    public var committables: [Committable]
 
     public init(
         job: JobID, jobName: String, lineage: JobID, checkpoint: CheckpointID, kind: CheckpointKind, triggeredAt: WallTime, completedAt: WallTime,
         generation: UInt64, maxParallelism: Int, keyHash: String, isFinal: Bool = false, recipe: JobRecipe? = nil,
-        operators: [OperatorState] = [], files: [StateFileEntry] = [], pending: [PendingCommit] = []
+        operators: [OperatorState] = [], files: [StateFileEntry] = [], committables: [Committable] = []
     ) {
         self.job = job
         self.jobName = jobName
@@ -210,7 +211,7 @@ public struct CheckpointManifest: Hashable, Sendable {
         self.recipe = recipe
         self.operators = operators
         self.files = files
-        self.pending = pending
+        self.committables = committables
     }
 
     /// Bytes of state of all operators, inline and in files: what a restore reads.

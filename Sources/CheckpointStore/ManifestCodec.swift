@@ -79,7 +79,7 @@ extension ManifestCodec {
         out.array(manifest.recipe.map { [$0] } ?? []) { write($1, &$0) }
         out.array(manifest.operators) { write($1, &$0) }
         out.array(manifest.files) { write($1, &$0) }
-        out.array(manifest.pending) { write($1, &$0) }
+        out.array(manifest.committables) { write($1, &$0) }
     }
 
     private static func readManifest(_ reader: inout ByteReader) throws(StoreError) -> CheckpointManifest {
@@ -98,7 +98,7 @@ extension ManifestCodec {
             recipe: try reader.array(minimum: 16, readRecipe).first,
             operators: try reader.array(minimum: 36, readOperator),
             files: try reader.array(minimum: 20, readFile),
-            pending: try reader.array(minimum: 32, readPending))
+            committables: reader.version >= 2 ? try reader.array(minimum: 20, readCommittable) : try reader.array(minimum: 32, readPendingFile))
     }
 
     private static func write(_ id: some HexIdentifier, _ out: inout ByteWriter) {
@@ -255,19 +255,28 @@ extension ManifestCodec {
         StateFileEntry(name: try reader.text(), role: try reader.text(), length: try reader.integer(), crc32c: try reader.integer())
     }
 
-    private static func write(_ pending: PendingCommit, _ out: inout ByteWriter) {
-        out.text(pending.uid)
-        out.integer(Int64(pending.subtask))
-        out.text(pending.pendingPath)
-        out.text(pending.finalPath)
-        out.integer(pending.length)
-        out.integer(pending.crc32c)
+    private static func write(_ committable: Committable, _ out: inout ByteWriter) {
+        out.text(committable.uid)
+        out.integer(Int64(committable.subtask))
+        out.text(committable.type)
+        out.count(committable.payload.count)
+        out.raw(committable.payload)
     }
 
-    private static func readPending(_ reader: inout ByteReader) throws(StoreError) -> PendingCommit {
-        PendingCommit(
-            uid: try reader.text(), subtask: try readInt(&reader), pendingPath: try reader.text(), finalPath: try reader.text(),
-            length: try reader.integer(), crc32c: try reader.integer())
+    private static func readCommittable(_ reader: inout ByteReader) throws(StoreError) -> Committable {
+        Committable(
+            uid: try reader.text(), subtask: try readInt(&reader), type: try reader.text(), payload: Array(try reader.raw(try reader.small())))
+    }
+
+    /// Version 1 knew one kind of output only: a file that waits to be renamed.
+    private static func readPendingFile(_ reader: inout ByteReader) throws(StoreError) -> Committable {
+        let uid = try reader.text(), subtask = try readInt(&reader)
+        var payload = ByteWriter()
+        payload.text(try reader.text())
+        payload.text(try reader.text())
+        payload.integer(try reader.integer(as: UInt64.self))
+        payload.integer(try reader.integer(as: UInt32.self))
+        return Committable(uid: uid, subtask: subtask, type: Committable.filePartType, payload: payload.bytes)
     }
 }
 

@@ -135,7 +135,9 @@ import Testing
             { $0.operators[0].subtasks[0].states[0].sections[0].offset = 0 },
             { $0.operators[1].subtasks[0].states[0].elements = [1] },
             { $0.operators[1].subtasks[0].states[1].name = "offsets" },
-            { $0.pending[0].finalPath = "" },
+            { $0.committables[0].type = "" },
+            { $0.committables[0].uid = "" },
+            { $0.committables[0].subtask = -1 },
         ] as [@Sendable (inout CheckpointManifest) -> Void])
     func contradictions(_ spoil: @Sendable (inout CheckpointManifest) -> Void) { refuses(Samples.manifest, spoil) }
 

@@ -44,10 +44,11 @@ enum Samples {
                 ]),
         ],
         files: [StateFileEntry(name: "count-0.state", role: "keyed-state", length: 200, crc32c: 0xDEAD_BEEF)],
-        pending: [
-            PendingCommit(
-                uid: "sink", subtask: 1, pendingPath: "/out/part-1-42.pending", finalPath: "/out/part-1-42", length: 1000,
-                crc32c: 0x1234_5678)
+        committables: [
+            Committable(
+                uid: "sink", subtask: 1, type: "file-part-1",
+                payload: [22, 0, 0, 0] + Array("/out/part-1-42.pending".utf8) + [14, 0, 0, 0] + Array("/out/part-1-42".utf8)
+                    + [0xE8, 3, 0, 0, 0, 0, 0, 0] + [0x78, 0x56, 0x34, 0x12])
         ])
 
     /// The smallest manifest of a checkpoint, without state.

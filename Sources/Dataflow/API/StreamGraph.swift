@@ -17,6 +17,8 @@ final class StreamNode {
     var sideOutputs: [String: SideOutput] = [:]
     /// Runs on the job thread before an attempt starts, once (sinks: finish commits, claim the directory).
     var prepare: ((SinkPreparation) throws -> Void)?
+    /// How what a sink lists in checkpoints is committed.
+    @usableFromInline var committer: NodeCommitter?
 
     @usableFromInline
     enum Maker {

@@ -46,7 +46,7 @@ extension JobMaster {
             let start = startPoint
             try prepareSinks(for: start)
             if let manifest = start?.manifest {
-                try CommitPerformer(filesystem: host.filesystem).commit(manifest.pending, verifies: true)
+                try finishCommits(of: manifest)
                 if manifest.isFinal, manifest.job == blueprint.launch.id {
                     // The job had ended; only its last commit was missing.
                     state = .running
@@ -96,13 +96,25 @@ extension JobMaster {
     private func prepareSinks(for start: JobBlueprint.StartPoint?) throws {
         let launch = blueprint.launch
         let job = JobIdentity(id: launch.id, lineage: launch.lineage, name: launch.name)
-        let uncommitted = Set(start?.manifest.pending.map { String($0.pendingPath.split(separator: "/").last ?? "") } ?? [])
         for node in blueprint.plan.nodes {
             guard let prepare = node.prepare else { continue }
             let uid = node.effectiveUID
-            let past = try start.map { try SinkTimeline.past(of: uid, in: $0.state) } ?? []
-            try prepare(SinkPreparation(uid: uid, job: job, past: past, nextCheckpoint: coordinator.nextID, uncommitted: uncommitted, filesystem: host.filesystem))
+            let state = try start.flatMap { try node.committer?.state(of: uid, in: $0.state) } ?? []
+            let uncommitted = start?.manifest.committables.filter { $0.uid == uid } ?? []
+            try prepare(
+                SinkPreparation(uid: uid, job: job, state: state, nextCheckpoint: coordinator.nextID, uncommitted: uncommitted, host: host))
         }
+    }
+
+    /// The second phase of the checkpoint that the attempt starts from: nobody knows how far it came.
+    private func finishCommits(of manifest: CheckpointManifest) throws(JobError) {
+        let committer = CheckpointCommitter(nodes: blueprint.plan.nodes, host: host)
+        var given: Set<String> = []
+        if blueprint.launch.restore?.allowsUnmatchedState == true {
+            given = Set(committer.unknownSinks(of: manifest.committables))
+            for uid in given.sorted() { note("checkpoint \(manifest.checkpoint): the output of sink \"\(uid)\", which the job does not have, was given up") }
+        }
+        try committer.commit(manifest.committables, of: manifest.checkpoint, isRecovery: true, skipping: given)
     }
 
     private func makeAttempt(_ restored: RestoredState?) throws -> JobAttempt {

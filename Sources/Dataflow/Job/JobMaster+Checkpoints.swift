@@ -105,17 +105,17 @@ extension JobMaster {
             job: launch.id, jobName: launch.name, lineage: launch.lineage, checkpoint: id, kind: record.report(id)?.kind ?? .checkpoint,
             triggeredAt: record.report(id)?.triggeredAt ?? host.wall(), completedAt: host.wall(), generation: UInt64(attemptNumber),
             maxParallelism: blueprint.plan.maxParallelism, keyHash: KeyGroups.hashName, isFinal: finalCheckpoint == id,
-            recipe: launch.recipe, operators: operators, files: parts.compactMap(\.file), pending: parts.flatMap(\.pending))
+            recipe: launch.recipe, operators: operators, files: parts.compactMap(\.file), committables: parts.flatMap(\.committables))
     }
 
     /// The second phase: what the manifest lists becomes visible, then the tasks hear of it.
     private func commitOutputs(of id: CheckpointID) {
         attempts.remove(id)
-        let pending = record.takeParts(of: id).flatMap(\.pending)
+        let committables = record.takeParts(of: id).flatMap(\.committables)
         committingOutputs.insert(id)
-        files.perform { [host, weak self] in
+        files.perform { [committer = CheckpointCommitter(nodes: blueprint.plan.nodes, host: host), weak self] in
             do throws(JobError) {
-                try CommitPerformer(filesystem: host.filesystem).commit(pending, verifies: false)
+                try committer.commit(committables, of: id, isRecovery: false)
                 self?.post(.outputsCommitted(id))
             } catch {
                 self?.post(.outputsFailed(id, "checkpoint \(id) is complete, but its output could not be committed: \(error)"))

@@ -36,8 +36,9 @@ enum SnapshotPart {
     case elements(name: String, kind: StateHandle.Kind, type: String, [[UInt8]])
     /// Keyed state, encoded by the writer thread.
     case keyed(name: String, type: String, TableSnapshot)
-    /// Files of a sink to be renamed once the checkpoint is durable. The closure makes them durable first, on the writer thread.
-    case pendingFiles(() throws -> [PendingCommit])
+    /// Output of a sink to be committed once the checkpoint is durable. The closure makes it durable first, on the file worker, and returns
+    /// the payloads of the committables.
+    case committables(type: String, () throws -> [[UInt8]])
 
     /// A list whose elements are dealt out anew when the parallelism changes.
     @usableFromInline

@@ -19,7 +19,7 @@ struct SnapshotTask: @unchecked Sendable {
     /// Writes what is big, collects what is small.
     func run(into attempt: CheckpointAttempt, host: any EngineHost) throws -> SubtaskSnapshot {
         var states: [(uid: String, state: SubtaskState)] = []
-        var pending: [PendingCommit] = []
+        var committables: [Committable] = []
         var file: StateFileWriter?
         var buffer = StateWriter(capacity: 1 << 20)
         defer { buffer.release() }
@@ -38,8 +38,8 @@ struct SnapshotTask: @unchecked Sendable {
                         let writer = try file ?? attempt.createStateFile(role: "keyed-state", name: "task-\(subtask.vertex)-\(subtask.index)")
                         file = writer
                         handles.append(try write(table, name: name, type: type, to: writer, through: &buffer))
-                    case .pendingFiles(let makeDurable):
-                        pending += try makeDurable()
+                    case .committables(let type, let makeDurable):
+                        committables += try makeDurable().map { Committable(uid: uid, subtask: subtask.index, type: type, payload: $0) }
                     }
                 }
                 states.append((uid, SubtaskState(index: subtask.index, isFinished: isFinished, states: handles)))
@@ -47,7 +47,7 @@ struct SnapshotTask: @unchecked Sendable {
             let entry = try file?.finish()
             file = nil
             return SubtaskSnapshot(
-                barrier: barrier, subtask: subtask, states: states, file: entry, pending: pending, startDelay: startDelay, alignment: alignment,
+                barrier: barrier, subtask: subtask, states: states, file: entry, committables: committables, startDelay: startDelay, alignment: alignment,
                 sync: sync, async: host.now().nanoseconds - handedOverAt.nanoseconds)
         } catch {
             file?.abandon()
@@ -81,7 +81,7 @@ struct SubtaskSnapshot: Sendable {
     let subtask: SubtaskID
     let states: [(uid: String, state: SubtaskState)]
     let file: StateFileEntry?
-    let pending: [PendingCommit]
+    let committables: [Committable]
     /// Nanoseconds.
     let startDelay, alignment, sync, async: Int64
 

@@ -11,12 +11,12 @@ public final class SubtaskContext: @unchecked Sendable {
     public let maxParallelism: Int
     /// The key groups that this subtask owns.
     public let keyGroups: Range<Int>
-    let host: any EngineHost
+    @usableFromInline let host: any EngineHost
     let parker: any Parker
     let metrics = SubtaskMetrics()
     @usableFromInline let audit: AuditCounters
     let faults: FaultInjector
-    let job: JobIdentity
+    @usableFromInline let job: JobIdentity
     private let cancelled = Atomic<Bool>(false)
     private(set) var failure: (any Error)?
     private(set) var hooks: [OperatorHooks] = []
@@ -94,14 +94,6 @@ public final class SubtaskContext: @unchecked Sendable {
     func countBackPressure(since start: EngineInstant) {
         backPressuredNanoseconds += host.now().nanoseconds - start.nanoseconds
     }
-}
-
-/// Who the job is, for file names and records.
-struct JobIdentity: Sendable {
-    let id: JobID
-    /// The first submission of the line of restarts that this one continues.
-    let lineage: JobID
-    let name: String
 }
 
 /// Counters of one subtask: written by its thread once a batch, read by the job thread.

@@ -1,40 +1,16 @@
-public import CheckpointStore
+internal import CheckpointStore
 internal import StreamModel
-
-/// What a sink needs to know before an attempt starts.
-@usableFromInline
-struct SinkPreparation {
-    let uid: String
-    let job: JobIdentity
-    /// The parts that belong to the restored checkpoint; empty = the job starts from the beginning.
-    let past: [SinkSegment]
-    /// The number that the attempt's first checkpoint will have at the least.
-    let nextCheckpoint: CheckpointID
-    /// Names of the files that the restored manifest lists, to be renamed after the preparation.
-    let uncommitted: Set<String>
-    @usableFromInline let filesystem: any Filesystem
-}
-
-/// Carries the timeline from the preparation of an attempt to its writers. Used on the job's thread only.
-@usableFromInline
-final class SinkPast: @unchecked Sendable {
-    // Sound: written and read by the job's thread, before the subtasks' threads start.
-    @usableFromInline var timeline = SinkTimeline()
-    @usableFromInline init() {}
-}
 
 /// The output directory of a file sink: who owns it, and which of its files belong to the restored past.
 ///
-///     .weir-sink-<uid>                                  the line of restarts that writes here
-///     part-<uid>-<subtask>-<checkpoint>-<job>           committed output
-///     .<uid>-<subtask>-<job>-<attempt>-<number>.pending output that is not committed yet
-///     .superseded/part-...                              committed output of branches that were left
-@usableFromInline
+///     .weir-sink-<uid>                                   the line of restarts that writes here
+///     part-<uid>-<subtask>-<checkpoint>[.<number>]-<job> committed output
+///     .<uid>-<subtask>-<job>-<attempt>-<number>.pending  output that is not committed yet
+///     .superseded/part-...                               committed output of branches that were left
 struct FileSinkDirectory {
     private let path: String
     private let filesystem: any Filesystem
 
-    @usableFromInline
     init(_ path: String, filesystem: any Filesystem) {
         self.path = path
         self.filesystem = filesystem
@@ -44,9 +20,9 @@ struct FileSinkDirectory {
 
     /// Leaves the parts of the restored past, and nothing else, in sight. Runs before the renames of the restored manifest are finished.
     /// Every step may be repeated after a crash. Returns the timeline that the attempt goes on with.
-    @usableFromInline
     func prepare(_ preparation: SinkPreparation) throws -> SinkTimeline {
         let names = SinkNames(uid: preparation.uid)
+        let past = try SinkTimeline.past(preparation)
         guard names.isUsable else {
             throw JobError.sink("\"\(preparation.uid)\" cannot be part of a file name: give the sink a uid without / and of at most 100 bytes")
         }
@@ -54,21 +30,27 @@ struct FileSinkDirectory {
             try makeDirectory(path)
             let present = try filesystem.list(path)
             try claim(for: preparation, names: names, present: present)
-            for name in present where names.isPending(name) && !preparation.uncommitted.contains(name) {
+            let listed = Set(preparation.uncommitted.compactMap(Self.pendingName))
+            for name in present where names.isPending(name) && !listed.contains(name) {
                 try filesystem.unlink(path + "/" + name)
             }
             let setAside = try filesystem.status(aside) == nil ? [] : try filesystem.list(aside)
-            try layOut(preparation, present: present.compactMap(names.parse), setAside: setAside.compactMap(names.parse))
+            try layOut(past, present: present.compactMap(names.parse), setAside: setAside.compactMap(names.parse))
             try filesystem.syncDirectory(path)
             let all = (present + setAside).compactMap(names.parse)
-            return SinkTimeline(past: preparation.past, job: preparation.job.id, next: preparation.nextCheckpoint, known: all)
+            return SinkTimeline(past: past, job: preparation.job.id, next: preparation.nextCheckpoint, known: all)
         } catch let error as FilesystemError {
             throw JobError.sink("cannot prepare the output directory \(path) (\(error.operation.rawValue)): \(errorText(error.errno))")
         }
     }
 
-    private func layOut(_ preparation: SinkPreparation, present: [SinkPart], setAside: [SinkPart]) throws {
-        let belongs = { (part: SinkPart) in preparation.past.contains { $0.contains(part) } }
+    /// nil for what is not a file; the commit that follows refuses it.
+    private static func pendingName(_ committable: Committable) -> String? {
+        do throws(StateDecodingError) { return FilePart.name(of: try FilePart(encoded: committable.payload).pendingPath) } catch { return nil }
+    }
+
+    private func layOut(_ past: [SinkSegment], present: [SinkPart], setAside: [SinkPart]) throws {
+        let belongs = { (part: SinkPart) in past.contains { $0.contains(part) } }
         let leaving = present.filter { !belongs($0) }, returning = setAside.filter(belongs)
         guard !leaving.isEmpty || !returning.isEmpty else { return }
         if try filesystem.status(aside) == nil { try filesystem.makeDirectory(aside) }

@@ -1,8 +1,6 @@
-internal import CheckpointStore
 internal import StreamModel
 
 /// The parts that one execution of a job committed, by the numbers of their checkpoints.
-@usableFromInline
 struct SinkSegment: Hashable {
     let job: JobID
     let first: CheckpointID
@@ -33,16 +31,12 @@ struct SinkSegment: Hashable {
 
 /// Which parts make up the output of an attempt: what the restored checkpoint had, then its own. It is part of every checkpoint, so that a
 /// restore knows its past whatever branches of restarts the directory has seen.
-@usableFromInline
-struct SinkTimeline {
-    static let stateName = "timeline"
+public struct SinkTimeline: Sendable {
     static let stateType = "sink-segment-1"
 
     private var past: [SinkSegment] = []
     /// The attempt's own segment, still without an end.
     private var own: SinkSegment?
-
-    @usableFromInline init() {}
 
     /// - Parameter known: the parts on disk. An attempt that goes on from the newest of them extends the last segment; one that goes back
     ///   starts another, so that what it leaves out stays out.
@@ -62,18 +56,11 @@ struct SinkTimeline {
         return past + [own]
     }
 
-    /// The past of a sink as a snapshot tells it; empty when the snapshot does not know the sink.
-    static func past(of uid: String, in restored: RestoredState) throws -> [SinkSegment] {
-        for subtask in restored.operators[uid]?.subtasks ?? [] {
-            for handle in subtask.states where handle.name == stateName {
-                guard handle.valueType == stateType else {
-                    throw JobError.stateTypeChanged(
-                        path: restored.snapshot.path, operatorUID: uid, state: stateName, stored: handle.valueType, wanted: stateType)
-                }
-                return try restored.snapshot.elements(of: handle).map(SinkSegment.init(encoded:))
-            }
+    /// What the restored checkpoint says of it; empty when the job starts from the beginning.
+    static func past(_ preparation: SinkPreparation) throws(JobError) -> [SinkSegment] {
+        do throws(StateDecodingError) { return try preparation.state.map { (bytes) throws(StateDecodingError) in try SinkSegment(encoded: bytes) } } catch {
+            throw .sink("the state of sink \(preparation.uid) in the restored checkpoint does not read back (\(error)): choose another one")
         }
-        return []
     }
 }
 
@@ -81,6 +68,8 @@ struct SinkTimeline {
 struct SinkPart {
     let name: String
     let checkpoint: CheckpointID
+    /// 0, 1, 2, ...: a subtask's files of one checkpoint, in the order of their records.
+    let number: Int
     /// The short form of the job that wrote it.
     let job: String
 }
@@ -92,10 +81,13 @@ struct SinkNames {
     var isUsable: Bool { !uid.isEmpty && uid.utf8.count <= 100 && !uid.utf8.contains { $0 == 0 || $0 == UInt8(ascii: "/") } }
     var marker: String { ".weir-sink-\(uid)" }
 
-    func part(subtask: Int, checkpoint: CheckpointID, job: JobID) -> String {
-        let digits = checkpoint.description
-        return "part-\(uid)-\(subtask)-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits + "-\(job.short)"
+    /// The first file of a checkpoint has no number; those after it sort behind it.
+    func part(subtask: Int, checkpoint: CheckpointID, number: Int = 0, job: JobID) -> String {
+        let suffix = number == 0 ? "" : "." + Self.padded(String(number), to: 4)
+        return "part-\(uid)-\(subtask)-" + Self.padded(checkpoint.description, to: 8) + suffix + "-\(job.short)"
     }
+
+    private static func padded(_ digits: String, to width: Int) -> String { String(repeating: "0", count: max(0, width - digits.count)) + digits }
 
     func pending(subtask: Int, job: JobID, attempt: Int, number: Int) -> String {
         ".\(uid)-\(subtask)-\(job.short)-\(attempt)-\(number).pending"
@@ -103,8 +95,10 @@ struct SinkNames {
 
     /// nil for everything but this sink's parts; the number of fields tells "sink" from "sink-0".
     func parse(_ name: String) -> SinkPart? {
-        guard let fields = fields(of: name, behind: "part-\(uid)-"), fields.count == 3, let number = UInt64(fields[1]) else { return nil }
-        return SinkPart(name: name, checkpoint: CheckpointID(number), job: fields[2])
+        guard let fields = fields(of: name, behind: "part-\(uid)-"), fields.count == 3, Int(fields[0]) != nil else { return nil }
+        let place = fields[1].split(separator: ".", omittingEmptySubsequences: false)
+        guard place.count <= 2, let checkpoint = UInt64(place[0]), let number = place.count == 2 ? Int(place[1]) : 0, number >= 0 else { return nil }
+        return SinkPart(name: name, checkpoint: CheckpointID(checkpoint), number: number, job: fields[2])
     }
 
     func isPending(_ name: String) -> Bool {

@@ -1,0 +1,177 @@
+public import CheckpointStore
+public import StreamModel
+
+extension DataStream {
+    /// Writes every record to the sink, exactly once with checkpoints in exactly-once mode.
+    @inlinable
+    @discardableResult
+    public func write<Sink: TwoPhaseSink>(to sink: Sink, name: String = "sink") -> DataStream<Never> where Sink.Element == Element {
+        let shared = AttemptShared<Sink.Shared>()
+        let stream: DataStream<Never> = environment.addOperator(
+            name: name, input: forward, prepare: { shared.value = try sink.prepare($0) }
+        ) { site, _, hooks in
+            var writer = try sink.makeWriter(SinkSubtask(site), try shared.prepared(uid: site.uid))
+            let outputs = OpenOutputs(uid: site.uid, type: Sink.committableType)
+            hooks.snapshot = { checkpoint in
+                outputs.add(try writer.prepareCommit(at: checkpoint), at: checkpoint)
+                guard let type = Sink.stateType else { return [outputs.part] }
+                return [outputs.part, .elements(name: NodeCommitter.stateName, kind: .listUnion, type: type, writer.state(at: checkpoint))]
+            }
+            hooks.completed = { checkpoint in
+                outputs.completed(checkpoint)
+                writer.committed(checkpoint)
+            }
+            hooks.close = { writer.close() }
+            return { base, count in
+                do { try writer.write(UnsafeMutableBufferPointer(start: base, count: count)) } catch { site.context.fail(error) }
+            }
+        }
+        stream.node.committer = NodeCommitter(
+            committableType: Sink.committableType, stateType: Sink.stateType, commit: { try sink.commit($0, $1) })
+        return stream
+    }
+}
+
+/// Carries what a sink prepared to the writers of the attempt.
+@usableFromInline
+final class AttemptShared<Value>: @unchecked Sendable {
+    // Sound: written and read by the job's thread, before the subtasks' threads start.
+    @usableFromInline var value: Value?
+    @usableFromInline init() {}
+
+    @usableFromInline
+    func prepared(uid: String) throws(JobError) -> Value {
+        guard let value else { throw .sink("sink \(uid) was not prepared before its writers were made") }
+        return value
+    }
+}
+
+/// The outputs of one sink subtask that no complete checkpoint lists yet. Used on the subtask's thread.
+@usableFromInline
+final class OpenOutputs {
+    private let uid: String
+    private let type: String
+    private var outputs: [SealedOutput] = []
+
+    @usableFromInline
+    init(uid: String, type: String) {
+        self.uid = uid
+        self.type = type
+    }
+
+    @usableFromInline
+    func add(_ prepared: [PreparedOutput], at checkpoint: CheckpointID) {
+        outputs += prepared.map { SealedOutput(uid: uid, sealedAt: checkpoint, prepared: $0) }
+    }
+
+    /// For the snapshot: all of them, because an earlier checkpoint that lists them may have failed.
+    @usableFromInline
+    var part: SnapshotPart {
+        .committables(type: type) { [outputs] in try outputs.flatMap { try $0.payloads() } }
+    }
+
+    @usableFromInline
+    func completed(_ checkpoint: CheckpointID) { outputs.removeAll { $0.sealedAt <= checkpoint } }
+}
+
+/// What was given up at one barrier. Listed by several checkpoints, made durable once.
+private final class SealedOutput: @unchecked Sendable {
+    // Sound: the outcome belongs to the job's file worker.
+    let sealedAt: CheckpointID
+    private let uid: String
+    private let prepared: PreparedOutput
+    private var outcome: Result<[[UInt8]], JobError>?
+
+    init(uid: String, sealedAt: CheckpointID, prepared: PreparedOutput) {
+        self.uid = uid
+        self.sealedAt = sealedAt
+        self.prepared = prepared
+    }
+
+    /// A failure is final: what may not be durable is never listed.
+    func payloads() throws(JobError) -> [[UInt8]] {
+        if let outcome { return try outcome.get() }
+        let made: Result<[[UInt8]], JobError>
+        do { made = .success(try prepared.makeDurable()) } catch {
+            made = .failure(.sink("the output of sink \(uid) could not be prepared for checkpoint \(sealedAt): \(error)"))
+        }
+        outcome = made
+        return try made.get()
+    }
+}
+
+/// How a sink's committables are committed, without its types.
+@usableFromInline
+struct NodeCommitter: Sendable {
+    @usableFromInline static let stateName = "timeline"
+    let committableType: String
+    let stateType: String?
+    let commit: @Sendable ([Committable], CommitContext) throws -> Void
+
+    @usableFromInline
+    init(committableType: String, stateType: String?, commit: @escaping @Sendable ([Committable], CommitContext) throws -> Void) {
+        self.committableType = committableType
+        self.stateType = stateType
+        self.commit = commit
+    }
+
+    /// The sink's state as a snapshot tells it; empty when the snapshot does not know the sink.
+    func state(of uid: String, in restored: RestoredState) throws -> [[UInt8]] {
+        guard let stateType else { return [] }
+        for subtask in restored.operators[uid]?.subtasks ?? [] {
+            for handle in subtask.states where handle.name == Self.stateName {
+                guard handle.valueType == stateType else {
+                    throw JobError.stateTypeChanged(
+                        path: restored.snapshot.path, operatorUID: uid, state: Self.stateName, stored: handle.valueType, wanted: stateType)
+                }
+                return try restored.snapshot.elements(of: handle)
+            }
+        }
+        return []
+    }
+}
+
+/// Commits what a checkpoint lists, each sink its own.
+struct CheckpointCommitter: Sendable {
+    private let sinks: [String: NodeCommitter]
+    private let host: any EngineHost
+
+    init(nodes: [StreamNode], host: any EngineHost) {
+        sinks = Dictionary(nodes.compactMap { node in node.committer.map { (node.effectiveUID, $0) } }) { first, _ in first }
+        self.host = host
+    }
+
+    /// The sinks that the committables are of and that the job does not have, and that no built-in sink can stand in for.
+    func unknownSinks(of committables: [Committable]) -> [String] {
+        Set(committables.filter { committer(for: $0) == nil }.map(\.uid)).sorted()
+    }
+
+    /// Every committable, or an error that names the first sink that could not.
+    /// - Parameter skipping: sinks whose output the operator gave up.
+    func commit(
+        _ committables: [Committable], of checkpoint: CheckpointID, isRecovery: Bool, skipping given: Set<String> = []
+    ) throws(JobError) {
+        for (uid, own) in Dictionary(grouping: committables, by: \.uid).sorted(by: { $0.key < $1.key }) where !given.contains(uid) {
+            guard let committer = own.first.flatMap(committer(for:)) else {
+                throw .sink(
+                    "checkpoint \(checkpoint) lists output of sink \"\(uid)\", which the job does not have: give the sink its uid back, "
+                        + "or allow unmatched state to give the output up")
+            }
+            if let other = own.first(where: { $0.type != committer.committableType }) {
+                throw .sink(
+                    "checkpoint \(checkpoint) lists output of sink \"\(uid)\" of the type \(other.type), the job's sink commits "
+                        + "\(committer.committableType): give the sink another uid, or restore with the program that wrote it")
+            }
+            do { try committer.commit(own, CommitContext(uid: uid, checkpoint: checkpoint, isRecovery: isRecovery, host: host)) } catch let error as JobError {
+                throw error
+            } catch { throw .sink("sink \"\(uid)\" cannot commit its output of checkpoint \(checkpoint): \(error)") }
+        }
+    }
+
+    /// A file that waits to be renamed says all that there is to know: it is committed also when its sink has left the job.
+    private func committer(for committable: Committable) -> NodeCommitter? {
+        if let known = sinks[committable.uid] { return known }
+        guard committable.type == FilePart.type else { return nil }
+        return NodeCommitter(committableType: FilePart.type, stateType: nil) { try FilePartCommitter.commit($0, $1) }
+    }
+}
