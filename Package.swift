@@ -89,7 +89,7 @@ let package = Package(
         .executableTarget(
             name: "weir-bench",
             dependencies: [
-                "StreamModel", "Dataflow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "StreamModel", "CheckpointStore", "Dataflow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
 

@@ -36,7 +36,7 @@ import Testing
         records.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return }
             do {
-                try batch.forEach(base, buffer.count, by: { CountedKey($0) }, prefetch: { fetched += UnsafeBufferPointer(start: $0, count: $1) }) {
+                try batch.forEach(base, buffer.count, by: { CountedKey($0) }, prefetch: { fetched += UnsafeBufferPointer(start: $0, count: $1) }, prefetchTexts: { _, _ in }) {
                     index, key, hash in
                     #expect(hash == key.stableHash)
                     if index == stopAt { throw Stop() }

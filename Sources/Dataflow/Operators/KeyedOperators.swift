@@ -71,7 +71,7 @@ extension KeyedStream {
             switch emission {
             case .everyUpdate:
                 return { base, count in
-                    batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }) { index, key, hash in
+                    batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }, prefetchTexts: { table.prefetchTexts($0, $1) }) { index, key, hash in
                         let entry = table.upsert(key, hash: hash) { function.makeAccumulator() }
                         function.add(base[index], to: &entry.pointee.value)
                         out.emit(Keyed(key: key, value: function.result(of: entry.pointee.value)))
@@ -86,7 +86,7 @@ extension KeyedStream {
                     table.removeAll()
                 }
                 return { base, count in
-                    batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }) { index, key, hash in
+                    batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }, prefetchTexts: { table.prefetchTexts($0, $1) }) { index, key, hash in
                         let entry = table.upsert(key, hash: hash) { function.makeAccumulator() }
                         function.add(base[index], to: &entry.pointee.value)
                     }
@@ -121,7 +121,7 @@ extension KeyedStream {
             }
             return { base, count in
                 do {
-                    try batch.forEach(base, count, by: selector, prefetch: { states.prefetch($0, $1) }) { index, key, hash in
+                    try batch.forEach(base, count, by: selector, prefetch: { states.prefetch($0, $1) }, prefetchTexts: { states.prefetchTexts($0, $1) }) { index, key, hash in
                         states.select(key, hash: hash)
                         try function.pointee.process(base[index], key: key, out: out)
                     }
@@ -151,7 +151,7 @@ extension KeyedStream {
             hooks.stateBytes = state.bytes
             return { base, count in
                 var duplicates: UInt64 = 0, lost: UInt64 = 0
-                batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }) { index, key, hash in
+                batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }, prefetchTexts: { table.prefetchTexts($0, $1) }) { index, key, hash in
                     let split = split(base[index]), ordinal = ordinal(base[index])
                     let entry = table.upsert(key, hash: hash) { [] }
                     while entry.pointee.value.count <= split { entry.pointee.value.append(0) }

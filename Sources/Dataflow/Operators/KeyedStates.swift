@@ -74,6 +74,9 @@ public final class KeyedStates<Key: StreamKey> {
     func prefetch(_ hashes: UnsafePointer<UInt64>, _ count: Int) { tables.pointee.prefetch(hashes, count) }
 
     @inlinable @inline(__always)
+    func prefetchTexts(_ hashes: UnsafePointer<UInt64>, _ count: Int) { tables.pointee.prefetchTexts(hashes, count) }
+
+    @inlinable @inline(__always)
     func select(_ key: Key, hash: UInt64) {
         cursor.pointee = Cursor(key: key, hash: hash)
     }

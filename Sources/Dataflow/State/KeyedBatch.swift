@@ -27,12 +27,18 @@ struct KeyedBatch<Key: StreamKey, Element> {
     }
 
     /// Calls `body` with every record's index, key and hash, in order, until it throws.
-    /// - Parameter prefetch: begins to fetch the places of so many hashes.
+    /// - Parameters:
+    ///   - prefetch: begins to fetch the places of so many hashes.
+    ///   - prefetchTexts: begins to fetch what the keys in those places refer to; called a stretch later, and for text keys only.
     @inlinable @inline(__always)
     func forEach(
         _ base: UnsafeMutablePointer<Element>, _ count: Int, by selector: (Element) -> Key,
-        prefetch: (UnsafePointer<UInt64>, Int) -> Void, _ body: (Int, Key, UInt64) throws -> Void
+        prefetch: (UnsafePointer<UInt64>, Int) -> Void, prefetchTexts: (UnsafePointer<UInt64>, Int) -> Void,
+        _ body: (Int, Key, UInt64) throws -> Void
     ) rethrows {
+        // Known when the code is specialised: numbers pay nothing for texts.
+        let hasTexts = Key.self == String.self
+        let ahead = hasTexts ? 2 &* Self.stretch : Self.stretch
         var from = 0
         while from < count {
             let window = min(capacity, count &- from)
@@ -41,11 +47,14 @@ struct KeyedBatch<Key: StreamKey, Element> {
                 hashes[index] = keys[index].stableHash
             }
             defer { keys.deinitialize(count: window) }
-            prefetch(hashes, min(Self.stretch, window))
+            prefetch(hashes, min(ahead, window))
+            if hasTexts { prefetchTexts(hashes, min(Self.stretch, window)) }
             var start = 0
             while start < window {
                 let end = min(start &+ Self.stretch, window)
-                prefetch(hashes + end, min(Self.stretch, window &- end))
+                let next = min(start &+ ahead, window)
+                prefetch(hashes + next, min(Self.stretch, window &- next))
+                if hasTexts { prefetchTexts(hashes + end, min(Self.stretch, window &- end)) }
                 var index = start
                 while index < end {
                     try body(from &+ index, keys[index], hashes[index])

@@ -37,7 +37,9 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     @usableFromInline let header: UnsafeMutablePointer<Header>
     /// For pages of the full size; smaller ones, of groups that are just growing, are the allocator's. nil = all are.
     @usableFromInline let arena: PageArena?
+    /// Those before `retiredHead` are freed already.
     @usableFromInline var retired: [Retired] = []
+    @usableFromInline var retiredHead = 0
     @usableFromInline var living: [SnapshotMark] = []
 
     /// - Parameters:
@@ -63,7 +65,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     }
 
     deinit {
-        for item in retired { free(item.page, slots: item.slots) }
+        for item in retired[retiredHead...] { free(item.page, slots: item.slots) }
         for index in 0..<header.pointee.groupCount {
             let group = header.pointee.groups[index]
             for page in 0..<group.pageCount { free(group.pages[page], slots: slotsPerPage(group)) }
@@ -111,6 +113,10 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     /// Begins to fetch where entries of these hashes lie, or would go. Changes nothing.
     @inlinable @inline(__always)
     func prefetch(_ hashes: UnsafePointer<UInt64>, _ count: Int) { header.pointee.prefetch(hashes, count) }
+
+    /// The same for the text that a key refers to, once its entry is near.
+    @inlinable @inline(__always)
+    func prefetchTexts(_ hashes: UnsafePointer<UInt64>, _ count: Int) { header.pointee.prefetchTexts(hashes, count) }
 
     /// Removes the entry of `key`, closing the gap so that no tombstone stays. False when there was none.
     @inlinable
@@ -170,7 +176,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     /// The table as it is now, for another thread to encode. Costs a copy of the page addresses.
     @inlinable
     public func snapshot() -> TableSnapshot {
-        reclaim()
+        reclaim(limit: 16)
         let epoch = header.pointee.epoch
         header.pointee.epoch = epoch + 1
         header.pointee.copyBelow = epoch + 1
@@ -198,18 +204,28 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         return snapshot
     }
 
-    /// Frees what only finished snapshots held. Called by the owner, at least once a snapshot.
+    /// Learns which snapshots have ended, and frees at most `limit` pages that only they held. Called by the owner; the table itself does so at
+    /// the first write to a page after a barrier, two for each page that may be copied, so that no barrier has to free them all at once.
     @inlinable
-    public func reclaim() {
-        guard !living.isEmpty || !retired.isEmpty else { return }
-        living.removeAll { $0.isFinished }
-        header.pointee.copyBelow = (living.map(\.epoch).max() ?? 0) + (living.isEmpty ? 0 : 1)
-        retired.removeAll { item in
-            let isHeld = living.contains { $0.epoch >= item.page.stamp && $0.epoch < item.died }
-            if !isHeld { free(item.page, slots: item.slots) }
-            return !isHeld
+    public func reclaim(limit: Int = .max) {
+        if living.contains(where: \.isFinished) {
+            living.removeAll { $0.isFinished }
+            header.pointee.copyBelow = (living.map(\.epoch).max() ?? 0) + (living.isEmpty ? 0 : 1)
+        }
+        var freed = 0
+        while freed < limit, retiredHead < retired.count, !isHeld(retired[retiredHead]) {
+            free(retired[retiredHead].page, slots: retired[retiredHead].slots)
+            retiredHead += 1
+            freed += 1
+        }
+        if retiredHead == retired.count || retiredHead > 64 && retiredHead * 2 > retired.count {
+            retired.removeFirst(retiredHead)
+            retiredHead = 0
         }
     }
+
+    @inlinable
+    func isHeld(_ item: Retired) -> Bool { living.contains { $0.epoch >= item.page.stamp && $0.epoch < item.died } }
 
     @inlinable
     func encode(_ page: Page, slots: Int, into writer: inout StateWriter) -> Int {
@@ -318,6 +334,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     /// The first write to a page in this epoch: leaves its mark, in a copy if a living snapshot holds the page.
     @inlinable @inline(never)
     func firstWrite(to pageIndex: Int, in group: UnsafeMutablePointer<Group>) -> Page {
+        if !living.isEmpty || retiredHead < retired.count { reclaim(limit: 2) }
         if group.pointee.pages[pageIndex].stamp < header.pointee.copyBelow { return copyPage(pageIndex, in: group) }
         group.pointee.pages[pageIndex].stamp = header.pointee.epoch
         return group.pointee.pages[pageIndex]

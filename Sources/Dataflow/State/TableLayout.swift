@@ -78,6 +78,29 @@ extension TableHeader {
     }
 }
 
+extension TableHeader {
+    /// The same for what the first key in place refers to, when keys are `String`s: a text that is too long for its 16 bytes lies on the heap,
+    /// at the address in the low bits of the second word, behind a header of 32 bytes. Where that is not so (the layout is the standard library's own
+    /// business) the fetch is useless and harmless: a prefetch never faults, and nothing else is done with the address.
+    @inlinable @inline(__always)
+    func prefetchTexts(_ hashes: UnsafePointer<UInt64>, _ count: Int) {
+        for index in 0..<count {
+            let hash = hashes[index]
+            let number = KeyGroups.group(ofHash: hash, maxParallelism: maxParallelism) &- firstGroup
+            guard UInt(bitPattern: number) < UInt(bitPattern: groupCount), groups[number].mask >= 0 else { continue }
+            let place = Int(truncatingIfNeeded: hash) & groups[number].mask
+            let page = groups[number].pages[place &>> pageShift]
+            let slot = place & pageMask
+            // Of a vacant place nothing is initialised.
+            guard page.bitmap[slot &>> 6] & (1 << UInt64(truncatingIfNeeded: slot & 63)) != 0 else { continue }
+            let entry = UnsafeRawPointer(page.bitmap) + (entriesOffset &+ slot &* entryStride)
+            let address = entry.load(fromByteOffset: 8, as: UInt.self) & 0x0fff_ffff_ffff_ffff
+            prefetch_for_writing(UnsafeRawPointer(bitPattern: address))
+            prefetch_for_writing(UnsafeRawPointer(bitPattern: address &+ 32))
+        }
+    }
+}
+
 /// The tables of one operator, to be fetched ahead together. Plain memory: no reference counting. Owned by the operator's states.
 @usableFromInline
 struct TableList {
@@ -103,6 +126,11 @@ struct TableList {
     @inlinable @inline(__always)
     func prefetch(_ hashes: UnsafePointer<UInt64>, _ number: Int) {
         for index in 0..<count { headers[index].pointee.prefetch(hashes, number) }
+    }
+
+    @inlinable @inline(__always)
+    func prefetchTexts(_ hashes: UnsafePointer<UInt64>, _ number: Int) {
+        for index in 0..<count { headers[index].pointee.prefetchTexts(hashes, number) }
     }
 
     func release() { headers.deallocate() }

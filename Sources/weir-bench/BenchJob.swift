@@ -1,0 +1,174 @@
+import ArgumentParser
+import Dataflow
+import Dispatch
+import FoundationEssentials
+import Glibc
+import StreamModel
+
+/// One job from launch to end, watched from outside as an operator would.
+final class BenchJob: Sendable {
+    let running: RunningJob
+    private let changed: DispatchSemaphore
+    private let launchedAt: ContinuousClock.Instant
+
+    /// - Parameter restore: a snapshot to start from.
+    init(_ job: any StreamJob, parallelism: Int, root: String, restore: String? = nil) throws {
+        let changed = DispatchSemaphore(value: 0)
+        self.changed = changed
+        launchedAt = .now
+        var launch = JobLaunch(
+            id: JobID(high: UInt64.random(in: .min ... .max), low: UInt64.random(in: .min ... .max)), job: job, parallelism: parallelism,
+            storageRoot: root, submittedAt: WallTime(milliseconds: 0))
+        launch.restore = restore.map { RestoreRequest(path: $0) }
+        running = try RunningJob.launch(launch) { _ in changed.signal() }
+    }
+
+    /// Seconds since the launch.
+    var elapsed: Double { (ContinuousClock.now - launchedAt) / .seconds(1) }
+
+    /// Waits until the report says so; an end of the job before that is an error.
+    @discardableResult
+    func wait(until condition: (JobReport) -> Bool) throws -> JobReport {
+        while true {
+            let report = running.report()
+            if condition(report) { return report }
+            if running.hasEnded { throw BenchError(report) }
+            changed.wait()
+        }
+    }
+
+    /// Waits for the end of a bounded job.
+    func finish(records: UInt64) throws -> Measurement {
+        while !running.hasEnded { changed.wait() }
+        let elapsed = elapsed
+        let report = running.report()
+        guard report.state == .finished else { throw BenchError(report) }
+        return Measurement(records: records, seconds: elapsed, job: running)
+    }
+
+    /// Ends an unbounded job; its checkpoints stay if its retention says so.
+    func cancel() {
+        running.cancel(.byPolicy) { _ in }
+        while !running.hasEnded { changed.wait() }
+    }
+}
+
+/// A job that did not end as it should.
+struct BenchError: Error, CustomStringConvertible {
+    let description: String
+    init(_ report: JobReport) { description = "the job ended \(report.state.rawValue): \(report.lastFailure?.message ?? "no reason given")" }
+}
+
+/// What a run showed.
+struct Measurement {
+    let records: UInt64
+    let seconds: Double
+    let checkpoints: Int
+    /// The longest checkpoint.
+    let longestMilliseconds: Int64
+    let pauses: Pauses
+
+    init(records: UInt64, seconds: Double, job: RunningJob) {
+        self.records = records
+        self.seconds = seconds
+        let completed = job.checkpoints(limit: 10_000).filter { $0.status == .completed }
+        checkpoints = completed.count
+        longestMilliseconds = completed.compactMap { $0.duration?.count }.max() ?? 0
+        pauses = Pauses(of: completed.compactMap { job.checkpoint($0.id) })
+    }
+
+    var recordsPerSecond: Double { Double(records) / seconds }
+
+    /// `records_per_s` comes right after the time, for scripts that cut it out.
+    var line: String {
+        "records \(records) elapsed_s \(rounded(seconds)) records_per_s \(Int(recordsPerSecond)) checkpoints \(checkpoints) "
+            + "longest_ms \(longestMilliseconds) pause_max_us \(pauses.maximum) rss_peak_mib \(peakResidentMiB())"
+    }
+}
+
+/// How long barriers stopped the subtasks: one time a subtask and checkpoint, in microseconds.
+struct Pauses {
+    private let sorted: [Int64]
+
+    /// - Parameter checkpoints: with their detail by operator; older ones without it do not count.
+    init(of checkpoints: [CheckpointReport]) {
+        sorted = checkpoints.flatMap { ($0.operators ?? []).flatMap { $0.subtasks.map(\.syncMicroseconds) } }.sorted()
+    }
+
+    var count: Int { sorted.count }
+    var maximum: Int64 { sorted.last ?? 0 }
+    /// 0 ... 1; the smallest time that so many of the times do not exceed.
+    func quantile(_ share: Double) -> Int64 {
+        guard !sorted.isEmpty else { return 0 }
+        return sorted[min(sorted.count - 1, Int((Double(sorted.count) * share).rounded(.up)) - 1)]
+    }
+}
+
+/// Where a benchmark puts its checkpoints.
+struct BenchDirectory {
+    let path: String
+    private let isTemporary: Bool
+
+    /// A named directory stays; nil = a temporary one, which `remove` deletes.
+    init(_ named: String?) throws {
+        if let named {
+            (path, isTemporary) = (named, false)
+            return
+        }
+        var template = Array("/tmp/weir-bench-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw ValidationError("cannot make a temporary directory: \(String(cString: strerror(errno)))") }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        isTemporary = true
+    }
+
+    func remove() throws {
+        if isTemporary { try FileManager.default.removeItem(atPath: path) }
+    }
+
+    /// Runs the body with the directory, and takes it away afterwards, also on an error.
+    static func with<Result>(_ named: String?, _ body: (String) throws -> Result) throws -> Result {
+        let directory = try BenchDirectory(named)
+        do {
+            let result = try body(directory.path)
+            try directory.remove()
+            return result
+        } catch {
+            // The first error is the one to report.
+            try? directory.remove()
+            throw error
+        }
+    }
+}
+
+/// "3s", "500ms", "off".
+struct Interval: ExpressibleByArgument, CustomStringConvertible {
+    let span: Milliseconds?
+    let description: String
+
+    init?(argument: String) {
+        description = argument
+        if argument == "off" {
+            span = nil
+        } else if argument.hasSuffix("ms"), let count = Int64(argument.dropLast(2)), count > 0 {
+            span = Milliseconds(count)
+        } else if argument.hasSuffix("s"), let count = Int64(argument.dropLast()), count > 0 {
+            span = .seconds(count)
+        } else {
+            return nil
+        }
+    }
+
+    var defaultValueDescription: String { description }
+}
+
+func rounded(_ value: Double) -> String { String((value * 100).rounded() / 100) }
+
+/// The middle one of several runs.
+func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+
+/// The most memory this process had resident, in MiB.
+func peakResidentMiB() -> Int {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_maxrss / 1024
+}
