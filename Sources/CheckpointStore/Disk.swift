@@ -49,26 +49,34 @@ struct Disk: Sendable {
         }
     }
 
-    /// Makes a directory and those above it as far as they are missing, and makes each new name durable.
+    /// Makes a directory and those above it as far as they are missing, and makes all their names durable: also of those that are there,
+    /// because an engine that died in between, or whose sync failed, may have left a name that a power loss takes away with all below it.
     func makeDirectories(_ path: String) throws(StoreError) {
-        if try makeDirectoryIfParentExists(path) { return }
-        let parent = StorePath.parent(path)
-        if parent != path { try makeDirectories(parent) }
-        guard try makeDirectoryIfParentExists(path) else {
-            throw .inputOutput(path: path, operation: .makeDirectory, errno: SystemErrorNumber.noEntry)
+        let isNew = try makeMissing(path)
+        var directory = path, wasMade = isNew
+        while true {
+            let parent = StorePath.parent(directory)
+            guard parent != directory else { return }
+            try syncParent(of: directory, isNew: wasMade)
+            (directory, wasMade) = (parent, false)
         }
     }
 
-    private func makeDirectoryIfParentExists(_ path: String) throws(StoreError) -> Bool {
-        do throws(StoreError) {
-            // The name may be there but not yet durable, if an engine died in between: sync in either case.
-            let isNew = try makeDirectory(path)
-            try syncParent(of: path, isNew: isNew)
-            return true
-        } catch {
-            if case .inputOutput(_, .makeDirectory, SystemErrorNumber.noEntry) = error { return false }
-            throw error
+    /// Makes one directory if it is missing, and its name durable in either case.
+    func makeDirectoryDurably(_ path: String) throws(StoreError) {
+        let isNew = try makeDirectory(path)
+        try syncParent(of: path, isNew: isNew)
+    }
+
+    /// false = it was there.
+    private func makeMissing(_ path: String) throws(StoreError) -> Bool {
+        do throws(StoreError) { return try makeDirectory(path) } catch {
+            guard case .inputOutput(_, .makeDirectory, SystemErrorNumber.noEntry) = error else { throw error }
         }
+        let parent = StorePath.parent(path)
+        guard parent != path else { throw .inputOutput(path: path, operation: .makeDirectory, errno: SystemErrorNumber.noEntry) }
+        _ = try makeMissing(parent)
+        return try makeDirectory(path)
     }
 
     /// A parent that may not be read cannot be synced; a directory found under it is of others' making.

@@ -27,3 +27,11 @@ public enum DurableFile {
         try Disk(filesystem: filesystem).readWhole(path, maximum: maximum)
     }
 }
+
+/// Directories that a power loss does not take away.
+public enum DurableDirectory {
+    /// Makes a directory and those above it as far as they are missing, and makes all their names durable, also of those that were there.
+    public static func make(path: String, filesystem: any Filesystem = PosixFilesystem()) throws(StoreError) {
+        try Disk(filesystem: filesystem).makeDirectories(path)
+    }
+}

@@ -36,7 +36,7 @@ public final class JobDirectory: Sendable {
         try disk.makeDirectories(root)
         let path = StorePath.join(try disk.canonicalPath(root), job.description)
         for directory in [path, StorePath.join(path, StorePath.shared), StorePath.join(path, StorePath.taskOwned)] {
-            try disk.makeDirectories(directory)
+            try disk.makeDirectoryDurably(directory)
         }
         self.job = job
         self.path = path

@@ -104,6 +104,18 @@ public struct LoadedSnapshot: Sendable {
         }
     }
 
+    /// Makes the names that lead to the manifest durable. It may have been read from the cache of the system alone: an engine that was killed
+    /// between the rename of the manifest and the sync of its directory leaves one that a power loss would take away. Call it before
+    /// anything is done that only this snapshot justifies. A directory that may not be read is of others' making, and left to them.
+    public func makeDurable() throws(StoreError) {
+        for directory in [path, StorePath.parent(path)] {
+            do throws(StoreError) { try disk.syncDirectory(directory) } catch {
+                if case .inputOutput(_, .open, SystemErrorNumber.accessDenied) = error { continue }
+                throw error
+            }
+        }
+    }
+
     public func read(file: String, offset: UInt64, length: Int) throws(StoreError) -> [UInt8] {
         try open(file: file).read(offset: offset, length: length)
     }

@@ -60,23 +60,10 @@ struct FileSinkDirectory {
     }
 
     private func makeDirectory(_ path: String) throws {
-        if let status = try filesystem.status(path) {
-            guard status.kind == .directory || status.kind == .link else {
-                throw JobError.sink("the output directory \(path) is a file: name a directory")
-            }
-            return
+        if let status = try filesystem.status(path), status.kind != .directory, status.kind != .link {
+            throw JobError.sink("the output directory \(path) is a file: name a directory")
         }
-        let parent = path.split(separator: "/").dropLast().joined(separator: "/")
-        let prefix = path.hasPrefix("/") ? "/" : ""
-        if !parent.isEmpty { try makeDirectory(prefix + parent) }
-        do throws(FilesystemError) {
-            try filesystem.makeDirectory(path)
-        } catch {
-            // Another sink of the job was faster.
-            guard error.errno == 17 else { throw error }
-            return
-        }
-        try filesystem.syncDirectory(parent.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : prefix + parent)
+        do throws(StoreError) { try DurableDirectory.make(path: path, filesystem: filesystem) } catch { throw JobError.sink(error.description) }
     }
 
     /// A marker names the line of restarts that writes here; parts without one, or another's, are not ours to touch.

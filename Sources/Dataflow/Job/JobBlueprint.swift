@@ -41,21 +41,26 @@ struct JobBlueprint {
         do { try restartStrategy.validate() } catch { throw JobError.configuration(error.description) }
         allowsFaults = environment.allowsFaults
 
-        let chosen = try launch.restore.map { try Self.load($0.path, from: launch.host.filesystem) }
+        let loadChosen = { () throws(JobError) in
+            if let restore = launch.restore { try Self.load(restore.path, from: launch.host.filesystem) } else { nil as LoadedSnapshot? }
+        }
+        // A job that ran before goes on from its own checkpoints: what it began from may be gone, because it had claimed it.
+        var chosen = launch.recovers ? nil : try loadChosen()
         do {
             directory = try JobDirectory(root: configuration.storageDirectory ?? launch.storageRoot, job: launch.id, filesystem: launch.host.filesystem)
         } catch { throw JobError.storage(error.description) }
         do {
             var warnings: [String] = []
-            var snapshot = chosen, isChosen = chosen != nil
+            var snapshot: LoadedSnapshot?
             var older: [CheckpointID] = []
             if launch.recovers {
                 let stored = try directory.completed(verification: .lengths)
-                if let found = try Self.newest(of: stored, launch: launch, configuration: configuration, warnings: &warnings) {
-                    (snapshot, isChosen) = (found, false)
-                    older = stored.filter { $0.id < found.manifest.checkpoint && $0.summary != nil }.map(\.id).sorted()
-                }
+                snapshot = try Self.newest(of: stored, launch: launch, configuration: configuration, warnings: &warnings)
+                if let found = snapshot { older = stored.filter { $0.id < found.manifest.checkpoint && $0.summary != nil }.map(\.id).sorted() }
+                if snapshot == nil { chosen = try loadChosen() }
             }
+            snapshot = snapshot ?? chosen
+            let isChosen = chosen != nil
             self.older = older
             let stored = snapshot?.manifest.maxParallelism
             if let snapshot, let wanted = environment.maxParallelism, wanted != snapshot.manifest.maxParallelism {
@@ -69,7 +74,8 @@ struct JobBlueprint {
             start = try snapshot.map { [plan] in
                 StartPoint(
                     state: try Self.match($0, with: plan, allowsUnmatched: allowsUnmatched), chosen: isChosen,
-                    claimed: isChosen ? launch.restore?.claim == .claim : true)
+                    // What recovery finds is the job's own, but a savepoint stays its owner's.
+                    claimed: isChosen ? launch.restore?.claim == .claim : !$0.manifest.kind.isSavepoint)
             }
             self.warnings = warnings
             let highest = try directory.highestID() ?? CheckpointID(0)

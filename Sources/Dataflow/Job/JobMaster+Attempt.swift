@@ -44,6 +44,8 @@ extension JobMaster {
                 if let start = startPoint { feed(.restored(start.manifest.checkpoint, kind: start.manifest.kind, claimed: start.claimed)) }
             }
             let start = startPoint
+            // Output is about to be committed, or set aside, because of it.
+            try start?.state.snapshot.makeDurable()
             try prepareSinks(for: start)
             if let manifest = start?.manifest {
                 try finishCommits(of: manifest)
@@ -87,9 +89,10 @@ extension JobMaster {
         let snapshot = try JobBlueprint.choose(from: candidates, configuration: blueprint.configuration, filesystem: host.filesystem, warnings: &warnings)
         for warning in warnings { note(warning) }
         startPoint = try snapshot.map {
-            JobBlueprint.StartPoint(
+            let first = blueprint.start.flatMap { [path = $0.path] start in start.state.snapshot.path == path ? start : nil }
+            return JobBlueprint.StartPoint(
                 state: try JobBlueprint.match($0, with: blueprint.plan, allowsUnmatched: blueprint.launch.restore?.allowsUnmatchedState ?? false),
-                chosen: $0.path == blueprint.start?.state.snapshot.path && blueprint.start?.chosen == true, claimed: true)
+                chosen: first?.chosen ?? false, claimed: first?.claimed ?? !$0.manifest.kind.isSavepoint)
         }
     }
 

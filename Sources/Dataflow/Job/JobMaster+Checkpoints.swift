@@ -72,7 +72,7 @@ extension JobMaster {
         guard let barrier = record.barrier(id) else { return }
         attempt?.send(.trigger(barrier, drains: drainingSavepoint == id), to: .sources)
         record.injected(id)
-        for task in attempt?.ended ?? [] { snapshotAtEnd(task) }
+        for task in attempt?.ended.sorted() ?? [] { snapshotAtEnd(task) }
     }
 
     /// Writes the manifest. All parts are durable by now.

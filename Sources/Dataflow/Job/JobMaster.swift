@@ -44,6 +44,16 @@ final class JobMaster: @unchecked Sendable {
         case timeout(CheckpointID)
         case restart
         case tick
+
+        /// Orders timers that are due at the same time, so that a run can be repeated.
+        var order: (Int, UInt64) {
+            switch self {
+            case .trigger: (0, 0)
+            case .timeout(let id): (1, id.rawValue)
+            case .restart: (2, 0)
+            case .tick: (3, 0)
+            }
+        }
     }
 
     /// What the restart strategy decided after a failure.
@@ -179,7 +189,7 @@ final class JobMaster: @unchecked Sendable {
 
     private func fireTimers() {
         let now = host.now()
-        for (timer, _) in timers.filter({ $0.value <= now }).sorted(by: { $0.value < $1.value }) {
+        for (timer, _) in timers.filter({ $0.value <= now }).sorted(by: { ($0.value, $0.key.order.0, $0.key.order.1) < ($1.value, $1.key.order.0, $1.key.order.1) }) {
             // An earlier one may have cancelled or moved it.
             guard let due = timers[timer], due <= now else { continue }
             timers[timer] = nil
@@ -361,7 +371,7 @@ final class JobMaster: @unchecked Sendable {
             stopping = nil
         }
         stopFailed()
-        for (_, request) in requests { answer { request.completion(.failure(.notRunning(state))) } }
+        for (_, request) in requests.sorted(by: { $0.key.rawValue < $1.key.rawValue }) { answer { request.completion(.failure(.notRunning(state))) } }
         (requests, cancelling, suspending) = ([:], nil, [])
     }
 
