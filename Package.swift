@@ -9,7 +9,9 @@
 //   L1  CheckpointCore  CheckpointStore  ControlProtocol  ConsoleCore          (pure, but for one POSIX file)
 //   L2  Dataflow  ControlSocket  Ledger  CursesTerminal                        (threads, sockets, files, the terminal)
 //   L3  EngineApp  ConsoleApp                                                  (wiring)
-//   L4  weir  weir-bench                                                       (executables)
+//   L4  weir  weir-bench  weir-sim                                             (executables)
+//
+// `SimulationKit` is an ordinary target that stands under Tests/Support: the simulated machine, for weir-sim and the tests (L3).
 
 import PackageDescription
 
@@ -32,6 +34,7 @@ let package = Package(
     products: [
         .executable(name: "weir", targets: ["weir"]),
         .executable(name: "weir-bench", targets: ["weir-bench"]),
+        .executable(name: "weir-sim", targets: ["weir-sim"]),
         .library(name: "Dataflow", targets: ["Dataflow"]),
     ],
     dependencies: [
@@ -77,6 +80,9 @@ let package = Package(
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             swiftSettings: strict),
+        .target(
+            name: "SimulationKit", dependencies: ["StreamModel", "CheckpointStore", "Dataflow"], path: "Tests/Support/SimulationKit",
+            swiftSettings: strict),
 
         // L4: executables.
         .executableTarget(
@@ -91,6 +97,9 @@ let package = Package(
             dependencies: [
                 "StreamModel", "CheckpointStore", "Dataflow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "weir-sim", dependencies: ["SimulationKit", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: strict),
 
         // Tests. Golden files stand beside the tests that own them and are found by path, not bundled.
@@ -118,6 +127,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "EngineAppTests", dependencies: ["EngineApp", "Dataflow", "ControlProtocol", "ControlSocket", "StreamModel", "weir"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["SimulationKit", "CheckpointStore", "StreamModel"], exclude: ["regressions.txt"],
             swiftSettings: strict),
         .testTarget(name: "LayeringTests", swiftSettings: strict),
         .testTarget(

@@ -9,8 +9,8 @@ let layers: [String: Int] = [
     "StreamModel": 0, "CellGrid": 0, "CNcurses": 0, "CPrefetch": 0,
     "CheckpointCore": 1, "CheckpointStore": 1, "ControlProtocol": 1, "ConsoleCore": 1,
     "Dataflow": 2, "ControlSocket": 2, "Ledger": 2, "CursesTerminal": 2,
-    "EngineApp": 3, "ConsoleApp": 3,
-    "weir": 4, "weir-bench": 4,
+    "EngineApp": 3, "ConsoleApp": 3, "SimulationKit": 3,
+    "weir": 4, "weir-bench": 4, "weir-sim": 4,
 ]
 
 /// System libraries, each with the one target that may import it.
@@ -28,6 +28,8 @@ let outsideImports: [String: Set<String>] = [
     "ConsoleApp": ["FoundationEssentials", "Glibc", "Synchronization", "Dispatch", "TOMLKit"],
     "weir": ["ArgumentParser", "FoundationEssentials", "Glibc", "Dispatch", "Synchronization"],
     "weir-bench": ["ArgumentParser", "FoundationEssentials", "Glibc", "Dispatch"],
+    "SimulationKit": ["Glibc"],
+    "weir-sim": ["ArgumentParser", "Glibc", "Synchronization"],
 ]
 
 enum Rules {
@@ -120,13 +122,17 @@ enum Rules {
 @Suite struct LayeringTests {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-    /// Path below Sources, and text, of every source file.
+    /// Path below Sources (below Tests/Support for the one target that stands there), and text, of every source file.
     func sources() throws -> [(target: String, file: String, text: String)] {
         let folder = root.appending(path: "Sources")
         let paths = try #require(FileManager.default.subpaths(atPath: folder.path)).filter { $0.hasSuffix(".swift") }.sorted()
         #expect(paths.count > 100, "the sources are not where they should be")
-        return try paths.map { path in
-            (String(path.prefix { $0 != "/" }), path, try String(contentsOf: folder.appending(path: path), encoding: .utf8))
+        let support = root.appending(path: "Tests/Support")
+        let supportPaths = try #require(FileManager.default.subpaths(atPath: support.path)).filter { $0.hasSuffix(".swift") }.sorted()
+        return try [(folder, paths), (support, supportPaths)].flatMap { folder, paths in
+            try paths.map { path in
+                (String(path.prefix { $0 != "/" }), path, try String(contentsOf: folder.appending(path: path), encoding: .utf8))
+            }
         }
     }
 

@@ -12,6 +12,9 @@ enum Binaries {
     /// `weir-bench` of the release build. `WEIR_BENCH_BINARY`, else beside the above.
     static let bench: String? = executable(variable("WEIR_BENCH_BINARY") ?? releaseFolder + "/weir-bench")
 
+    /// `weir-sim` of the release build. `WEIR_SIM_BINARY`, else beside the above.
+    static let sim: String? = executable(variable("WEIR_SIM_BINARY") ?? releaseFolder + "/weir-sim")
+
     static let tmux = tool("tmux")
     static let sqlite = tool("sqlite3")
     static let unshare = tool("unshare")
@@ -62,7 +65,7 @@ enum Binaries {
 
 /// What a test needs beside the code. A suite or test asks `isMet` in its traits.
 enum Requirement: CaseIterable {
-    case weir, release, tmux, sqlite, mounts
+    case weir, release, sim, tmux, sqlite, mounts
 
     var isMet: Bool { Requirement.missing[self] == nil }
 
@@ -83,6 +86,7 @@ enum Requirement: CaseIterable {
         case .release:
             Binaries.release == nil || Binaries.bench == nil
                 ? "no release build of weir and weir-bench (swift build -c release), or not where WEIR_RELEASE_BINARY and WEIR_BENCH_BINARY say" : nil
+        case .sim: Binaries.sim == nil ? "no release build of weir-sim (swift build -c release --product weir-sim), or not where WEIR_SIM_BINARY says" : nil
         case .tmux: Binaries.tmux == nil ? "tmux is not installed" : nil
         case .sqlite: Binaries.sqlite == nil ? "sqlite3 is not installed" : nil
         case .mounts: SmallDisk.gap

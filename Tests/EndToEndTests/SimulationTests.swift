@@ -1,0 +1,59 @@
+// Goal: 2,000 seeds of the simulator are clean on every run of the tests, every kind of fault really happened in them, and a seed takes the
+// same course in another process and another build. Method: the release build of `weir-sim`, and the debug build beside the tests.
+
+import Testing
+
+extension EndToEnd {
+    @Suite(.enabled(if: Requirement.sim.isMet, "needs the release build of weir-sim"))
+    struct Simulation {
+        let home = TestHome()
+        private let sim: String
+
+        init() throws { sim = try #require(Binaries.sim) }
+
+        private func run(_ binary: String, _ arguments: String..., within seconds: Double) throws -> ChildProcess {
+            let process = ChildProcess(binary, arguments, environment: home.environment())
+            try process.finish(within: seconds)
+            return process
+        }
+
+        @Test func `2,000 seeds are clean, and every kind of fault happened in them`() throws {
+            let process = try run(sim, "--seeds", "2000", within: 600)
+            let summary = process.output
+            print(summary)
+            #expect(process.pollEnd() == .exited(0), "\(process.transcript)")
+            #expect(summary.hasPrefix("2000 seeds in "))
+            let counts = summary.split(separator: "\n").dropFirst().map { $0.split(separator: "\t") }
+            #expect(counts.count > 25)
+            for row in counts { #expect(row.count == 2 && row[0].trimmingPrefix("  ") != "0", "it never happened: \(row.last ?? "")") }
+        }
+
+        @Test func `a seed takes the same course in every process and build`() throws {
+            let first = try run(sim, "--seeds", "100", "--hashes", within: 120), second = try run(sim, "--seeds", "100", "--hashes", within: 120)
+            #expect(hashes(first) == hashes(second) && hashes(first).count == 100)
+            let debug = try #require(Binaries.weir).dropLast("weir".count) + "weir-sim"
+            #expect(hashes(try run(String(debug), "--seeds", "100", "--hashes", within: 240)) == hashes(first), "the debug build takes another course")
+        }
+
+        private func hashes(_ process: ChildProcess) -> [String] {
+            process.output.split(separator: "\n").map(String.init).filter { $0.split(separator: " ").count == 2 && !$0.hasPrefix(" ") }.sorted()
+        }
+
+        @Test func `a failed seed is told with its trace and how to repeat it`() throws {
+            let process = try run(sim, "--seeds", "200", "--canary", "directory-sync", within: 120)
+            #expect(process.pollEnd() == .exited(1))
+            #expect(process.output.contains("FAILED: "))
+            let command = try #require(process.output.split(separator: "\n").last { $0.hasPrefix("repeat it: weir-sim ") })
+            #expect(process.output.contains("process 1 begins"))
+            let arguments = command.dropFirst("repeat it: weir-sim ".count).split(separator: " ").map(String.init)
+            let again = ChildProcess(sim, arguments, environment: home.environment())
+            try again.finish(within: 60)
+            #expect(again.pollEnd() == .exited(1) && again.output.contains("FAILED: "))
+        }
+
+        @Test func `nonsense on the command line is refused`() throws {
+            #expect(try run(sim, "--seeds", "0", within: 10).pollEnd() == .exited(64))
+            #expect(try run(sim, "--canary", "nothing", within: 10).pollEnd() == .exited(64))
+        }
+    }
+}

@@ -1,0 +1,104 @@
+/// Every kind of fault that a simulation causes. Each must really happen over a run of many seeds: `FaultCounts` is how a test knows.
+public enum FaultKind: String, Sendable, CaseIterable {
+    /// kill -9: the process ends at a file operation, what it wrote stays in the cache.
+    case kill
+    case powerLoss = "power loss"
+    /// A crash while a job was being launched or had not all its tasks running again.
+    case crashInRecovery = "crash in recovery"
+    /// A crash after a manifest was renamed and before all of its output was.
+    case crashBeforeOutput = "crash between manifest and output"
+    /// fsync of a file fails once, the bytes are lost, and later calls say that all is well.
+    case failedSync = "failed fsync"
+    case failedDirectorySync = "failed fsync of a directory"
+    /// A write stops half-way for want of space; also at the creation of files and directories.
+    case diskFull = "disk full"
+    case failedWrite = "failed write"
+    case failedRename = "failed rename"
+    /// A read fails once.
+    case failedRead = "failed read"
+    /// A file of a checkpoint cannot be read until the disk is repaired.
+    case unreadableFile = "unreadable file"
+    case flippedBit = "flipped bit"
+    case slowDisk = "slow disk"
+    case refusedThread = "refused thread"
+    case wallClockJump = "wall clock jump"
+    case taskCrash = "task crash"
+    case failedSnapshot = "failed asynchronous snapshot"
+    case failedSyncSnapshot = "failed synchronous snapshot"
+    case delayedSnapshot = "delayed snapshot"
+    // What operators do.
+    case checkpointNow = "checkpoint now"
+    case savepoint
+    case stopWithSavepoint = "stop with savepoint"
+    case cancelAndRestart = "cancel and restart"
+    case restartFromOlder = "restart from an older snapshot"
+    case rescale
+    case cleanEngineRestart = "engine restart"
+    /// What the engine has to do by itself.
+    case automaticRestart = "automatic restart"
+    case failedLaunch = "refused launch"
+    case fallback = "fallback past a damaged checkpoint"
+}
+
+/// How often each kind of fault happened.
+public struct FaultCounts: Sendable, Equatable {
+    private var counts = [Int](repeating: 0, count: FaultKind.allCases.count)
+
+    public init() {}
+
+    public internal(set) subscript(kind: FaultKind) -> Int {
+        get { counts[Self.index(kind)] }
+        set { counts[Self.index(kind)] = newValue }
+    }
+
+    public static func += (left: inout Self, right: Self) {
+        for index in left.counts.indices { left.counts[index] += right.counts[index] }
+    }
+
+    public var missing: [FaultKind] { FaultKind.allCases.filter { self[$0] == 0 } }
+
+    private static func index(_ kind: FaultKind) -> Int {
+        // Every case is in the list of all cases.
+        FaultKind.allCases.firstIndex(of: kind) ?? 0
+    }
+}
+
+/// How likely a file operation fails, in a million. All 0 = the disk is sound.
+struct DiskFaultRates: Sendable, Equatable {
+    var failedSync = 0
+    var failedDirectorySync = 0
+    var diskFull = 0
+    var failedWrite = 0
+    var failedRename = 0
+    var failedRead = 0
+    /// Begins a phase in which every operation is slow.
+    var slowDisk = 0
+    var refusedThread = 0
+
+    /// Swarm testing: each kind is on in about one seed of three, then its rate is drawn.
+    init(_ random: inout SimulationRandom) {
+        func rate(_ choices: [Int]) -> Int { random.below(3) == 0 ? random.pick(choices) : 0 }
+        failedSync = rate([2_000, 10_000, 40_000])
+        failedDirectorySync = rate([2_000, 10_000])
+        diskFull = rate([500, 2_000, 5_000])
+        failedWrite = rate([2_000, 10_000])
+        failedRename = rate([2_000, 10_000])
+        failedRead = rate([5_000, 20_000])
+        slowDisk = rate([1_000, 5_000])
+        refusedThread = rate([20_000])
+    }
+
+    init() {}
+}
+
+/// A defect put into the machine on purpose, which the oracle must find: the test of the test.
+public enum Canary: String, Sendable, CaseIterable {
+    /// fsync of a directory does nothing.
+    case directorySync = "directory-sync"
+    /// State files become durable only after the manifest that lists them.
+    case manifestFirst = "manifest-first"
+    /// Bytes of state files change in a way that the checksum does not see, as if nobody looked at it.
+    case checksumIgnored = "checksum-ignored"
+    /// fsync of a file does nothing (eatmydata).
+    case fileSync = "file-sync"
+}

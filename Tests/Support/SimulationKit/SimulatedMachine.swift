@@ -1,0 +1,112 @@
+internal import CheckpointStore
+internal import StreamModel
+
+/// One process on the simulated machine. After its death every file operation of its threads fails, so that they come to their end without
+/// effect.
+final class SimulatedProcess: @unchecked Sendable {
+    // Sound: touched by the holder of the baton only.
+    let number: Int
+    fileprivate(set) var isAlive = true
+    /// File operations so far.
+    fileprivate(set) var operations = 0
+    /// Added to the wall clock while it runs.
+    let wallOffset: Int64
+
+    fileprivate init(number: Int, wallOffset: Int64) { (self.number, self.wallOffset) = (number, wallOffset) }
+}
+
+/// What the simulation shares: scheduler and clock, disk, faults, trace. Touched by the holder of the baton only.
+final class SimulatedMachine: @unchecked Sendable {
+    // Sound: see the scheduler; one thread moves at a time.
+
+    /// The process dies when it has made so many file operations.
+    struct ArmedCrash {
+        var at: Int
+        var survival: DiskModel.Survival?
+    }
+
+    let scheduler: Scheduler
+    let trace: Trace
+    let canary: Canary?
+    var disk = DiskModel()
+    var rates = DiskFaultRates()
+    var counts = FaultCounts()
+    var random: SimulationRandom
+    /// What the engine draws.
+    var engineRandom: SimulationRandom
+    private(set) var process = SimulatedProcess(number: 0, wallOffset: 0)
+    var armedCrash: ArmedCrash?
+    /// Arms the crash a few operations after the next manifest was renamed.
+    var crashesAtManifest: (delay: Int, survival: DiskModel.Survival?)?
+    var slowUntil: Int64 = 0
+    var fullUntil: Int64 = 0
+    var open: [Int32: (process: Int, node: Int, position: Int)] = [:]
+    var locks: [Int: Int32] = [:]
+    var nextDescriptor: Int32 = 3
+    /// State files that a canary makes durable too late.
+    struct HeldBack {
+        var files: Set<Int> = []
+        var due: [Int] = []
+        var countdown = 0
+    }
+    var heldBack = HeldBack()
+
+    /// Told what happens to names, before the operation returns.
+    var onRename: (_ old: String, _ new: String) -> Void = { _, _ in }
+    var onRemove: (_ path: String) -> Void = { _ in }
+    /// A process died; the disk is already what the next one finds.
+    var onCrash: () -> Void = {}
+
+    init(seed: UInt64, trace: Trace, canary: Canary?, stepLimit: Int) {
+        self.trace = trace
+        self.canary = canary
+        scheduler = Scheduler(random: SimulationRandom(seed: seed, stream: 1), trace: trace, stepLimit: stepLimit)
+        random = SimulationRandom(seed: seed, stream: 2)
+        engineRandom = SimulationRandom(seed: seed, stream: 3)
+    }
+
+    func boot(wallOffset: Int64) -> SimulatedHost {
+        process = SimulatedProcess(number: process.number + 1, wallOffset: wallOffset)
+        note(10, process.number, "process \(process.number) begins")
+        return SimulatedHost(machine: self, process: process)
+    }
+
+    /// - Parameter survival: what a power loss leaves; nil = the process alone dies, the cache stays.
+    func crash(_ survival: DiskModel.Survival?) {
+        guard process.isAlive else { return }
+        exit()
+        count(survival == nil ? .kill : .powerLoss, "\(survival.map { "\($0)" } ?? "the cache") survives")
+        if let survival { disk = disk.afterPowerLoss(survival, random: &random) }
+        onCrash()
+    }
+
+    /// The process ends in order, or has nothing left to lose.
+    func exit() {
+        process.isAlive = false
+        armedCrash = nil
+        crashesAtManifest = nil
+        (open, locks, heldBack) = ([:], [:], HeldBack())
+    }
+
+    /// Called after every file operation of a process.
+    func operationEnded(of process: SimulatedProcess) {
+        process.operations += 1
+        if let armed = armedCrash, process === self.process, process.operations >= armed.at { crash(armed.survival) }
+    }
+
+    func quiet() {
+        rates = DiskFaultRates()
+        (slowUntil, fullUntil) = (0, 0)
+        (armedCrash, crashesAtManifest) = (nil, nil)
+        note(11, 0, "faults end")
+    }
+
+    func count(_ kind: FaultKind, _ detail: @autoclosure () -> String = "") {
+        counts[kind] += 1
+        note(12, Trace.number(of: kind.rawValue), "*** \(kind.rawValue) \(detail())")
+    }
+
+    func note(_ kind: Int, _ word: Int, _ text: @autoclosure () -> String) {
+        trace.add(kind, word, 0, "\(scheduler.stamp) [\(scheduler.currentName)] \(text())")
+    }
+}

@@ -1,0 +1,399 @@
+internal import CheckpointStore
+internal import Dataflow
+internal import StreamModel
+
+/// Plays the engine's process and its operator: launches the job, does to it what the scenario says, and brings it back as the real engine
+/// does, until the job has finished. Runs as the first thread of a simulation.
+final class Supervisor: @unchecked Sendable {
+    // Sound: touched by the holder of the baton only.
+
+    /// What an engine remembers of the job between its lives.
+    private struct Line {
+        var id: JobID
+        var parallelism: Int
+        var restore: RestoreRequest?
+        /// Launched before under this id.
+        var recovers = false
+        var history: [CheckpointReport] = []
+        var attempts = 0
+        /// Durably recorded end of the job.
+        var end: JobState?
+        /// The output may lose parts until the job runs: an operator chose an older snapshot, or none.
+        var mayShrink = false
+        var seenRevision: UInt64?
+        var state = JobState.initializing
+        var restarts = 0
+        var warnings = 0
+        /// The newest snapshot that was on disk when the process began, readable or not.
+        var newestOnDisk: CheckpointID?
+        var saysWhatItRestored = false
+    }
+
+    private enum Outcome { case over, again }
+
+    /// What the job's threads tell the driver.
+    private enum Transition { case stopping, canceling(Scenario.Choice, parallelism: Int, claims: Bool), suspending }
+
+    private let scenario: Scenario
+    private let machine: SimulatedMachine
+    private let oracle: Oracle
+    private let parker: SimulatedParker
+    private var random: SimulationRandom
+    private let lineage: JobID
+    private var line: Line
+    private var steps: ArraySlice<Scenario.Step>
+    private var nextStepAt: Int64
+    private var isQuiet = false
+    private var quietSince: Int64 = 0
+    private var refusals = 0
+    private var hasSignal = false
+    private var transition: Transition?
+    private var repairs: [(node: Int, undo: [UInt8], offset: Int, path: String)] = []
+    /// Simulated nanoseconds that the job may need once the faults have ended.
+    private static let patience: Int64 = 300_000_000_000
+
+    init(seed: UInt64, scenario: Scenario, machine: SimulatedMachine, oracle: Oracle) {
+        self.scenario = scenario
+        self.machine = machine
+        self.oracle = oracle
+        parker = SimulatedParker(machine.scheduler)
+        random = SimulationRandom(seed: seed, stream: 5)
+        lineage = JobID(high: random.next(), low: random.next())
+        line = Line(id: lineage, parallelism: scenario.parallelism)
+        steps = scenario.steps[...]
+        nextStepAt = machine.scheduler.now + Int64(scenario.steps.first?.delay ?? 0) * 1_000_000
+        machine.rates = scenario.rates
+        machine.onRename = { [unowned oracle] in oracle.renamed($0, to: $1) }
+        machine.onRemove = { [unowned oracle] in oracle.removed($0) }
+        machine.onCrash = { [unowned self] in crashed() }
+    }
+
+    func run() {
+        while oracle.violation == nil, live() == .again {}
+        if oracle.violation == nil { oracle.checkOutput() }
+    }
+
+    // MARK: One life of the engine's process
+
+    private func live() -> Outcome {
+        damageNewest()
+        if isQuiet { repair() }
+        let host = machine.boot(wallOffset: wallOffset())
+        let process = machine.process
+        hasSignal = false
+        transition = nil
+        line.state = .initializing
+        line.seenRevision = nil
+        line.newestOnDisk = newestOnDisk()
+        if !isQuiet, machine.random.chance(scenario.crashesInRecovery), !steps.isEmpty {
+            machine.armedCrash = SimulatedMachine.ArmedCrash(at: machine.random.number(1...90), survival: survival())
+        }
+        let job: RunningJob
+        do {
+            job = try RunningJob.launch(launch(on: host, process)) { [weak self] in self?.changed($0, process) }
+        } catch {
+            return launchFailed(error, process)
+        }
+        refusals = 0
+        let outcome = supervise(job, process)
+        drain(job, process)
+        return outcome ?? (process.isAlive ? ended(job.report().state) : afterCrash())
+    }
+
+    private func launch(on host: SimulatedHost, _ process: SimulatedProcess) -> JobLaunch {
+        var launch = JobLaunch(
+            id: line.id, lineage: lineage, job: SimulatedJob(scenario: scenario), parallelism: line.parallelism, storageRoot: SimulatedJob.storage,
+            submittedAt: host.wall())
+        launch.host = host
+        launch.restore = line.restore
+        launch.recovers = line.recovers
+        launch.history = line.history
+        launch.previousAttempts = line.attempts
+        launch.onTerminal = { [weak self] report in
+            if process.isAlive { self?.line.end = report.state }
+        }
+        line.recovers = true
+        return launch
+    }
+
+    private func launchFailed(_ error: any Error, _ process: SimulatedProcess) -> Outcome {
+        guard process.isAlive else { return afterCrash() }
+        machine.count(.failedLaunch, String(describing: error))
+        refusals += 1
+        if isQuiet, refusals > 3 {
+            oracle.report("the job cannot come back: \(error)")
+            return .over
+        }
+        // An operator looks at it, and repairs what is broken.
+        if refusals > 2 { repair() }
+        machine.scheduler.sleep(Int64(random.number(1...100)) * 1_000_000, "the pause after a refused launch")
+        machine.exit()
+        advanceQuietly()
+        return .again
+    }
+
+    private func supervise(_ job: RunningJob, _ process: SimulatedProcess) -> Outcome? {
+        while true {
+            if oracle.violation != nil { return .over }
+            guard process.isAlive, !job.hasEnded else { return nil }
+            let now = machine.scheduler.now
+            if isQuiet, now - quietSince > Self.patience {
+                oracle.report("the job does not finish: \(job.report().state.rawValue), \(job.report().lastFailure?.message ?? "no failure")")
+                return .over
+            }
+            if !isQuiet, transition == nil, now >= nextStepAt, line.state == .running || steps.isEmpty {
+                if let step = steps.popFirst() {
+                    nextStepAt = now + Int64(steps.first?.delay ?? 200) * 1_000_000
+                    perform(step.action, job, process)
+                } else {
+                    becomeQuiet(job)
+                }
+                continue
+            }
+            // A job that never runs again under faults is waited for with them off.
+            if !isQuiet, now > nextStepAt + 20_000_000_000 {
+                becomeQuiet(job)
+                continue
+            }
+            let due = isQuiet ? quietSince + Self.patience + 1 : now < nextStepAt ? nextStepAt : nextStepAt + 20_000_000_001
+            parker.park(until: EngineInstant(nanoseconds: due)) { hasSignal }
+            hasSignal = false
+        }
+    }
+
+    /// Lets the threads of a process come to their end. After a crash nothing that they do has an effect.
+    private func drain(_ job: RunningJob, _ process: SimulatedProcess) {
+        job.suspend { _ in }
+        let deadline = machine.scheduler.now + Self.patience
+        while machine.scheduler.count(ofProcess: process.number) > 0 {
+            guard machine.scheduler.now < deadline else {
+                oracle.report("\(machine.scheduler.count(ofProcess: process.number)) threads of process \(process.number) do not end")
+                return
+            }
+            machine.scheduler.sleep(1_000_000, "the end of process \(process.number)")
+        }
+    }
+
+    // MARK: What the job's thread tells
+
+    private func changed(_ job: RunningJob, _ process: SimulatedProcess) {
+        guard process.isAlive, process === machine.process else { return }
+        let report = job.report()
+        if report.checkpointsRevision != line.seenRevision {
+            line.seenRevision = report.checkpointsRevision
+            line.history = job.checkpoints(limit: 5000).reversed()
+            oracle.told(line.history, by: line.id)
+        }
+        line.attempts = report.attempt
+        if report.restarts > line.restarts { machine.count(.automaticRestart, report.lastFailure?.message ?? "") }
+        line.restarts = report.restarts
+        judgeRestore(job, report)
+        if let audit = report.audit, audit.duplicates > 0 || audit.lost > 0 {
+            oracle.report("the audit counts \(audit.duplicates) duplicates and \(audit.lost) lost records")
+        }
+        guard report.state != line.state || job.hasEnded || oracle.violation != nil else { return }
+        machine.note(30, Trace.number(of: report.state.rawValue), "job \(report.state.rawValue)")
+        line.state = report.state
+        hasSignal = true
+        parker.unpark()
+    }
+
+    /// Parts that went away, and checkpoints that were passed over, need somebody who said so.
+    private func judgeRestore(_ job: RunningJob, _ report: JobReport) {
+        let warnings = job.failures().count { $0.message.contains("passed over") }
+        if warnings > line.warnings { machine.count(.fallback) }
+        defer { line.warnings = warnings }
+        if let part = oracle.unexplained.first {
+            if !line.mayShrink, warnings == 0 { oracle.report("\(part) was taken from the output, and nobody chose that") }
+            oracle.explain()
+        }
+        guard report.state == .running, line.state != .running else { return }
+        line.mayShrink = false
+    }
+
+    // MARK: Steps
+
+    private func perform(_ action: Scenario.Action, _ job: RunningJob, _ process: SimulatedProcess) {
+        machine.note(31, steps.count, "step: \(action)")
+        switch action {
+        case .crash(let after, let survival): machine.armedCrash = SimulatedMachine.ArmedCrash(at: process.operations + after, survival: survival)
+        case .crashAtManifest(let delay, let survival): machine.crashesAtManifest = (delay, survival)
+        case .crashNow(let survival): machine.crash(survival)
+        case .checkpointNow:
+            machine.count(.checkpointNow)
+            job.checkpointNow(by: "operator", started: { _ in }, completion: { _ in })
+        case .savepoint:
+            machine.count(.savepoint)
+            job.savepoint(directory: SimulatedJob.savepoints, by: "operator", started: { _ in }, completion: { _ in })
+        case .stop(let drain, let parallelism):
+            machine.count(.stopWithSavepoint)
+            transition = .stopping
+            // What a drain emits at the end of its input would come again at the end of the rest.
+            job.stop(drain: drain && !scenario.hasSummary, directory: SimulatedJob.savepoints, by: "operator", started: { _ in }) { [weak self] result in
+                guard let self, process.isAlive else { return }
+                if case .success = result { nextParallelism = parallelism } else { transition = nil }
+                hasSignal = true
+                parker.unpark()
+            }
+        case .cancelAndRestart(let choice, let parallelism, let claims):
+            machine.count(.cancelAndRestart)
+            transition = .canceling(choice, parallelism: parallelism, claims: claims)
+            job.cancel(.keep) { [weak self] result in
+                guard let self, process.isAlive else { return }
+                if case .failure = result { transition = nil }
+            }
+        case .suspend:
+            machine.count(.cleanEngineRestart)
+            transition = .suspending
+            job.suspend { _ in }
+        case .inject(let fault): inject(fault, job)
+        }
+    }
+
+    private func inject(_ fault: String, _ job: RunningJob) {
+        do {
+            try job.fault(fault)
+            let kind: FaultKind? =
+                fault.hasPrefix("slow") ? .delayedSnapshot : fault.hasPrefix("fail") ? .failedSnapshot : fault.hasPrefix("sync") ? .failedSyncSnapshot
+                    : fault == "crash" ? .taskCrash : nil
+            if let kind { machine.count(kind, fault) }
+        } catch { oracle.report("the fault \"\(fault)\" was refused: \(error)") }
+    }
+
+    private var nextParallelism: Int?
+
+    private func becomeQuiet(_ job: RunningJob) {
+        isQuiet = true
+        quietSince = machine.scheduler.now
+        steps = []
+        machine.quiet()
+        inject("off", job)
+    }
+
+    /// Without a running job there is nothing to do the steps to: after many refusals the faults end.
+    private func advanceQuietly() {
+        guard !isQuiet, refusals > 8 else { return }
+        isQuiet = true
+        quietSince = machine.scheduler.now
+        machine.quiet()
+        repair()
+    }
+
+    // MARK: After a life
+
+    private func crashed() {
+        machine.note(32, 0, "process \(machine.process.number) is dead")
+        if line.state != .running { machine.count(.crashInRecovery) }
+        if !oracle.uncommitted.isEmpty { machine.count(.crashBeforeOutput, "\(oracle.uncommitted.count) parts to come") }
+        // What this process took away and had no time to explain is explained by the next one's choice.
+        if !oracle.unexplained.isEmpty {
+            line.mayShrink = line.mayShrink || machine.counts[.failedRead] > 0 || !oracle.damaged.isEmpty
+            if !line.mayShrink { oracle.report("\(oracle.unexplained[0]) was taken from the output, and nobody chose that") }
+            oracle.explain()
+        }
+        oracle.checkAfterCrash(job: line.id, isOver: line.end == .finished)
+        hasSignal = true
+        if let sleeper = parker.sleeper { machine.scheduler.wake(sleeper) }
+    }
+
+    private func afterCrash() -> Outcome {
+        guard let end = line.end else { return .again }
+        // The end was recorded: such a job does not come back by itself.
+        return ended(end)
+    }
+
+    private func ended(_ state: JobState) -> Outcome {
+        machine.exit()
+        switch state {
+        case .suspended: return .again
+        case .finished:
+            guard case .stopping = transition, hasUnreadInput else { return .over }
+            restart(.newest, parallelism: nextParallelism ?? line.parallelism, claims: false)
+        case .canceled:
+            guard case .canceling(let choice, let parallelism, let claims) = transition else {
+                restart(.newest, parallelism: line.parallelism, claims: false)
+                return .again
+            }
+            restart(choice, parallelism: parallelism, claims: claims)
+        default: restart(.newest, parallelism: line.parallelism, claims: random.coin())
+        }
+        return .again
+    }
+
+    /// A job that was stopped by a savepoint goes on; one whose last checkpoint was its final one is over.
+    private var hasUnreadInput: Bool { line.history.last { $0.status == .completed }?.kind.isSavepoint == true }
+
+    /// A new submission of the same line, from a snapshot that is on disk; without one, from the beginning.
+    private func restart(_ choice: Scenario.Choice, parallelism: Int, claims: Bool) {
+        let found = oracle.restorable(of: line.id)
+        var snapshot = found.first
+        if choice == .older, found.count > 1 { snapshot = found[random.number(1...found.count - 1)] }
+        if let snapshot, let first = found.first, snapshot.id < first.id { machine.count(.restartFromOlder, "\(snapshot.id) of \(first.id)") }
+        if parallelism != line.parallelism { machine.count(.rescale, "\(line.parallelism) to \(parallelism)") }
+        let isNewest = snapshot != nil && snapshot?.path == found.first?.path && oracle.damaged.isEmpty
+        var next = Line(id: JobID(high: random.next(), low: random.next()), parallelism: min(parallelism, scenario.maxParallelism))
+        next.restore = (snapshot?.path ?? line.restore?.path).map { RestoreRequest(path: $0, claim: claims ? .claim : .noClaim) }
+        next.mayShrink = !isNewest || line.mayShrink
+        if claims, let path = next.restore?.path { oracle.claimed(path) }
+        machine.note(33, 0, "operator restarts as \(next.id.short) from \(next.restore?.path ?? "the beginning")")
+        line = next
+    }
+
+    // MARK: Damage
+
+    private func wallOffset() -> Int64 {
+        guard scenario.wallJumps, random.coin() else { return 0 }
+        machine.count(.wallClockJump)
+        return Int64(random.number(-31_536_000_000...31_536_000_000))
+    }
+
+    private func survival() -> DiskModel.Survival? { random.coin() ? nil : random.pick(DiskModel.Survival.allCases) }
+
+    private func newestOnDisk() -> CheckpointID? { oracle.restorable(of: line.id).first?.id }
+
+    /// Bit rot, or a bad sector, in the newest checkpoint, while no process runs.
+    private func damageNewest() {
+        guard line.recovers, !isQuiet, oracle.damaged.isEmpty, let newest = oracle.restorable(of: line.id).first else { return }
+        if machine.canary == .checksumIgnored {
+            if repairs.isEmpty { damageUnseen(newest.path) }
+            return
+        }
+        guard machine.random.chance(scenario.damages) else { return }
+        let files = machine.disk.walk(newest.path).filter { !machine.disk[$0.node].bytes.isEmpty }
+        guard !files.isEmpty else { return }
+        let (path, node) = files[random.below(files.count)]
+        oracle.damaged.insert(newest.path)
+        if random.coin() {
+            machine.count(.unreadableFile, path)
+            machine.disk[node].isUnreadable = true
+            repairs.append((node, [], 0, newest.path))
+        } else {
+            let offset = random.below(machine.disk[node].bytes.count), bit: [UInt8] = [1 << UInt8(random.below(8))]
+            machine.count(.flippedBit, "\(path) at \(offset)")
+            machine.disk.damage(node, at: offset, xor: bit)
+            repairs.append((node, bit, offset, newest.path))
+        }
+    }
+
+    /// The generator polynomial of CRC32C, laid over the bytes somewhere: the one damage that the checksum cannot see.
+    static let unseenPattern: [UInt8] = [0xf1, 0x76, 0xec, 0x05, 0x01]
+
+    private func damageUnseen(_ path: String) {
+        let files = machine.disk.walk(path).filter { $0.path.hasSuffix(".state") && machine.disk[$0.node].bytes.count > 80 }
+        guard let (path, node) = files.first else { return }
+        // In the last entry: what stands before the trailer of 24 bytes.
+        let offset = machine.disk[node].bytes.count - 24 - Self.unseenPattern.count - random.below(8)
+        machine.note(34, offset, "unseen damage of \(path) at \(offset)")
+        machine.disk.damage(node, at: offset, xor: Self.unseenPattern)
+        repairs.append((node, Self.unseenPattern, offset, path))
+    }
+
+    private func repair() {
+        for (node, undo, offset, path) in repairs {
+            machine.disk[node].isUnreadable = false
+            machine.disk.damage(node, at: offset, xor: undo)
+            oracle.damaged.remove(path)
+        }
+        repairs = []
+    }
+}

@@ -1,0 +1,135 @@
+internal import Dataflow
+internal import StreamModel
+
+/// What the job reads: numbered records, so that every record that a sink shows can be told from every other.
+struct SimulatedRecord: Sendable {
+    let key: UInt64
+    let split: Int
+    /// 0, 1, 2, ... within the key and the split.
+    let ordinal: UInt64
+}
+
+/// The state of a key: how many records it had, and a sum over their identities that does not depend on their order.
+struct KeyTotals: StateCodable, Equatable {
+    var count: UInt64 = 0
+    var digest: UInt64 = 0
+
+    mutating func add(_ record: SimulatedRecord) {
+        count += 1
+        digest &+= Self.identity(split: UInt64(record.split), ordinal: record.ordinal)
+    }
+
+    static func identity(split: UInt64, ordinal: UInt64) -> UInt64 {
+        var mixer = SimulationRandom(seed: split << 40 ^ ordinal)
+        return mixer.next()
+    }
+
+    static var stateTypeName: String { "KeyTotals" }
+    func encode(into writer: inout StateWriter) {
+        writer.write(count)
+        writer.write(digest)
+    }
+    init() {}
+    init(from reader: inout StateReader) throws(StateDecodingError) {
+        count = try reader.read()
+        digest = try reader.read()
+    }
+}
+
+/// One record of the output: the input, and the state of its key after it.
+struct OutputRecord: Sendable, Equatable {
+    var key, split, ordinal, count, digest: UInt64
+    static let length = 40
+
+    init(_ record: SimulatedRecord, _ totals: KeyTotals) {
+        (key, split, ordinal) = (record.key, UInt64(record.split), record.ordinal)
+        (count, digest) = (totals.count, totals.digest)
+    }
+
+    @Sendable static func encode(_ record: OutputRecord, into writer: inout StateWriter) {
+        for word in [record.key, record.split, record.ordinal, record.count, record.digest] { writer.write(word) }
+    }
+
+    /// nil = not a whole number of records.
+    static func decode(_ bytes: [UInt8]) -> [OutputRecord]? {
+        guard bytes.count % length == 0 else { return nil }
+        return stride(from: 0, to: bytes.count, by: length).map { start in
+            func word(_ index: Int) -> UInt64 {
+                bytes.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: start + index * 8, as: UInt64.self)) }
+            }
+            var record = OutputRecord(SimulatedRecord(key: word(0), split: 0, ordinal: word(2)), KeyTotals())
+            (record.split, record.count, record.digest) = (word(1), word(3), word(4))
+            return record
+        }
+    }
+}
+
+/// Counts and sums by key, and says after each record where its key stands.
+private struct Totalizer: KeyedProcessFunction {
+    private var totals: ValueState<UInt64, KeyTotals>?
+
+    mutating func open(_ states: KeyedStates<UInt64>) throws { totals = try states.value("totals") }
+
+    mutating func process(_ record: SimulatedRecord, key: UInt64, out: Emitter<OutputRecord>) throws {
+        guard let totals else { return }
+        let now = totals.update(initial: KeyTotals()) { value in
+            value.add(record)
+            return value
+        }
+        out.emit(OutputRecord(record, now))
+    }
+}
+
+/// The same sums as an aggregate that speaks once, at the end.
+private struct Summary: AggregateFunction {
+    func makeAccumulator() -> KeyTotals { KeyTotals() }
+    func add(_ record: SimulatedRecord, to totals: inout KeyTotals) { totals.add(record) }
+    func result(of totals: KeyTotals) -> KeyTotals { totals }
+}
+
+/// The job of a scenario: generator, key by, keyed state, exactly-once files.
+struct SimulatedJob: StreamJob {
+    static let output = "/out/records", summaries = "/out/summaries"
+    static let storage = "/state/checkpoints", savepoints = "/state/savepoints"
+
+    let scenario: Scenario
+    let name = "simulated"
+
+    func build(_ environment: StreamEnvironment) throws {
+        let scenario = scenario
+        environment.checkpoints = scenario.checkpoints
+        environment.restartStrategy = scenario.restartStrategy
+        environment.maxParallelism = scenario.maxParallelism
+        environment.allowsFaults = true
+        let keys = UInt64(scenario.keys)
+        let source = GeneratorSource(count: UInt64(scenario.records), rate: scenario.rate, splits: scenario.splits) { place in
+            SimulatedRecord(key: place.ordinal % keys, split: place.split, ordinal: place.ordinal / keys)
+        }
+        var keyed = environment.read(source, name: "numbers").uid("numbers").key { $0.key }
+        if scenario.hasAudit { keyed = keyed.verifySequence(uid: "audit", split: { $0.split }, ordinal: { $0.ordinal }) }
+        let rolling = FileRolling(maximumBytes: scenario.rollsAt.bytes, maximumAge: scenario.rollsAt.age.map { Milliseconds($0) })
+        keyed.process { Totalizer() }.uid("totals").write(to: FileSink(directory: Self.output, rolling: rolling, encode: OutputRecord.encode)).uid("sink")
+        guard scenario.hasSummary else { return }
+        keyed.aggregate(Summary(), emit: .endOfInput).uid("summary").write(
+            to: FileSink(directory: Self.summaries) { summary, writer in
+                for word in [summary.key, summary.value.count, summary.value.digest] { writer.write(word) }
+            }
+        ).uid("summaries")
+    }
+}
+
+/// What a run without faults would write, computed without the engine.
+struct Reference {
+    /// By key: how many records each split has of it.
+    private(set) var counts: [UInt64: [UInt64]] = [:]
+    private(set) var totals: [UInt64: KeyTotals] = [:]
+
+    init(_ scenario: Scenario) {
+        for number in 0..<scenario.records {
+            let split = number % scenario.splits, place = UInt64(number / scenario.splits), keys = UInt64(scenario.keys)
+            let record = SimulatedRecord(key: place % keys, split: split, ordinal: place / keys)
+            counts[record.key, default: [UInt64](repeating: 0, count: scenario.splits)][split] += 1
+            totals[record.key, default: KeyTotals()].add(record)
+        }
+    }
+}
