@@ -132,6 +132,7 @@ public struct CheckpointCoordinator: Sendable {
         case .commitFailed(let id, let message): commitFailed(id, message, now)
         case .cleanupFinished(let id): cleaning.remove(id)
         case .restored(let id, let kind, let claimed): restore(id, kind, claimed, now)
+        case .lost(let id): store.remove(id)
         case .jobEnded(let override): releaseCompleted(override)
         }
     }

@@ -55,6 +55,9 @@ public struct CompletedCheckpoints: Sendable, Equatable {
         return subsume()
     }
 
+    /// Takes one out that cannot be gone back to.
+    public mutating func remove(_ id: CheckpointID) { entries.removeAll { $0.id == id } }
+
     /// Takes all out (the job has ended).
     public mutating func removeAll() -> [CompletedCheckpoint] {
         defer { entries = [] }

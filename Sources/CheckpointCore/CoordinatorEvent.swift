@@ -44,6 +44,8 @@ public enum CoordinatorEvent: Sendable, Hashable {
     case cleanupFinished(CheckpointID)
     /// The job's state was loaded from this one.
     case restored(CheckpointID, kind: CheckpointKind, claimed: Bool)
+    /// A completed one was found damaged or gone: the job cannot go back to it any more. Its files are not the coordinator's to delete.
+    case lost(CheckpointID)
     /// The job has reached its terminal state (or SUSPENDED), its tasks are gone, no commit is in flight: apply the retention
     /// (rule 3.1). The override concerns CANCELED only.
     case jobEnded(CancelRetention)

@@ -7,12 +7,16 @@ public struct RestoreCandidate: Sendable, Hashable {
     public let path: String
     /// Why it cannot be used, naming the file; nil = it was verified.
     public let problem: String?
+    /// The problem lies in the reading (a refused call, another version of the format), not in the snapshot: nobody knows whether it is
+    /// good. Such a one is never passed over.
+    public let isUnreadable: Bool
 
-    public init(id: CheckpointID, kind: CheckpointKind, path: String, problem: String? = nil) {
+    public init(id: CheckpointID, kind: CheckpointKind, path: String, problem: String? = nil, isUnreadable: Bool = false) {
         self.id = id
         self.kind = kind
         self.path = path
         self.problem = problem
+        self.isUnreadable = isUnreadable
     }
 }
 
@@ -32,6 +36,10 @@ public enum RestorePlan: Sendable, Equatable {
     public enum Refusal: Sendable, Hashable, CustomStringConvertible {
         /// There are snapshots, and none of them can be read.
         case allDamaged(count: Int)
+        /// Its turn came and it could not be read now. To be tried again, never to be passed over.
+        case unreadable(RestoreCandidate)
+        /// `damaged` would be the one to go on from, and the job is not to go on from the older `newest` without being told to.
+        case asks(damaged: RestoreCandidate, newest: RestoreCandidate)
         /// Outputs up to `lastCommitted` may have been published; going back to `newest`, the best that can be read, would
         /// publish them again. nil = there is none at all.
         case olderThanCommitted(newest: RestoreCandidate?, lastCommitted: CheckpointID)
@@ -40,6 +48,11 @@ public enum RestorePlan: Sendable, Equatable {
             switch self {
             case .allDamaged(let count):
                 "all \(count) snapshots are damaged; repair the storage, or submit the job anew to start with empty state"
+            case .unreadable(let candidate):
+                "\(candidate.kind.rawValue) \(candidate.id) cannot be read now: \(candidate.problem ?? "no reason is known")"
+            case .asks(let damaged, let newest):
+                "\(damaged.kind.rawValue) \(damaged.id) is damaged or gone and the job asks before it falls back: repair it, "
+                    + "or restart from \(newest.kind.rawValue) \(newest.id) at \(newest.path) by name"
             case .olderThanCommitted(let newest?, let lastCommitted):
                 "the newest readable snapshot is \(newest.id) at \(newest.path), but outputs up to \(lastCommitted) may be published; "
                     + "going back would publish them twice: repair \(lastCommitted), or restart from \(newest.path) by name"
@@ -59,14 +72,16 @@ public struct RestorePlanner: Sendable, Hashable {
     public let prefersCheckpoint: Bool
     /// The operator accepts that outputs are published twice.
     public let allowsOlderThanCommitted: Bool
+    public let fallback: RecoveryFallback
 
-    public init(prefersCheckpoint: Bool, allowsOlderThanCommitted: Bool = false) {
+    public init(prefersCheckpoint: Bool, allowsOlderThanCommitted: Bool = false, fallback: RecoveryFallback = .newestValid) {
         self.prefersCheckpoint = prefersCheckpoint
         self.allowsOlderThanCommitted = allowsOlderThanCommitted
+        self.fallback = fallback
     }
 
-    public init(_ configuration: CheckpointConfiguration) {
-        self.init(prefersCheckpoint: configuration.prefersCheckpointForRecovery)
+    public init(_ configuration: CheckpointConfiguration, fallback: RecoveryFallback = .newestValid) {
+        self.init(prefersCheckpoint: configuration.prefersCheckpointForRecovery, fallback: fallback)
     }
 
     /// `candidates` in any order. `lastCommittedEpoch`: the newest id whose sinks may have committed; nil = none, or unknown.
@@ -75,11 +90,14 @@ public struct RestorePlanner: Sendable, Hashable {
         var newestReadable: RestoreCandidate?
         for candidate in candidates.sorted(by: precedes) {
             if let problem = candidate.problem {
+                if candidate.isUnreadable { return .refused(.unreadable(candidate), skipped: skipped) }
                 skipped.append(RestorePlan.Skipped(candidate: candidate, reason: problem))
             } else if let lastCommittedEpoch, candidate.id < lastCommittedEpoch, !allowsOlderThanCommitted {
                 if newestReadable.map({ $0.id < candidate.id }) ?? true { newestReadable = candidate }
                 let reason = "older than \(lastCommittedEpoch), whose outputs may be published"
                 skipped.append(RestorePlan.Skipped(candidate: candidate, reason: reason))
+            } else if fallback == .ask, let damaged = skipped.first(where: { $0.candidate.problem != nil })?.candidate {
+                return .refused(.asks(damaged: damaged, newest: candidate), skipped: skipped)
             } else {
                 return .restore(candidate, skipped: skipped)
             }

@@ -23,7 +23,7 @@ public final class JobDirectory: Sendable {
         var changes = 0
     }
 
-    private let disk: Disk
+    let disk: Disk
     private let freeSpaceFloor: UInt64
     private let state: Mutex<State>
 
@@ -56,7 +56,7 @@ public final class JobDirectory: Sendable {
         if let lock { disk.closeQuietly(lock) }
     }
 
-    private func requireOpen() throws(StoreError) {
+    func requireOpen() throws(StoreError) {
         guard state.withLock({ $0.lock != nil }) else { throw .closed(path: path) }
     }
 

@@ -59,6 +59,17 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// The snapshot itself is bad or gone, and reading it again will not help. Everything else (a refused call, a version that this engine
+    /// does not read) says nothing about the snapshot.
+    public var isLoss: Bool {
+        switch self {
+        case .notFound, .noManifest, .foreignFormat, .wrongLength, .checksumMismatch, .malformed, .misdirected, .missingFile, .tooLarge: true
+        case .unsupportedVersion, .damagedRecord, .owned, .checkpointExists, .inFlight, .savepointNamesExhausted, .invalidName, .invalidManifest,
+            .closed, .belowFreeSpaceFloor, .syncFailed, .inputOutput:
+            false
+        }
+    }
+
     /// What a reader should make of a snapshot that gave this error.
     public var verdict: SnapshotInspection.Verdict {
         switch self {

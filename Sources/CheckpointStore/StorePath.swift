@@ -9,6 +9,7 @@ enum StorePath {
     static let shared = "shared"
     static let taskOwned = "taskowned"
     static let lock = ".lock"
+    static let damagedSuffix = ".damaged"
     static let highestID = ".highest-checkpoint-id"
 
     static func join(_ directory: String, _ name: String) -> String {
@@ -37,6 +38,13 @@ enum StorePath {
     /// The number of `chk-<n>` or of one that was set aside (`chk-<n>.<anything>`): numbers that must not be used again.
     static func usedCheckpointID(_ name: String) -> CheckpointID? {
         checkpointID(String(name.prefix { $0 != "." }))
+    }
+
+    /// The number of a checkpoint that was set aside as damaged.
+    static func quarantinedCheckpointID(_ name: String) -> CheckpointID? {
+        let parts = name.split(separator: ".", maxSplits: 1)
+        guard parts.count == 2, parts[1] == damagedSuffix.dropFirst() || parts[1].hasPrefix("damaged-") else { return nil }
+        return checkpointID(String(parts[0]))
     }
 
     /// Whether a name is one that the store gives to state files.

@@ -44,6 +44,28 @@ public struct StoredCheckpoint: Sendable, Equatable {
         return found.sorted { $0.id < $1.id }
     }
 
+    /// The complete savepoints of a job that lie in a directory, by their manifests: what a recovery finds of savepoints that nobody wrote
+    /// down. What does not read back, and what belongs to others, is left out; a directory that is not there holds none.
+    public static func savepoints(
+        of job: JobID, in directory: String, filesystem: any Filesystem = PosixFilesystem()
+    ) throws(StoreError) -> [(summary: CheckpointSummary, path: String)] {
+        let disk = Disk(filesystem: filesystem)
+        guard try disk.status(directory) != nil else { return [] }
+        let directory = try disk.canonicalPath(directory)
+        var found: [(summary: CheckpointSummary, path: String)] = []
+        for name in try disk.list(directory) where name.hasPrefix("savepoint-\(job.description.prefix(6))-") {
+            let snapshot = SnapshotDirectory(path: StorePath.join(directory, name), disk: disk)
+            do throws(StoreError) {
+                guard let manifest = try snapshot.readManifest(), manifest.job == job else { continue }
+                found.append((CheckpointSummary(manifest), snapshot.path))
+            } catch {
+                // One of a name that only begins alike may be anything. One that cannot be read now must not be taken for nothing.
+                if !error.isLoss { throw error }
+            }
+        }
+        return found.sorted { $0.summary.checkpoint < $1.summary.checkpoint }
+    }
+
     private static func condition(
         _ snapshot: SnapshotDirectory, _ id: CheckpointID, _ job: JobID, _ verification: Verification
     ) -> Condition {

@@ -192,9 +192,17 @@ public struct RestoreReport: Codable, Sendable, Equatable {
     public var stateSize: ByteCount
     /// An operator chose it (true) or the engine's own recovery did (false).
     public var chosen: Bool
+    /// uids of the operators that took state from it; nil = not reported.
+    public var restoredOperators: [String]?
+    /// uids of those whose state was in it and that the job does not have: their state was dropped, as the operator allowed.
+    public var droppedOperators: [String]?
+
+    /// The snapshot had state, and no operator of the job took any: the job has begun with nothing.
+    public var tookNothing: Bool { restoredOperators?.isEmpty == true && droppedOperators?.isEmpty == false }
 
     public init(
-        checkpoint: CheckpointID, path: String, kind: CheckpointKind, fromJob: JobID, at: WallTime, stateSize: ByteCount, chosen: Bool
+        checkpoint: CheckpointID, path: String, kind: CheckpointKind, fromJob: JobID, at: WallTime, stateSize: ByteCount, chosen: Bool,
+        restoredOperators: [String]? = nil, droppedOperators: [String]? = nil
     ) {
         self.checkpoint = checkpoint
         self.path = path
@@ -203,6 +211,8 @@ public struct RestoreReport: Codable, Sendable, Equatable {
         self.at = at
         self.stateSize = stateSize
         self.chosen = chosen
+        self.restoredOperators = restoredOperators
+        self.droppedOperators = droppedOperators
     }
 }
 

@@ -77,9 +77,9 @@ public struct RestartProof: Sendable, Equatable {
         if let restored = job.restored, self[.restored].state == .waiting {
             let matches = restored.path == chosenPath && (chosenID == nil || chosenID == restored.checkpoint)
             set(
-                .restored, matches ? .done : .failed,
+                .restored, matches && !restored.tookNothing ? .done : .failed,
                 "engine reports \(restored.checkpoint), chosen \(chosenID.map(\.description) ?? "by path"), "
-                    + (restored.path == chosenPath ? "path matches" : "path is \(restored.path)"))
+                    + (restored.path == chosenPath ? "path matches" : "path is \(restored.path)") + Self.state(restored))
         }
         guard self[.restored].state == .done, let restored = job.restored else { return }
         let finished = job.vertices.reduce(0) { $0 + $1.finishedSubtasks }
@@ -98,6 +98,13 @@ public struct RestartProof: Sendable, Equatable {
         }
         observeOutputs(job)
         if verdict == .resumedDurable, provenAt == nil { provenAt = now }
+    }
+
+    /// What of the snapshot was left out, if anything was.
+    private static func state(_ restored: RestoreReport) -> String {
+        guard let dropped = restored.droppedOperators, !dropped.isEmpty else { return "" }
+        let names = dropped.prefix(5).joined(separator: ", ") + (dropped.count > 5 ? " and \(dropped.count - 5) more" : "")
+        return restored.tookNothing ? ", but NO operator of the job took state from it (it has \(names))" : "; the state of \(names) was dropped"
     }
 
     private mutating func observeOutputs(_ job: JobReport) {

@@ -92,6 +92,7 @@ struct CoordinatorOracle {
         case .restored(let id, _, let claimed):
             if attempts[id] == nil || attempts[id]?.isCommitting == true { newestID = max(newestID ?? id, id) }
             if attempts[id] == nil { remember(id, claimed ? .checkpoint : .savepoint) }
+        case .lost(let id): restorable.removeAll { $0.id == id }
         default: break
         }
     }

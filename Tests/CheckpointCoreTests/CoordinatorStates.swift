@@ -129,7 +129,7 @@ struct CoordinatorState {
                 .committed(id), .committed(unknown), .commitFailed(id, message: "full"), .commitFailed(unknown, message: "full"),
                 .cleanupFinished(id), .cleanupFinished(unknown),
                 .restored(id, kind: .checkpoint, claimed: true), .restored(CheckpointID(50), kind: .savepoint, claimed: false),
-                .restored(CheckpointID(.max), kind: .checkpoint, claimed: true),
+                .restored(CheckpointID(.max), kind: .checkpoint, claimed: true), .lost(id), .lost(unknown),
             ]
     }
 }

@@ -392,6 +392,22 @@ import Testing
         #expect(job.count(of: .discardCompleted(id(1))) == 1)
     }
 
+    // A damaged one takes no place in the store, is not offered again, and nobody deletes it.
+    @Test func aLostCheckpointLeavesTheStore() throws {
+        var job = try runningJob(configuration { $0.retainedCheckpoints = 3 })
+        try job.run(until: 4000)
+        let lost = try #require(job.coordinator.latestCompleted?.id)
+        let before = job.coordinator.completed.map(\.id).filter { $0 != lost }
+        #expect(before.count == 2)
+        let logged = job.log.count
+        try job.send(.lost(lost))
+        #expect(job.log.count == logged, "nothing is to be done")
+        #expect(job.coordinator.completed.map(\.id) == before)
+        try job.run(until: 5000)
+        #expect(job.coordinator.completed.map(\.id) == before + [lost.next], "the place is free")
+        #expect(job.count(of: .discardCompleted(lost)) == 0)
+    }
+
     @Test func idsNeverGoBackAndDoNotOverflow() throws {
         var job = try runningJob()
         try job.send(.restored(id(40), kind: .savepoint, claimed: false))

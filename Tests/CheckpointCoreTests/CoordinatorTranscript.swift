@@ -21,6 +21,7 @@ enum CoordinatorTranscript {
         case .commitFailed(let id, _): "commitFailed \(id)"
         case .cleanupFinished(let id): "cleaned \(id)"
         case .restored(let id, let kind, let claimed): "restored \(id) \(kind.rawValue)\(claimed ? " claimed" : "")"
+        case .lost(let id): "lost \(id)"
         case .jobEnded(let override): "jobEnded \(override.rawValue)"
         }
     }

@@ -485,3 +485,74 @@ import Testing
         #expect(try Snapshot.load(path: attempt.path).manifest.files.count == 16)
     }
 }
+
+/// Damaged checkpoints that are set aside, and savepoints that nobody wrote down.
+@Suite struct QuarantineTests {
+    private let temporary = TemporaryDirectory()
+    private var jobPath: String { "\(temporary.path)/\(Samples.job)" }
+
+    private func open() throws(StoreError) -> JobDirectory { try JobDirectory(root: temporary.path, job: Samples.job) }
+
+    private func complete(_ directory: JobDirectory, _ id: UInt64) throws(StoreError) {
+        try directory.begin(CheckpointID(id)).commit(Samples.empty(id))
+    }
+
+    @Test func theDirectoryIsRenamedWithAllItHolds() throws {
+        let directory = try open()
+        try complete(directory, 1)
+        try complete(directory, 2)
+        let manifest = Plain.read(jobPath + "/chk-2/_metadata")
+        #expect(try directory.quarantine(CheckpointID(2)) == jobPath + "/chk-2.damaged")
+        #expect(Plain.read(jobPath + "/chk-2.damaged/_metadata") == manifest)
+        #expect(try directory.completed().map(\.id.rawValue) == [1], "it is no candidate any more")
+        #expect(try directory.quarantined().map(\.path) == [jobPath + "/chk-2.damaged"])
+        #expect(try directory.highestID() == CheckpointID(2), "its number is never used again")
+        #expect(try directory.quarantine(CheckpointID(2)) == nil, "said twice is said once")
+    }
+
+    @Test func aNameThatIsTakenIsNotOverwritten() throws {
+        let directory = try open()
+        for round in 1...3 {
+            try complete(directory, 5)
+            #expect(try directory.quarantine(CheckpointID(5)) == jobPath + "/chk-5.damaged" + (round == 1 ? "" : "-\(round)"))
+        }
+        #expect(try directory.quarantined().map(\.id.rawValue) == [5, 5, 5])
+    }
+
+    @Test func aSweepLeavesWhatWasSetAside() throws {
+        let directory = try open()
+        try complete(directory, 1)
+        _ = try directory.quarantine(CheckpointID(1))
+        _ = try directory.sweep(live: [], olderThan: WallTime(milliseconds: .max), dryRun: false)
+        #expect(Plain.exists(jobPath + "/chk-1.damaged/_metadata"))
+    }
+
+    @Test func onlyThisJobsCompleteSavepointsAreFound() throws {
+        let directory = try open(), other = try JobDirectory(root: temporary.path, job: Samples.otherJob)
+        let place = temporary.path + "/savepoints"
+        var number: UInt64 = 1
+        let random = { () -> UInt64 in
+            number += 1
+            return number
+        }
+        try directory.beginSavepoint(CheckpointID(3), in: place, random: random).commit(Samples.empty(3, kind: .savepoint))
+        try other.beginSavepoint(CheckpointID(9), in: place, random: random).commit(Samples.empty(9, job: Samples.otherJob, kind: .savepoint))
+        _ = try directory.beginSavepoint(CheckpointID(4), in: place, random: random)
+        let found = try StoredCheckpoint.savepoints(of: Samples.job, in: place)
+        #expect(found.map(\.summary.checkpoint.rawValue) == [3])
+        #expect(try StoredCheckpoint.savepoints(of: Samples.job, in: temporary.path + "/nowhere").isEmpty)
+    }
+
+    // Whether a snapshot is bad, or its read was refused, decides whether it may be moved.
+    @Test(arguments: FileOperation.allForTests) func aRefusedCallIsNoLoss(_ operation: FileOperation) {
+        #expect(!StoreError.inputOutput(path: "/x", operation: operation, errno: 5).isLoss)
+        #expect(!StoreError.syncFailed(path: "/x", errno: 5).isLoss)
+        #expect(!StoreError.unsupportedVersion(path: "/x", found: 9, supported: 1).isLoss)
+        #expect(StoreError.checksumMismatch(path: "/x", expected: 1, found: 2).isLoss)
+        #expect(StoreError.missingFile(path: "/x", manifest: "/y").isLoss)
+    }
+}
+
+extension FileOperation {
+    static let allForTests: [FileOperation] = [.open, .read, .examine, .list]
+}

@@ -328,7 +328,7 @@ extension JobID {
         let report = try second.wait("the restore") { $0.restored != nil }
         #expect(try #require(report.restored).checkpoint < newest.id)
         #expect(second.job.failures().contains { $0.message.contains("checkpoint \(newest.id) was passed over") })
-        #expect(FileManager.default.fileExists(atPath: manifest))
+        #expect(FileManager.default.fileExists(atPath: newest.directory + ".damaged/_metadata"))
         _ = try second.waitForEnd()
         try expectExact(slow)
     }

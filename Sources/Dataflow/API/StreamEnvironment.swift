@@ -15,6 +15,8 @@ public final class StreamEnvironment {
     public var checkpoints = CheckpointConfiguration()
     /// nil = fixed delay of 1 s without end when checkpointing is on, none otherwise (Flink 1.14's default).
     public var restartStrategy: RestartStrategy?
+    /// What a recovery does when the newest snapshot is damaged or gone.
+    public var recoveryFallback = RecoveryFallback.newestValid
     /// The job may be made to misbehave on request (`RunningJob.fault`).
     public var allowsFaults = false
 

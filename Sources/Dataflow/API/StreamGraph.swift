@@ -19,6 +19,8 @@ final class StreamNode {
     var prepare: ((SinkPreparation) throws -> Void)?
     /// How what a sink lists in checkpoints is committed.
     @usableFromInline var committer: NodeCommitter?
+    /// What the sink has published; nil = the node publishes nothing. Asked before a recovery chooses its snapshot.
+    @usableFromInline var published: ((SinkInquiry) throws -> PublishedOutput)?
 
     @usableFromInline
     enum Maker {

@@ -40,6 +40,10 @@ public struct FileSink<Element: Sendable>: TwoPhaseSink {
         try FileSinkDirectory(directory, filesystem: preparation.host.filesystem).prepare(preparation)
     }
 
+    public func published(_ inquiry: SinkInquiry) throws -> PublishedOutput {
+        try FileSinkDirectory(directory, filesystem: inquiry.host.filesystem).published(inquiry)
+    }
+
     @inlinable
     public func makeWriter(_ subtask: SinkSubtask, _ shared: SinkTimeline) throws -> Writer {
         Writer(files: PendingFileWriter(directory: directory, rolling: rolling, subtask: subtask, timeline: shared), encode: encode)

@@ -49,6 +49,19 @@ struct FileSinkDirectory {
         do throws(StateDecodingError) { return FilePart.name(of: try FilePart(encoded: committable.payload).pendingPath) } catch { return nil }
     }
 
+    /// The newest checkpoint of the job among the parts in sight. A part that was sealed at a checkpoint which failed has that number,
+    /// although a later manifest published it: no snapshot from that number on lacks its records.
+    func published(_ inquiry: SinkInquiry) throws(JobError) -> PublishedOutput {
+        let names = SinkNames(uid: inquiry.uid)
+        do throws(FilesystemError) {
+            guard try filesystem.status(path) != nil else { return .none }
+            let newest = try filesystem.list(path).compactMap(names.parse).filter { $0.job == inquiry.job.short }.map(\.checkpoint).max()
+            return newest.map { .upTo($0) } ?? .none
+        } catch {
+            throw .unreadable("cannot look for published output in \(path) (\(error.operation.rawValue)): \(errorText(error.errno))")
+        }
+    }
+
     private func layOut(_ past: [SinkSegment], present: [SinkPart], setAside: [SinkPart]) throws {
         let belongs = { (part: SinkPart) in past.contains { $0.contains(part) } }
         let leaving = present.filter { !belongs($0) }, returning = setAside.filter(belongs)

@@ -28,6 +28,7 @@ extension DataStream {
         }
         stream.node.committer = NodeCommitter(
             committableType: Sink.committableType, stateType: Sink.stateType, commit: { try sink.commit($0, $1) })
+        stream.node.published = { try sink.published($0) }
         return stream
     }
 }

@@ -27,10 +27,36 @@ public protocol TwoPhaseSink<Element>: Sendable {
     /// error and changes nothing. One that is unknown, of another sink, or whose output is gone **is an error**: it must never be taken
     /// for one that was committed. On the job's file worker, or, before an attempt, on the job's thread; never twice at a time.
     func commit(_ committables: [Committable], _ context: CommitContext) throws
+    /// What of the job's output is visible, from what lies at the sink's place. A recovery that finds its newest checkpoint damaged asks it
+    /// and never goes back further by itself. The default, `unknown`, counts as everything that any checkpoint completed. On the thread that
+    /// launches the job, or the job's; an error stops the recovery, which is tried again.
+    func published(_ inquiry: SinkInquiry) throws -> PublishedOutput
 }
 
 extension TwoPhaseSink {
     public static var stateType: String? { nil }
+    public func published(_ inquiry: SinkInquiry) throws -> PublishedOutput { .unknown }
+}
+
+/// What of a job's output a sink has made visible.
+public enum PublishedOutput: Sendable, Hashable {
+    case none
+    /// The newest: no snapshot from this checkpoint on lacks a record that is visible.
+    case upTo(CheckpointID)
+    case unknown
+}
+
+/// What a sink is told when it is asked what it has published.
+public struct SinkInquiry: Sendable {
+    public let uid: String
+    public let job: JobID
+    public let host: any EngineHost
+
+    public init(uid: String, job: JobID, host: any EngineHost) {
+        self.uid = uid
+        self.job = job
+        self.host = host
+    }
 }
 
 extension TwoPhaseSink where Shared == Void {

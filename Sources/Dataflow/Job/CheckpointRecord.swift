@@ -116,6 +116,14 @@ struct CheckpointRecord {
         }
     }
 
+    /// It was found damaged or gone; what is left of it lies at the path.
+    mutating func lost(_ id: CheckpointID, path: String) {
+        update(id) { row in
+            row.discarded = true
+            row.path = path
+        }
+    }
+
     mutating func discarded(_ id: CheckpointID) { update(id) { $0.discarded = true } }
 
     private mutating func update(_ id: CheckpointID, _ change: (inout CheckpointReport) -> Void) {

@@ -10,6 +10,7 @@ struct JobBlueprint {
     let restartStrategy: RestartStrategy
     let allowsFaults: Bool
     let watermarkInterval: Milliseconds
+    let planner: RestorePlanner
     let directory: JobDirectory
     /// What the operator chose, or what recovery found.
     let start: StartPoint?
@@ -24,6 +25,16 @@ struct JobBlueprint {
         let chosen: Bool
         let claimed: Bool
         var manifest: CheckpointManifest { state.snapshot.manifest }
+
+        /// What becomes of the snapshot's state, as a report.
+        func report(at now: WallTime) -> RestoreReport {
+            let taken = manifest.operators.filter { state.operators[$0.uid] != nil && $0.hasState }
+            let dropped = manifest.operators.filter { state.operators[$0.uid] == nil && $0.hasState }
+            return RestoreReport(
+                checkpoint: manifest.checkpoint, path: state.snapshot.path, kind: manifest.kind, fromJob: manifest.job, at: now,
+                stateSize: taken.reduce(0) { $0 + $1.stateSize }, chosen: chosen, restoredOperators: taken.map(\.uid),
+                droppedOperators: dropped.map(\.uid))
+        }
     }
 
     init(_ launch: JobLaunch) throws {
@@ -41,55 +52,49 @@ struct JobBlueprint {
         do { try restartStrategy.validate() } catch { throw JobError.configuration(error.description) }
         allowsFaults = environment.allowsFaults
 
-        let loadChosen = { () throws(JobError) in
-            if let restore = launch.restore { try Self.load(restore.path, from: launch.host.filesystem) } else { nil as LoadedSnapshot? }
-        }
-        // A job that ran before goes on from its own checkpoints: what it began from may be gone, because it had claimed it.
-        var chosen = launch.recovers ? nil : try loadChosen()
+        planner = RestorePlanner(configuration, fallback: environment.recoveryFallback)
+        let chosen = try launch.recovers ? nil : launch.restore.map { try Self.load($0.path, from: launch.host.filesystem) }
         do {
             directory = try JobDirectory(root: configuration.storageDirectory ?? launch.storageRoot, job: launch.id, filesystem: launch.host.filesystem)
-        } catch { throw JobError.storage(error.description) }
+        } catch { throw JobError(error) }
         do {
-            var warnings: [String] = []
-            var snapshot: LoadedSnapshot?
-            var older: [CheckpointID] = []
+            var recovered = Recovered(snapshot: chosen, isChosen: chosen != nil)
             if launch.recovers {
-                let stored = try directory.completed(verification: .lengths)
-                snapshot = try Self.newest(of: stored, launch: launch, configuration: configuration, warnings: &warnings)
-                if let found = snapshot { older = stored.filter { $0.id < found.manifest.checkpoint && $0.summary != nil }.map(\.id).sorted() }
-                if snapshot == nil { chosen = try loadChosen() }
+                recovered = try Self.recover(
+                    launch, nodes: environment.nodes, planner: planner, configuration: configuration, directory: directory)
             }
-            snapshot = snapshot ?? chosen
-            let isChosen = chosen != nil
-            self.older = older
-            let stored = snapshot?.manifest.maxParallelism
+            let snapshot = recovered.snapshot
+            (older, warnings) = (recovered.older, recovered.warnings)
             if let snapshot, let wanted = environment.maxParallelism, wanted != snapshot.manifest.maxParallelism {
                 throw JobError.maxParallelismMismatch(path: snapshot.path, stored: snapshot.manifest.maxParallelism, wanted: wanted)
             }
-            let maxParallelism = environment.maxParallelism ?? stored ?? KeyGroups.defaultMaxParallelism(parallelism: launch.parallelism)
-            guard (1...32768).contains(maxParallelism) else { throw JobError.configuration("maximum parallelism \(maxParallelism) is out of range: give 1 to 32768") }
-            guard (1...maxParallelism).contains(launch.parallelism) else { throw JobError.parallelism(launch.parallelism, maximum: maxParallelism) }
-            plan = try ExecutionPlan(nodes: environment.nodes, parallelism: launch.parallelism, maxParallelism: maxParallelism)
+            plan = try Self.plan(environment, launch, stored: snapshot?.manifest.maxParallelism)
             let allowsUnmatched = launch.restore?.allowsUnmatchedState ?? false
             start = try snapshot.map { [plan] in
                 StartPoint(
-                    state: try Self.match($0, with: plan, allowsUnmatched: allowsUnmatched), chosen: isChosen,
-                    // What recovery finds is the job's own, but a savepoint stays its owner's.
-                    claimed: isChosen ? launch.restore?.claim == .claim : !$0.manifest.kind.isSavepoint)
+                    state: try Self.match($0, with: plan, allowsUnmatched: allowsUnmatched), chosen: recovered.isChosen,
+                    // What the job made itself is its own, but for savepoints: those are the operator's.
+                    claimed: recovered.isChosen ? launch.restore?.claim == .claim : !$0.manifest.kind.isSavepoint)
             }
-            self.warnings = warnings
             let highest = try directory.highestID() ?? CheckpointID(0)
             let known = launch.history.map(\.id).max() ?? CheckpointID(0)
             nextCheckpointID = max(highest, known, start?.manifest.checkpoint ?? CheckpointID(0)).next
         } catch {
             directory.close()
-            if let error = error as? StoreError { throw JobError.storage(error.description) }
-            throw error
+            throw (error as? StoreError).map(JobError.init) ?? error
         }
     }
 
+    /// - Parameter stored: the maximum parallelism of the snapshot to start from; it holds unless the job names its own.
+    private static func plan(_ environment: StreamEnvironment, _ launch: JobLaunch, stored: Int?) throws(JobError) -> ExecutionPlan {
+        let maxParallelism = environment.maxParallelism ?? stored ?? KeyGroups.defaultMaxParallelism(parallelism: launch.parallelism)
+        guard (1...32768).contains(maxParallelism) else { throw .configuration("maximum parallelism \(maxParallelism) is out of range: give 1 to 32768") }
+        guard (1...maxParallelism).contains(launch.parallelism) else { throw .parallelism(launch.parallelism, maximum: maxParallelism) }
+        return try ExecutionPlan(nodes: environment.nodes, parallelism: launch.parallelism, maxParallelism: maxParallelism)
+    }
+
     static func load(_ path: String, from filesystem: any Filesystem) throws(JobError) -> LoadedSnapshot {
-        do throws(StoreError) { return try Snapshot.load(path: path, filesystem: filesystem) } catch { throw .storage(error.description) }
+        do throws(StoreError) { return try Snapshot.load(path: path, filesystem: filesystem) } catch { throw JobError(error) }
     }
 
     /// Every operator's state goes to the operator of the same uid; state that nobody wants is refused unless allowed.
@@ -97,54 +102,85 @@ struct JobBlueprint {
         let manifest = snapshot.manifest
         guard manifest.keyHash == KeyGroups.hashName else { throw .hashMismatch(path: snapshot.path, stored: manifest.keyHash) }
         let wanted = Set(plan.nodes.map(\.effectiveUID))
-        let gone = manifest.operators.filter { state in
-            !wanted.contains(state.uid) && state.subtasks.contains { subtask in subtask.states.contains { $0.length > 0 } }
-        }
+        let gone = manifest.operators.filter { !wanted.contains($0.uid) && $0.hasState }
         guard gone.isEmpty || allowsUnmatched else { throw .unmatchedState(path: snapshot.path, operators: gone.map(\.uid)) }
         var operators: [String: OperatorState] = [:]
         for state in manifest.operators where wanted.contains(state.uid) { operators[state.uid] = state }
         return RestoredState(snapshot: snapshot, operators: operators)
     }
 
-    /// What recovery goes on from: the newest snapshot of this job that reads back. Damaged ones are passed over with a warning, never deleted.
-    private static func newest(
-        of stored: [StoredCheckpoint], launch: JobLaunch, configuration: CheckpointConfiguration, warnings: inout [String]
-    ) throws -> LoadedSnapshot? {
+    // MARK: Recovery
+
+    /// What a job of this id that ran before goes on from, and what is beside it.
+    private static func recover(
+        _ launch: JobLaunch, nodes: [StreamNode], planner: RestorePlanner, configuration: CheckpointConfiguration, directory: JobDirectory
+    ) throws -> Recovered {
+        let stored = try directory.completed(verification: .lengths)
+        var candidates = try recoveryCandidates(launch, stored: stored, configuration: configuration, directory: directory)
+        var origin: LoadedSnapshot?
+        if let restore = launch.restore, !candidates.contains(where: { $0.problem == nil }) {
+            // Nothing of its own to go on from: the job begins where it was launched from, if that is not too far back.
+            let snapshot = try load(restore.path, from: launch.host.filesystem)
+            candidates.append(RestoreCandidate(id: snapshot.manifest.checkpoint, kind: snapshot.manifest.kind, path: snapshot.path))
+            origin = snapshot
+        }
+        let lastCommitted = try nodes.lastCommitted(
+            by: launch.id, newestCompleted: candidates.filter { $0.path != origin?.path }.map(\.id).max(), host: launch.host)
+        var choice = SnapshotChoice(planner, directory: directory, filesystem: launch.host.filesystem, lastCommitted: lastCommitted)
+        let found = try choice.choose(from: candidates)
+        return Recovered(
+            snapshot: found, isChosen: found != nil && found?.path == origin?.path,
+            older: found.map { found in stored.filter { $0.id < found.manifest.checkpoint && $0.summary != nil }.map(\.id).sorted() } ?? [],
+            warnings: choice.warnings)
+    }
+
+    private struct Recovered {
+        var snapshot: LoadedSnapshot?
+        /// It is the one that the operator launched the job from.
+        var isChosen = false
+        var older: [CheckpointID] = []
+        var warnings: [String] = []
+    }
+
+    /// Everything that the job may go on from, or should be able to: checkpoints in its directory, also those that were set aside as
+    /// damaged; savepoints that were recorded, or that lie where it puts them; and the newest recorded one if nothing is left of it.
+    private static func recoveryCandidates(
+        _ launch: JobLaunch, stored: [StoredCheckpoint], configuration: CheckpointConfiguration, directory: JobDirectory
+    ) throws(StoreError) -> [RestoreCandidate] {
         var candidates: [RestoreCandidate] = []
         for stored in stored {
+            let candidate = RestoreCandidate(id: stored.id, kind: .checkpoint, path: stored.path)
             switch stored.condition {
-            case .valid: candidates.append(RestoreCandidate(id: stored.id, kind: .checkpoint, path: stored.path))
-            case .damaged(let error):
-                candidates.append(RestoreCandidate(id: stored.id, kind: .checkpoint, path: stored.path, problem: error.description))
+            case .valid: candidates.append(candidate)
+            case .damaged(let error): candidates.append(candidate.failed(error))
             case .incomplete: break
             }
+        }
+        for aside in try directory.quarantined() {
+            candidates.append(
+                RestoreCandidate(id: aside.id, kind: .checkpoint, path: aside.path, problem: "it was found damaged and set aside at \(aside.path)."))
         }
         for report in launch.history where report.kind.isSavepoint && report.isRestorable {
             if let path = report.path { candidates.append(RestoreCandidate(id: report.id, kind: report.kind, path: path)) }
         }
-        return try choose(from: candidates, configuration: configuration, filesystem: launch.host.filesystem, warnings: &warnings)
-    }
-
-    /// Loads the best candidate; one that turns out to be damaged is marked and the choice is made again.
-    static func choose(
-        from candidates: [RestoreCandidate], configuration: CheckpointConfiguration, filesystem: any Filesystem, warnings: inout [String]
-    ) throws -> LoadedSnapshot? {
-        var candidates = candidates
-        while true {
-            switch RestorePlanner(configuration).plan(candidates, lastCommittedEpoch: nil) {
-            case .startEmpty: return nil
-            case .refused(let refusal, _): throw JobError.storage(refusal.description)
-            case .restore(let best, let skipped):
-                do throws(StoreError) {
-                    let snapshot = try Snapshot.load(path: best.path, filesystem: filesystem)
-                    warnings = skipped.map { "checkpoint \($0.candidate.id) was passed over: \($0.reason)" }
-                    return snapshot
-                } catch {
-                    candidates = candidates.map {
-                        $0.path == best.path ? RestoreCandidate(id: $0.id, kind: $0.kind, path: $0.path, problem: error.description) : $0
-                    }
-                }
+        let places = [configuration.savepointDirectory ?? configuration.storageDirectory ?? launch.storageRoot] + launch.savepointDirectories
+        for place in Set(places).sorted() {
+            for found in try StoredCheckpoint.savepoints(of: launch.id, in: place, filesystem: launch.host.filesystem)
+            where !candidates.contains(where: { $0.id == found.summary.checkpoint && $0.problem == nil }) {
+                candidates.append(RestoreCandidate(id: found.summary.checkpoint, kind: found.summary.kind, path: found.path))
             }
         }
+        // While a job lives, its newest completed checkpoint is never deleted by the engine.
+        if let newest = launch.history.filter({ $0.status == .completed }).max(by: { $0.id < $1.id }),
+            !candidates.contains(where: { $0.id >= newest.id }) {
+            candidates.append(
+                RestoreCandidate(id: newest.id, kind: newest.kind, path: newest.path ?? "?", problem: "it was complete and is gone: \(newest.path ?? "?")"))
+        }
+        return candidates
     }
+}
+
+extension OperatorState {
+    /// A subtask has something to give back.
+    var hasState: Bool { subtasks.contains { subtask in subtask.states.contains { $0.length > 0 } } }
 }

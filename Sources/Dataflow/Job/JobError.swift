@@ -1,3 +1,4 @@
+internal import CheckpointStore
 public import StreamModel
 
 /// Why a job could not be built, launched, restored or asked for something. The description is one sentence for the operator: what, where,
@@ -7,6 +8,10 @@ public enum JobError: Error, Hashable, Sendable, CustomStringConvertible {
     case parallelism(Int, maximum: Int)
     case configuration(String)
     case storage(String)
+    /// A read was refused, now: trying again may help. Nothing was passed over or moved.
+    case unreadable(String)
+    /// The job cannot go on by itself without going back further than it may: it stays down until an operator decides.
+    case recoveryRefused(String)
     case foreignSnapshot(path: String, reason: String)
     case unmatchedState(path: String, operators: [String])
     case maxParallelismMismatch(path: String, stored: Int, wanted: Int)
@@ -23,12 +28,15 @@ public enum JobError: Error, Hashable, Sendable, CustomStringConvertible {
     case task(String)
     case threads(String)
 
+    /// A snapshot that is bad stays so; a refused call may be granted the next time.
+    init(_ error: StoreError) { self = error.isLoss ? .storage(error.description) : .unreadable(error.description) }
+
     public var description: String {
         switch self {
         case .invalidGraph(let problem): "the job graph is not valid: \(problem)"
         case .parallelism(let value, let maximum): "parallelism \(value) is out of range: give 1 to \(maximum) (the maximum parallelism)"
         case .configuration(let problem): problem
-        case .storage(let problem): problem
+        case .storage(let problem), .unreadable(let problem), .recoveryRefused(let problem): problem
         case .foreignSnapshot(let path, let reason): "\(path) belongs to another job (\(reason)): choose a checkpoint of this one"
         case .unmatchedState(let path, let operators):
             "\(path) has state of operators that the job does not have (\(operators.joined(separator: ", "))): "

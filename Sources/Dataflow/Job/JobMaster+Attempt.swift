@@ -62,7 +62,9 @@ extension JobMaster {
             try startThreads(of: attempt)
         } catch {
             if state == .restarting { state = .running }
-            fail(String(describing: error), vertex: nil, subtask: nil)
+            if case .recoveryRefused(let why) = error as? JobError { stayDown(why) } else {
+                fail(String(describing: error), vertex: nil, subtask: nil)
+            }
         }
     }
 
@@ -85,14 +87,24 @@ extension JobMaster {
             candidates.append(
                 RestoreCandidate(id: start.manifest.checkpoint, kind: start.manifest.kind, path: start.state.snapshot.path))
         }
-        var warnings: [String] = []
-        let snapshot = try JobBlueprint.choose(from: candidates, configuration: blueprint.configuration, filesystem: host.filesystem, warnings: &warnings)
-        for warning in warnings { note(warning) }
-        startPoint = try snapshot.map {
-            let first = blueprint.start.flatMap { [path = $0.path] start in start.state.snapshot.path == path ? start : nil }
+        let lastCommitted = try blueprint.plan.nodes.lastCommitted(
+            by: blueprint.launch.id, newestCompleted: record.latest { $0.status == .completed }?.id, host: host)
+        var choice = SnapshotChoice(
+            blueprint.planner, directory: blueprint.directory, filesystem: host.filesystem, lastCommitted: lastCommitted)
+        defer {
+            for warning in choice.warnings { note(warning) }
+            for (id, path) in choice.lost {
+                record.lost(id, path: path)
+                feed(.lost(id))
+            }
+        }
+        let snapshot = try choice.choose(from: candidates)
+        startPoint = try snapshot.map { snapshot in
+            let first = blueprint.start.flatMap { $0.state.snapshot.path == snapshot.path ? $0 : nil }
             return JobBlueprint.StartPoint(
-                state: try JobBlueprint.match($0, with: blueprint.plan, allowsUnmatched: blueprint.launch.restore?.allowsUnmatchedState ?? false),
-                chosen: first?.chosen ?? false, claimed: first?.claimed ?? !$0.manifest.kind.isSavepoint)
+                state: try JobBlueprint.match(
+                    snapshot, with: blueprint.plan, allowsUnmatched: blueprint.launch.restore?.allowsUnmatchedState ?? false),
+                chosen: first?.chosen ?? false, claimed: first?.claimed ?? !snapshot.manifest.kind.isSavepoint)
         }
     }
 
@@ -157,10 +169,7 @@ extension JobMaster {
             restored = nil
             return
         }
-        let manifest = start.manifest
-        restored = RestoreReport(
-            checkpoint: manifest.checkpoint, path: start.state.snapshot.path, kind: manifest.kind, fromJob: manifest.job, at: host.wall(),
-            stateSize: manifest.stateSize, chosen: start.chosen)
+        restored = start.report(at: host.wall())
         record.restored += 1
     }
 }

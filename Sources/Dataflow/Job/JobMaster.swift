@@ -108,6 +108,8 @@ final class JobMaster: @unchecked Sendable {
     /// The checkpoint that commits the output of a job whose input has ended.
     var finalCheckpoint: CheckpointID?
     var recordsBefore = Throughput()
+    /// No retention at the end.
+    private var keepsSnapshots = false
     /// Retention was applied; only cleanups are waited for.
     var isReleased = false
     var isOver = false
@@ -291,6 +293,17 @@ final class JobMaster: @unchecked Sendable {
         attempt?.cancel()
     }
 
+    /// There is no snapshot that the job may go on from by itself. It fails, whatever the restart strategy allows, and keeps its checkpoints,
+    /// whatever the retention says: the operator is to choose among them.
+    func stayDown(_ why: String) {
+        guard state == .running || state == .initializing else { return }
+        keepsSnapshots = true
+        note(why)
+        stopFailed()
+        change(to: .failing)
+        attempt?.cancel()
+    }
+
     /// Puts a failure into the list that operators see; the newest 200 are kept.
     func note(_ message: String, vertex: String? = nil, subtask: Int? = nil) {
         failures.append(FailureReport(at: host.wall(), message: message, vertex: vertex, subtask: subtask, attempt: attemptNumber))
@@ -354,7 +367,7 @@ final class JobMaster: @unchecked Sendable {
         if end.isTerminal { blueprint.launch.onTerminal(published.withLock { $0.report }) }
         isReleased = true
         timers = [:]
-        feed(.jobEnded(cancelling?.retention ?? .byPolicy))
+        if !keepsSnapshots { feed(.jobEnded(cancelling?.retention ?? .byPolicy)) }
     }
 
     private func conclude() {

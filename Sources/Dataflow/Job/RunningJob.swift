@@ -20,6 +20,8 @@ public struct JobLaunch: Sendable {
     public var storageRoot: String
     /// The checkpoints known from earlier runs under this id, oldest first; savepoints among them are found for recovery.
     public var history: [CheckpointReport] = []
+    /// Where savepoints of this job may lie that `history` does not know, besides its own directory for them: a recovery looks there.
+    public var savepointDirectories: [String] = []
     /// Attempts before this launch.
     public var previousAttempts = 0
     /// Records that the sources had read when the previous execution ended; nil = unknown. For counting what is replayed.

@@ -1,0 +1,102 @@
+internal import CheckpointCore
+internal import CheckpointStore
+internal import StreamModel
+
+/// Chooses and loads the snapshot that a job goes on from by itself: after a failure, or after the end of its engine. What the planner decides
+/// is carried out here: candidates are read, the damaged ones among the job's own checkpoints set aside. Used by the thread that launches the
+/// job, then by the job's thread.
+struct SnapshotChoice {
+    let planner: RestorePlanner
+    let directory: JobDirectory
+    let filesystem: any Filesystem
+    /// The newest checkpoint whose output may have been published.
+    let lastCommitted: CheckpointID?
+
+    /// What an operator has to know of the choice, a line each.
+    private(set) var warnings: [String] = []
+    /// Snapshots that the job cannot go back to any more, and where they lie now.
+    private(set) var lost: [(id: CheckpointID, path: String)] = []
+
+    init(_ planner: RestorePlanner, directory: JobDirectory, filesystem: any Filesystem, lastCommitted: CheckpointID?) {
+        self.planner = planner
+        self.directory = directory
+        self.filesystem = filesystem
+        self.lastCommitted = lastCommitted
+    }
+
+    /// nil = there is none, and there was none: the job begins with empty state. `lost` and `warnings` hold also when it throws.
+    mutating func choose(from candidates: [RestoreCandidate]) throws(JobError) -> LoadedSnapshot? {
+        var candidates = candidates
+        while true {
+            switch planner.plan(candidates, lastCommittedEpoch: lastCommitted) {
+            case .startEmpty: return nil
+            case .refused(.unreadable(let candidate), _): throw .unreadable(RestorePlan.Refusal.unreadable(candidate).description)
+            case .refused(let refusal, let skipped):
+                report(skipped)
+                let details = warnings.isEmpty ? "" : " (\(warnings.joined(separator: "; ")))"
+                throw .recoveryRefused("the job stays down: \(refusal)\(details)")
+            case .restore(let best, let skipped):
+                do throws(StoreError) {
+                    let snapshot = try Snapshot.load(path: best.path, filesystem: filesystem)
+                    report(skipped)
+                    return snapshot
+                } catch {
+                    candidates = candidates.map { $0.path == best.path ? $0.failed(error) : $0 }
+                }
+            }
+        }
+    }
+
+    /// Says what was passed over, and sets aside what is damaged.
+    private mutating func report(_ skipped: [RestorePlan.Skipped]) {
+        warnings = []
+        for skipped in skipped {
+            let candidate = skipped.candidate
+            guard candidate.problem != nil else {
+                warnings.append("\(candidate.kind.rawValue) \(candidate.id) was passed over: \(skipped.reason)")
+                continue
+            }
+            let place = setAside(candidate)
+            lost.append((candidate.id, place.path))
+            warnings.append("\(candidate.kind.rawValue) \(candidate.id) was passed over: \(skipped.reason)\(place.note)")
+        }
+    }
+
+    /// Only a checkpoint in the job's own directory is moved: a savepoint is the operator's, another job's checkpoint is that job's.
+    private func setAside(_ candidate: RestoreCandidate) -> (path: String, note: String) {
+        guard candidate.path == directory.path + "/chk-\(candidate.id)" else { return (candidate.path, "") }
+        do throws(StoreError) {
+            guard let path = try directory.quarantine(candidate.id) else { return (candidate.path, "") }
+            return (path, " It was moved to \(path).")
+        } catch {
+            // It stays under its name, is found damaged again next time, and nothing is lost.
+            return (candidate.path, " It could not be moved aside: \(error)")
+        }
+    }
+}
+
+extension RestoreCandidate {
+    /// The same one after a read that failed.
+    func failed(_ error: StoreError) -> RestoreCandidate {
+        RestoreCandidate(id: id, kind: kind, path: path, problem: error.description, isUnreadable: !error.isLoss)
+    }
+}
+
+extension [StreamNode] {
+    /// The newest checkpoint of the job whose output may have been published, by the word of the sinks; one that cannot tell counts as
+    /// having published `newestCompleted`. nil = nothing was published.
+    func lastCommitted(by job: JobID, newestCompleted: CheckpointID?, host: any EngineHost) throws -> CheckpointID? {
+        var newest: CheckpointID?
+        for node in self {
+            guard let ask = node.published else { continue }
+            let published: CheckpointID? =
+                switch try ask(SinkInquiry(uid: node.effectiveUID, job: job, host: host)) {
+                case .none: nil
+                case .upTo(let checkpoint): checkpoint
+                case .unknown: newestCompleted
+                }
+            newest = [newest, published].compactMap(\.self).max()
+        }
+        return newest
+    }
+}
