@@ -104,11 +104,15 @@ public struct VertexReport: Codable, Sendable, Equatable {
     public var idlePermille: Int
     /// Bytes of keyed state held in memory.
     public var stateBytes: ByteCount
+    /// The event time that the slowest of its subtasks has come to; `.max` at the end of the input. nil = no watermark yet.
+    public var watermark: EventTime?
+    /// How far the watermark is behind the wall clock; nil without a watermark and at the end of the input.
+    public var watermarkLag: Milliseconds?
 
     public init(
         id: OperatorID, uid: String, name: String, parallelism: Int, runningSubtasks: Int = 0, finishedSubtasks: Int = 0, recordsIn: UInt64 = 0,
         recordsOut: UInt64 = 0, recordsInPerSecond: Double = 0, recordsOutPerSecond: Double = 0, busyPermille: Int = 0,
-        backPressuredPermille: Int = 0, idlePermille: Int = 0, stateBytes: ByteCount = 0
+        backPressuredPermille: Int = 0, idlePermille: Int = 0, stateBytes: ByteCount = 0, watermark: EventTime? = nil, watermarkLag: Milliseconds? = nil
     ) {
         self.id = id
         self.uid = uid
@@ -124,6 +128,8 @@ public struct VertexReport: Codable, Sendable, Equatable {
         self.backPressuredPermille = backPressuredPermille
         self.idlePermille = idlePermille
         self.stateBytes = stateBytes
+        self.watermark = watermark
+        self.watermarkLag = watermarkLag
     }
 }
 

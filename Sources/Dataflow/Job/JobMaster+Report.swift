@@ -40,9 +40,24 @@ extension JobMaster {
             return report
         }
         rates.fill(&report, vertex: vertex.index, from: attempt)
+        report.watermark = attempt.watermark(of: vertex.index)
+        report.watermarkLag = report.watermark.flatMap { watermark in
+            watermark == .max ? nil : Milliseconds((EventTime(milliseconds: host.wall().milliseconds) - Milliseconds(watermark.milliseconds)).milliseconds)
+        }
         report.runningSubtasks = attempt.running.subtracting(attempt.ended).subtracting(attempt.exited).count { $0.vertex == vertex.index }
         report.finishedSubtasks = attempt.ended.count { $0.vertex == vertex.index }
         return report
+    }
+}
+
+extension JobAttempt {
+    /// The lowest over the subtasks that are waited for; the highest of all when they are idle. nil = one has none yet.
+    func watermark(of vertex: Int) -> EventTime? {
+        let metrics = contexts(of: vertex).map(\.metrics)
+        let busy = metrics.filter { !$0.isTimeIdle.load(ordering: .relaxed) }
+        let times = (busy.isEmpty ? metrics : busy).map { $0.watermark.load(ordering: .relaxed) }
+        guard let time = busy.isEmpty ? times.max() : times.min(), time > .min else { return nil }
+        return EventTime(milliseconds: time)
     }
 }
 
