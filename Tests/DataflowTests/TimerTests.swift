@@ -212,7 +212,8 @@ private struct Obedient: KeyedProcessFunction {
             return event.number > 0 ? [line, "again \(event.key) \(event.number)"] : [line]
         }.sorted()
         let found = try place.lines("out")
-        #expect(found == expected, "\(found.count) of \(expected.count)")
+        let isSame = found == expected
+        #expect(isSame, "\(found.count) lines for \(expected.count)")
     }
 
     // MARK: The heap

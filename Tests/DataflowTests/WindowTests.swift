@@ -193,8 +193,9 @@ struct CountFed: AggregateFunction {
 
     func expectSame(_ found: [String], _ expected: [String], _ what: String, sourceLocation: SourceLocation = #_sourceLocation) {
         let foundSet = Set(found), expectedSet = Set(expected)
+        let isSame = found == expected
         #expect(
-            found == expected,
+            isSame,
             "\(what): \(found.count) lines for \(expected.count); extra \(found.filter { !expectedSet.contains($0) }.prefix(4)), missing \(expected.filter { !foundSet.contains($0) }.prefix(4))",
             sourceLocation: sourceLocation)
     }
