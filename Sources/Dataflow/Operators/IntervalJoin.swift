@@ -38,14 +38,18 @@ extension KeyedStream where Element: EventTimed & StateCodable {
             }
             return TwoInputConsumers<Element, Second>(
                 first: { base, count in
-                    batches.0.forEach(base, count, by: selectors.0, prefetch: { states.prefetch($0, $1) }) { index, key, hash in
+                    batches.0.forEach(
+                        base, count, by: selectors.0, prefetch: { states.prefetch($0, $1) }, prefetchTexts: { states.prefetchTexts($0, $1) }
+                    ) { index, key, hash in
                         if !store.addFirst(base[index], key: key, hash: hash, out: out) { late.0?.emit(base[index]) }
                     }
                     out.flush()
                     late.0?.flush()
                 },
                 second: { base, count in
-                    batches.1.forEach(base, count, by: selectors.1, prefetch: { states.prefetch($0, $1) }) { index, key, hash in
+                    batches.1.forEach(
+                        base, count, by: selectors.1, prefetch: { states.prefetch($0, $1) }, prefetchTexts: { states.prefetchTexts($0, $1) }
+                    ) { index, key, hash in
                         if !store.addSecond(base[index], key: key, hash: hash, out: out) { late.1?.emit(base[index]) }
                     }
                     out.flush()

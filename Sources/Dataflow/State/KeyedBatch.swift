@@ -33,7 +33,7 @@ struct KeyedBatch<Key: StreamKey, Element> {
     @inlinable @inline(__always)
     func forEach(
         _ base: UnsafeMutablePointer<Element>, _ count: Int, by selector: (Element) -> Key,
-        prefetch: (UnsafePointer<UInt64>, Int) -> Void, prefetchTexts: (UnsafePointer<UInt64>, Int) -> Void,
+        prefetch: (UnsafePointer<UInt64>, Int) -> Void, prefetchTexts: (UnsafePointer<UInt64>, Int) -> Void = { _, _ in },
         _ body: (Int, Key, UInt64) throws -> Void
     ) rethrows {
         // Known when the code is specialised: numbers pay nothing for texts.

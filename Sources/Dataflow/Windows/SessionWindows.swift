@@ -59,7 +59,9 @@ public struct SessionWindowedStream<Key: StreamKey, Element: EventTimed> {
             }
             return { base, count in
                 do {
-                    try batch.forEach(base, count, by: selector, prefetch: { states.prefetch($0, $1) }) { index, key, hash in
+                    try batch.forEach(
+                        base, count, by: selector, prefetch: { states.prefetch($0, $1) }, prefetchTexts: { states.prefetchTexts($0, $1) }
+                    ) { index, key, hash in
                         if try !store.add(base[index], at: base[index].eventTime, key: key, hash: hash, out: out) { late.emit(base[index]) }
                     }
                 } catch { context.fail(error) }
