@@ -11,6 +11,8 @@ public final class CheckpointAttempt: Sendable {
     public let id: CheckpointID
     /// The absolute path of its directory: what a restore names once it is committed.
     public let path: String
+    /// Its keyed state goes to the job's `shared` directory, so that later checkpoints may refer to it.
+    public let sharesFiles: Bool
     /// The completed checkpoint whose shared files this one may refer to; nil = it stands for itself.
     public let base: CheckpointManifest?
 
@@ -34,13 +36,14 @@ public final class CheckpointAttempt: Sendable {
     private let onEnd: @Sendable (CheckpointID) -> Void
 
     init(
-        id: CheckpointID, path: String, jobPath: String, job: JobID, isSavepoint: Bool, base: CheckpointManifest?, pins: SharedPins, disk: Disk,
+        id: CheckpointID, path: String, jobPath: String, job: JobID, isSavepoint: Bool, sharesFiles: Bool, base: CheckpointManifest?, pins: SharedPins, disk: Disk,
         onEnd: @escaping @Sendable (CheckpointID) -> Void
     ) {
         self.id = id
         self.path = path
         self.jobPath = jobPath
         self.job = job
+        self.sharesFiles = sharesFiles
         self.base = base
         self.pins = pins
         baseEntries = Dictionary(base?.files.filter(\.isShared).map { ($0.name, $0) } ?? []) { first, _ in first }

@@ -65,9 +65,11 @@ public final class JobDirectory: Sendable {
     /// Makes `chk-<id>` for a new checkpoint and records durably that the number is used; the directory's own name becomes
     /// durable with the commit. What a failed attempt of this
     /// number left is taken away; a complete checkpoint of it is an error.
-    /// - Parameter base: a completed checkpoint of this directory; the new one may refer to the shared files that it lists. One that has
-    ///   been removed meanwhile is no base: the attempt then has none.
-    public func begin(_ id: CheckpointID, base: CheckpointManifest? = nil) throws(StoreError) -> CheckpointAttempt {
+    /// - Parameters:
+    ///   - sharesFiles: later checkpoints may refer to its files.
+    ///   - base: a completed checkpoint of this directory; the new one may refer to the shared files that it lists. One that has been
+    ///     removed meanwhile is no base: the attempt then has none.
+    public func begin(_ id: CheckpointID, sharesFiles: Bool = false, base: CheckpointManifest? = nil) throws(StoreError) -> CheckpointAttempt {
         try requireOpen()
         try requireFreeSpace(path)
         let directory = StorePath.join(path, StorePath.checkpointDirectory(id))
@@ -86,7 +88,7 @@ public final class JobDirectory: Sendable {
             leave(id)
             throw error
         }
-        return attempt(id, directory, isSavepoint: false, base, pins)
+        return attempt(id, directory, isSavepoint: false, sharesFiles: sharesFiles || base != nil, base, pins)
     }
 
     private func isComplete(_ manifest: CheckpointManifest) throws(StoreError) -> Bool {
@@ -106,7 +108,7 @@ public final class JobDirectory: Sendable {
         try enter(id, directory, pins)
         do throws(StoreError) {
             try recordHighestID(id)
-            return attempt(id, try makeSavepointDirectory(in: directory, random: random), isSavepoint: true, nil, pins)
+            return attempt(id, try makeSavepointDirectory(in: directory, random: random), isSavepoint: true, sharesFiles: false, nil, pins)
         } catch {
             leave(id)
             throw error
@@ -124,11 +126,11 @@ public final class JobDirectory: Sendable {
     }
 
     private func attempt(
-        _ id: CheckpointID, _ directory: String, isSavepoint: Bool, _ base: CheckpointManifest?, _ pins: SharedPins
+        _ id: CheckpointID, _ directory: String, isSavepoint: Bool, sharesFiles: Bool, _ base: CheckpointManifest?, _ pins: SharedPins
     ) -> CheckpointAttempt {
-        CheckpointAttempt(id: id, path: directory, jobPath: path, job: job, isSavepoint: isSavepoint, base: base, pins: pins, disk: disk) {
-            [weak self] in self?.leave($0)
-        }
+        CheckpointAttempt(
+            id: id, path: directory, jobPath: path, job: job, isSavepoint: isSavepoint, sharesFiles: sharesFiles, base: base, pins: pins, disk: disk
+        ) { [weak self] in self?.leave($0) }
     }
 
     private func enter(_ id: CheckpointID, _ directory: String, _ pins: SharedPins) throws(StoreError) {

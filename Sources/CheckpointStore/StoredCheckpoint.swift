@@ -97,6 +97,7 @@ public struct CheckpointSummary: Sendable, Equatable {
     public var maxParallelism: Int
     public var isFinal: Bool
     public var stateSize: ByteCount
+    public var checkpointedSize: ByteCount
     /// uids, in the order of the manifest.
     public var operators: [String]
 
@@ -112,6 +113,7 @@ public struct CheckpointSummary: Sendable, Equatable {
         maxParallelism = manifest.maxParallelism
         isFinal = manifest.isFinal
         stateSize = manifest.stateSize
+        checkpointedSize = manifest.checkpointedSize
         operators = manifest.operators.map(\.uid)
     }
 }

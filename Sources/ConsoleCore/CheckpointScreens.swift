@@ -60,6 +60,12 @@ struct CheckpointDetailScreen {
         Chrome(model).footer(&canvas)
     }
 
+    /// What an incremental checkpoint wrote of its state.
+    private func written(_ checkpoint: CheckpointReport) -> String {
+        guard let size = checkpoint.checkpointedSize, size.count < checkpoint.stateSize.count else { return "" }
+        return ", wrote \(Figures.bytes(size))"
+    }
+
     private func facts(_ checkpoint: CheckpointReport, _ canvas: inout Canvas) {
         let offset = model.options.utcOffsetSeconds
         let status = CheckpointTable.status(checkpoint)
@@ -68,7 +74,7 @@ struct CheckpointDetailScreen {
             [
                 Span(" STATUS    ", .header), Span(model.theme.mark(status.role), status.role), Span(" \(status.word)", status.role),
                 Span(
-                    "   acked \(checkpoint.acknowledgedSubtasks)/\(checkpoint.totalSubtasks)   kept \(CheckpointTable.kept(checkpoint))   \(Figures.bytes(checkpoint.stateSize))"
+                    "   acked \(checkpoint.acknowledgedSubtasks)/\(checkpoint.totalSubtasks)   kept \(CheckpointTable.kept(checkpoint))   \(Figures.bytes(checkpoint.stateSize))\(written(checkpoint))"
                 ),
             ], row: 2)
         let ended = checkpoint.endedAt.map { "   ended \(Figures.clock($0, offset: offset))" } ?? ""

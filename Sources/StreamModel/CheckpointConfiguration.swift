@@ -25,6 +25,15 @@ public struct CheckpointConfiguration: Hashable, Codable, Sendable {
     public var retention: Retention = .none
     /// Completed checkpoints kept while the job runs (`state.checkpoints.num-retained`). At least 1.
     public var retainedCheckpoints: Int = 1
+    /// Checkpoints write only what has changed since the newest complete one, and refer to its files for the rest
+    /// (`state.backend.incremental`). Savepoints are always full. false as in Flink: a full checkpoint directory stands for itself and
+    /// can be copied away.
+    public var incremental: Bool {
+        get { incrementalChoice ?? false }
+        set { incrementalChoice = newValue }
+    }
+    /// nil in records of engines that did not know it.
+    private var incrementalChoice: Bool?
     /// Recovery prefers the newest checkpoint over a newer savepoint (Flink up to 1.13). Dangerous: it may fall back past
     /// output that the savepoint committed.
     public var prefersCheckpointForRecovery = false
@@ -36,4 +45,10 @@ public struct CheckpointConfiguration: Hashable, Codable, Sendable {
     public var savepointDirectory: String?
 
     public init() {}
+
+    private enum CodingKeys: String, CodingKey {
+        case interval, timeout, minimumPause, maximumConcurrent, tolerableFailures, mode, retention, retainedCheckpoints
+        case incrementalChoice = "incremental"
+        case prefersCheckpointForRecovery, unaligned, storageDirectory, savepointDirectory
+    }
 }

@@ -28,6 +28,7 @@ struct CountingJob: StreamJob {
     var countUID = "count"
     var splits: Int? = 4
     var repeatsOrdinals = false
+    var incremental = false
 
     var name: String { "counting" }
 
@@ -47,6 +48,7 @@ struct CountingJob: StreamJob {
         environment.checkpoints.timeout = timeout
         environment.checkpoints.minimumPause = minimumPause
         environment.checkpoints.maximumConcurrent = concurrent
+        environment.checkpoints.incremental = incremental
         environment.restartStrategy = restart
         environment.maxParallelism = maxParallelism
         environment.allowsFaults = true

@@ -12,8 +12,10 @@ private struct PairCount: KeyedTwoInputFunction {
     var first: ValueState<UInt64, UInt64>?
     var second: ValueState<UInt64, UInt64>?
     var all: PagedTable<UInt64, UInt64>?
+    var states: KeyedStates<UInt64>?
 
     mutating func open(_ context: KeyedContext<UInt64>) throws {
+        states = context.states
         first = try context.states.value("first")
         second = try context.states.value("second")
         all = try context.states.table("all")
@@ -30,7 +32,7 @@ private struct PairCount: KeyedTwoInputFunction {
         guard let first, let second, let all else { return }
         var lines: [String] = []
         all.forEach { entry in
-            first.cell.cursor.pointee = .init(key: entry.key, hash: entry.key.stableHash)
+            states?.select(entry.key, hash: entry.key.stableHash)
             lines.append("\(entry.key) \(first.value ?? 0) \(second.value ?? 0)")
         }
         all.removeAll()

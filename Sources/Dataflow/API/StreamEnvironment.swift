@@ -47,6 +47,9 @@ public final class StreamEnvironment {
                 hooks.snapshot = { _ in [.splitList("splits", type: S.splitType, reader.splits())] }
                 hooks.restore = { state in try reader.restore(state.elements(named: "splits", type: S.splitType)) }
                 hooks.close = { emitter.release() }
+                let states = OperatorStates()
+                try reader.open(states)
+                states.install(in: &hooks)
                 site.context.register(hooks)
                 return SourceDriver(
                     step: { now in

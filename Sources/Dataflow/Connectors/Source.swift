@@ -22,6 +22,8 @@ public protocol Source: Sendable {
 /// dealt out anew. Used on one thread.
 public protocol SourceReader<Element> {
     associatedtype Element: Sendable
+    /// Asks for states besides the splits; once, before `restore` and the first `read`.
+    mutating func open(_ states: OperatorStates) throws
     /// Emits at most about a batch and returns.
     mutating func read(into out: Emitter<Element>, at now: EngineInstant) throws -> SourceStatus
     /// The splits with their offsets as of now.
@@ -32,6 +34,10 @@ public protocol SourceReader<Element> {
     var position: UInt64 { get }
     /// How much of a bounded input has been read; nil = unbounded.
     var progress: InputProgress? { get }
+}
+
+extension SourceReader {
+    @inlinable public mutating func open(_ states: OperatorStates) throws {}
 }
 
 /// How much of a bounded input a reader has behind it, in a unit of the source's choice (bytes, records): summed over the subtasks.

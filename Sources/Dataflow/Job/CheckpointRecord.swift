@@ -73,14 +73,16 @@ struct CheckpointRecord {
         update(id) { row in
             row.acknowledgedSubtasks += 1
             row.stateSize = row.stateSize + snapshot.stateSize
+            row.checkpointedSize = (row.checkpointedSize ?? 0) + snapshot.checkpointedSize
             row.duration = now - row.triggeredAt
             guard var operators = row.operators else { return }
-            for (uid, state) in snapshot.states {
-                guard let index = operators.firstIndex(where: { $0.uid == uid }) else { continue }
-                operators[index].stateSize = operators[index].stateSize + state.stateSize
+            for part in snapshot.states {
+                guard let index = operators.firstIndex(where: { $0.uid == part.uid }) else { continue }
+                operators[index].stateSize = operators[index].stateSize + part.state.stateSize
+                operators[index].checkpointedSize = (operators[index].checkpointedSize ?? 0) + part.checkpointedSize
                 operators[index].subtasks[snapshot.subtask.index] = SubtaskCheckpointReport(
-                    index: snapshot.subtask.index, acknowledgedAt: now, stateSize: state.stateSize,
-                    startDelayMicroseconds: max(0, snapshot.startDelay / 1000), alignmentMicroseconds: snapshot.alignment / 1000,
+                    index: snapshot.subtask.index, acknowledgedAt: now, stateSize: part.state.stateSize,
+                    checkpointedSize: part.checkpointedSize, startDelayMicroseconds: max(0, snapshot.startDelay / 1000), alignmentMicroseconds: snapshot.alignment / 1000,
                     syncMicroseconds: snapshot.sync / 1000, asyncMicroseconds: snapshot.async / 1000)
             }
             row.operators = operators

@@ -45,7 +45,7 @@ public enum JobError: Error, Hashable, Sendable, CustomStringConvertible {
             "\(path) was written with maximum parallelism \(stored), the job asks for \(wanted): remove the job's setting or choose another checkpoint"
         case .hashMismatch(let path, let stored): "\(path) distributes keys by \"\(stored)\", which this engine does not know: use the engine that wrote it"
         case .stateTypeChanged(let path, let uid, let state, let stored, let wanted):
-            "state \"\(state)\" of operator \"\(uid)\" in \(path) has the shape \(stored), the job wants \(wanted): start from an older program or drop the state"
+            "state \"\(state)\" of operator \"\(uid)\" in \(path) has the shape \(stored), the job wants \(wanted): declare a migration, start the program that wrote it, or drop the state"
         case .unreadableState(let path, let uid, let state, let detail):
             "state \"\(state)\" of operator \"\(uid)\" in \(path) does not read back (\(detail)): choose another checkpoint"
         case .source(let problem), .sink(let problem), .threads(let problem): problem

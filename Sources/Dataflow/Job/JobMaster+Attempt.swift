@@ -37,6 +37,8 @@ extension JobMaster {
         guard cancelling == nil, suspending.isEmpty, !isReleased else { return }
         attemptNumber += 1
         plannedRestart = nil
+        // The tables of the next attempt are new: its first checkpoint is full.
+        base = nil
         do {
             if state == .restarting {
                 restarts += 1

@@ -39,12 +39,12 @@ extension JobMaster {
         if request?.drains == true { drainingSavepoint = id }
         let savepointDirectory = request?.directory ?? configuration.savepointDirectory ?? configuration.storageDirectory ?? blueprint.launch.storageRoot
         locationsInFlight += 1
-        files.perform { [directory = blueprint.directory, host, weak self] in
+        files.perform { [directory = blueprint.directory, host, sharesFiles = configuration.incremental, base, weak self] in
             do throws(StoreError) {
                 let location =
                     if kind.isSavepoint {
                         try directory.beginSavepoint(id, in: savepointDirectory, random: host.random)
-                    } else { try directory.begin(id) }
+                    } else { try directory.begin(id, sharesFiles: sharesFiles, base: base) }
                 self?.post(.locationPrepared(id, location))
             } catch { self?.post(.locationFailed(id, error.description)) }
         }
@@ -80,7 +80,13 @@ extension JobMaster {
         guard let location = attempts[id], let parts = record.parts(of: id) else {
             return post(.commitFailed(id, "the checkpoint's parts are gone"))
         }
+        if let uid = Self.unionListOfPartlyFinishedVertex(parts) {
+            // As in Flink: what the finished subtasks would have had is not to be handed to all.
+            let message = "operator \"\(uid)\" has a union list, and some of its subtasks have ended and others not: it cannot be checkpointed until all have"
+            return post(.commitFailed(id, message))
+        }
         let manifest = manifest(id, parts: parts)
+        manifestsInFlight[id] = manifest
         record.willComplete(id, path: location.path)
         files.perform { [weak self] in
             do throws(StoreError) {
@@ -88,6 +94,22 @@ extension JobMaster {
                 self?.post(.committed(id))
             } catch { self?.post(.commitFailed(id, error.description)) }
         }
+    }
+
+    /// Attempts end only when no commit is in flight, so the checkpoint is one of this attempt.
+    func becameBase(_ id: CheckpointID) {
+        guard let manifest = manifestsInFlight.removeValue(forKey: id), blueprint.configuration.incremental, !manifest.kind.isSavepoint else { return }
+        if (base?.checkpoint).map({ $0 < id }) ?? true { base = manifest }
+    }
+
+    /// flink.md 1.7.
+    static func unionListOfPartlyFinishedVertex(_ parts: [SubtaskSnapshot]) -> String? {
+        for (_, parts) in Dictionary(grouping: parts, by: \.subtask.vertex).sorted(by: { $0.key < $1.key }) {
+            let states = parts.flatMap(\.states)
+            guard states.contains(where: { $0.state.isFinished }), states.contains(where: { !$0.state.isFinished }) else { continue }
+            if let found = states.first(where: { $0.state.states.contains { $0.kind == .listUnion } }) { return found.uid }
+        }
+        return nil
     }
 
     private func manifest(_ id: CheckpointID, parts: [SubtaskSnapshot]) -> CheckpointManifest {
@@ -105,7 +127,7 @@ extension JobMaster {
             job: launch.id, jobName: launch.name, lineage: launch.lineage, checkpoint: id, kind: record.report(id)?.kind ?? .checkpoint,
             triggeredAt: record.report(id)?.triggeredAt ?? host.wall(), completedAt: host.wall(), generation: UInt64(attemptNumber),
             maxParallelism: blueprint.plan.maxParallelism, keyHash: KeyGroups.hashName, isFinal: finalCheckpoint == id,
-            recipe: launch.recipe, operators: operators, files: parts.compactMap(\.file), committables: parts.flatMap(\.committables))
+            recipe: launch.recipe, operators: operators, files: parts.flatMap(\.files), committables: parts.flatMap(\.committables))
     }
 
     /// The second phase: what the manifest lists becomes visible, then the tasks hear of it.
@@ -162,9 +184,20 @@ extension JobMaster {
         files.perform { [directory = blueprint.directory, filesystem = host.filesystem, weak self] in
             // A checkpoint that cannot be deleted stays where it is: nothing refers to it any more, and the sweep finds it.
             do throws(StoreError) {
-                if let path, !path.hasPrefix(directory.path + "/") { try Snapshot.remove(path: path, filesystem: filesystem) } else { try directory.discard(id) }
+                if let path, !path.hasPrefix(directory.path + "/") { try Snapshot.remove(path: path, filesystem: filesystem) } else {
+                    try directory.discard(id)
+                    try directory.collectShared()
+                }
             } catch {}
             self?.post(.cleaned(id))
+        }
+    }
+
+    /// What an engine that died left: attempts without manifest, files that no manifest lists.
+    func sweep() {
+        files.perform { [directory = blueprint.directory, host] in
+            // Garbage that cannot be removed now is found again by the next recovery; the job does not wait for it.
+            do throws(StoreError) { _ = try directory.sweep(live: [], olderThan: host.wall(), dryRun: false) } catch {}
         }
     }
 

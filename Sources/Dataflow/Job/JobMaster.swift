@@ -105,6 +105,10 @@ final class JobMaster: @unchecked Sendable {
     /// Deletions under way by checkpoint. A checkpoint that fails while its directory is being made is deleted twice, once for nothing; it is
     /// clean when both have ended.
     var cleanups: [CheckpointID: Int] = [:]
+    /// Manifests that are being written.
+    var manifestsInFlight: [CheckpointID: CheckpointManifest] = [:]
+    /// The newest complete checkpoint of this attempt: what incremental ones refer to. Never a savepoint, never one that failed.
+    var base: CheckpointManifest?
     /// The checkpoint that commits the output of a job whose input has ended.
     var finalCheckpoint: CheckpointID?
     var recordsBefore = Throughput()
@@ -177,6 +181,7 @@ final class JobMaster: @unchecked Sendable {
         if let start = startPoint {
             feed(.restored(start.manifest.checkpoint, kind: start.manifest.kind, claimed: start.claimed))
         }
+        if blueprint.launch.recovers { sweep() }
         beginAttempt()
         publishAndTell()
         while !isOver {
@@ -229,9 +234,12 @@ final class JobMaster: @unchecked Sendable {
             locationsInFlight -= 1
             feed(.locationFailed(id, message: message))
         case .committed(let id):
+            becameBase(id)
             record.completed(id, at: host.wall())
             feed(.committed(id))
-        case .commitFailed(let id, let message): feed(.commitFailed(id, message: message))
+        case .commitFailed(let id, let message):
+            manifestsInFlight[id] = nil
+            feed(.commitFailed(id, message: message))
         case .cleaned(let id): cleaned(id)
         case .outputsCommitted(let id):
             committingOutputs.remove(id)

@@ -4,6 +4,9 @@ internal import StreamModel
 public class ProcessContext {
     @usableFromInline let site: OperatorSite
 
+    /// States that belong to the subtask, not to a key.
+    public let operatorStates = OperatorStates()
+
     @usableFromInline init(site: OperatorSite) { self.site = site }
 
     /// 0 ..< parallelism.
@@ -38,13 +41,18 @@ public final class KeyedContext<Key: StreamKey>: ProcessContext {
     @usableFromInline
     func install<Output>(in hooks: inout OperatorHooks, out: Emitter<Output>, onTimer: @escaping (Timer, Key) throws -> Void) {
         let states = self.states, timers = madeTimers
-        hooks.snapshot = { _ in states.registered.map { $0.snapshot() } }
+        hooks.snapshot = { id in states.registered.map { $0.snapshot(id) } }
         hooks.restore = { state in
             for registered in states.registered { try registered.restore(state) }
             timers?.rebuild()
         }
+        operatorStates.install(in: &hooks)
         hooks.stateBytes = { states.registered.reduce(0) { $0 + $1.bytes() } }
-        guard let timers else { return }
+        guard let timers else {
+            // Never rings: it has the subtask read the clock before every batch.
+            if states.expires { hooks.alarm = Alarm(due: { _ in nil }, ring: { _ in }) }
+            return
+        }
         let context = site.context, sides = sideOutputs
         let fire = { (queue: TimerQueue<Key>, limit: Int64, time: (Int64) -> Timer.Time) in
             do {

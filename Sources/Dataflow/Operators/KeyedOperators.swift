@@ -63,7 +63,7 @@ extension KeyedStream {
         return environment.addOperator(name: "aggregate", input: edge) { site, out, hooks in
             let table = PagedTable<Key, Function.Accumulator>(range: site.context.keyGroups, maxParallelism: site.context.maxParallelism)
             let state = KeyedStates<Key>.Registered.table(table, name: "aggregate")
-            hooks.snapshot = { _ in [state.snapshot()] }
+            hooks.snapshot = { [state.snapshot($0)] }
             hooks.restore = { try state.restore($0) }
             hooks.stateBytes = state.bytes
             let batch = KeyedBatch<Key, Element>()
@@ -126,6 +126,7 @@ extension KeyedStream {
                         try function.pointee.process(base[index], key: key, out: out)
                     }
                 } catch { site.context.fail(error) }
+                states.clean(afterRecords: count)
                 out.flush()
                 context.sideOutputs.flush()
             }
@@ -146,7 +147,7 @@ extension KeyedStream {
             audit.markUsed()
             let batch = KeyedBatch<Key, Element>()
             hooks.close = { batch.release() }
-            hooks.snapshot = { _ in [state.snapshot()] }
+            hooks.snapshot = { [state.snapshot($0)] }
             hooks.restore = { try state.restore($0) }
             hooks.stateBytes = state.bytes
             return { base, count in

@@ -1,3 +1,5 @@
+public import StreamModel
+
 /// The states of one keyed operator instance, by name. Asked for in `open`, before the first record; used on the subtask's thread.
 public final class KeyedStates<Key: StreamKey> {
     /// The key of the record that is being processed. The pointer is to nil before the first record.
@@ -13,12 +15,12 @@ public final class KeyedStates<Key: StreamKey> {
     @usableFromInline
     struct Registered {
         @usableFromInline let name: String
-        @usableFromInline let snapshot: () -> SnapshotPart
+        @usableFromInline let snapshot: (CheckpointID) -> SnapshotPart
         @usableFromInline let restore: (OperatorRestore) throws -> Void
         @usableFromInline let bytes: () -> Int
         @usableFromInline
         init(
-            name: String, snapshot: @escaping () -> SnapshotPart, restore: @escaping (OperatorRestore) throws -> Void,
+            name: String, snapshot: @escaping (CheckpointID) -> SnapshotPart, restore: @escaping (OperatorRestore) throws -> Void,
             bytes: @escaping () -> Int
         ) {
             self.name = name
@@ -31,6 +33,8 @@ public final class KeyedStates<Key: StreamKey> {
     @usableFromInline let context: SubtaskContext
     @usableFromInline let cursor: CursorPointer
     @usableFromInline var registered: [Registered] = []
+    /// Look at so many places of a table with a time to live.
+    @usableFromInline var cleaners: [(Int) -> Void] = []
     @usableFromInline let tables: UnsafeMutablePointer<TableList>
 
     @inlinable
@@ -50,24 +54,108 @@ public final class KeyedStates<Key: StreamKey> {
     }
 
     /// One value a key.
+    /// - Parameters:
+    ///   - timeToLive: nil = for ever.
+    ///   - migration: how state in older shapes is read.
     @inlinable
-    public func value<Value: StateCodable>(_ name: String, of type: Value.Type = Value.self) throws -> ValueState<Key, Value> {
-        ValueState(cell: StateCell(table: try table(name), cursor: cursor))
+    public func value<Value: StateCodable>(
+        _ name: String, of type: Value.Type = Value.self, timeToLive: TimeToLive? = nil, migration: StateMigration<Value> = .none
+    ) throws -> ValueState<Key, Value> { ValueState(place: try place(name, timeToLive, migration)) }
+
+    /// One value a key, which may be stored in an older shape.
+    @inlinable
+    public func value<Value: StateCodable, Old: StateCodable>(
+        _ name: String, of type: Value.Type = Value.self, timeToLive: TimeToLive? = nil, migrating old: Old.Type,
+        by convert: @escaping @Sendable (Old) throws -> Value
+    ) throws -> ValueState<Key, Value> {
+        try value(name, of: type, timeToLive: timeToLive, migration: .from(old, convert))
     }
 
-    /// A list a key.
+    /// One value a key, into which all that is added is combined.
     @inlinable
-    public func list<Value: StateCodable>(_ name: String, of type: Value.Type = Value.self) throws -> ListState<Key, Value> {
-        ListState(cell: StateCell(table: try table(name), cursor: cursor))
+    public func reducing<Value: StateCodable>(
+        _ name: String, of type: Value.Type = Value.self, timeToLive: TimeToLive? = nil, migration: StateMigration<Value> = .none,
+        by reduce: @escaping @Sendable (Value, Value) -> Value
+    ) throws -> ReducingState<Key, Value> { ReducingState(place: try place(name, timeToLive, migration), reduce: reduce) }
+
+    /// One accumulator a key.
+    @inlinable
+    public func aggregating<Function: AggregateFunction>(
+        _ name: String, _ function: Function, timeToLive: TimeToLive? = nil, migration: StateMigration<Function.Accumulator> = .none
+    ) throws -> AggregatingState<Key, Function> {
+        AggregatingState(place: try place(name, timeToLive, migration), function: function)
     }
 
-    /// A map a key.
+    /// A list a key. Each element has its own time to live.
+    /// - Parameter migration: of an element.
+    @inlinable
+    public func list<Value: StateCodable>(
+        _ name: String, of type: Value.Type = Value.self, timeToLive: TimeToLive? = nil, migration: StateMigration<Value> = .none
+    ) throws -> ListState<Key, Value> {
+        guard let timeToLive else {
+            return ListState(place: .plain(StateCell(table: try table(name, by: Key.self, stored: migration.shapes.map { $0.array() }), cursor: cursor)))
+        }
+        let life = Lifetime(timeToLive, clock: context.moment)
+        let expiry = Expiry<[Expiring<Value>]>(
+            isDead: { elements, now in !elements.contains { life.isAlive($0, at: now) } },
+            prune: { elements, now in
+                let alive = elements.filter { life.isAlive($0, at: now) }
+                return alive.isEmpty ? nil : alive
+            })
+        let table: PagedTable<Key, [Expiring<Value>]> = try table(
+            name, by: Key.self, stored: migration.shapes.map { $0.expiring().array() }, expiry: expiry)
+        return ListState(place: .expiring(StateCell(table: table, cursor: cursor), life))
+    }
+
+    /// A map a key. Each entry has its own time to live.
+    /// - Parameter migration: of an entry's value.
     @inlinable
     public func map<MapKey: StateCodable & Hashable & Comparable, Value: StateCodable>(
-        _ name: String, from keyType: MapKey.Type = MapKey.self, to type: Value.Type = Value.self
+        _ name: String, from keyType: MapKey.Type = MapKey.self, to type: Value.Type = Value.self, timeToLive: TimeToLive? = nil,
+        migration: StateMigration<Value> = .none
     ) throws -> MapState<Key, MapKey, Value> {
-        MapState(cell: StateCell(table: try table(name), cursor: cursor))
+        guard let timeToLive else {
+            let table: PagedTable<Key, [MapKey: Value]> = try table(name, by: Key.self, stored: migration.shapes.map { $0.dictionary() })
+            return MapState(place: .plain(StateCell(table: table, cursor: cursor)))
+        }
+        let life = Lifetime(timeToLive, clock: context.moment)
+        let expiry = Expiry<[MapKey: Expiring<Value>]>(
+            isDead: { entries, now in !entries.contains { life.isAlive($0.value, at: now) } },
+            prune: { entries, now in
+                let alive = entries.filter { life.isAlive($0.value, at: now) }
+                return alive.isEmpty ? nil : alive
+            })
+        let table: PagedTable<Key, [MapKey: Expiring<Value>]> = try table(
+            name, by: Key.self, stored: migration.shapes.map { $0.expiring().dictionary() }, expiry: expiry)
+        return MapState(place: .expiring(StateCell(table: table, cursor: cursor), life))
     }
+
+    @inlinable
+    func place<Value: StateCodable>(
+        _ name: String, _ timeToLive: TimeToLive?, _ migration: StateMigration<Value>
+    ) throws -> ValuePlace<Key, Value> {
+        guard let timeToLive else {
+            return .plain(StateCell(table: try table(name, by: Key.self, stored: migration.shapes), cursor: cursor))
+        }
+        let life = Lifetime(timeToLive, clock: context.moment)
+        let expiry = Expiry<Expiring<Value>>(
+            isDead: { !life.isAlive($0, at: $1) }, prune: { life.isAlive($0, at: $1) ? $0 : nil })
+        let table: PagedTable<Key, Expiring<Value>> = try table(
+            name, by: Key.self, stored: migration.shapes.map { $0.expiring() }, expiry: expiry)
+        return .expiring(StateCell(table: table, cursor: cursor), life)
+    }
+
+    /// To be called once a batch: removes some of what has expired. It looks at four times as many places as the batch can fill, so that at
+    /// most a quarter of a table died since it was looked at last: a table that is at most three quarters full has four places or fewer,
+    /// by powers of two, for each living entry.
+    @inlinable @inline(__always)
+    func clean(afterRecords count: Int) {
+        guard !cleaners.isEmpty else { return }
+        for clean in cleaners { clean(4 * count + 64) }
+    }
+
+    /// Some state expires: the subtask is to read the clock before every batch.
+    var expires: Bool { !cleaners.isEmpty }
 
     /// Begins to fetch where the states of these hashes lie.
     @inlinable @inline(__always)
@@ -86,30 +174,86 @@ public final class KeyedStates<Key: StreamKey> {
 
     /// A table by a composite key, whose hash is in the key group of the key it belongs to.
     @inlinable
-    func table<TableKey: StreamKey, Value: StateCodable>(_ name: String, by type: TableKey.Type) throws -> PagedTable<TableKey, Value> {
+    func table<TableKey: StreamKey, Value: StateCodable>(
+        _ name: String, by type: TableKey.Type, stored shapes: [StoredShape<Value>] = [], expiry: Expiry<Value>? = nil
+    ) throws -> PagedTable<TableKey, Value> {
         guard !registered.contains(where: { $0.name == name }) else {
             throw JobError.invalidGraph("an operator asks for two states named \"\(name)\"")
         }
         let table = PagedTable<TableKey, Value>(range: context.keyGroups, maxParallelism: context.maxParallelism)
-        registered.append(.table(table, name: name))
+        registered.append(.table(table, name: name, stored: shapes, expiry: expiry, clock: { [context] in context.wall }))
         // The others lie elsewhere than the key's own hash says.
         if TableKey.self == Key.self { tables.pointee.append(table.header) }
+        guard let expiry else { return table }
+        var cursor = CleaningCursor()
+        let moment = context.moment
+        cleaners.append { places in
+            let now = moment.pointee.wall
+            table.clean(places: places, from: &cursor) { expiry.isDead($0, now) }
+        }
         return table
     }
 }
 
 extension KeyedStates.Registered {
+    /// - Parameters:
+    ///   - shapes: older shapes that are read too.
+    ///   - expiry: what is not written and not read back any more.
+    ///   - clock: the time by which it is decided, asked once a snapshot and once a restore.
     @inlinable
-    static func table<TableKey, Value>(_ table: PagedTable<TableKey, Value>, name: String) -> Self {
-        let type = "\(TableKey.stateTypeName) -> \(Value.stateTypeName)"
-        let load: KeyedLoader.Load = { count, group, reader throws(StateDecodingError) in
-            try table.load(entries: count, group: group, from: &reader)
+    static func table<TableKey, Value>(
+        _ table: PagedTable<TableKey, Value>, name: String, stored shapes: [StoredShape<Value>] = [], expiry: Expiry<Value>? = nil,
+        clock: @escaping () -> WallTime = { WallTime(milliseconds: 0) }
+    ) -> Self {
+        let keyType = TableKey.stateTypeName, type = "\(keyType) -> \(Value.stateTypeName)"
+        let history = SnapshotHistory()
+        let current: KeyedLoader.Load = { count, group, reader throws(StateDecodingError) in
+            guard let expiry else { return try table.load(entries: count, group: group, from: &reader) }
+            let now = clock()
+            try table.load(entries: count, group: group, from: &reader) { reader throws(StateDecodingError) in
+                expiry.prune(try Value(from: &reader), now)
+            }
+        }
+        let older = shapes.map { stored in
+            let load: KeyedLoader.Load = { count, group, reader throws(StateDecodingError) in
+                let now = clock()
+                try table.load(entries: count, group: group, from: &reader) { reader throws(StateDecodingError) in
+                    let value = try stored.read(&reader)
+                    return if let expiry { expiry.prune(value, now) } else { value }
+                }
+            }
+            return (shape: "\(keyType) -> \(stored.name)", load: load)
         }
         return Self(
-            name: name, snapshot: { .keyed(name: name, type: type, table.snapshot()) },
+            name: name,
+            snapshot: { id in
+                guard let expiry else { return history.part(id, table.snapshot(), name: name, type: type) }
+                let now = clock()
+                return history.part(id, table.snapshot(prune: { expiry.prune($0, now) }), name: name, type: type)
+            },
             restore: { state in
-                try state.keyed(named: name, KeyedLoader([(type, load)], reserve: { table.reserve(entries: $0, group: $1) }))
+                try state.keyed(
+                    named: name, KeyedLoader([(type, current)] + older, reserve: { table.reserve(entries: $0, group: $1) }))
             }, bytes: { table.bytes })
+    }
+}
+
+/// With which checkpoint each of a table's epochs ended, so that an incremental checkpoint knows what is dirty since its base.
+@usableFromInline
+final class SnapshotHistory {
+    /// More than can be in flight or fail in a row without the job failing; a base that is older still means a full checkpoint.
+    private static let maximum = 256
+    private var epochs: [CheckpointID: UInt64] = [:]
+
+    @usableFromInline init() {}
+
+    /// Not generic, so that the table's own closures stay specialised.
+    @usableFromInline
+    func part(_ id: CheckpointID, _ snapshot: TableSnapshot, name: String, type: String) -> SnapshotPart {
+        let earlier = epochs
+        epochs[id] = snapshot.epoch
+        if epochs.count > Self.maximum, let oldest = epochs.keys.min() { epochs[oldest] = nil }
+        return .keyed(name: name, type: type, snapshot, epochs: earlier)
     }
 }
 
@@ -149,71 +293,4 @@ struct StateCell<Key: StreamKey, Value: StateCodable> {
         let current = self.current
         unmanaged._withUnsafeGuaranteedRef { _ = $0.remove(current.key, hash: current.hash) }
     }
-}
-
-/// One value for the current key. Used in the function that asked for it only.
-public struct ValueState<Key: StreamKey, Value: StateCodable> {
-    @usableFromInline let cell: StateCell<Key, Value>
-
-    @inlinable init(cell: StateCell<Key, Value>) { self.cell = cell }
-
-    /// nil = none; setting nil clears it.
-    @inlinable
-    public var value: Value? {
-        get { cell.value }
-        nonmutating set {
-            if let newValue { cell.update(initial: { newValue }) { $0 = newValue } } else { cell.clear() }
-        }
-    }
-
-    /// Changes the value in place, one look-up; it starts as `initial`.
-    @inlinable @inline(__always)
-    public func update<Result>(initial: @autoclosure () -> Value, _ body: (inout Value) throws -> Result) rethrows -> Result {
-        try cell.update(initial: initial, body)
-    }
-
-    @inlinable
-    public func clear() { cell.clear() }
-}
-
-/// A list for the current key. Used in the function that asked for it only.
-public struct ListState<Key: StreamKey, Value: StateCodable> {
-    @usableFromInline let cell: StateCell<Key, [Value]>
-
-    @inlinable init(cell: StateCell<Key, [Value]>) { self.cell = cell }
-
-    /// Setting an empty list clears it.
-    @inlinable
-    public var elements: [Value] {
-        get { cell.value ?? [] }
-        nonmutating set {
-            if newValue.isEmpty { cell.clear() } else { cell.update(initial: { [] }) { $0 = newValue } }
-        }
-    }
-
-    @inlinable
-    public func append(_ value: Value) { cell.update(initial: { [] }) { $0.append(value) } }
-
-    @inlinable
-    public func clear() { cell.clear() }
-}
-
-/// A map for the current key. Used in the function that asked for it only.
-public struct MapState<Key: StreamKey, MapKey: StateCodable & Hashable & Comparable, Value: StateCodable> {
-    @usableFromInline let cell: StateCell<Key, [MapKey: Value]>
-
-    @inlinable init(cell: StateCell<Key, [MapKey: Value]>) { self.cell = cell }
-
-    /// Setting nil removes the entry.
-    @inlinable
-    public subscript(key: MapKey) -> Value? {
-        get { cell.value?[key] }
-        nonmutating set { cell.update(initial: { [:] }) { $0[key] = newValue } }
-    }
-
-    @inlinable
-    public var entries: [MapKey: Value] { cell.value ?? [:] }
-
-    @inlinable
-    public func clear() { cell.clear() }
 }

@@ -6,6 +6,7 @@ extension DataStream {
         environment.addOperator(name: "process", input: forward) { site, out, hooks in
             let function = FunctionCell(make(), in: &hooks), context = ProcessContext(site: site)
             try function.value.pointee.open(context)
+            context.operatorStates.install(in: &hooks)
             let flush = {
                 out.flush()
                 context.sideOutputs.flush()
@@ -45,6 +46,7 @@ extension ConnectedStreams {
         environment.addOperator(name: "process", inputs: edges) { site, out, hooks in
             let function = FunctionCell(make(), in: &hooks).value, context = ProcessContext(site: site)
             try function.pointee.open(context)
+            context.operatorStates.install(in: &hooks)
             let flush = {
                 out.flush()
                 context.sideOutputs.flush()
@@ -106,6 +108,7 @@ extension KeyedConnectedStreams {
                             try function.pointee.processFirst(base[index], key: key, out: out)
                         }
                     } catch { site.context.fail(error) }
+                    states.clean(afterRecords: count)
                     flush()
                 },
                 second: { base, count in
@@ -116,6 +119,7 @@ extension KeyedConnectedStreams {
                             try function.pointee.processSecond(base[index], key: key, out: out)
                         }
                     } catch { site.context.fail(error) }
+                    states.clean(afterRecords: count)
                     flush()
                 },
                 firstEnded: {

@@ -34,8 +34,8 @@ struct OperatorHooks {
 enum SnapshotPart {
     /// Small state: list elements (or one scalar), encoded in the synchronous part.
     case elements(name: String, kind: StateHandle.Kind, type: String, [[UInt8]])
-    /// Keyed state, encoded by the writer thread.
-    case keyed(name: String, type: String, TableSnapshot)
+    /// Keyed state, encoded by the writer thread. `epochs`: those of the table that ended with earlier checkpoints.
+    case keyed(name: String, type: String, TableSnapshot, epochs: [CheckpointID: UInt64])
     /// Output of a sink to be committed once the checkpoint is durable. The closure makes it durable first, on the file worker, and returns
     /// the payloads of the committables.
     case committables(type: String, () throws -> [[UInt8]])
@@ -54,40 +54,104 @@ struct OperatorRestore {
     let state: OperatorState
     let context: SubtaskContext
 
-    /// The elements of a list state. At the same parallelism each subtask gets its own list back; otherwise all elements are cut into
-    /// contiguous runs (flink.md 4.3, SPLIT_DISTRIBUTE). Union state gives every subtask every element.
+    /// The elements of a split list, as bytes.
     @usableFromInline
     func elements(named name: String, type: String) throws -> [[UInt8]] {
-        let handles = try handles(named: name, accepting: [type])
-        let perSubtask = try handles.map { try snapshot.elements(of: $0.handle) }
-        if handles.first?.handle.kind == .listUnion { return perSubtask.flatMap { $0 } }
-        if state.parallelism == context.parallelism {
-            return try handles.filter { $0.subtask == context.index }.flatMap { try snapshot.elements(of: $0.handle) }
+        try elements(named: name, kind: .listSplit, accepting: [type]) { $1 }
+    }
+
+    /// The elements of a list, union list or broadcast state that this subtask starts with (flink.md 4.3).
+    /// - Parameters:
+    ///   - shapes: of an element, that `decode` reads; the present one first.
+    ///   - decode: of one element, given the shape it was stored in.
+    func elements<Element>(
+        named name: String, kind: StateHandle.Kind, accepting shapes: [String],
+        _ decode: (String, [UInt8]) throws(StateDecodingError) -> Element
+    ) throws -> [Element] {
+        let handles = try self.handles(named: name, kind: kind, accepting: shapes)
+        var own: [Element] = []
+        for (handle, range) in parts(of: handles, named: name, kind) {
+            let elements = try snapshot.elements(of: handle)
+            for index in range ?? elements.indices where elements.indices.contains(index) {
+                do throws(StateDecodingError) { own.append(try decode(handle.valueType, elements[index])) } catch {
+                    throw JobError.unreadableState(
+                        path: snapshot.path, operatorUID: state.uid, state: name, detail: "element \(index): \(error)")
+                }
+            }
         }
-        let all = perSubtask.flatMap { $0 }
-        let base = all.count / context.parallelism, extra = all.count % context.parallelism
-        let start = context.index * base + min(context.index, extra)
-        return Array(all[start..<start + base + (context.index < extra ? 1 : 0)])
+        return own
+    }
+
+    /// Which elements of which handles are this subtask's; a range of nil is all of them.
+    private func parts(
+        of handles: [(subtask: Int, handle: StateHandle)], named name: String, _ kind: StateHandle.Kind
+    ) -> [(StateHandle, Range<Int>?)] {
+        guard !handles.isEmpty else { return [] }
+        switch kind {
+        case .listUnion: return handles.map { ($0.handle, nil) }
+        case .broadcast: return [(handles[context.index % handles.count].handle, nil)]
+        default: break
+        }
+        if state.parallelism == context.parallelism { return handles.filter { $0.subtask == context.index }.map { ($0.handle, nil) } }
+        let wanted = range(ofSplit: name)
+        var first = 0
+        return handles.compactMap { _, handle in
+            let count = handle.elements?.count ?? 1
+            defer { first += count }
+            let overlap = wanted.clamped(to: first..<first + count)
+            return overlap.isEmpty ? nil : (handle, overlap.lowerBound - first..<overlap.upperBound - first)
+        }
+    }
+
+    /// Where the run of this subtask begins depends on the split lists before: they all are dealt out.
+    private func range(ofSplit name: String) -> Range<Int> {
+        var names: [String] = [], totals: [Int] = []
+        for handle in state.subtasks.lazy.flatMap(\.states) where handle.kind == .listSplit {
+            let count = handle.elements?.count ?? 1
+            if let index = names.firstIndex(of: handle.name) {
+                totals[index] += count
+            } else {
+                names.append(handle.name)
+                totals.append(count)
+            }
+        }
+        guard let index = names.firstIndex(of: name) else { return 0..<0 }
+        return OperatorStateDistribution.split(totals, parallelism: context.parallelism)[index][context.index]
     }
 
     /// Feeds the entries of this subtask's key groups to the loader of the stored shape.
     @usableFromInline
     func keyed(named name: String, _ loader: KeyedLoader) throws {
-        let handles = try self.handles(named: name, accepting: loader.shapes)
+        let handles = try self.handles(named: name, kind: .keyed, accepting: loader.shapes)
         try KeyedStateReader(snapshot: snapshot, operatorUID: state.uid, state: name, groups: context.keyGroups)
             .read(handles.map(\.handle), into: loader)
     }
 
-    private func handles(named name: String, accepting shapes: [String]) throws -> [(subtask: Int, handle: StateHandle)] {
+    private func handles(
+        named name: String, kind: StateHandle.Kind, accepting shapes: [String]
+    ) throws -> [(subtask: Int, handle: StateHandle)] {
         try state.subtasks.flatMap { subtask in
             try subtask.states.filter { $0.name == name }.map { handle in
-                guard shapes.contains(handle.valueType) else {
+                guard handle.kind == kind, shapes.contains(handle.valueType) else {
                     throw JobError.stateTypeChanged(
-                        path: snapshot.path, operatorUID: state.uid, state: name, stored: handle.valueType,
-                        wanted: shapes.first ?? "nothing")
+                        path: snapshot.path, operatorUID: state.uid, state: name, stored: handle.kind.words(handle.valueType),
+                        wanted: kind.words(shapes.first ?? "nothing"))
                 }
                 return (subtask.index, handle)
             }
+        }
+    }
+}
+
+extension StateHandle.Kind {
+    /// A state of this kind in this shape, for messages.
+    func words(_ shape: String) -> String {
+        switch self {
+        case .keyed: shape
+        case .listSplit: "list of \(shape)"
+        case .listUnion: "union list of \(shape)"
+        case .broadcast: "broadcast \(shape)"
+        case .scalar: "single \(shape)"
         }
     }
 }

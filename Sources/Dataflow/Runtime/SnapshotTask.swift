@@ -18,74 +18,74 @@ struct SnapshotTask: @unchecked Sendable {
 
     /// Writes what is big, collects what is small.
     func run(into attempt: CheckpointAttempt, host: any EngineHost) throws -> SubtaskSnapshot {
-        var states: [(uid: String, state: SubtaskState)] = []
+        let tables = keyedSources
+        defer { for source in tables { source.table.finish() } }
+        let writer = KeyedStateWriter(tables, attempt: attempt, subtask: subtask)
+        var states: [OperatorPart] = []
         var committables: [Committable] = []
-        var file: StateFileWriter?
-        var buffer = StateWriter(capacity: 1 << 20)
-        defer { buffer.release() }
-        do {
-            for (uid, parts) in operators {
-                var handles: [StateHandle] = []
-                for part in parts {
-                    switch part {
-                    case .elements(let name, let kind, let type, let elements):
-                        handles.append(
-                            StateHandle(
-                                name: name, kind: kind, valueType: type, location: .inline(elements.flatMap { $0 }),
-                                elements: elements.map { UInt32($0.count) }))
-                    case .keyed(let name, let type, let table):
-                        defer { table.finish() }
-                        let writer = try file ?? attempt.createStateFile(role: "keyed-state", name: "task-\(subtask.vertex)-\(subtask.index)")
-                        file = writer
-                        handles.append(try write(table, name: name, type: type, to: writer, through: &buffer))
-                    case .committables(let type, let makeDurable):
-                        committables += try makeDurable().map { Committable(uid: uid, subtask: subtask.index, type: type, payload: $0) }
-                    }
+        for (uid, parts) in operators {
+            var handles: [StateHandle] = []
+            var written: UInt64 = 0
+            for part in parts {
+                switch part {
+                case .elements(let name, let kind, let type, let elements):
+                    let handle = StateHandle(
+                        name: name, kind: kind, valueType: type, location: .inline(elements.flatMap { $0 }),
+                        elements: elements.map { UInt32($0.count) })
+                    handles.append(handle)
+                    written += handle.length
+                case .keyed(let name, let type, let table, let epochs):
+                    let source = KeyedStateWriter.Source(uid: uid, name: name, type: type, table: table, epochs: epochs)
+                    let result = try writer.write(source)
+                    // The table may have its pages back: what follows can be long.
+                    table.finish()
+                    handles.append(result.handle)
+                    written += result.written
+                case .committables(let type, let makeDurable):
+                    committables += try makeDurable().map { Committable(uid: uid, subtask: subtask.index, type: type, payload: $0) }
                 }
-                states.append((uid, SubtaskState(index: subtask.index, isFinished: isFinished, states: handles)))
             }
-            let entry = try file?.finish()
-            file = nil
-            return SubtaskSnapshot(
-                barrier: barrier, subtask: subtask, states: states, file: entry, committables: committables, startDelay: startDelay, alignment: alignment,
-                sync: sync, async: host.now().nanoseconds - handedOverAt.nanoseconds)
-        } catch {
-            file?.abandon()
-            throw error
+            states.append(
+                OperatorPart(
+                    uid: uid, state: SubtaskState(index: subtask.index, isFinished: isFinished, states: handles),
+                    checkpointedSize: ByteCount(Int64(clamping: written))))
         }
+        return SubtaskSnapshot(
+            barrier: barrier, subtask: subtask, states: states, files: try writer.finish(), committables: committables,
+            startDelay: startDelay, alignment: alignment, sync: sync, async: host.now().nanoseconds - handedOverAt.nanoseconds)
     }
 
-    private func write(
-        _ table: TableSnapshot, name: String, type: String, to file: StateFileWriter, through buffer: inout StateWriter
-    ) throws -> StateHandle {
-        let start = file.offset
-        var sections: [KeyGroupSection] = []
-        for index in 0..<table.groupCount {
-            buffer.removeAll()
-            let entries = table.encode(groupAt: index, into: &buffer)
-            guard entries > 0 else { continue }
-            sections.append(
-                KeyGroupSection(
-                    group: table.firstGroup + index, offset: file.offset, length: UInt64(buffer.count), entries: UInt64(entries)))
-            try file.append(buffer.bytes)
+    private var keyedSources: [KeyedStateWriter.Source] {
+        operators.flatMap { uid, parts in
+            parts.compactMap { part in
+                guard case .keyed(let name, let type, let table, let epochs) = part else { return nil }
+                return KeyedStateWriter.Source(uid: uid, name: name, type: type, table: table, epochs: epochs)
+            }
         }
-        return StateHandle(
-            name: name, kind: .keyed, valueType: type,
-            location: .file(name: file.name, offset: start, length: file.offset - start), sections: sections)
     }
+}
+
+/// One operator's part of a subtask's snapshot.
+struct OperatorPart: Sendable {
+    let uid: String
+    let state: SubtaskState
+    /// Bytes that this checkpoint wrote; the rest of the state lies in files of older ones.
+    let checkpointedSize: ByteCount
 }
 
 /// One subtask's part of a checkpoint, on disk: what it acknowledges with.
 struct SubtaskSnapshot: Sendable {
     let barrier: Barrier
     let subtask: SubtaskID
-    let states: [(uid: String, state: SubtaskState)]
-    let file: StateFileEntry?
+    let states: [OperatorPart]
+    /// The files that the states lie in, also those that older checkpoints wrote.
+    let files: [StateFileEntry]
     let committables: [Committable]
     /// Nanoseconds.
     let startDelay, alignment, sync, async: Int64
 
     var stateSize: ByteCount { states.reduce(0) { $0 + $1.state.stateSize } }
+    var checkpointedSize: ByteCount { states.reduce(0) { $0 + $1.checkpointedSize } }
 }
 
 /// The checkpoints that are being written, by id: the job thread puts them in and takes them out, writers look them up.

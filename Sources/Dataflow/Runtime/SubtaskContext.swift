@@ -62,6 +62,9 @@ public final class SubtaskContext: @unchecked Sendable {
     /// The job is ending; nothing that is emitted now arrives.
     public var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
 
+    /// The wall clock, read now: for what happens once a snapshot or restore.
+    @usableFromInline var wall: WallTime { host.wall() }
+
     /// Called by the job thread.
     func cancel() {
         cancelled.store(true, ordering: .sequentiallyConsistent)

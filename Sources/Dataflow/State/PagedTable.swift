@@ -126,6 +126,13 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         guard group.pointee.mask >= 0 else { return false }
         let (found, index) = locate(key, hash: hash, in: group)
         guard found else { return false }
+        removeEntry(at: index, in: group)
+        return true
+    }
+
+    /// Removes the entry of an occupied place; the entry of another place may move there.
+    @inlinable
+    func removeEntry(at index: Int, in group: UnsafeMutablePointer<Group>) {
         let mask = group.pointee.mask
         var hole = index
         vacate(hole, in: group)?.deinitialize(count: 1)
@@ -140,7 +147,30 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         }
         group.pointee.count -= 1
         header.pointee.count -= 1
-        return true
+    }
+
+    /// Looks at the next `places` places of the table, from the cursor on, and removes the entries that are dead. Going round again and
+    /// again, it finds every dead entry.
+    @inlinable
+    func clean(places: Int, from cursor: inout CleaningCursor, isDead: (Value) -> Bool) {
+        let groupCount = header.pointee.groupCount
+        guard groupCount > 0, header.pointee.count > 0 else { return }
+        var left = places
+        while left > 0 {
+            let group = header.pointee.groups + cursor.group
+            guard cursor.place <= group.pointee.mask else {
+                cursor = CleaningCursor(group: cursor.group + 1 < groupCount ? cursor.group + 1 : 0, place: 0)
+                left -= 1
+                continue
+            }
+            if isOccupied(cursor.place, in: group), isDead(entry(at: cursor.place, in: group).pointee.value) {
+                // The place is looked at again: another entry may be there now. Counting it would let the dead outrun the cleaning.
+                removeEntry(at: cursor.place, in: group)
+            } else {
+                cursor.place += 1
+                left -= 1
+            }
+        }
     }
 
     /// Removes every entry. Pages that a living snapshot holds stay until it ends.
@@ -174,8 +204,9 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     // MARK: Snapshots
 
     /// The table as it is now, for another thread to encode. Costs a copy of the page addresses.
+    /// - Parameter prune: called on the encoding thread: what is written of a value; nil = the entry is left out.
     @inlinable
-    public func snapshot() -> TableSnapshot {
+    public func snapshot(prune: ((Value) -> Value?)? = nil) -> TableSnapshot {
         reclaim(limit: 16)
         let epoch = header.pointee.epoch
         header.pointee.epoch = epoch + 1
@@ -194,7 +225,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
             pageCount: { groups[$0].pageCount }, stamp: { groups[$0].pages[$1].stamp },
             encode: { [self] index, page, writer in
                 let group = groups[index]
-                return encode(group.pages[page], slots: slotsPerPage(group), into: &writer)
+                return encode(group.pages[page], slots: slotsPerPage(group), into: &writer, prune: prune)
             },
             free: {
                 for index in 0..<groupCount { groups[index].pages.deallocate() }
@@ -228,12 +259,26 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     func isHeld(_ item: Retired) -> Bool { living.contains { $0.epoch >= item.page.stamp && $0.epoch < item.died } }
 
     @inlinable
-    func encode(_ page: Page, slots: Int, into writer: inout StateWriter) -> Int {
+    func encode(_ page: Page, slots: Int, into writer: inout StateWriter, prune: ((Value) -> Value?)?) -> Int {
+        if let prune { return encode(page, slots: slots, into: &writer, pruning: prune) }
         var encoded = 0
         let entries = self.entries(page)
         for slot in 0..<slots where page.bitmap[slot &>> 6] & (1 << UInt64(truncatingIfNeeded: slot & 63)) != 0 {
             entries[slot].key.encode(into: &writer)
             entries[slot].value.encode(into: &writer)
+            encoded += 1
+        }
+        return encoded
+    }
+
+    @inlinable
+    func encode(_ page: Page, slots: Int, into writer: inout StateWriter, pruning prune: (Value) -> Value?) -> Int {
+        var encoded = 0
+        let entries = self.entries(page)
+        for slot in 0..<slots where page.bitmap[slot &>> 6] & (1 << UInt64(truncatingIfNeeded: slot & 63)) != 0 {
+            guard let value = prune(entries[slot].value) else { continue }
+            entries[slot].key.encode(into: &writer)
+            value.encode(into: &writer)
             encoded += 1
         }
         return encoded
@@ -452,6 +497,15 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         let memory = UnsafeMutableRawPointer(page.bitmap)
         if let arena, slots > header.pointee.pageMask { arena.free(memory) } else { memory.deallocate() }
     }
+}
+
+/// Where the cleaning of a table goes on.
+@usableFromInline
+struct CleaningCursor {
+    /// Counted from the first of the table.
+    @usableFromInline var group: Int
+    @usableFromInline var place: Int
+    @inlinable init(group: Int = 0, place: Int = 0) { (self.group, self.place) = (group, place) }
 }
 
 /// A table as it was at one moment. Made by the owner of the table; encoded, once, by a writer thread; `finish()` lets the owner have

@@ -80,6 +80,9 @@ public struct StateWriter {
 public struct StateReader {
     @usableFromInline let buffer: UnsafeRawBufferPointer
     public private(set) var offset = 0
+    private var depth = 0
+    /// Records within records. Deeper than any program means, and shallow enough for the stack of a subtask.
+    private static let maximumDepth = 128
 
     public init(_ buffer: UnsafeRawBufferPointer) { self.buffer = buffer }
 
@@ -93,6 +96,16 @@ public struct StateReader {
         }
         defer { offset += size }
         return offset
+    }
+
+    /// Reads a value that may hold values of its own type: bytes that nest without end are an error.
+    public mutating func nested<Value>(
+        _ read: (inout StateReader) throws(StateDecodingError) -> Value
+    ) throws(StateDecodingError) -> Value {
+        guard depth < Self.maximumDepth else { throw StateDecodingError(offset: offset, problem: "more than \(Self.maximumDepth) records within each other") }
+        depth += 1
+        defer { depth -= 1 }
+        return try read(&self)
     }
 
     @inlinable

@@ -187,7 +187,7 @@ extension OperatorHooks {
     /// be read as something else.
     @usableFromInline
     mutating func keep<Key>(_ states: KeyedStates<Key>, shape: String, of name: String, restored: @escaping () -> Void) {
-        snapshot = { _ in states.registered.map { $0.snapshot() } + [.splitList("shape", type: "window-shape-1", [Array(shape.utf8)])] }
+        snapshot = { id in states.registered.map { $0.snapshot(id) } + [.splitList("shape", type: "window-shape-1", [Array(shape.utf8)])] }
         restore = { state in
             for stored in try state.elements(named: "shape", type: "window-shape-1") where stored != Array(shape.utf8) {
                 throw JobError.stateTypeChanged(

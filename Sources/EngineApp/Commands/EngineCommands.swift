@@ -200,6 +200,9 @@ public enum EngineCommands {
         if let id = inspection.checkpoint { output.data("  \((inspection.kind?.rawValue ?? "checkpoint")) \(id)") }
         if let job = inspection.job { output.data("  job          \(job) '\(printable(inspection.jobName ?? ""))'") }
         if let size = inspection.stateSize { output.data("  state        \(Figures.bytes(size))") }
+        if let written = inspection.checkpointedSize, let size = inspection.stateSize, written.count < size.count {
+            output.data("  written      \(Figures.bytes(written)); the rest lies in files of older checkpoints, in ../shared")
+        }
         if let maximum = inspection.maxParallelism { output.data("  parallelism  at most \(maximum)") }
         if !inspection.operators.isEmpty { output.data("  operators    \(printable(inspection.operators.joined(separator: ", "), limit: 1000))") }
     }

@@ -96,7 +96,7 @@ extension EngineService {
             let row = CheckpointReport(
                 id: summary.checkpoint, kind: summary.kind, status: .completed, triggeredAt: summary.triggeredAt, endedAt: summary.completedAt,
                 duration: summary.completedAt - summary.triggeredAt, timeoutAt: summary.triggeredAt + record.report.configuration.timeout,
-                totalSubtasks: 0, stateSize: summary.stateSize, path: found.path)
+                totalSubtasks: 0, stateSize: summary.stateSize, checkpointedSize: summary.checkpointedSize, path: found.path)
             guard let index = rows.lastIndex(where: { $0.id == row.id }) else {
                 rows.append(row)
                 continue
