@@ -291,9 +291,11 @@ final class Subtask: @unchecked Sendable {
         guard barrier.checkpoint > newestSnapshot else { return }
         newestSnapshot = barrier.checkpoint
         isQuiet = barrier.kind == .synchronousSavepoint
-        let start = host.now()
+        let arrived = host.now()
         // After the end nobody reads the channels any more; checkpoints then reach every subtask by command.
         if !hasEnded { for output in context.outputs { output.send(.barrier(barrier)) } }
+        // As in Flink the synchronous part begins here: room for the barrier is waited for under back-pressure, like room for a record.
+        let start = host.now()
         do {
             try context.faults.checkSync(barrier.checkpoint)
             let operators = try context.hooks.reversed().map { (uid: $0.uid, parts: try $0.snapshot(barrier.checkpoint)) }
@@ -302,7 +304,7 @@ final class Subtask: @unchecked Sendable {
             submit(
                 SnapshotTask(
                     barrier: barrier, subtask: context.id, operators: operators, isFinished: hasEnded,
-                    startDelay: start.nanoseconds - barrier.triggeredAt.nanoseconds - alignment, alignment: alignment,
+                    startDelay: arrived.nanoseconds - barrier.triggeredAt.nanoseconds - alignment, alignment: alignment,
                     sync: end.nanoseconds - start.nanoseconds, handedOverAt: end))
         } catch {
             if context.isCancelled { throw error }

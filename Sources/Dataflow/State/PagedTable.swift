@@ -207,7 +207,8 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     /// - Parameter prune: called on the encoding thread: what is written of a value; nil = the entry is left out.
     @inlinable
     public func snapshot(prune: ((Value) -> Value?)? = nil) -> TableSnapshot {
-        reclaim(limit: 16)
+        // Entries with references are given back one by one, which takes longer.
+        reclaim(limit: _isPOD(Entry.self) ? 16 : 1)
         let epoch = header.pointee.epoch
         header.pointee.epoch = epoch + 1
         header.pointee.copyBelow = epoch + 1

@@ -18,6 +18,11 @@ enum Binaries {
     static let tmux = tool("tmux")
     static let sqlite = tool("sqlite3")
     static let unshare = tool("unshare")
+    /// Any C compiler; the Swift toolchain brings clang.
+    static let compiler = ["clang", "cc", "gcc"].lazy.compactMap(onPath).first
+
+    /// The sources of this folder.
+    static let harness: String = "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/")
 
     /// The themes of the checkout.
     static let themes: String = {
@@ -32,6 +37,10 @@ enum Binaries {
     }
 
     static func tool(_ name: String) -> String? { ["/usr/bin/", "/bin/", "/usr/sbin/"].lazy.compactMap { executable($0 + name) }.first }
+
+    private static func onPath(_ name: String) -> String? {
+        (variable("PATH") ?? "").split(separator: ":").lazy.compactMap { executable("\($0)/\(name)") }.first
+    }
 
     private static func executable(_ path: String) -> String? { access(path, X_OK) == 0 ? path : nil }
 
@@ -65,7 +74,7 @@ enum Binaries {
 
 /// What a test needs beside the code. A suite or test asks `isMet` in its traits.
 enum Requirement: CaseIterable {
-    case weir, release, sim, tmux, sqlite, mounts
+    case weir, release, sim, tmux, sqlite, mounts, compiler
 
     var isMet: Bool { Requirement.missing[self] == nil }
 
@@ -90,6 +99,7 @@ enum Requirement: CaseIterable {
         case .tmux: Binaries.tmux == nil ? "tmux is not installed" : nil
         case .sqlite: Binaries.sqlite == nil ? "sqlite3 is not installed" : nil
         case .mounts: SmallDisk.gap
+        case .compiler: Binaries.compiler == nil ? "there is no C compiler on the PATH" : nil
         }
     }
 }
