@@ -61,7 +61,7 @@ final class Oracle {
     func explain() { unexplained = [] }
 
     static func isPart(_ path: String) -> Bool {
-        (path.hasPrefix(SimulatedJob.output + "/part-") || path.hasPrefix(SimulatedJob.summaries + "/part-"))
+        [SimulatedJob.output, SimulatedJob.summaries, SimulatedJob.windows].contains { path.hasPrefix($0 + "/part-") }
     }
 
     private func manifestAppeared(_ path: String) {
@@ -152,6 +152,7 @@ final class Oracle {
     /// Directories with a manifest, below a root and one level of jobs.
     func snapshots(in root: String, _ files: FrozenFilesystem) -> [String] {
         files.disk.walk(root, durable: files.isDurable).map(\.path).filter { $0.hasSuffix("/_metadata") }.map { String($0.dropLast("/_metadata".count)) }
+            .filter { !$0.contains(".damaged") }
     }
 
     /// What an operator would restart from: whole snapshots of a job, newest first.
@@ -186,6 +187,7 @@ final class Oracle {
             return report("\(when) key \(key) has \(seen[key]?.count ?? 0) of \(totals.count) records: lost")
         }
         if scenario.hasSummary { checkSummaries(disk, when) }
+        if scenario.windows != nil { checkWindows(disk, when) }
     }
 
     /// One record of the output against what its key may have next.
@@ -208,17 +210,37 @@ final class Oracle {
 
     private func checkSummaries(_ disk: DiskModel, _ when: String) {
         var left = reference.totals
-        for (path, bytes) in parts(in: SimulatedJob.summaries, disk) {
-            guard bytes.count % 24 == 0 else { return report("\(when) \(path) has \(bytes.count) bytes, not whole summaries") }
-            for start in stride(from: 0, to: bytes.count, by: 24) {
+        for (key, totals, path) in sums(in: SimulatedJob.summaries, disk, when) {
+            guard let due = left.removeValue(forKey: key) else { return report("\(when) \(path): key \(key) is summed up twice, or was never there") }
+            guard due == totals else { return report("\(when) \(path): the summary of key \(key) is wrong") }
+        }
+        if let key = left.keys.min() { report("\(when) key \(key) has no summary") }
+    }
+
+    /// All windows of a key, and its late records, are all its records.
+    private func checkWindows(_ disk: DiskModel, _ when: String) {
+        var seen: [UInt64: KeyTotals] = [:]
+        for (key, totals, _) in sums(in: SimulatedJob.windows, disk, when) {
+            seen[key, default: KeyTotals()].count += totals.count
+            seen[key, default: KeyTotals()].digest &+= totals.digest
+        }
+        for key in Set(seen.keys).union(reference.totals.keys).sorted() where seen[key] != reference.totals[key] {
+            return report("\(when) the windows of key \(key) have \(seen[key]?.count ?? 0) records, \(reference.totals[key]?.count ?? 0) are due (or others)")
+        }
+    }
+
+    private func sums(in directory: String, _ disk: DiskModel, _ when: String) -> [(key: UInt64, totals: KeyTotals, path: String)] {
+        parts(in: directory, disk).flatMap { path, bytes -> [(key: UInt64, totals: KeyTotals, path: String)] in
+            if bytes.count % 24 != 0 { report("\(when) \(path) has \(bytes.count) bytes, not whole sums") }
+            return stride(from: 0, to: bytes.count - bytes.count % 24, by: 24).map { start in
                 let words = (0..<3).map { index in
                     bytes.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: start + index * 8, as: UInt64.self)) }
                 }
-                guard let due = left.removeValue(forKey: words[0]) else { return report("\(when) \(path): key \(words[0]) is summed up twice, or was never there") }
-                guard due.count == words[1], due.digest == words[2] else { return report("\(when) \(path): the summary of key \(words[0]) is wrong") }
+                var totals = KeyTotals()
+                (totals.count, totals.digest) = (words[1], words[2])
+                return (words[0], totals, path)
             }
         }
-        if let key = left.keys.min() { report("\(when) key \(key) has no summary") }
     }
 
     /// The visible files of a sink in the order in which they were committed.

@@ -36,6 +36,8 @@ struct Scenario: Sendable {
     var rate: Double?
     var hasAudit = false
     var hasSummary = false
+    /// Event-time windows, in milliseconds; nil = none.
+    var windows: (size: Int64, outOfOrderness: Int64)?
     /// When the sink begins another file, in bytes and milliseconds.
     var rollsAt: (bytes: UInt64?, age: Int64?) = (nil, nil)
     var checkpoints = CheckpointConfiguration()
@@ -47,6 +49,19 @@ struct Scenario: Sendable {
     /// How likely the newest checkpoint is damaged before an engine starts, in a million.
     var damages = 0
     var wallJumps = false
+    /// Nanoseconds until what the job reports is written down by its engine.
+    var recordLag: Int64 = 0
+
+    /// A job of some hundred milliseconds, checkpoints every 30 ms, no faults: to be filled in by a test.
+    init() {
+        (records, splits, keys, parallelism, maxParallelism, rate) = (200, 2, 5, 2, 8, 500)
+        checkpoints.interval = 30
+        checkpoints.tolerableFailures = Int(Int32.max)
+        checkpoints.retention = .retainOnCancellation
+        checkpoints.storageDirectory = SimulatedJob.storage
+        checkpoints.savepointDirectory = SimulatedJob.savepoints
+        restartStrategy = .fixedDelay(attempts: 1_000, delay: 20)
+    }
 
     init(seed: UInt64) {
         var random = SimulationRandom(seed: seed, stream: 4)
@@ -59,9 +74,11 @@ struct Scenario: Sendable {
         rate = random.below(8) == 0 ? nil : Double(records) / (Double(random.number(100...700)) * 0.001)
         hasAudit = random.coin()
         hasSummary = random.below(4) == 0
-        rollsAt = (random.below(4) == 0 ? UInt64(random.number(40...2_000)) : nil, random.below(4) == 0 ? Int64(random.number(1...50)) : nil)
+        if random.below(4) == 0 { windows = (Int64(random.number(20...600)), Int64(random.pick([0, 50, 400]))) }
+        // Each file costs two syncs of a millisecond, and the checkpoint has a timeout.
+        rollsAt = (random.below(4) == 0 ? UInt64(random.number(800...4_000)) : nil, random.below(4) == 0 ? Int64(random.number(5...50)) : nil)
         checkpoints.interval = Milliseconds(Int64(random.number(10...80)))
-        checkpoints.timeout = Milliseconds(Int64(random.pick([60, 300, 2_000, 10_000])))
+        checkpoints.timeout = Milliseconds(Int64(random.pick([400, 2_000, 10_000])))
         checkpoints.minimumPause = Milliseconds(Int64(random.pick([0, 0, 5, 30])))
         checkpoints.maximumConcurrent = random.number(1...3)
         checkpoints.tolerableFailures = random.pick([0, 1, 3, nil, Int(Int32.max)])
@@ -74,8 +91,8 @@ struct Scenario: Sendable {
         rates = random.below(3) == 0 ? DiskFaultRates() : DiskFaultRates(&random)
         crashesInRecovery = random.pick([0, 200_000, 500_000])
         damages = random.pick([0, 0, 300_000])
-        (damages, rates.failedRead) = (0, 0)
         wallJumps = random.coin()
+        recordLag = random.pick([0, 0, 2_000_000, 15_000_000])
         for _ in 0..<random.number(0...9) {
             steps.append(Step(delay: random.number(1...150), action: Self.action(&random)))
         }
@@ -101,7 +118,7 @@ struct Scenario: Sendable {
     /// One line for people.
     var summary: String {
         "records \(records), splits \(splits), keys \(keys), parallelism \(parallelism) of \(maxParallelism), rate \(rate.map { "\(Int($0))/s" } ?? "none")"
-            + "\(hasAudit ? ", audit" : "")\(hasSummary ? ", summary" : ""), rolls at \(rollsAt.bytes.map { "\($0) B" } ?? "-") and \(rollsAt.age.map { "\($0) ms" } ?? "-")"
+            + "\(hasAudit ? ", audit" : "")\(hasSummary ? ", summary" : "")\(windows.map { ", windows of \($0.size) ms, \($0.outOfOrderness) ms out of order" } ?? ""), rolls at \(rollsAt.bytes.map { "\($0) B" } ?? "-") and \(rollsAt.age.map { "\($0) ms" } ?? "-")"
             + ", interval \(checkpoints.interval?.count ?? 0) ms, timeout \(checkpoints.timeout.count) ms, pause \(checkpoints.minimumPause.count) ms"
             + ", concurrent \(checkpoints.maximumConcurrent), tolerable \(checkpoints.tolerableFailures.map(String.init) ?? "unset")"
             + ", retained \(checkpoints.retainedCheckpoints), \(checkpoints.retention.rawValue), restarts \(restartStrategy)"

@@ -34,7 +34,11 @@ public struct SimulationReport: Sendable {
 public enum Simulation {
     /// Blocks until the run is over. Several may run at once, each on threads of its own.
     public static func run(seed: UInt64, options: SimulationOptions = SimulationOptions()) -> SimulationReport {
-        let scenario = Scenario(seed: seed)
+        run(seed: seed, scenario: Scenario(seed: seed), options: options)
+    }
+
+    /// - Parameter scenario: what happens; the seed then decides in which order.
+    static func run(seed: UInt64, scenario: Scenario, options: SimulationOptions = SimulationOptions()) -> SimulationReport {
         let trace = Trace(keepsText: options.keepsTrace)
         let machine = SimulatedMachine(seed: seed, trace: trace, canary: options.canary, stepLimit: options.stepLimit)
         let oracle = Oracle(scenario, machine)

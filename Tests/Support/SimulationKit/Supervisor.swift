@@ -14,10 +14,15 @@ final class Supervisor: @unchecked Sendable {
         var restore: RestoreRequest?
         /// Launched before under this id.
         var recovers = false
+        /// The job's book as the engine has written it down; oldest first.
         var history: [CheckpointReport] = []
+        /// What is being written down, and when each is durable.
+        var writing: [(at: Int64, rows: [CheckpointReport])] = []
         var attempts = 0
         /// Durably recorded end of the job.
         var end: JobState?
+        /// A job that was stopped by a savepoint goes on; one whose last checkpoint was its final one is over.
+        var endedWithSavepoint = false
         /// The output may lose parts until the job runs: an operator chose an older snapshot, or none.
         var mayShrink = false
         var seenRevision: UInt64?
@@ -48,6 +53,8 @@ final class Supervisor: @unchecked Sendable {
     private var refusals = 0
     private var hasSignal = false
     private var transition: Transition?
+    /// Those of `setAside` that the job has gone on without.
+    private var passedOver: Set<String> = []
     private var repairs: [(node: Int, undo: [UInt8], offset: Int, path: String)] = []
     /// Simulated nanoseconds that the job may need once the faults have ended.
     private static let patience: Int64 = 300_000_000_000
@@ -95,6 +102,7 @@ final class Supervisor: @unchecked Sendable {
             return launchFailed(error, process)
         }
         refusals = 0
+        passedOver.formUnion(setAside)
         let outcome = supervise(job, process)
         drain(job, process)
         return outcome ?? (process.isAlive ? ended(job.report().state) : afterCrash())
@@ -109,8 +117,11 @@ final class Supervisor: @unchecked Sendable {
         launch.recovers = line.recovers
         launch.history = line.history
         launch.previousAttempts = line.attempts
+        launch.savepointDirectories = [SimulatedJob.savepoints]
         launch.onTerminal = { [weak self] report in
-            if process.isAlive { self?.line.end = report.state }
+            guard let self, process.isAlive else { return }
+            line.end = report.state
+            line.endedWithSavepoint = report.latestCompleted?.kind.isSavepoint == true
         }
         line.recovers = true
         return launch
@@ -181,8 +192,9 @@ final class Supervisor: @unchecked Sendable {
         let report = job.report()
         if report.checkpointsRevision != line.seenRevision {
             line.seenRevision = report.checkpointsRevision
-            line.history = job.checkpoints(limit: 5000).reversed()
-            oracle.told(line.history, by: line.id)
+            let rows: [CheckpointReport] = job.checkpoints(limit: 5000).reversed()
+            line.writing.append((machine.scheduler.now + scenario.recordLag, rows))
+            oracle.told(rows, by: line.id)
         }
         line.attempts = report.attempt
         if report.restarts > line.restarts { machine.count(.automaticRestart, report.lastFailure?.message ?? "") }
@@ -282,6 +294,7 @@ final class Supervisor: @unchecked Sendable {
     // MARK: After a life
 
     private func crashed() {
+        settleRecord(until: machine.scheduler.now)
         machine.note(32, 0, "process \(machine.process.number) is dead")
         if line.state != .running { machine.count(.crashInRecovery) }
         if !oracle.uncommitted.isEmpty { machine.count(.crashBeforeOutput, "\(oracle.uncommitted.count) parts to come") }
@@ -296,6 +309,12 @@ final class Supervisor: @unchecked Sendable {
         if let sleeper = parker.sleeper { machine.scheduler.wake(sleeper) }
     }
 
+    /// A record that was not durable at the end of the process was never written.
+    private func settleRecord(until end: Int64) {
+        if let last = line.writing.last(where: { $0.at <= end }) { line.history = last.rows }
+        line.writing = []
+    }
+
     private func afterCrash() -> Outcome {
         guard let end = line.end else { return .again }
         // The end was recorded: such a job does not come back by itself.
@@ -303,11 +322,13 @@ final class Supervisor: @unchecked Sendable {
     }
 
     private func ended(_ state: JobState) -> Outcome {
+        // An engine that ends in order writes everything down first; after a crash this was settled.
+        settleRecord(until: .max)
         machine.exit()
         switch state {
         case .suspended: return .again
         case .finished:
-            guard case .stopping = transition, hasUnreadInput else { return .over }
+            guard line.endedWithSavepoint else { return .over }
             restart(.newest, parallelism: nextParallelism ?? line.parallelism, claims: false)
         case .canceled:
             guard case .canceling(let choice, let parallelism, let claims) = transition else {
@@ -319,9 +340,6 @@ final class Supervisor: @unchecked Sendable {
         }
         return .again
     }
-
-    /// A job that was stopped by a savepoint goes on; one whose last checkpoint was its final one is over.
-    private var hasUnreadInput: Bool { line.history.last { $0.status == .completed }?.kind.isSavepoint == true }
 
     /// A new submission of the same line, from a snapshot that is on disk; without one, from the beginning.
     private func restart(_ choice: Scenario.Choice, parallelism: Int, claims: Bool) {
@@ -388,6 +406,9 @@ final class Supervisor: @unchecked Sendable {
         repairs.append((node, Self.unseenPattern, offset, path))
     }
 
+    /// Checkpoints that the engine has set aside as damaged.
+    private var setAside: [String] { machine.disk.walk(SimulatedJob.storage).map(\.path).filter { $0.hasSuffix(".damaged") } }
+
     private func repair() {
         for (node, undo, offset, path) in repairs {
             machine.disk[node].isUnreadable = false
@@ -395,5 +416,13 @@ final class Supervisor: @unchecked Sendable {
             oracle.damaged.remove(path)
         }
         repairs = []
+        // What the engine had set aside gets its name back, unless the job has gone on without it: then its output is gone.
+        for path in setAside where !passedOver.contains(path) {
+            let name = String(path.dropLast(".damaged".count))
+            // A checkpoint of that number may have been made since.
+            try? machine.disk.rename(path, to: name, replacing: false, at: machine.scheduler.now)
+            // The directory is there: it was just walked.
+            if let directory = try? machine.disk.place(path).directory { machine.disk.syncDirectory(directory) }
+        }
     }
 }

@@ -2,11 +2,13 @@ internal import Dataflow
 internal import StreamModel
 
 /// What the job reads: numbered records, so that every record that a sink shows can be told from every other.
-struct SimulatedRecord: Sendable {
+struct SimulatedRecord: EventTimed {
     let key: UInt64
     let split: Int
     /// 0, 1, 2, ... within the key and the split.
     let ordinal: UInt64
+    /// Rises within a split; the splits of one subtask may be far apart after a restore, so some records are late.
+    var eventTime = EventTime(milliseconds: 0)
 }
 
 /// The state of a key: how many records it had, and a sum over their identities that does not depend on their order.
@@ -89,7 +91,7 @@ private struct Summary: AggregateFunction {
 
 /// The job of a scenario: generator, key by, keyed state, exactly-once files.
 struct SimulatedJob: StreamJob {
-    static let output = "/out/records", summaries = "/out/summaries"
+    static let output = "/out/records", summaries = "/out/summaries", windows = "/out/windows"
     static let storage = "/state/checkpoints", savepoints = "/state/savepoints"
 
     let scenario: Scenario
@@ -103,18 +105,40 @@ struct SimulatedJob: StreamJob {
         environment.allowsFaults = true
         let keys = UInt64(scenario.keys)
         let source = GeneratorSource(count: UInt64(scenario.records), rate: scenario.rate, splits: scenario.splits) { place in
-            SimulatedRecord(key: place.ordinal % keys, split: place.split, ordinal: place.ordinal / keys)
+            SimulatedRecord(
+                key: place.ordinal % keys, split: place.split, ordinal: place.ordinal / keys, eventTime: EventTime(milliseconds: Int64(place.ordinal) * 10))
         }
-        var keyed = environment.read(source, name: "numbers").uid("numbers").key { $0.key }
+        var numbers = environment.read(source, name: "numbers").uid("numbers")
+        if let bound = scenario.windows?.outOfOrderness { numbers = numbers.assignWatermarks(.boundedOutOfOrderness(Milliseconds(bound))).uid("watermarks") }
+        var keyed = numbers.key { $0.key }
         if scenario.hasAudit { keyed = keyed.verifySequence(uid: "audit", split: { $0.split }, ordinal: { $0.ordinal }) }
         let rolling = FileRolling(maximumBytes: scenario.rollsAt.bytes, maximumAge: scenario.rollsAt.age.map { Milliseconds($0) })
         keyed.process { Totalizer() }.uid("totals").write(to: FileSink(directory: Self.output, rolling: rolling, encode: OutputRecord.encode)).uid("sink")
+        if let windows = scenario.windows { addWindows(keyed, size: Milliseconds(windows.size)) }
         guard scenario.hasSummary else { return }
         keyed.aggregate(Summary(), emit: .endOfInput).uid("summary").write(
             to: FileSink(directory: Self.summaries) { summary, writer in
                 for word in [summary.key, summary.value.count, summary.value.digest] { writer.write(word) }
             }
         ).uid("summaries")
+    }
+
+    /// Sums by window, and what came too late for its window beside them: together all records, each once.
+    private func addWindows(_ keyed: KeyedStream<UInt64, SimulatedRecord>, size: Milliseconds) {
+        let late = OutputTag<SimulatedRecord>("late")
+        let windows = keyed.window(.tumbling(size)).lateData(to: late).aggregate(Summary()).uid("windows")
+        windows.write(
+            to: FileSink(directory: Self.windows) { result, writer in
+                for word in [result.key, result.value.count, result.value.digest] { writer.write(word) }
+            }
+        ).uid("sums")
+        windows.sideOutput(late).write(
+            to: FileSink(directory: Self.windows) { record, writer in
+                var totals = KeyTotals()
+                totals.add(record)
+                for word in [record.key, totals.count, totals.digest] { writer.write(word) }
+            }
+        ).uid("late")
     }
 }
 
