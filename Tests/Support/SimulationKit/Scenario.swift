@@ -84,6 +84,7 @@ struct Scenario: Sendable {
         checkpoints.tolerableFailures = random.pick([0, 1, 3, nil, Int(Int32.max)])
         checkpoints.retention = random.pick([.deleteOnCancellation, .retainOnCancellation])
         checkpoints.retainedCheckpoints = random.number(1...3)
+        checkpoints.incremental = random.coin()
         checkpoints.storageDirectory = SimulatedJob.storage
         checkpoints.savepointDirectory = random.coin() ? SimulatedJob.savepoints : nil
         restartStrategy =
@@ -121,7 +122,7 @@ struct Scenario: Sendable {
             + "\(hasAudit ? ", audit" : "")\(hasSummary ? ", summary" : "")\(windows.map { ", windows of \($0.size) ms, \($0.outOfOrderness) ms out of order" } ?? ""), rolls at \(rollsAt.bytes.map { "\($0) B" } ?? "-") and \(rollsAt.age.map { "\($0) ms" } ?? "-")"
             + ", interval \(checkpoints.interval?.count ?? 0) ms, timeout \(checkpoints.timeout.count) ms, pause \(checkpoints.minimumPause.count) ms"
             + ", concurrent \(checkpoints.maximumConcurrent), tolerable \(checkpoints.tolerableFailures.map(String.init) ?? "unset")"
-            + ", retained \(checkpoints.retainedCheckpoints), \(checkpoints.retention.rawValue), restarts \(restartStrategy)"
+            + ", retained \(checkpoints.retainedCheckpoints)\(checkpoints.incremental ? ", incremental" : ""), \(checkpoints.retention.rawValue), restarts \(restartStrategy)"
             + "\n  disk \(rates)\n  steps \(steps.map { "+\($0.delay) \($0.action)" }.joined(separator: "; "))"
     }
 }
