@@ -5,10 +5,10 @@
 // The targets stand in layers. A target depends only on targets of a lower layer; `Tests/LayeringTests` holds the
 // arrows and the import lists.
 //
-//   L0  StreamModel  CellGrid  CNcurses  CPrefetch
+//   L0  StreamModel  CellGrid  CNcurses  CPrefetch  CZlib
 //   L1  CheckpointCore  CheckpointStore  ControlProtocol  ConsoleCore          (pure, but for one POSIX file)
 //   L2  Dataflow  ControlSocket  Ledger  CursesTerminal                        (threads, sockets, files, the terminal)
-//   L3  EngineApp  ConsoleApp                                                  (wiring)
+//   L3  EngineApp  ConsoleApp  ConnectorConformance                            (wiring)
 //   L4  weir  weir-bench  weir-sim                                             (executables)
 //
 // `SimulationKit` is an ordinary target that stands under Tests/Support: the simulated machine, for weir-sim and the tests (L3).
@@ -36,6 +36,7 @@ let package = Package(
         .executable(name: "weir-bench", targets: ["weir-bench"]),
         .executable(name: "weir-sim", targets: ["weir-sim"]),
         .library(name: "Dataflow", targets: ["Dataflow"]),
+        .library(name: "ConnectorConformance", targets: ["ConnectorConformance"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -49,6 +50,7 @@ let package = Package(
         .target(name: "CellGrid", swiftSettings: strict),
         .systemLibrary(name: "CNcurses", providers: [.apt(["libncursesw5-dev"])]),
         .systemLibrary(name: "CPrefetch"),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
 
         // L1: pure cores.
         .target(name: "CheckpointCore", dependencies: ["StreamModel"], swiftSettings: strict),
@@ -60,13 +62,17 @@ let package = Package(
             swiftSettings: strict),
 
         // L2: edges.
-        .target(name: "Dataflow", dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore", "CPrefetch"], swiftSettings: strict),
+        .target(name: "Dataflow", dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore", "CPrefetch", "CZlib"], swiftSettings: strict),
         .target(name: "ControlSocket", dependencies: ["StreamModel", "ControlProtocol"] + nio, swiftSettings: strict),
         .target(
             name: "Ledger",
             dependencies: ["StreamModel", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: strict),
         .target(name: "CursesTerminal", dependencies: ["CellGrid", "CNcurses"], swiftSettings: strict),
+
+        // L3: what third parties check their connectors with.
+        .target(
+            name: "ConnectorConformance", dependencies: ["StreamModel", "CheckpointStore", "Dataflow"], swiftSettings: strict),
 
         // L3: wiring.
         .target(
@@ -110,7 +116,7 @@ let package = Package(
         .testTarget(
             name: "CheckpointStoreTests", dependencies: ["CheckpointStore", "StreamModel"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(
-            name: "DataflowTests", dependencies: ["Dataflow", "StreamModel", "CheckpointStore"], swiftSettings: strict),
+            name: "DataflowTests", dependencies: ["Dataflow", "ConnectorConformance", "StreamModel", "CheckpointStore"], swiftSettings: strict),
         .testTarget(
             name: "ControlProtocolTests", dependencies: ["ControlProtocol", "StreamModel"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(

@@ -129,9 +129,16 @@ import Testing
     }
 
     @Test func aDamagedSplitIsAnErrorAndNoTrap() throws {
-        let good = TextFileSplit(path: "/a", offset: 1, lines: 2).encoded
-        for length in 0..<good.count {
-            #expect(throws: StateDecodingError.self) { try TextFileSplit(encoded: Array(good.prefix(length))) }
+        var split = FileSplit(path: "/a", offset: 1, lines: 2, records: 1, skipped: 1)
+        split.isFinished = true
+        let good = split.encoded
+        #expect(try FileSplit(encoded: good) == split)
+        // What the first version wrote ended behind the lines.
+        let old = 4 + 2 + 16
+        #expect(try FileSplit(encoded: Array(good.prefix(old))) == FileSplit(path: "/a", offset: 1, lines: 2))
+        for length in 0..<good.count where length != old {
+            #expect(throws: StateDecodingError.self) { try FileSplit(encoded: Array(good.prefix(length))) }
         }
+        #expect(throws: StateDecodingError.self) { try FileSplit(encoded: good + [0]) }
     }
 }

@@ -38,20 +38,23 @@ public final class StreamEnvironment {
     /// Reads from a source; one reader a subtask.
     @inlinable
     public func read<S: Source>(_ source: S, name: String = "source") -> DataStream<S.Reader.Element> {
+        let sharing = source.splitSharing
         let node = add(
-            name: name, inputs: [],
+            name: source.guarantee == .atMostOnce ? "\(name) (at most once)" : name, inputs: [],
             maker: .source { site, downstream in
-                var reader = try source.makeReader(subtask: site.context.index, parallelism: site.context.parallelism)
+                var reader = try source.makeReader(
+                    subtask: site.context.index, parallelism: site.context.parallelism, host: site.context.host)
                 let emitter = Emitter<S.Reader.Element>(consumer: downstream.typed().consume)
                 var hooks = OperatorHooks(uid: site.uid, advance: downstream.advance)
-                hooks.snapshot = { _ in [.splitList("splits", type: S.splitType, reader.splits())] }
-                hooks.restore = { state in try reader.restore(state.elements(named: "splits", type: S.splitType)) }
+                hooks.snapshot = { _ in [.splits(reader.splits(), type: S.splitType, sharing)] }
+                hooks.restore = { state in try reader.restore(state.splits(type: S.splitType, sharing)) }
                 hooks.close = { emitter.release() }
                 let states = OperatorStates()
                 try reader.open(states)
                 states.install(in: &hooks)
                 site.context.register(hooks)
                 return SourceDriver(
+                    start: { try reader.start(at: $0) },
                     step: { now in
                         let status = try reader.read(into: emitter, at: now)
                         emitter.flush()

@@ -131,6 +131,8 @@ struct OperatorSite {
 /// A source as its subtask sees it.
 @usableFromInline
 struct SourceDriver {
+    /// Once, before the first step and the first snapshot.
+    @usableFromInline let start: (EngineInstant) throws -> Void
     @usableFromInline let step: (EngineInstant) throws -> SourceStatus
     /// Sends event time down the chain.
     @usableFromInline let advance: (StreamTime) -> Void
@@ -139,9 +141,10 @@ struct SourceDriver {
 
     @usableFromInline
     init(
-        step: @escaping (EngineInstant) throws -> SourceStatus, advance: @escaping (StreamTime) -> Void, position: @escaping () -> UInt64,
+        start: @escaping (EngineInstant) throws -> Void, step: @escaping (EngineInstant) throws -> SourceStatus, advance: @escaping (StreamTime) -> Void, position: @escaping () -> UInt64,
         progress: @escaping () -> InputProgress?
     ) {
+        self.start = start
         self.step = step
         self.advance = advance
         self.position = position

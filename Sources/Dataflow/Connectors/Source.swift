@@ -15,7 +15,38 @@ public protocol Source: Sendable {
     associatedtype Reader: SourceReader
     /// Names the encoding of a split in checkpoints.
     static var splitType: String { get }
+    /// What a restore does with the splits of a checkpoint.
+    var splitSharing: SplitSharing { get }
+    /// What the source can promise after a restart; names it on screens when that is not everything.
+    var guarantee: SourceGuarantee { get }
     func makeReader(subtask: Int, parallelism: Int) throws -> Reader
+    /// For sources that need threads or chance of the engine's host.
+    func makeReader(subtask: Int, parallelism: Int, host: any EngineHost) throws -> Reader
+}
+
+extension Source {
+    public var splitSharing: SplitSharing { .dealtOut }
+    public var guarantee: SourceGuarantee { .exactlyOnce }
+    @inlinable
+    public func makeReader(subtask: Int, parallelism: Int, host: any EngineHost) throws -> Reader {
+        try makeReader(subtask: subtask, parallelism: parallelism)
+    }
+}
+
+/// Who gets which splits of a restored checkpoint.
+public enum SplitSharing: Sendable, Hashable {
+    /// At the same parallelism every subtask its own, otherwise a run of all of them.
+    case dealtOut
+    /// Every subtask gets all of them, and keeps those that are its own by a rule of the source.
+    case givenToAll
+}
+
+/// What a restart does to the records of a source.
+public enum SourceGuarantee: Sendable, Hashable {
+    /// It reads on from the checkpointed place: nothing is lost, nothing counted twice.
+    case exactlyOnce
+    /// Records cannot be read again: those between the checkpoint and the restart are lost.
+    case atMostOnce
 }
 
 /// Reads its share of the input. Its place in the input is a list of splits, which are checkpointed and, when the parallelism changes,
@@ -24,6 +55,9 @@ public protocol SourceReader<Element> {
     associatedtype Element: Sendable
     /// Asks for states besides the splits; once, before `restore` and the first `read`.
     mutating func open(_ states: OperatorStates) throws
+    /// Once, on the subtask's thread, after `restore` and before the first `read` and the first checkpoint: what there is to read is found
+    /// out here, so that every checkpoint knows it.
+    mutating func start(at now: EngineInstant) throws
     /// Emits at most about a batch and returns.
     mutating func read(into out: Emitter<Element>, at now: EngineInstant) throws -> SourceStatus
     /// The splits with their offsets as of now.
@@ -38,6 +72,7 @@ public protocol SourceReader<Element> {
 
 extension SourceReader {
     @inlinable public mutating func open(_ states: OperatorStates) throws {}
+    @inlinable public mutating func start(at now: EngineInstant) throws {}
 }
 
 /// How much of a bounded input a reader has behind it, in a unit of the source's choice (bytes, records): summed over the subtasks.

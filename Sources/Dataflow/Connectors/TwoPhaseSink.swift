@@ -95,6 +95,9 @@ public struct PreparedOutput: Sendable {
     /// - Parameter makeDurable: called at most once, on the job's file worker. Its failure is final: the task fails, and a new attempt
     ///   writes the records again.
     public init(makeDurable: @escaping @Sendable () throws -> [[UInt8]]) { self.makeDurable = makeDurable }
+
+    /// Makes it durable, as the job's file worker does: at most once.
+    public func payloads() throws -> [[UInt8]] { try makeDurable() }
 }
 
 /// Who the job is, for file names and records.

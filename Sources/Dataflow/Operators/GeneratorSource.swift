@@ -151,3 +151,17 @@ struct GeneratorProgress {
         return InputProgress(read: own.reduce(0) { $0 + $1.next }, total: own.reduce(0) { $0 + $1.total(of: count) })
     }
 }
+
+extension GeneratorSource where Element == UInt64 {
+    /// 0, 1, 2, ... below `count`; nil = without end.
+    public static func sequence(_ count: UInt64? = nil, rate: Double? = nil, splits: Int? = nil) -> GeneratorSource {
+        GeneratorSource(count: count, rate: rate, splits: splits) { $0.sequence }
+    }
+}
+
+extension GeneratorSource {
+    /// These records, each once. A restart needs the same array: what was read is known by number.
+    public static func elements(_ elements: [Element], rate: Double? = nil, splits: Int? = nil) -> GeneratorSource {
+        GeneratorSource(count: UInt64(elements.count), rate: rate, splits: splits) { elements[Int($0.sequence)] }
+    }
+}

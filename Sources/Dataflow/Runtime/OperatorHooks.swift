@@ -40,10 +40,10 @@ enum SnapshotPart {
     /// the payloads of the committables.
     case committables(type: String, () throws -> [[UInt8]])
 
-    /// A list whose elements are dealt out anew when the parallelism changes.
+    /// The places of a source.
     @usableFromInline
-    static func splitList(_ name: String, type: String, _ elements: [[UInt8]]) -> SnapshotPart {
-        .elements(name: name, kind: .listSplit, type: type, elements)
+    static func splits(_ splits: [[UInt8]], type: String, _ sharing: SplitSharing) -> SnapshotPart {
+        .elements(name: "splits", kind: sharing.kind, type: type, splits)
     }
 }
 
@@ -119,6 +119,12 @@ struct OperatorRestore {
         return OperatorStateDistribution.split(totals, parallelism: context.parallelism)[index][context.index]
     }
 
+    /// The places of a source. Shared in another way, they would be read twice, or by nobody.
+    @usableFromInline
+    func splits(type: String, _ sharing: SplitSharing) throws -> [[UInt8]] {
+        try elements(named: "splits", kind: sharing.kind, accepting: [type]) { $1 }
+    }
+
     /// Feeds the entries of this subtask's key groups to the loader of the stored shape.
     @usableFromInline
     func keyed(named name: String, _ loader: KeyedLoader) throws {
@@ -154,6 +160,10 @@ extension StateHandle.Kind {
         case .scalar: "single \(shape)"
         }
     }
+}
+
+extension SplitSharing {
+    fileprivate var kind: StateHandle.Kind { self == .dealtOut ? .listSplit : .listUnion }
 }
 
 /// How entries get back into a table, by the shape that they were stored in.

@@ -130,6 +130,7 @@ final class Subtask: @unchecked Sendable {
     }
 
     private func runSource(_ driver: SourceDriver) throws {
+        try driver.start(host.now())
         publishPosition(driver)
         clock.start(at: host.now())
         while !hasEnded {
