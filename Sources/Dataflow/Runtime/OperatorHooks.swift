@@ -40,6 +40,12 @@ enum SnapshotPart {
     /// the payloads of the committables.
     case committables(type: String, () throws -> [[UInt8]])
 
+    /// A list whose elements are dealt out anew when the parallelism changes.
+    @usableFromInline
+    static func splitList(_ name: String, type: String, _ elements: [[UInt8]]) -> SnapshotPart {
+        .elements(name: name, kind: .listSplit, type: type, elements)
+    }
+
     /// The places of a source.
     @usableFromInline
     static func splits(_ splits: [[UInt8]], type: String, _ sharing: SplitSharing) -> SnapshotPart {

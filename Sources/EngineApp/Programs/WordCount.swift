@@ -15,7 +15,7 @@ struct WordCount: StreamJob {
         description: ProgramDescription(
             name: "wordcount", help: "Counts the words of text files, exactly once.",
             arguments: [
-                .init(name: "input", help: "Absolute paths of text files, one a line.", isRequired: true),
+                .init(name: "input", help: "Absolute paths of text files, or of directories of them, one a line. Files may be gzip data.", isRequired: true),
                 .init(name: "output", help: "Absolute path of the directory for the counts.", isRequired: true),
                 .init(name: "rate", help: "Lines a second; without it as fast as possible."),
                 .init(name: "interval", help: "Time between checkpoints.", defaultValue: "3s"),
@@ -36,7 +36,7 @@ struct WordCount: StreamJob {
         environment.restartStrategy = .fixedDelay(attempts: 3, delay: .seconds(1))
         // One reader for all files: a subtask whose files had ended before the others' would end the checkpoints too.
         environment
-            .read(TextFileSource(paths: input, rate: rate), name: "lines").uid("lines").parallelism(1)
+            .read(TextFileSource.lines(.files(orDirectories: input), rate: rate), name: "lines").uid("lines").parallelism(1)
             .flatMap(to: String.self) { line, out in Words.forEach(in: line) { out.emit($0) } }.uid("words").name("words").parallelism(1)
             .key { $0 }
             .aggregate(Count(), emit: .endOfInput).uid("count").name("count")

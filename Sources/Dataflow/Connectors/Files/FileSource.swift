@@ -10,6 +10,11 @@ public enum FileInput: Sendable {
     /// another name and rename it.
     case directory(String, every: Milliseconds)
 
+    /// `paths` where one of them is a directory now, `files` otherwise.
+    public static func files(orDirectories paths: [String]) -> FileInput {
+        paths.contains(where: InputDirectory.isDirectory) ? .paths(paths) : .files(paths)
+    }
+
     /// Names that are taken from directories: not those that begin with a dot or an underscore, or end as unfinished files do.
     public static func isStableName(_ name: String) -> Bool {
         guard let first = name.utf8.first, first != UInt8(ascii: "."), first != UInt8(ascii: "_"), !name.hasSuffix("~") else { return false }

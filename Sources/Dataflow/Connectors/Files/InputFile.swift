@@ -165,6 +165,11 @@ final class InputFile {
 
 /// The files of a directory, for sources that discover them.
 enum InputDirectory {
+    static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
     /// Names of the regular files (links followed), sorted; nil when the path is no directory.
     static func files(_ path: String) throws(JobError) -> [String]? {
         guard let directory = opendir(path) else {
