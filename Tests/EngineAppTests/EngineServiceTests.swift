@@ -204,9 +204,8 @@ import Testing
         let name = try #require(sandbox.names(in: String(path.dropFirst(sandbox.path.count + 1))).first { $0.hasSuffix(".state") })
         let file = path + "/" + name
         try flipLastByte(of: file)
-        let restart = try engine.complete(job.id, .restart(RestartOptions(path: path)))
-        #expect(restart.state == .failed)
-        #expect(restart.error?.contains(name) == true, "\(restart.error ?? "")")
+        let refusal = failure { _ = try engine.operate(job.id, .restart(RestartOptions(path: path))) }
+        #expect(refusal?.message.contains(name) == true, "\(refusal?.message ?? "accepted")")
         #expect(engine.service.currentReport().jobs.count == 1)
         #expect(sandbox.names(in: String(path.dropFirst(sandbox.path.count + 1))).contains(name))
     }

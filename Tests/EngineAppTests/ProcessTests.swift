@@ -89,6 +89,38 @@ import Testing
         #expect(engine.terminate() == 0)
     }
 
+    // Killed again and again before the job completes a checkpoint: from the fourth start on the engine waits before it brings it back.
+    @Test func anEngineThatIsKilledInALoopBacksOff() throws {
+        func job() throws -> JobReport? {
+            let jobs = try weir(["jobs", "--json"], in: sandbox).output
+            return try? JSONDecoder().decode([JobReport].self, from: Data(jobs.utf8)).first  // An engine that is not up yet answers nothing.
+        }
+        var engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
+        try waitForEngine()
+        #expect(try weir(["submit", "shaky", "--set", "interval=1h"], in: sandbox).status == 0)
+        var delays: [Milliseconds] = []
+        for _ in 0..<7 {
+            engine.kill9()
+            engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
+            #expect(
+                try eventually {
+                    guard let job = try job() else { return false }
+                    if job.state == .restarting, let delay = job.restartDelay, delays.last != delay { delays.append(delay) }
+                    return job.state == .running
+                })
+        }
+        // The first wait of one second may pass before a slow machine has looked.
+        #expect(delays.suffix(3) == [2000, 4000, 8000], "\(delays)")
+        #expect(engine.errors.contains("times in a row before the job had completed a checkpoint"))
+        // A checkpoint settles it.
+        #expect(try weir(["checkpoint", "shaky", "--wait"], in: sandbox).status == 0)
+        engine.kill9()
+        engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
+        #expect(try eventually { try job()?.state == .running })
+        #expect(!engine.errors.contains("is brought back in"))
+        #expect(engine.terminate() == 0)
+    }
+
     @Test(arguments: [3, 11, 42] as [UInt64]) func wordsAreCountedExactlyThroughKills(seed: UInt64) throws {
         var random = SplitMix(seed: seed)
         var counts: [String: Int] = [:]

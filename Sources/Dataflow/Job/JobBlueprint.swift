@@ -18,6 +18,8 @@ struct JobBlueprint {
     let older: [CheckpointID]
     /// Loud facts about the recovery: snapshots that were passed over.
     let warnings: [String]
+    /// Checkpoints that the recovery found damaged or gone, and where they lie now.
+    let lost: [(id: CheckpointID, path: String)]
     let nextCheckpointID: CheckpointID
 
     struct StartPoint {
@@ -64,7 +66,7 @@ struct JobBlueprint {
                     launch, nodes: environment.nodes, planner: planner, configuration: configuration, directory: directory)
             }
             let snapshot = recovered.snapshot
-            (older, warnings) = (recovered.older, recovered.warnings)
+            (older, warnings, lost) = (recovered.older, recovered.warnings, recovered.lost)
             if let snapshot, let wanted = environment.maxParallelism, wanted != snapshot.manifest.maxParallelism {
                 throw JobError.maxParallelismMismatch(path: snapshot.path, stored: snapshot.manifest.maxParallelism, wanted: wanted)
             }
@@ -131,7 +133,7 @@ struct JobBlueprint {
         return Recovered(
             snapshot: found, isChosen: found != nil && found?.path == origin?.path,
             older: found.map { found in stored.filter { $0.id < found.manifest.checkpoint && $0.summary != nil }.map(\.id).sorted() } ?? [],
-            warnings: choice.warnings)
+            warnings: choice.warnings, lost: choice.lost)
     }
 
     private struct Recovered {
@@ -140,6 +142,7 @@ struct JobBlueprint {
         var isChosen = false
         var older: [CheckpointID] = []
         var warnings: [String] = []
+        var lost: [(id: CheckpointID, path: String)] = []
     }
 
     /// Everything that the job may go on from, or should be able to: checkpoints in its directory, also those that were set aside as

@@ -139,6 +139,7 @@ final class JobMaster: @unchecked Sendable {
         attemptNumber = launch.previousAttempts
         startPoint = blueprint.start
         record = CheckpointRecord(history: launch.history, plan: blueprint.plan)
+        for (id, path) in blueprint.lost { record.lost(id, path: path) }
         replay = ReplayCount(previousPosition: launch.previousPosition)
         files = try FileWorker(name: "files", host: host)
         published = Mutex(

@@ -73,6 +73,9 @@ public enum EngineCommands {
                     + "\(Figures.duration(report.at - engine.startedAt)), \(live.count) jobs, state in \(printable(engine.stateDirectory))")
             for job in live {
                 options.output.data(statusLine(job, at: report.at))
+                if job.state != .restarting, let failure = job.lastFailure {
+                    options.output.data("          last failure \(Figures.duration(max(0, report.at - failure.at))) ago: \(printable(failure.message, limit: 400))")
+                }
             }
             return .ok
         }

@@ -69,7 +69,9 @@ struct EngineLink: Sendable {
     }
 
     func operate(_ command: JobCommand) throws(CommandFailure) -> OperationReport {
-        guard case .operation(let operation) = try call(.operate(command)) else { throw unexpected(command.verb) }
+        // Before a restart is accepted every byte of its snapshot is read.
+        let limit: Milliseconds = if case .restart = command.action { .minutes(60) } else { .seconds(30) }
+        guard case .operation(let operation) = try call(.operate(command), timeout: limit) else { throw unexpected(command.verb) }
         return operation
     }
 

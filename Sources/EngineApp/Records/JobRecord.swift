@@ -22,6 +22,9 @@ struct JobRecord: Codable, Sendable, Equatable {
     /// The position is that of the end, not one that was passed on the way to a kill.
     var isPositionExact = false
 
+    /// Starts by the engine that have come to nothing so far; nil = none.
+    var recovery: RecoveryAttempts?
+
     /// Rows that a record keeps; restorable ones are kept beyond that.
     static let keptCheckpoints = 500
 

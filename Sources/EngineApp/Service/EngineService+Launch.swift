@@ -26,6 +26,7 @@ extension EngineService {
                 program: request.program, arguments: request.arguments, parallelism: request.parallelism ?? program.parallelism)
             let job = try asControlFailure(.submit) { () throws(ProgramError) in try programs.job(of: recipe) }
             let name = request.name ?? request.program
+            guard name.contains(where: { !$0.isWhitespace }) else { throw .badField(.submit, "name", "must not be empty: give the job a name, or leave it out") }
             guard request.from?.path != nil || request.from == nil else { throw .badField(.submit, "from.path", "is missing") }
             let source = try request.from?.path.map { (path) throws(ControlFailure) in
                 try checkSnapshot(path, for: .submit, recipe: recipe, lineage: nil, allowsOther: request.from?.allowsUnmatchedState ?? false)
@@ -124,6 +125,7 @@ extension EngineService {
         launch.history = record.checkpoints
         launch.previousAttempts = plan.recovers ? record.report.attempt : 0
         launch.previousPosition = plan.previousPosition
+        if plan.recovers { launch.savepointDirectories = savepointDirectories(of: record.id) }
         let id = record.id
         launch.onTerminal = { [weak self] report in self?.write(id, as: report) }
         return launch
@@ -140,10 +142,13 @@ extension EngineService {
             if isStopping { running.suspend { _ in } }
             jobChanged(id)
             removeSurplus()
+            if plan.recovers { settleLater(id) }
             return .success(running.report())
         case .failure(let error):
             let message = "job '\(printable(plan.record.name))' could not be launched: \(printable(String(describing: error), limit: 1000))"
-            if plan.recovers { markFailed(id, message) } else {
+            if plan.recovers {
+                if case .unreadable = error as? JobError { hold(id, because: message) } else { markFailed(id, message) }
+            } else {
                 state.withLock { $0.jobs[id] = nil }
                 store.remove(id)
             }

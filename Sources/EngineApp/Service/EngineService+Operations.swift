@@ -10,7 +10,8 @@ extension EngineService {
     typealias Reply = @Sendable (Result<ControlReply, ControlFailure>) -> Void
 
     /// On `decisions`. Replies when the operation is accepted and durable; what becomes of it is in the reports.
-    func operate(_ command: JobCommand, peer: Requester, reply: @escaping Reply) {
+    /// - Parameter verified: the snapshot of a restart whose every byte was read and found good.
+    func operate(_ command: JobCommand, peer: Requester, verified: String? = nil, reply: @escaping Reply) {
         do throws(ControlFailure) {
             let frame = try canonicalFrame(.operate(command))
             if let known = try repetition(of: command.operation, frame: frame, verb: command.verb) { return reply(.success(known)) }
@@ -26,7 +27,14 @@ extension EngineService {
                 processID: peer.processID, acceptedAt: .now(), job: report.id, jobName: report.name, report: nil, state: .accepted)
             entry.report = OperationReport(request: request, jobName: report.name, state: .accepted, acceptedAt: entry.acceptedAt)
             if case .restart(let options) = command.action {
-                try beginRestart(entry, options, job: job, reply: reply)
+                guard let source = try beginRestart(entry, options, job: job, verified: verified, reply: reply) else { return }
+                verify(source) { problem in
+                    if let problem { return reply(.failure(.refused(.restart, problem))) }
+                    // The world may have changed in the meantime: everything is checked again.
+                    self.operate(command, peer: peer, verified: source, reply: reply)
+                }
+            } else if job.isHeld {
+                try cancelHeld(entry, command.action, job: job, reply: reply)
             } else {
                 try accept(entry)
                 carryOut(command.action, entry, running: job.running, reply: reply)
@@ -44,11 +52,35 @@ extension EngineService {
                 throw .refused(verb, "\(name): \(verb.rawValue) needs a RUNNING job")
             }
         case .cancel:
-            guard [.initializing, .running, .restarting, .cancelling].contains(report.state), job.running != nil else {
+            guard [.initializing, .running, .restarting, .cancelling].contains(report.state), job.running != nil || job.isHeld else {
                 throw .refused(verb, "\(name): there is nothing to cancel")
             }
         case .restart: break
         }
+    }
+
+    /// Reads a snapshot whole, away from `decisions`, and comes back with what is wrong with it.
+    private func verify(_ path: String, completion: @escaping @Sendable (String?) -> Void) {
+        inspections.async {
+            let inspection = Snapshot.inspect(path: path)
+            self.decisions.async { completion(inspection.verdict == .ok ? nil : inspection.problem ?? "\(path) is \(inspection.verdict.rawValue)") }
+        }
+    }
+
+    /// Nothing of the job runs, so nobody is there to delete its checkpoints by the rules.
+    private func cancelHeld(
+        _ entry: OperationEntry, _ action: OperationRequest.Kind, job: EngineState.HostedJob, reply: @escaping Reply
+    ) throws(ControlFailure) {
+        guard case .cancel(let retention) = action else { throw .internal("only a cancel comes to a job that waits to be brought back") }
+        let keeps = retention == .keep || retention == .byPolicy && job.record.report.configuration.retention == .retainOnCancellation
+        guard keeps else {
+            throw .refused(
+                .cancel, "job '\(printable(job.record.name))' (\(job.record.id.short)) waits to be brought back; its checkpoints cannot be deleted meanwhile: cancel it and keep them")
+        }
+        try accept(entry)
+        markCanceled(job.record.id)
+        update(entry.operation) { ($0.state, $0.endedAt, $0.path) = (.completed, .now(), job.record.newestRestorable?.path) }
+        if let report = state.withLock({ state in state.operation(entry.operation)?.report }) { reply(.success(.operation(report))) }
     }
 
     private func carryOut(_ action: OperationRequest.Kind, _ entry: OperationEntry, running: RunningJob?, reply: @escaping Reply) {

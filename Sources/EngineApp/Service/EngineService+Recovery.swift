@@ -17,6 +17,10 @@ extension EngineService {
             for id in ended { self.reviewEnded(id) }
             let alive = self.state.withLock { state in state.orderedJobs.map(\.record).filter { !$0.isTerminal } }
             for record in alive.reversed() {
+                if resumes, let recovery = record.recovery, recovery.remaining(at: .now()) > 0 {
+                    self.hold(record.id, because: recovery.reason)
+                    continue
+                }
                 let plan = resumes ? self.recoveryPlan(record) : nil
                 guard let plan else {
                     if !resumes { self.markCanceled(record.id) }
@@ -49,12 +53,15 @@ extension EngineService {
         let hadEndedWell = record.report.state == .suspended
         record.take(reviewed(record))
         record.report.state = .initializing
+        (record.report.restartsAt, record.report.restartDelay, record.report.restartReason) = (nil, nil, nil)
         record.report.stateSince = .now()
         record.report.vertices = []
         do throws(ProgramError) {
             let job = try programs.job(of: record.recipe)
             let position = hadEndedWell && record.isPositionExact ? record.position : nil
             record.isPositionExact = false
+            record.recovery = record.recovery ?? RecoveryAttempts()
+            record.recovery?.began(at: .now())
             return LaunchPlan(record: record, job: job, recovers: true, previousPosition: position)
         } catch {
             markFailed(record.id, "job '\(printable(record.name))' cannot come back: \(error)")
@@ -62,7 +69,71 @@ extension EngineService {
         }
     }
 
-    private func markCanceled(_ id: JobID) {
+    // MARK: Jobs that come back later
+
+    /// Leaves a job down for now: it is tried again after its delay, at least a second. Its report says when and why.
+    func hold(_ id: JobID, because reason: String) {
+        guard let record = state.withLock({ $0.jobs[id]?.record }) else { return }
+        let recovery = record.recovery ?? RecoveryAttempts()
+        let wait = max(RecoveryAttempts.firstDelay, recovery.remaining(at: .now())), now = WallTime.now()
+        state.withLock { state in
+            guard var job = state.jobs[id] else { return }
+            if job.record.report.state != .restarting { job.record.report.stateSince = now }
+            job.record.report.state = .restarting
+            job.record.report.vertices = []
+            job.record.report.inProgress = []
+            (job.record.report.restartsAt, job.record.report.restartDelay) = (now + wait, max(wait, recovery.delay))
+            job.record.report.restartReason = reason
+            let failure = FailureReport(at: now, message: reason, attempt: job.record.report.attempt)
+            job.record.report.lastFailure = failure
+            job.record.failures.append(failure)
+            if job.record.failures.count > 200 { job.record.failures.removeFirst() }
+            state.jobs[id] = job
+        }
+        write(id)
+        publisher.noteChange()
+        say("job '\(printable(record.name))' (\(id.short)) is brought back in \(wait.count) ms: \(printable(reason, limit: 1000))")
+        decisions.asyncAfter(deadline: .now() + .milliseconds(Int(wait.count))) { [weak self] in self?.bringBack(id) }
+    }
+
+    private func bringBack(_ id: JobID) {
+        let record = state.withLock { state -> JobRecord? in
+            guard let job = state.jobs[id], job.isHeld, !state.isStopping else { return nil }
+            return job.record
+        }
+        guard let record, let plan = recoveryPlan(record) else { return }
+        launch(plan) { result in
+            if case .success(let report) = result { self.say("job '\(printable(report.name))' (\(report.id.short)) is back\(Self.origin(plan.record))") }
+        }
+    }
+
+    /// A job that runs for a while after it was brought back is in no crash loop, whether it takes checkpoints or not.
+    func settleLater(_ id: JobID) {
+        let started = state.withLock { $0.jobs[id]?.record.recovery }
+        guard let started else { return }
+        decisions.asyncAfter(deadline: .now() + .milliseconds(Int(RecoveryAttempts.settledAfter.count))) { [weak self] in
+            let isSettled = self?.state.withLock { state in
+                guard let job = state.jobs[id], job.running != nil, job.record.recovery == started, job.isLive else { return false }
+                state.jobs[id]?.record.recovery = nil
+                return true
+            }
+            if isSettled == true { self?.write(id) }
+        }
+    }
+
+    /// Where savepoints that were under way when the last engine ended may lie.
+    func savepointDirectories(of id: JobID) -> [String] {
+        state.withLock { state in
+            state.operations.filter { !$0.state.isTerminal && $0.job == id }.compactMap { entry in
+                switch entry.report?.request.kind {
+                case .savepoint(let directory), .stop(_, let directory): directory
+                default: nil
+                }
+            }
+        }
+    }
+
+    func markCanceled(_ id: JobID) {
         guard let record = state.withLock({ $0.jobs[id]?.record }) else { return }
         let rows = reviewed(record)
         state.withLock { state in
@@ -71,9 +142,11 @@ extension EngineService {
             job.record.report.state = .canceled
             job.record.report.stateSince = .now()
             job.record.report.inProgress = []
+            (job.record.report.restartsAt, job.record.report.restartDelay, job.record.report.restartReason) = (nil, nil, nil)
             state.jobs[id] = job
         }
         write(id)
+        publisher.noteChange()
     }
 
     private func reviewEnded(_ id: JobID) {
@@ -179,8 +252,14 @@ extension EngineService {
 
     /// What was promised is done: a job that came back is cancelled again.
     private func repeatCancel(_ report: inout OperationReport, _ retention: CancelRetention, _ job: EngineState.HostedJob?) {
+        if let job, job.isHeld, retention == .keep {
+            markCanceled(job.record.id)
+            report.state = .completed
+            return
+        }
         guard let running = job?.running else {
-            report.error = "the engine ended before the job was cancelled, and the job is gone"
+            report.error = job?.isHeld == true
+                ? "the engine ended before the job was cancelled, and the job is not back yet: cancel it again" : "the engine ended before the job was cancelled, and the job is gone"
             return
         }
         (report.state, report.endedAt) = (.running, nil)
@@ -242,7 +321,12 @@ extension EngineService {
             for job in running {
                 group.enter()
                 job.suspend { result in
-                    if case .success = result { self.state.withLock { $0.jobs[job.id]?.record.isPositionExact = true } }
+                    if case .success = result {
+                        self.state.withLock { state in
+                            state.jobs[job.id]?.record.isPositionExact = true
+                            state.jobs[job.id]?.record.recovery = nil
+                        }
+                    }
                     group.leave()
                 }
             }

@@ -17,10 +17,11 @@ extension EngineService {
         var live: JobID?
     }
 
-    /// On `decisions`. Refuses what can be refused now; replies when the rest is accepted.
+    /// On `decisions`. Refuses what can be refused now; replies when the rest is accepted. Returns the snapshot that has to be verified
+    /// first: a restart from a damaged one is refused, not accepted and failed after the old job was cancelled for it.
     func beginRestart(
-        _ entry: OperationEntry, _ options: RestartOptions, job: EngineState.HostedJob, reply: @escaping Reply
-    ) throws(ControlFailure) {
+        _ entry: OperationEntry, _ options: RestartOptions, job: EngineState.HostedJob, verified: String?, reply: @escaping Reply
+    ) throws(ControlFailure) -> String? {
         let record = job.record
         let live = state.withLock { $0.live(ofLineage: record.lineage)?.record.id }
         if let live, !options.cancelsFirst {
@@ -33,19 +34,21 @@ extension EngineService {
         }
         var recipe = record.recipe
         recipe.parallelism = options.parallelism ?? recipe.parallelism
-        guard let path = options.path ?? newestRestorable(record) else {
+        guard let path = verified ?? options.path ?? newestRestorable(record) else {
             throw .refused(.restart, "job '\(printable(record.name))' has no checkpoint or savepoint left: name one with from, or submit it anew")
         }
         let source = try checkSnapshot(
             path, for: .restart, recipe: recipe, lineage: record.lineage, allowsOther: options.allowsUnmatchedState)
         _ = try asControlFailure(.restart) { () throws(ProgramError) in try programs.job(of: recipe) }
         if live == nil { try refuseTwin(name: record.name, lineage: record.lineage, verb: .restart) }
+        guard source.path == verified else { return source.path }
         var entry = entry
         entry.update { ($0.state, $0.path, $0.checkpoint) = (.running, source.path, source.manifest.checkpoint) }
         try accept(entry)
         if let report = entry.report { reply(.success(.operation(report))) }
         cancelThenLaunch(
             Restart(operation: entry.operation, source: source, recipe: recipe, record: record, options: options, live: live))
+        return nil
     }
 
     private func newestRestorable(_ record: JobRecord) -> String? {
@@ -54,6 +57,7 @@ extension EngineService {
     }
 
     private func cancelThenLaunch(_ restart: Restart) {
+        if let live = restart.live, state.withLock({ $0.jobs[live]?.isHeld == true }) { markCanceled(live) }
         guard let live = restart.live, let running = state.withLock({ $0.jobs[live]?.running }) else { return launchRestart(restart) }
         running.cancel(.keep) { result in
             self.decisions.async {

@@ -174,6 +174,7 @@ public final class EngineService: ControlHandler {
                 // A record never leaves an end: what comes late from the job's thread is older.
                 let report = terminal ?? running.report()
                 if !job.record.isTerminal || report.state.isTerminal { job.record.report = report }
+                if report.counts.completed > 0 { job.record.recovery = nil }
                 job.record.take(running.checkpoints(limit: 5000).reversed())
                 job.record.failures = running.failures().reversed()
                 job.record.position = max(running.sourcePosition(), job.record.position ?? 0)

@@ -19,6 +19,8 @@ struct EngineState {
         /// The newest picture.
         var report: JobReport { running?.report() ?? record.report }
         var isLive: Bool { !report.state.isTerminal }
+        /// It is to be brought back later; nothing of it runs.
+        var isHeld: Bool { running == nil && record.report.state == .restarting }
 
         /// Newest first.
         func checkpoints(limit: Int) -> [CheckpointReport] {
