@@ -24,7 +24,7 @@ public struct EngineInstant: Hashable, Comparable, Sendable {
 }
 
 /// Milliseconds of event time: when something happened, by the records themselves. Since 1970-01-01T00:00:00Z when the records mean wall time.
-public struct EventTime: Hashable, Comparable, Codable, Sendable {
+public struct EventTime: Hashable, Comparable, Codable, Sendable, BitwiseCopyable {
     public let milliseconds: Int64
     @inlinable public init(milliseconds: Int64) { self.milliseconds = milliseconds }
     /// Before everything: the watermark of a stream that has none yet.

@@ -26,7 +26,7 @@ import Testing
         configuration.tolerableFailures = 3
         return JobReport(
             id: job, name: "orders \u{1F6D2}", state: .running, stateSince: at, submittedAt: at, parallelism: 2, maxParallelism: 128,
-            vertices: [VertexReport(id: OperatorID(uid: "gen"), uid: "gen", name: "gen -> map", parallelism: 2, recordsOutPerSecond: 1234.5)],
+            vertices: [VertexReport(id: OperatorID(uid: "gen"), uid: "gen", name: "gen -> map", parallelism: 2, recordsOutPerSecond: 1234.5, watermark: EventTime(milliseconds: at.milliseconds - 1500), watermarkLag: 1500)],
             throughput: Throughput(recordsRead: 10, recordsReadPerSecond: 0.25), configuration: configuration,
             restartStrategy: .fixedDelay(attempts: 3, delay: 1000), budget: FailureBudget(counted: 1, tolerable: 3, source: .exact, cumulative: 4),
             latestCompleted: checkpoint,

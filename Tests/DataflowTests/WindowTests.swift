@@ -255,11 +255,19 @@ struct CountFed: AggregateFunction {
     }
 
     // The contents of windows are in the checkpoint: half-full ones go on at another parallelism.
-    @Test(arguments: [(2, 3), (3, 1), (1, 2)], [WindowJob.Kind.grid(.tumbling(20_000)), .contents(.sliding(9000, every: 4000)), .sessionContents(900)])
-    func aRestoreInTheMiddleOfWindowsIsExact(parallelism: (Int, Int), kind: WindowJob.Kind) throws {
+    @Test(
+        arguments: [(2, 3), (3, 1), (1, 2)],
+        [
+            (WindowJob.Kind.grid(.tumbling(20_000)), 0), (.contents(.sliding(9000, every: 4000)), 0), (.sessionContents(900), 0),
+            (.grid(.tumbling(3000)), 20_000), (.session(300), 20_000),
+        ] as [(WindowJob.Kind, lateness: Milliseconds)])
+    func aRestoreInTheMiddleOfWindowsIsExact(parallelism: (Int, Int), of restored: (WindowJob.Kind, lateness: Milliseconds)) throws {
+        let (kind, lateness) = restored
         var job = job(kind)
         job.input.count = 8000
         job.rate = 20_000
+        // Windows that have fired are kept for a while, and must not fire again for the restore.
+        job.lateness = lateness
         let first = try JobProbe(job.launch(parallelism: parallelism.0))
         try first.wait("checkpoints with something in them") { $0.counts.completed >= 3 && $0.throughput.recordsRead > 2500 }
         try first.cancel()

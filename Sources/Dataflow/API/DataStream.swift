@@ -38,7 +38,8 @@ public struct DataStream<Element: Sendable> {
     private func refuseOnSideOutput(_ what: String) {
         guard let tag else { return }
         environment.refuse(
-            "side output \"\(tag)\" has no \(what) of its own: it is the output of \"\(node.effectiveUID)\"; give the \(what) to that, or to the operator behind")
+            "side output \"\(tag)\" has no \(what) of its own: it is the output of \"\(node.effectiveUID)\"; give the \(what) to that, or to the "
+                + "operator behind")
     }
 
     /// The records that the operator emitted to the tag.

@@ -202,7 +202,6 @@ final class Subtask: @unchecked Sendable {
         switch item {
         case .data: break
         case .time(let time):
-            isQuiet = false
             for time in merger.take(time, from: channel) {
                 context.metrics.note(time)
                 gate.advance(time)

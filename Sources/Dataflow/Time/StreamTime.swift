@@ -76,3 +76,5 @@ extension Timestamped: StateCodable where Value: StateCodable {
         self.init(try Value(from: &reader), at: time)
     }
 }
+
+extension Timestamped: BitwiseCopyable where Value: BitwiseCopyable {}

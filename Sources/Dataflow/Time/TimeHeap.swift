@@ -30,7 +30,8 @@ struct TimeHeap<Element> {
         var parent = 0
         while true {
             var least = parent
-            for child in 2 * parent + 1..<min(2 * parent + 3, max(nodes.count, 2 * parent + 1)) where nodes[child].time < nodes[least].time { least = child }
+            let children = min(2 * parent + 1, nodes.count)..<min(2 * parent + 3, nodes.count)
+            for child in children where nodes[child].time < nodes[least].time { least = child }
             guard least != parent else { return first }
             nodes.swapAt(parent, least)
             parent = least

@@ -1,7 +1,7 @@
 public import StreamModel
 
 /// A span of time, without its end.
-public struct TimeWindow: Hashable, Sendable {
+public struct TimeWindow: Hashable, Sendable, BitwiseCopyable {
     public var start: EventTime
     /// Exclusive.
     public var end: EventTime

@@ -191,7 +191,8 @@ extension OperatorHooks {
         restore = { state in
             for stored in try state.elements(named: "shape", type: "window-shape-1") where stored != Array(shape.utf8) {
                 throw JobError.stateTypeChanged(
-                    path: state.snapshot.path, operatorUID: state.state.uid, state: name, stored: String(decoding: stored, as: UTF8.self), wanted: shape)
+                    path: state.snapshot.path, operatorUID: state.state.uid, state: name, stored: String(decoding: stored, as: UTF8.self),
+                    wanted: shape)
             }
             for registered in states.registered { try registered.restore(state) }
             restored()
