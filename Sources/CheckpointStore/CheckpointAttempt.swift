@@ -152,7 +152,7 @@ public final class CheckpointAttempt: Sendable {
         if isOver { return }
         try SnapshotDirectory(path: path, disk: disk).remove()
         // Last, when no manifest can come up that lists them. A writer that is late leaves one behind for `collectShared`.
-        for name in state.withLock({ $0.begunShared }) { try disk.unlink(StorePath.join(jobPath, name)) }
+        for name in state.withLock({ $0.begunShared }).sorted() { try disk.unlink(StorePath.join(jobPath, name)) }
         state.withLock { $0.phase = .abandoned }
         leave()
     }
