@@ -5,7 +5,7 @@
 // The targets stand in layers. A target depends only on targets of a lower layer; `Tests/LayeringTests` holds the
 // arrows and the import lists.
 //
-//   L0  StreamModel  CellGrid  CNcurses  CPrefetch  CZlib
+//   L0  StreamModel  CellGrid  CNcurses  CPrefetch  CZlib  CChecksum
 //   L1  CheckpointCore  CheckpointStore  ControlProtocol  ConsoleCore          (pure, but for one POSIX file)
 //   L2  Dataflow  ControlSocket  Ledger  CursesTerminal                        (threads, sockets, files, the terminal)
 //   L3  EngineApp  ConsoleApp  ConnectorConformance                            (wiring)
@@ -51,10 +51,11 @@ let package = Package(
         .systemLibrary(name: "CNcurses", providers: [.apt(["libncursesw5-dev"])]),
         .systemLibrary(name: "CPrefetch"),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CChecksum"),
 
         // L1: pure cores.
         .target(name: "CheckpointCore", dependencies: ["StreamModel"], swiftSettings: strict),
-        .target(name: "CheckpointStore", dependencies: ["StreamModel"], swiftSettings: strict),
+        .target(name: "CheckpointStore", dependencies: ["StreamModel", "CChecksum"], swiftSettings: strict),
         .target(name: "ControlProtocol", dependencies: ["StreamModel"], swiftSettings: strict),
         .target(
             name: "ConsoleCore",

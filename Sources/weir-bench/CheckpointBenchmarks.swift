@@ -65,6 +65,7 @@ struct WideStateJob: StreamJob {
     let rows: UInt64
     let rate: Double?
     let interval: Milliseconds?
+    let isIncremental: Bool
     let directory: String
 
     var name: String { "wide-state" }
@@ -73,6 +74,7 @@ struct WideStateJob: StreamJob {
         environment.checkpoints.interval = interval
         environment.checkpoints.storageDirectory = directory
         environment.checkpoints.retention = .retainOnCancellation
+        environment.checkpoints.incremental = isIncremental
         environment.checkpoints.timeout = .seconds(300)
         let rows = self.rows
         environment.read(GeneratorSource<UInt64>(rate: rate) { place in place.sequence < rows ? place.sequence : mixed(place.sequence) % rows }).uid("gen")
@@ -98,7 +100,7 @@ struct BarrierPause: ParsableCommand {
         abstract: "How long a barrier stops a subtask with large state, and how long a restore of it takes against reading the files.",
         discussion: """
             Fills rows of 64 bytes until the state has the size, goes on changing rows at random, and takes checkpoints. Then restores the \
-            newest checkpoint and reads the same files as they are, in turn.
+            newest checkpoint and reads the same files as they are, in turn, each time from the disk and not from the page cache.
             Example: weir-bench barrier-pause --mebibytes 1024
             """)
 
@@ -107,6 +109,7 @@ struct BarrierPause: ParsableCommand {
     @Option(help: "Time between checkpoints.") var interval = Interval(argument: "1s")!
     @Option(help: "Checkpoints to take once the state is full.") var checkpoints = 30
     @Option(help: "Restores to time.") var restores = 3
+    @Flag(help: "Incremental checkpoints: only pages that changed.") var incremental = false
     @Option(help: "Directory for checkpoints; default: a temporary one, deleted at the end.") var directory: String?
 
     func run() throws {
@@ -119,20 +122,21 @@ struct BarrierPause: ParsableCommand {
 
     /// Returns the path of the newest checkpoint.
     private func pause(rows: UInt64, _ root: String) throws -> String {
-        let job = try BenchJob(WideStateJob(rows: rows, rate: nil, interval: interval.span, directory: root), parallelism: parallelism, root: root)
+        let job = try BenchJob(WideStateJob(rows: rows, rate: nil, interval: interval.span, isIncremental: incremental, directory: root), parallelism: parallelism,
+            root: root)
         try job.wait { $0.throughput.recordsRead > rows }
         let filled = try job.wait { _ in true }.counts.completed
         try job.wait { $0.counts.completed >= filled + checkpoints + 1 }
-        let completed = job.running.checkpoints(limit: checkpoints).filter { $0.status == .completed }
+        let completed = job.running.checkpoints(limit: 1000).filter { $0.status == .completed }.prefix(checkpoints)
         // The record keeps the detail of the newest fifty checkpoints.
         let pauses = Pauses(of: completed.compactMap { job.running.checkpoint($0.id) })
         let size = completed.first?.stateSize.count ?? 0
         job.cancel()
         print(
-            "barrier-pause state_mib \(size >> 20) parallelism \(parallelism) interval \(interval) checkpoints \(completed.count) "
+            "barrier-pause state_mib \(size >> 20) incremental \(incremental) parallelism \(parallelism) interval \(interval) checkpoints \(completed.count) "
                 + "pause_p50_us \(pauses.quantile(0.5)) pause_p99_us \(pauses.quantile(0.99)) pause_max_us \(pauses.maximum) "
                 + "longest_ms \(completed.compactMap { $0.duration?.count }.max() ?? 0) rss_peak_mib \(peakResidentMiB())")
-        guard let path = job.running.checkpoints(limit: checkpoints).first(where: { $0.isRestorable })?.path else {
+        guard let path = job.running.checkpoints(limit: 1000).first(where: { $0.isRestorable })?.path else {
             throw ValidationError("no checkpoint was retained")
         }
         return path
@@ -140,9 +144,13 @@ struct BarrierPause: ParsableCommand {
 
     private func restore(rows: UInt64, _ snapshot: String, _ root: String) throws {
         var restoring: [Double] = [], reading: [Double] = []
+        let files = try SnapshotFiles(of: snapshot)
         for _ in 0..<max(restores, 1) {
-            reading.append(try secondsToRead(filesUnder: snapshot))
-            let job = try BenchJob(WideStateJob(rows: rows, rate: 1000, interval: nil, directory: root), parallelism: parallelism, root: root, restore: snapshot)
+            try files.dropFromCache()
+            reading.append(try files.secondsToRead())
+            try files.dropFromCache()
+            let job = try BenchJob(WideStateJob(rows: rows, rate: 1000, interval: nil, isIncremental: incremental, directory: root), parallelism: parallelism, root: root,
+                restore: snapshot)
             try job.wait { $0.restored != nil }
             restoring.append(job.elapsed)
             job.cancel()
@@ -150,21 +158,6 @@ struct BarrierPause: ParsableCommand {
         print(
             "restore state_mib \(mebibytes) parallelism \(parallelism) restore_s \(rounded(median(restoring))) "
                 + "read_s \(rounded(median(reading))) ratio \(rounded(median(restoring) / median(reading)))")
-    }
-
-    /// Reads every file of the snapshot, and what it shares with others, from start to end.
-    private func secondsToRead(filesUnder path: String) throws -> Double {
-        let start = ContinuousClock.now
-        let inspection = try SnapshotFiles(of: path).paths
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
-        defer { buffer.deallocate() }
-        for file in inspection {
-            let descriptor = open(file, O_RDONLY)
-            guard descriptor >= 0 else { throw ValidationError("cannot read \(file): \(String(cString: strerror(errno)))") }
-            defer { close(descriptor) }
-            while read(descriptor, buffer.baseAddress, buffer.count) > 0 {}
-        }
-        return (ContinuousClock.now - start) / .seconds(1)
     }
 }
 

@@ -1,5 +1,6 @@
-import CheckpointStore
 import Testing
+
+@testable import CheckpointStore
 
 /// The checksum against published vectors, and the fast path against the definition, bit by bit.
 @Suite struct CRC32CTests {
@@ -21,6 +22,9 @@ import Testing
             let input = Array(bytes[..<length])
             let expected = slow(input)
             #expect(CRC32C.checksum(input) == expected)
+            var byTables = CRC32C()
+            input.withUnsafeBytes { byTables.updateByTables($0) }
+            #expect(byTables.value == expected, "by tables, length \(length)")
             for cut in 0...length {
                 var sum = CRC32C()
                 sum.update(Array(input[..<cut]))

@@ -157,8 +157,10 @@ extension EndToEnd {
             try home.succeed("submit", "orders", "--set", "interval=100ms")
             try home.succeed("submit", "shaky", "--set", "interval=100ms")
             _ = try home.waitForJob("orders", "with checkpoints") { $0.counts.completed >= 3 }
-            let shaky = try home.waitForJob("shaky", "with a checkpoint") { $0.latestCompleted != nil }
-            let foreign = try #require(shaky.latestCompleted?.path)
+            _ = try home.waitForJob("shaky", "with a checkpoint") { $0.latestCompleted != nil }
+            // Ended, so that its checkpoint is not subsumed while the test goes on.
+            try home.succeed("cancel", "shaky", "--keep", "--wait")
+            let foreign = try #require(try home.checkpoints(of: "shaky").last(where: \.isRestorable)?.path)
             try home.expectRefusal(["restart", "orders"], code: ExitCode.refused, says: "RUNNING")
             try home.succeed("cancel", "orders", "--keep", "--wait")
             let kept = try home.checkpoints(of: "orders").filter(\.isRestorable)
@@ -279,7 +281,7 @@ extension EndToEnd {
             let text = home.write("text", "one two two\n")
             let result = try onDisk("ro", "exec $WEIR run wordcount --input \(text) --output $DISK/counts")
             #expect(result.exitCode == ExitCode.failed, "\(result.transcript)")
-            #expect(result.errors.contains("\(disk)/counts") && result.errors.contains("Read-only file system"), "\(result.transcript)")
+            #expect(result.errors.contains("\(disk)/counts") && result.errors.contains("read-only filesystem"), "\(result.transcript)")
         }
 
         /// A disk of 1 MiB fills up under a running word count: the job fails with the reason, its last checkpoint stays whole, and with

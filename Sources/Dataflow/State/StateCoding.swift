@@ -18,36 +18,36 @@ public struct StateDecodingError: Error, Hashable, Sendable, CustomStringConvert
 public struct StateWriter {
     @usableFromInline var base: UnsafeMutablePointer<UInt8>
     @usableFromInline var capacity: Int
-    public private(set) var count: Int
+    @usableFromInline var length: Int
+    /// Bytes written so far.
+    @inlinable public var count: Int { length }
 
     public init(capacity: Int = 4096) {
         self.capacity = max(capacity, 64)
         base = .allocate(capacity: self.capacity)
-        count = 0
+        length = 0
     }
 
     public mutating func release() {
         base.deallocate()
         capacity = 0
-        count = 0
+        length = 0
     }
 
-    public mutating func removeAll() { count = 0 }
+    public mutating func removeAll() { length = 0 }
 
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
     /// Makes room for `extra` bytes and returns where they go; the caller fills all of them.
     @inlinable
     public mutating func extend(by extra: Int) -> UnsafeMutablePointer<UInt8> {
-        if count + extra > capacity { grow(to: count + extra) }
-        let place = base + count
-        advance(extra)
+        if length + extra > capacity { grow(to: length + extra) }
+        let place = base + length
+        length += extra
         return place
     }
 
-    @usableFromInline mutating func advance(_ extra: Int) { count += extra }
-
-    @usableFromInline
+    @usableFromInline @inline(never)
     mutating func grow(to needed: Int) {
         let larger = max(needed, capacity * 2)
         let fresh = UnsafeMutablePointer<UInt8>.allocate(capacity: larger)
@@ -79,7 +79,9 @@ public struct StateWriter {
 /// Reads state back; every read is bounds-checked and throws `StateDecodingError`.
 public struct StateReader {
     @usableFromInline let buffer: UnsafeRawBufferPointer
-    public private(set) var offset = 0
+    @usableFromInline var position = 0
+    /// Bytes read so far.
+    @inlinable public var offset: Int { position }
     private var depth = 0
     /// Records within records. Deeper than any program means, and shallow enough for the stack of a subtask.
     private static let maximumDepth = 128
@@ -89,13 +91,17 @@ public struct StateReader {
     public var isAtEnd: Bool { offset == buffer.count }
     public var remaining: Int { buffer.count - offset }
 
-    @usableFromInline
+    @inlinable @inline(__always)
     mutating func take(_ size: Int) throws(StateDecodingError) -> Int {
-        guard size >= 0, size <= buffer.count - offset else {
-            throw StateDecodingError(offset: offset, problem: "\(size) bytes wanted, \(remaining) left")
-        }
-        defer { offset += size }
-        return offset
+        let start = position
+        guard size >= 0, size <= buffer.count &- start else { throw shortage(of: size) }
+        position = start &+ size
+        return start
+    }
+
+    @usableFromInline @inline(never)
+    func shortage(of size: Int) -> StateDecodingError {
+        StateDecodingError(offset: offset, problem: "\(size) bytes wanted, \(remaining) left")
     }
 
     /// Reads a value that may hold values of its own type: bytes that nest without end are an error.
