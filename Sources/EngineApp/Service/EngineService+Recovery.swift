@@ -157,47 +157,12 @@ extension EngineService {
         write(id)
     }
 
-    /// The recorded checkpoints, corrected by what lies on the disk: those that were in flight have failed, those that are gone are
-    /// discarded, and those that completed after the last record are added. Oldest first.
+    /// The recorded checkpoints, corrected by what lies on the disk. Oldest first.
     private func reviewed(_ record: JobRecord) -> [CheckpointReport] {
-        var rows = record.checkpoints
         let directory = "\(record.report.configuration.storageDirectory ?? store.checkpointRoot)/\(record.id)"
         // A job that never began a checkpoint has no directory: nothing is found then.
         let stored = (try? StoredCheckpoint.scan(jobDirectory: directory, job: record.id, verification: .lengths)) ?? []
-        for found in stored {
-            guard let summary = found.summary else { continue }
-            let row = CheckpointReport(
-                id: summary.checkpoint, kind: summary.kind, status: .completed, triggeredAt: summary.triggeredAt, endedAt: summary.completedAt,
-                duration: summary.completedAt - summary.triggeredAt, timeoutAt: summary.triggeredAt + record.report.configuration.timeout,
-                totalSubtasks: 0, stateSize: summary.stateSize, checkpointedSize: summary.checkpointedSize, path: found.path)
-            guard let index = rows.lastIndex(where: { $0.id == row.id }) else {
-                rows.append(row)
-                continue
-            }
-            guard rows[index].status == .inProgress else { continue }
-            var completed = row
-            (completed.totalSubtasks, completed.acknowledgedSubtasks) = (rows[index].totalSubtasks, rows[index].totalSubtasks)
-            (completed.kind, completed.requestedBy) = (rows[index].kind, rows[index].requestedBy)
-            rows[index] = completed
-        }
-        for index in rows.indices { rows[index] = reviewed(rows[index]) }
-        return rows.sorted { ($0.id, $0.triggeredAt) < ($1.id, $1.triggeredAt) }
-    }
-
-    private func reviewed(_ row: CheckpointReport) -> CheckpointReport {
-        var row = row
-        switch row.status {
-        case .inProgress:
-            row.status = .failed
-            row.endedAt = .now()
-            row.failure = CheckpointReport.Failure(
-                reason: .checkpointCoordinatorSuspend, message: "the engine ended while it was in progress", counted: false, at: .now())
-        case .completed:
-            guard !row.discarded, let path = row.path, case .failure(let error) = SnapshotFile.readManifest(at: path) else { break }
-            if case .notFound = error { row.discarded = true }
-        case .failed: break
-        }
-        return row
+        return CheckpointReview(stored: stored, timeout: record.report.configuration.timeout, at: .now()).corrected(record.checkpoints)
     }
 
     // MARK: Operations that were under way

@@ -97,6 +97,7 @@ final class Supervisor: @unchecked Sendable {
         }
         let job: RunningJob
         do {
+            if line.recovers { review(on: host) }
             job = try RunningJob.launch(launch(on: host, process)) { [weak self] in self?.changed($0, process) }
         } catch {
             return launchFailed(error, process)
@@ -125,6 +126,15 @@ final class Supervisor: @unchecked Sendable {
         }
         line.recovers = true
         return launch
+    }
+
+    /// As the engine does before it brings a job back: what the record lacks is read off the disk.
+    private func review(on host: SimulatedHost) {
+        let directory = "\(SimulatedJob.storage)/\(line.id)"
+        // A job that never began a checkpoint has no directory: nothing is found then.
+        let stored = (try? StoredCheckpoint.scan(jobDirectory: directory, job: line.id, verification: .lengths, filesystem: host.filesystem)) ?? []
+        line.history = CheckpointReview(
+            stored: stored, timeout: scenario.checkpoints.timeout, at: host.wall(), filesystem: host.filesystem).corrected(line.history)
     }
 
     private func launchFailed(_ error: any Error, _ process: SimulatedProcess) -> Outcome {
