@@ -6,8 +6,8 @@
 // arrows and the import lists.
 //
 //   L0  StreamModel  CellGrid  CNcurses  CPrefetch  CZlib  CChecksum
-//   L1  CheckpointCore  CheckpointStore  ControlProtocol  ConsoleCore          (pure, but for one POSIX file)
-//   L2  Dataflow  ControlSocket  Ledger  CursesTerminal                        (threads, sockets, files, the terminal)
+//   L1  CheckpointCore  CheckpointStore  FlinkFormats  ControlProtocol  ConsoleCore   (pure, but for one POSIX file)
+//   L2  Dataflow  ControlSocket  FlinkREST  Ledger  CursesTerminal             (threads, sockets, files, the terminal)
 //   L3  EngineApp  ConsoleApp  ConnectorConformance                            (wiring)
 //   L4  weir  weir-bench  weir-sim                                             (executables)
 //
@@ -29,6 +29,13 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOPosix", package: "swift-nio"),
 ]
 
+/// HTTP and TLS, for Flink's REST API.
+let http: [Target.Dependency] = nio + [
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
+    .product(name: "AsyncHTTPClient", package: "async-http-client"),
+]
+
 let package = Package(
     name: "weir",
     products: [
@@ -40,6 +47,8 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -56,6 +65,7 @@ let package = Package(
         // L1: pure cores.
         .target(name: "CheckpointCore", dependencies: ["StreamModel"], swiftSettings: strict),
         .target(name: "CheckpointStore", dependencies: ["StreamModel", "CChecksum"], swiftSettings: strict),
+        .target(name: "FlinkFormats", dependencies: ["StreamModel"], swiftSettings: strict),
         .target(name: "ControlProtocol", dependencies: ["StreamModel"], swiftSettings: strict),
         .target(
             name: "ConsoleCore",
@@ -65,6 +75,8 @@ let package = Package(
         // L2: edges.
         .target(name: "Dataflow", dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore", "CPrefetch", "CZlib"], swiftSettings: strict),
         .target(name: "ControlSocket", dependencies: ["StreamModel", "ControlProtocol"] + nio, swiftSettings: strict),
+        .target(
+            name: "FlinkREST", dependencies: ["StreamModel"] + http, swiftSettings: strict),
         .target(
             name: "Ledger",
             dependencies: ["StreamModel", .product(name: "GRDB", package: "GRDB.swift")],
@@ -83,7 +95,8 @@ let package = Package(
         .target(
             name: "ConsoleApp",
             dependencies: [
-                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "ControlSocket", "Ledger", "CursesTerminal",
+                "StreamModel", "CellGrid", "FlinkFormats", "ControlProtocol", "ConsoleCore", "ControlSocket", "FlinkREST", "Ledger",
+                "CursesTerminal",
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             swiftSettings: strict),
@@ -122,6 +135,10 @@ let package = Package(
             name: "ControlProtocolTests", dependencies: ["ControlProtocol", "StreamModel"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(
             name: "ControlSocketTests", dependencies: ["ControlSocket", "ControlProtocol", "StreamModel"] + nio, swiftSettings: strict),
+        .testTarget(
+            name: "FlinkFormatsTests", dependencies: ["FlinkFormats", "StreamModel"], swiftSettings: strict),
+        .testTarget(
+            name: "FlinkRESTTests", dependencies: ["FlinkREST", "StreamModel"] + http, swiftSettings: strict),
         .testTarget(
             name: "ConsoleCoreTests", dependencies: ["ConsoleCore", "StreamModel", "CellGrid"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(
