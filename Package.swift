@@ -76,7 +76,7 @@ let package = Package(
         .target(name: "Dataflow", dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore", "CPrefetch", "CZlib"], swiftSettings: strict),
         .target(name: "ControlSocket", dependencies: ["StreamModel", "ControlProtocol"] + nio, swiftSettings: strict),
         .target(
-            name: "FlinkREST", dependencies: ["StreamModel"] + http, swiftSettings: strict),
+            name: "FlinkREST", dependencies: ["StreamModel", "ControlProtocol"] + http, swiftSettings: strict),
         .target(
             name: "Ledger",
             dependencies: ["StreamModel", .product(name: "GRDB", package: "GRDB.swift")],
@@ -103,6 +103,7 @@ let package = Package(
         .target(
             name: "SimulationKit", dependencies: ["StreamModel", "CheckpointStore", "Dataflow"], path: "Tests/Support/SimulationKit",
             swiftSettings: strict),
+        .target(name: "FlinkFake", dependencies: [] + http, path: "Tests/Support/FlinkFake", swiftSettings: strict),
 
         // L4: executables.
         .executableTarget(
@@ -138,7 +139,7 @@ let package = Package(
         .testTarget(
             name: "FlinkFormatsTests", dependencies: ["FlinkFormats", "StreamModel"], swiftSettings: strict),
         .testTarget(
-            name: "FlinkRESTTests", dependencies: ["FlinkREST", "StreamModel"] + http, swiftSettings: strict),
+            name: "FlinkRESTTests", dependencies: ["FlinkREST", "FlinkFake", "ControlProtocol", "StreamModel"], exclude: ["Certificates"], swiftSettings: strict),
         .testTarget(
             name: "ConsoleCoreTests", dependencies: ["ConsoleCore", "StreamModel", "CellGrid"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(

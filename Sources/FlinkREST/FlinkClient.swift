@@ -1,0 +1,275 @@
+internal import AsyncHTTPClient
+internal import ControlProtocol
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+internal import NIOSSL
+internal import StreamModel
+internal import Synchronization
+
+/// Asks a cluster. Makes its connection with the first request, on an event loop of its own, and keeps it; answers are bounded in time
+/// and size. Safe from any thread; `close` it when done.
+public final class FlinkClient: Sendable {
+    public let connection: FlinkConnection
+    private let state = Mutex(State())
+
+    private struct State {
+        var http: HTTPClient?
+        var isClosed = false
+        var sent = 0
+    }
+
+    public init(_ connection: FlinkConnection) { self.connection = connection }
+
+    deinit { close() }
+
+    /// Requests that were sent so far.
+    public var requestsSent: Int { state.withLock { $0.sent } }
+
+    /// A request on its way.
+    public struct Call: Sendable {
+        fileprivate var task: HTTPClient.Task<RawAnswer>?
+
+        /// Gives up on it: its completion gets `.cancelled`, unless it has the answer already.
+        public func cancel() { task?.cancel() }
+    }
+
+    /// Sends a request; `completion` is called once, on the event loop, and must not block.
+    @discardableResult
+    public func send<Answer>(
+        _ endpoint: FlinkEndpoint<Answer>, completion: @escaping @Sendable (Result<Answer, FlinkFailure>) -> Void
+    ) -> Call {
+        let limit = endpoint.timeout ?? connection.timeout
+        let context = AnswerReader(address: connection.address, method: endpoint.method, target: endpoint.target, timeout: limit)
+        let prepared: (HTTPClient, HTTPClient.Request)
+        do throws(FlinkFailure) {
+            prepared = (try http(), try request(endpoint))
+        } catch {
+            completion(.failure(error))
+            return Call(task: nil)
+        }
+        let collector = AnswerCollector(limit: endpoint.answerMax)
+        let task = prepared.0.execute(request: prepared.1, delegate: collector, deadline: .now() + .milliseconds(limit.count))
+        task.futureResult.whenComplete { result in
+            switch result {
+            case .success(let raw): completion(context.read(raw, endpoint))
+            case .failure(let error): completion(.failure(context.failure(error)))
+            }
+        }
+        return Call(task: task)
+    }
+
+    /// As `send`, and waits. Never call it on an event loop.
+    public func answer<Answer>(to endpoint: FlinkEndpoint<Answer>) throws(FlinkFailure) -> Answer {
+        let promise = Self.eventLoops.next().makePromise(of: Result<Answer, FlinkFailure>.self)
+        send(endpoint) { promise.succeed($0) }
+        let result: Result<Answer, FlinkFailure>
+        do { result = try promise.futureResult.wait() } catch {
+            // The promise is only ever kept; the loop runs as long as the process.
+            throw FlinkFailure(.cancelled, "the event loop has ended")
+        }
+        return try result.get()
+    }
+
+    /// Gives up on everything that is on its way, and takes no more.
+    public func close() {
+        let http = state.withLock { state in
+            state.isClosed = true
+            defer { state.http = nil }
+            return state.http
+        }
+        http?.shutdown { _ in }
+    }
+
+    // MARK: Making requests
+
+    /// One thread for all clusters: what it does is small.
+    private static let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
+    private func http() throws(FlinkFailure) -> HTTPClient {
+        let made: Result<HTTPClient, FlinkFailure> = state.withLock { state in
+            guard !state.isClosed else { return .failure(FlinkFailure(.cancelled, "the connection to \(connection.address) was closed")) }
+            state.sent &+= 1
+            if let http = state.http { return .success(http) }
+            do throws(FlinkFailure) {
+                let http = HTTPClient(eventLoopGroupProvider: .shared(Self.eventLoops), configuration: try configuration())
+                state.http = http
+                return .success(http)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try made.get()
+    }
+
+    private func configuration() throws(FlinkFailure) -> HTTPClient.Configuration {
+        var configuration = HTTPClient.Configuration()
+        configuration.redirectConfiguration = .disallow
+        configuration.timeout = .init(
+            connect: .milliseconds(connection.connectTimeout.count), read: .milliseconds(connection.timeout.count))
+        configuration.httpVersion = .http1Only
+        configuration.decompression = .disabled
+        configuration.connectionPool = .init(idleTimeout: .seconds(60), concurrentHTTP1ConnectionsPerHostSoftLimit: 3)
+        // Who polls decides when to try again.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        if connection.address.isSecure { configuration.tlsConfiguration = try TrustSettings.configuration(of: connection) }
+        return configuration
+    }
+
+    private func request<Answer>(_ endpoint: FlinkEndpoint<Answer>) throws(FlinkFailure) -> HTTPClient.Request {
+        var headers = HTTPHeaders([("Accept", "application/json"), ("User-Agent", "weir")])
+        for header in connection.headers { headers.replaceOrAdd(name: header.name, value: try header.value.reveal()) }
+        if let token = connection.token { headers.replaceOrAdd(name: "Authorization", value: "Bearer " + (try token.reveal())) }
+        let body: HTTPClient.Body?
+        switch endpoint.body {
+        case .none: body = nil
+        case .json(let value):
+            headers.replaceOrAdd(name: "Content-Type", value: "application/json; charset=UTF-8")
+            body = .string(value.json)
+        case .file(let path, let name, let contentType):
+            let upload = try FileUpload(path: path, name: name, contentType: contentType)
+            headers.replaceOrAdd(name: "Content-Type", value: "multipart/form-data; boundary=\(upload.boundary)")
+            body = upload.body
+        }
+        do {
+            return try HTTPClient.Request(
+                url: connection.address.description + endpoint.target, method: HTTPMethod(rawValue: endpoint.method.rawValue), headers: headers, body: body)
+        } catch {
+            throw FlinkFailure(.misconfigured, "\(connection.address) is no address that can be asked: \(error)")
+        }
+    }
+}
+
+/// What came, as far as it was taken.
+struct RawAnswer: Sendable {
+    var status: Int
+    var location: String?
+    var body: [UInt8]
+    /// There was more than the limit.
+    var isCut: Bool
+}
+
+/// Collects one answer up to a limit, and breaks off behind it.
+private final class AnswerCollector: HTTPClientResponseDelegate {
+    /// The answer went on; what came of it is here.
+    struct Cut: Error { var answer: RawAnswer }
+
+    typealias Response = RawAnswer
+    private let limit: Int
+    private let answer = Mutex(RawAnswer(status: 0, location: nil, body: [], isCut: false))
+
+    /// Of an error only the beginning is of use.
+    static let errorBodyMax = 256 << 10
+
+    init(limit: Int) { self.limit = limit }
+
+    func didReceiveHead(task: HTTPClient.Task<RawAnswer>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
+        answer.withLock { answer in
+            answer.status = Int(head.status.code)
+            answer.location = head.headers.first(name: "Location")
+        }
+        return task.eventLoop.makeSucceededVoidFuture()
+    }
+
+    func didReceiveBodyPart(task: HTTPClient.Task<RawAnswer>, _ buffer: ByteBuffer) -> EventLoopFuture<Void> {
+        let cut: RawAnswer? = answer.withLock { answer in
+            let bound = (200..<300).contains(answer.status) ? limit : min(limit, Self.errorBodyMax)
+            let room = max(0, bound - answer.body.count)
+            answer.body.append(contentsOf: buffer.readableBytesView.prefix(room))
+            guard buffer.readableBytes > room else { return nil }
+            answer.isCut = true
+            return answer
+        }
+        if let cut { return task.eventLoop.makeFailedFuture(Cut(answer: cut)) }
+        return task.eventLoop.makeSucceededVoidFuture()
+    }
+
+    func didFinishRequest(task: HTTPClient.Task<RawAnswer>) throws -> RawAnswer { answer.withLock { $0 } }
+
+    /// What an error of the request carries of the answer.
+    static func cutAnswer(in error: any Error) -> RawAnswer? { (error as? Cut)?.answer }
+}
+
+/// Reads answers and errors in the light of what was asked.
+private struct AnswerReader: Sendable {
+    var address: FlinkAddress
+    var method: FlinkMethod
+    var target: String
+    var timeout: Milliseconds
+
+    private static let depthMax = 64
+
+    private var question: String { "\(method.rawValue) \(target.prefix { $0 != "?" })" }
+
+    func read<Answer>(_ raw: RawAnswer, _ endpoint: FlinkEndpoint<Answer>) -> Result<Answer, FlinkFailure> {
+        guard (200..<300).contains(raw.status) else { return .failure(rejection(raw)) }
+        let bytes: [UInt8]
+        if raw.isCut {
+            guard endpoint.takesCutAnswer, let closed = CutJSON.closed(raw.body) else {
+                return .failure(FlinkFailure(.tooLong, "the answer of \(address) to \(question) is longer than \(endpoint.answerMax >> 10) KiB: left out", status: raw.status))
+            }
+            bytes = closed
+        } else {
+            bytes = raw.body.isEmpty ? Array("{}".utf8) : raw.body
+        }
+        let json: JSONValue
+        do throws(JSONSyntaxError) { json = try JSONValue.parse(bytes, maximumDepth: Self.depthMax) } catch {
+            return .failure(notJSON(raw, "\(error.problem.rawValue) at byte \(error.offset)"))
+        }
+        do throws(FlinkReadingProblem) { return .success(try endpoint.read(json)) } catch {
+            return .failure(
+                FlinkFailure(
+                    .malformed, "the answer of \(address) to \(question) \(error.problem): is it Flink's REST API?", status: raw.status,
+                    fullText: text(raw)))
+        }
+    }
+
+    private func text(_ raw: RawAnswer) -> String { String(decoding: raw.body, as: UTF8.self) }
+
+    private func notJSON(_ raw: RawAnswer, _ problem: String) -> FlinkFailure {
+        let isMarkup = raw.body.first { ![0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf].contains($0) } == 0x3c
+        let what = isMarkup ? "a web page" : "something that is no JSON (it \(problem))"
+        return FlinkFailure(
+            .notFlink, "\(address) answered \(question) with \(what): is it Flink's REST port, and the path prefix right?", status: raw.status,
+            fullText: text(raw))
+    }
+
+    private func rejection(_ raw: RawAnswer) -> FlinkFailure {
+        let body = raw.isCut ? CutJSON.closed(raw.body) ?? raw.body : raw.body
+        // An error need not be JSON: proxies answer with pages.
+        let json = try? JSONValue.parse(body, maximumDepth: Self.depthMax)
+        let text = text(raw)
+        let isFlinks = json?["errors"]?.items != nil
+        let line = ErrorText.firstLine(of: json, text: text)
+        func failure(_ kind: FlinkFailure.Kind, _ message: String) -> FlinkFailure {
+            FlinkFailure(kind, message, status: raw.status, fullText: text.isEmpty ? nil : ErrorText.fullText(of: json, text: text))
+        }
+        let said = line.map { ": \($0)" } ?? ""
+        switch raw.status {
+        case 300..<400:
+            let place = raw.location.map { "to \(shortened(withoutQuery($0), to: 200))" } ?? "elsewhere"
+            return failure(.redirected, "\(address) redirects \(place): redirects are not followed; name that address if it is meant")
+        case 401, 403:
+            return failure(.unauthorized, "\(address) refuses us with \(raw.status)\(said): give a token or headers that it takes")
+        case 404 where isFlinks: return failure(.notFound, line ?? "\(question): there is no such thing")
+        case 404: return failure(.notFlink, "\(address) does not know \(question): is it Flink's REST port, and the path prefix right?")
+        case 409: return failure(.conflict, line ?? "\(question): conflicts with the state of the job")
+        case 503: return failure(.unavailable, "\(address) is not ready (503)\(said)")
+        case 502, 504: return failure(.unavailable, "the proxy at \(address) does not reach the JobManager (\(raw.status))\(said)")
+        default: return failure(.rejected, line ?? "\(address) answered \(question) with status \(raw.status)")
+        }
+    }
+
+    /// Of the place that a redirect names, nothing that could carry a ticket.
+    private func withoutQuery(_ location: String) -> String { String(location.prefix { $0 != "?" && $0 != "#" }) }
+
+    func failure(_ error: any Error) -> FlinkFailure {
+        if let cut = AnswerCollector.cutAnswer(in: error) {
+            guard !(200..<300).contains(cut.status) else {
+                return FlinkFailure(.tooLong, "the answer of \(address) to \(question) is longer than \(cut.body.count >> 10) KiB: left out", status: cut.status, fullText: nil)
+            }
+            return rejection(cut)
+        }
+        return FlinkFailure(network: error, address: address, question: question, timeout: timeout)
+    }
+}
