@@ -91,7 +91,7 @@ final class ActionGate: Sendable {
     private func record(_ operation: OperationRequest, _ place: ConsoleContext, at now: WallTime) -> Bool {
         guard let ledger = book.withLock({ $0.ledger }) else { return true }
         do throws(LedgerError) {
-            try ledger.recordIntent(operation, context: place.name, address: place.socket, at: now)
+            try ledger.recordIntent(operation, context: place.name, address: place.address.text, at: now)
             book.withLock { $0.open[operation.id] = .some(nil) }
         } catch .conflict(let path, let id) {
             answered(id)

@@ -55,19 +55,31 @@ private struct Settings {
 
     init(_ launch: ConsoleLaunch, _ directories: BaseDirectories, _ notices: inout [String]) {
         var file = ConfigurationFile()
-        do throws(ConfigurationFile.Failure) {
+        do throws(ConfigurationError) {
             file = try ConfigurationFile.load(launch.configurationPath ?? directories.configurationPath)
         } catch {
             notices.append(error.description)
         }
         let standard = ConsoleContext(name: "local", class: .lab, socket: SocketPath.standard())
-        contexts = !launch.contexts.isEmpty ? launch.contexts : !file.contexts.isEmpty ? file.contexts : [standard]
+        contexts = Self.contexts(launch, file, standard)
         colorDepth = launch.colorDepth ?? file.colorDepth
         usesASCII = launch.usesASCII ?? file.usesASCII ?? false
         isReadOnly = launch.isReadOnly
         themes = ThemeLibrary(
             directories: directories, executablePath: launch.executablePath ?? Surroundings.executablePath())
         theme = Self.theme(launch.theme ?? file.theme, themes, &notices)
+    }
+
+    /// Those of the command line, or those of the file that it names, or all of the file, or the standard one. A console that may
+    /// only look has no other way to its engines either.
+    private static func contexts(_ launch: ConsoleLaunch, _ file: ConfigurationFile, _ standard: ConsoleContext) -> [ConsoleContext] {
+        let named = file.contexts.filter { launch.contextNames.isEmpty || launch.contextNames.contains($0.name) }
+        let all = !launch.contexts.isEmpty ? launch.contexts : !named.isEmpty ? named : [standard]
+        return all.map { context in
+            var context = context
+            context.isReadOnly = context.isReadOnly || launch.isReadOnly
+            return context
+        }
     }
 
     private static func theme(_ name: String?, _ themes: ThemeLibrary, _ notices: inout [String]) -> Theme {

@@ -62,7 +62,7 @@ struct Chrome {
         var spans = [badge(context.description.class)]
         if model.options.isReadOnly || context.description.isReadOnly || context.capabilities.isViewer {
             spans.append(Span("[RO]", .titleLock))
-        } else if context.description.class == .prod {
+        } else if context.description.guardClass == .prod {
             let left = context.unlockedUntil.map { $0 - model.shownAt }
             spans.append(context.isUnlocked(at: model.shownAt) ? Span("[OPEN \(Figures.age(left ?? 0))]", .severityWarn) : Span("[LOCK]", .titleLock))
         }
@@ -127,7 +127,7 @@ struct Chrome {
         let reason: SafeText
         if refusals.allSatisfy({ $0 != nil }), let first = refusals[2] ?? refusals[0] {
             reason = "locked: \(first.short)"
-        } else if let context = key.flatMap({ model.live.context($0.context) }), context.description.class == .prod,
+        } else if let context = key.flatMap({ model.live.context($0.context) }), context.description.guardClass == .prod,
             !context.isUnlocked(at: model.now)
         {
             reason = "X C R locked: :unlock"

@@ -121,7 +121,13 @@ public struct ConsoleModel: Sendable {
     }
 
     /// The theme in use; applied where cells become terminal output: `model.theme.styleSheet(depth:)`.
-    public var theme: Theme { options.theme }
+    /// On screens about one context it has that context's accent.
+    public var theme: Theme {
+        switch screen {
+        case .overview, .operations, .operation: options.theme
+        default: options.theme.accented(currentJob.flatMap { live.context($0.context)?.description.accent })
+        }
+    }
 
     /// The glyphs to draw with: what the theme wants, as far as the terminal can. Give it to the `Canvas`.
     public var glyphs: GlyphProfile {

@@ -78,9 +78,18 @@ public enum EngineRequest: Sendable, Equatable {
     case inspect(path: String)
 }
 
-/// How careful the console is with an engine's jobs.
+/// What an engine's jobs are worth, and so how careful the console is with them.
 public enum ContextClass: String, Sendable, CaseIterable {
     case lab, staging, prod, demo
+
+    /// How careful, the most careful highest.
+    public var caution: Int {
+        switch self {
+        case .lab, .demo: 0
+        case .staging: 1
+        case .prod: 2
+        }
+    }
 }
 
 /// A named engine of the operator's configuration.
@@ -92,11 +101,20 @@ public struct ContextDescription: Sendable, Equatable {
     public var address: String
     /// The console refuses every action here.
     public var isReadOnly: Bool
+    /// The class whose guard rules hold here.
+    public var guardClass: ContextClass
+    /// A colour for its badge and title: "#rrggbb" or a name of the sixteen; nil = the theme's.
+    public var accent: String?
 
-    public init(name: String, class: ContextClass, address: String, isReadOnly: Bool = false) {
+    /// `guardClass` is its own class unless given.
+    public init(
+        name: String, class: ContextClass, address: String, isReadOnly: Bool = false, guardClass: ContextClass? = nil, accent: String? = nil
+    ) {
         self.name = name
         self.class = `class`
         self.address = address
         self.isReadOnly = isReadOnly
+        self.guardClass = guardClass ?? `class`
+        self.accent = accent
     }
 }

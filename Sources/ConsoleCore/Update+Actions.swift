@@ -44,7 +44,7 @@ extension ConsoleModel {
     mutating func begin(_ action: Action, on key: JobKey, _ effects: inout [ConsoleEffect]) {
         guard let context = live.context(key.context), let job = context.job(key.job) else { return }
         let target = PinnedTarget(job, context: key.context)
-        let rule = action.tier.rule(in: context.description.class)
+        let rule = action.tier.rule(in: context.description.guardClass)
         if rule == .immediate {
             if let other = live.operations.first(where: { $0.isInFlight && $0.request.job == job.id && isSameKind($0.request.kind, action.kind) }) {
                 return say("\(other.verb) op \(other.id.short) is under way already", .warn)

@@ -138,8 +138,8 @@ extension ConsoleModel {
                 say("\(live.contexts[index].name) is read-only here and stays so", .warn)
                 return nil
             }
-            guard live.contexts[index].description.class == .prod else {
-                say("\(live.contexts[index].name) has no lock: it is of class \(live.contexts[index].description.class.rawValue)", .warn)
+            guard live.contexts[index].description.guardClass == .prod else {
+                say("\(live.contexts[index].name) has no lock: its guard is that of class \(live.contexts[index].description.guardClass.rawValue)", .warn)
                 return nil
             }
             return index

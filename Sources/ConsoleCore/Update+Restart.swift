@@ -133,7 +133,7 @@ extension ConsoleModel {
         }
         let action = Action.restart(options, chosen: row.checkpoint?.id ?? inspected(row.path, context))
         chooser.sheet = ActionSheet(
-            action, on: PinnedTarget(job, context: context.name), rule: action.tier.rule(in: context.description.class), at: now)
+            action, on: PinnedTarget(job, context: context.name), rule: action.tier.rule(in: context.description.guardClass), at: now)
         chooser.step = .confirm
         effects.append(.flushInput)
     }

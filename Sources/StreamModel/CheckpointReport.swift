@@ -123,10 +123,13 @@ public struct SubtaskCheckpointReport: Codable, Sendable, Equatable {
     public var alignmentMicroseconds: Int64
     public var syncMicroseconds: Int64
     public var asyncMicroseconds: Int64
+    /// The machine that the subtask runs on, where the engine has several.
+    public var host: String?
 
     public init(
         index: Int, acknowledgedAt: WallTime? = nil, stateSize: ByteCount = 0, checkpointedSize: ByteCount? = nil,
-        startDelayMicroseconds: Int64 = 0, alignmentMicroseconds: Int64 = 0, syncMicroseconds: Int64 = 0, asyncMicroseconds: Int64 = 0
+        startDelayMicroseconds: Int64 = 0, alignmentMicroseconds: Int64 = 0, syncMicroseconds: Int64 = 0, asyncMicroseconds: Int64 = 0,
+        host: String? = nil
     ) {
         self.index = index
         self.acknowledgedAt = acknowledgedAt
@@ -136,6 +139,7 @@ public struct SubtaskCheckpointReport: Codable, Sendable, Equatable {
         self.alignmentMicroseconds = alignmentMicroseconds
         self.syncMicroseconds = syncMicroseconds
         self.asyncMicroseconds = asyncMicroseconds
+        self.host = host
     }
 }
 

@@ -176,13 +176,16 @@ public struct FailureReport: Codable, Sendable, Equatable {
     public var subtask: Int?
     /// The attempt that failed.
     public var attempt: Int
+    /// The machine that it happened on, where the engine has several.
+    public var host: String?
 
-    public init(at: WallTime, message: String, vertex: String? = nil, subtask: Int? = nil, attempt: Int) {
+    public init(at: WallTime, message: String, vertex: String? = nil, subtask: Int? = nil, attempt: Int, host: String? = nil) {
         self.at = at
         self.message = message
         self.vertex = vertex
         self.subtask = subtask
         self.attempt = attempt
+        self.host = host
     }
 }
 

@@ -29,7 +29,7 @@ struct SubmitCommand: ParsableCommand {
     func run() throws {
         try end(
             EngineCommands.submit(
-                link.options, program: program, settings: set, name: name, parallelism: parallelism, from: from, reason: reason,
+                link.actingOptions, program: program, settings: set, name: name, parallelism: parallelism, from: from, reason: reason,
                 operation: operation))
     }
 }
@@ -41,7 +41,7 @@ struct SavepointCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Where it goes; by default as the job is configured.", valueName: "path"), completion: .directory)
     var directory: String?
     @OptionGroup var link: LinkOptions
-    func run() throws { try end(EngineCommands.savepoint(link.options, acting.options, directory: directory)) }
+    func run() throws { try end(EngineCommands.savepoint(link.actingOptions, acting.options, directory: directory)) }
 }
 
 struct CheckpointCommand: ParsableCommand {
@@ -49,7 +49,7 @@ struct CheckpointCommand: ParsableCommand {
         commandName: "checkpoint", abstract: "Take a checkpoint now.", discussion: "EXAMPLE\n  weir checkpoint orders --wait")
     @OptionGroup var acting: ActingOptions
     @OptionGroup var link: LinkOptions
-    func run() throws { try end(EngineCommands.checkpoint(link.options, acting.options)) }
+    func run() throws { try end(EngineCommands.checkpoint(link.actingOptions, acting.options)) }
 }
 
 struct StopCommand: ParsableCommand {
@@ -61,7 +61,7 @@ struct StopCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Where the savepoint goes.", valueName: "path"), completion: .directory)
     var directory: String?
     @OptionGroup var link: LinkOptions
-    func run() throws { try end(EngineCommands.stop(link.options, acting.options, drain: drain, directory: directory)) }
+    func run() throws { try end(EngineCommands.stop(link.actingOptions, acting.options, drain: drain, directory: directory)) }
 }
 
 struct CancelCommand: ParsableCommand {
@@ -78,7 +78,7 @@ struct CancelCommand: ParsableCommand {
         if keep, discard { throw ValidationError("--keep and --discard exclude each other") }
     }
     func run() throws {
-        try end(EngineCommands.cancel(link.options, acting.options, retention: keep ? .keep : discard ? .discard : .byPolicy))
+        try end(EngineCommands.cancel(link.actingOptions, acting.options, retention: keep ? .keep : discard ? .discard : .byPolicy))
     }
 }
 
@@ -108,7 +108,7 @@ struct RestartCommand: ParsableCommand {
     func run() throws {
         try end(
             EngineCommands.restart(
-                link.options, acting.options, from: from, claims: claim, allowsUnmatched: allowUnmatched, parallelism: parallelism,
+                link.actingOptions, acting.options, from: from, claims: claim, allowsUnmatched: allowUnmatched, parallelism: parallelism,
                 cancelsFirst: cancelFirst))
     }
 }
@@ -121,5 +121,5 @@ struct FaultCommand: ParsableCommand {
     @Argument(help: "What to do.")
     var spec: String
     @OptionGroup var link: LinkOptions
-    func run() throws { try end(EngineCommands.fault(link.options, acting.options, spec: spec)) }
+    func run() throws { try end(EngineCommands.fault(link.actingOptions, acting.options, spec: spec)) }
 }

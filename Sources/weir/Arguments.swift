@@ -1,4 +1,5 @@
 public import ArgumentParser
+import ConsoleApp
 import EngineApp
 public import StreamModel
 
@@ -7,10 +8,40 @@ struct LinkOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The engine's control socket.", valueName: "path"), completion: .file())
     var socket: String?
 
+    @Option(help: ArgumentHelp("A context of the config file, instead of a socket.", valueName: "name"))
+    var context: String?
+
     @Flag(help: "Print the records as one line of JSON.")
     var json = false
 
-    var options: CommandOptions { CommandOptions(socketPath: socket, printsJSON: json) }
+    var options: CommandOptions {
+        get throws { try options(resolved()) }
+    }
+
+    /// For commands that change a job: a context that is read-only is refused.
+    var actingOptions: CommandOptions {
+        get throws {
+            let found = try resolved()
+            guard let found, found.isReadOnly else { return try options(found) }
+            Output.standard.say("\(found.name) is read-only: nothing was sent")
+            throw ExitCode(ExitStatus.refused.rawValue)
+        }
+    }
+
+    private func options(_ found: ConsoleContext?) throws -> CommandOptions {
+        switch found?.address {
+        case nil: return CommandOptions(socketPath: socket, printsJSON: json)
+        case .socket(let path): return CommandOptions(socketPath: path, printsJSON: json)
+        case .flink(let address):
+            throw ValidationError("\(found?.name ?? "") is the Flink cluster \(address.url): this command talks to engines of Weir only")
+        }
+    }
+
+    private func resolved() throws -> ConsoleContext? {
+        guard let context else { return nil }
+        if socket != nil { throw ValidationError("--socket and --context exclude each other") }
+        do throws(Contexts.Failure) { return try Contexts.named(context) } catch { throw ValidationError(error.description) }
+    }
 }
 
 /// What every command that acts on a job takes.

@@ -124,16 +124,34 @@ struct ConsoleCommand: ParsableCommand {
         discussion: """
             EXAMPLES
               weir console
+              weir console --context prod-eu --read-only
               weir console --socket /run/user/1000/weir/engine.sock --theme slate
             """)
 
     @Option(help: ArgumentHelp("The engine's control socket; without it the contexts of the config file.", valueName: "path"), completion: .file())
     var socket: String?
 
+    @Option(parsing: .singleValue, help: ArgumentHelp("Only this context of the config file; can be given again.", valueName: "name"))
+    var context: [String] = []
+
+    @Flag(help: "Look only: nothing that changes a job can be sent.")
+    var readOnly = false
+
     @OptionGroup var look: LookOptions
+
+    func validate() throws {
+        guard !context.isEmpty else { return }
+        if socket != nil { throw ValidationError("--socket and --context exclude each other") }
+        for name in context {
+            do throws(Contexts.Failure) { _ = try Contexts.named(name) } catch { throw ValidationError(error.description) }
+        }
+    }
 
     func run() throws {
         let contexts = socket.map { [ConsoleContext(name: "local", class: .lab, socket: $0)] } ?? []
-        try end(runConsole(look.launch(contexts: contexts)))
+        var launch = look.launch(contexts: contexts)
+        launch.contextNames = context
+        launch.isReadOnly = readOnly
+        try end(runConsole(launch))
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ConsoleApp
 import EngineApp
 
 struct StatusCommand: ParsableCommand {
@@ -58,6 +59,15 @@ struct InspectCommand: ParsableCommand {
     @Flag(help: "Print the record as one line of JSON.")
     var json = false
     func run() throws { try end(EngineCommands.inspect(CommandOptions(printsJSON: json), path: path)) }
+}
+
+struct ContextsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "contexts", abstract: "List the engines that the config file names. Asks none of them.",
+        discussion: "EXAMPLE\n  weir contexts --json | jq -r .[].name")
+    @Flag(help: "Print the records as one line of JSON.")
+    var json = false
+    func run() throws { try end(Contexts.list(asJSON: json)) }
 }
 
 private func checkLimit(_ limit: Int?) throws {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import ConsoleApp
 import EngineApp
 
 /// The command line of Weir: names, flags and help. What the commands do is in the modules below.
@@ -14,6 +13,7 @@ struct WeirCommand: ParsableCommand {
             EXAMPLES
               weir demo                                     a private engine with two jobs, and the console on it
               weir run wordcount --input a.txt --output out count words, exactly once
+              weir --context prod-eu                        the console on one context of the config file
               weir engine                                   an engine that hosts jobs until it is told to end
               weir status                                   how its jobs are
               weir savepoint orders --wait                  take a savepoint and wait for it
@@ -26,10 +26,9 @@ struct WeirCommand: ParsableCommand {
         subcommands: [
             DemoCommand.self, EngineCommand.self, RunCommand.self, SubmitCommand.self, ConsoleCommand.self, StatusCommand.self, JobsCommand.self, CheckpointsCommand.self,
             SavepointCommand.self, CheckpointCommand.self, StopCommand.self, CancelCommand.self, RestartCommand.self, OperationsCommand.self,
-            AuditCommand.self, FaultCommand.self, InspectCommand.self,
-        ])
-
-    mutating func run() throws { throw ExitCode(runConsole(ConsoleLaunch())) }
+            AuditCommand.self, FaultCommand.self, InspectCommand.self, ContextsCommand.self,
+        ],
+        defaultSubcommand: ConsoleCommand.self)
 
     /// A wrong command line ends with 1, not with the parser's own code.
     static func main() {

@@ -32,6 +32,84 @@ import Testing
             ])
     }
 
+    @Test func `a Flink cluster is named with its TLS, headers and the places of its secrets`() throws {
+        let file = try ConfigurationFile.parse(
+            """
+            [contexts.flink]
+            url = "https://flink.example.org:8443/prefix/"
+            class = "staging"
+            guard = "prod"
+            accent = "#ff8800"
+            token_file = "/run/token"
+            tls.ca = "/etc/ca.pem"
+            tls.certificate = "/c.pem"
+            tls.key = "/c.key"
+            tls.server_name = "flink.internal"
+            [contexts.flink.headers]
+            X-Team = "ops"
+            X-Key = "env:TEAM_KEY"
+            """, name: "config.toml")
+        let address = FlinkAddress(
+            url: "https://flink.example.org:8443/prefix", authorityPath: "/etc/ca.pem", certificatePath: "/c.pem", keyPath: "/c.key",
+            serverName: "flink.internal",
+            headers: [.init(name: "X-Key", value: .environment("TEAM_KEY")), .init(name: "X-Team", value: .text("ops"))], token: .file("/run/token"))
+        #expect(
+            file.contexts == [
+                ConsoleContext(name: "flink", class: .staging, address: .flink(address), guardClass: .prod, accent: "#ff8800")
+            ])
+    }
+
+    @Test(arguments: [
+        ("[contexts.a]\nsocket = \"/x\"\nurl = \"http://h\"\n", 3, 1, "both socket and url"),
+        ("[contexts.a]\n  url = \"flink:8081\"\n", 2, 3, "must begin with http"),
+        ("[contexts.a]\nurl = \"http://ana:secret@h\"\n", 2, 1, "no user and no password"),
+        ("[contexts.a]\nurl = \"http://h:99999\"\n", 2, 1, "port between"),
+        ("[contexts.a]\nurl = \"http://h?x=1\"\n", 2, 1, "no ? and no #"),
+        ("[contexts.a]\nurl = \"http:///x\"\n", 2, 1, "has no host"),
+        ("[contexts.a]\nurl = \"http://h\"\ntls.ca = \"/x\"\n", 3, 1, "begins with https"),
+        ("[contexts.a]\nurl = \"https://h\"\n[contexts.a.tls]\nkey = \"/x\"\n", 4, 1, "go together"),
+        ("[contexts.a]\nurl = \"https://h\"\ntls = { ca = \"x\" }\n", 3, 1, "absolute path"),
+        ("[contexts.a]\nurl = \"http://h\"\ntoken_env = \"abc.def-ghi\"\n", 3, 1, "names an environment variable"),
+        ("[contexts.a]\nurl = \"http://h\"\ntoken_env = \"T\"\ntoken_file = \"/t\"\n", 3, 1, "exclude each other"),
+        ("[contexts.a]\nsocket = \"/x\"\ntoken_env = \"T\"\n", 3, 1, "a socket has no use"),
+        ("[contexts.a]\nurl = \"http://h\"\ntoken_env = \"T\"\nheaders.Authorization = \"x\"\n", 4, 1, "exclude each other"),
+        ("[contexts.a]\nsocket = \"/x\"\nguard = \"lab\"\n", 3, 1, "laxer than class"),
+        ("[contexts.a]\nsocket = \"/x\"\naccent = \"pinkish\"\n", 3, 1, "accent must be"),
+        ("[contexts.\"a b\"]\nsocket = \"/x\"\n", nil, nil, "no name for a context"),
+        ("[contexts.a]\nsocket = \"/x\"\nclass = \"lab\"\n[contexts.b]\nsocket = \"/x\"\n", 4, 1, "a and b are the same engine"),
+        ("theme = \"a\"\ntheme = \"b\"\n", 2, 9, "not TOML"),
+        ("[contexts.a]\nsocket = \"/x\"\n[contexts.a]\nsocket = \"/y\"\n", 3, 1, "not TOML"),
+    ] as [(String, Int?, Int?, String)])
+    func `a conflict is reported with line and column`(text: String, line: Int?, column: Int?, problem: String) {
+        let error = #expect(throws: ConfigurationError.self) { try ConfigurationFile.parse(text, name: "config.toml") }
+        #expect(error?.description.contains(problem) == true, "\(String(describing: error))")
+        if let line { #expect(error?.line == line && error?.column == column, "\(String(describing: error))") }
+        #expect(error?.description.contains("secret") == false, "no password is repeated")
+    }
+
+    @Test func `a secret is read where it is, its first line only, and its absence is told without its text`() throws {
+        writeFile(home.path + "/token", "abc123\nrest\n")
+        #expect(try SecretSource.file(home.path + "/token").resolve() == "abc123")
+        #expect(try SecretSource("plain").resolve() == "plain")
+        for (source, problem) in [
+            (SecretSource.file(home.path + "/none"), "no such file"), (.environment("WEIR_TEST_UNSET"), "not set"),
+            (.text("a\r\nX: y"), "control characters"),
+        ] as [(SecretSource, String)] {
+            let error = #expect(throws: SecretSource.Missing.self) { try source.resolve() }
+            #expect(error?.description.contains(problem) == true)
+        }
+    }
+
+    @Test func `contexts are found by name, and listed without a secret`() throws {
+        home.configure("[contexts.lab]\nsocket = \"/x\"\nclass = \"lab\"\n[contexts.f]\nurl = \"http://h:1\"\nheaders.X-K = \"s3cret\"\n")
+        let path = home.path + "/config/weir/config.toml"
+        #expect(try Contexts.named("lab", configurationPath: path).class == .lab)
+        let missing = #expect(throws: Contexts.Failure.self) { try Contexts.named("no", configurationPath: path) }
+        #expect(missing?.description.contains("there are f, lab") == true)
+        let table = ContextRecord.table(try Contexts.all(configurationPath: path).map(ContextRecord.init))
+        #expect(table.contains("f     prod   prod   flink  acts  http://h:1\n") && !table.contains("s3cret"), "\(table)")
+    }
+
     @Test(arguments: [
         ("theme = \"slate\"\ncolour = 1\n", 2, "unknown key \"colour\""),
         ("\n\nascii = \"yes\"\n", 3, "true or false"),
@@ -45,7 +123,7 @@ import Testing
         ("contexts = 3\n", 1, "tables"),
     ])
     func `a mistake is reported with its line`(text: String, line: Int, problem: String) {
-        let error = #expect(throws: ConfigurationFile.Failure.self) { try ConfigurationFile.parse(text, name: "config.toml") }
+        let error = #expect(throws: ConfigurationError.self) { try ConfigurationFile.parse(text, name: "config.toml") }
         #expect(error?.line == line, "\(String(describing: error))")
         #expect(error?.description.contains(problem) == true, "\(String(describing: error))")
     }
@@ -63,7 +141,7 @@ import Testing
         ]
         for (problem, make) in cases {
             make()
-            let error = #expect(throws: ConfigurationFile.Failure.self) { try ConfigurationFile.load(path) }
+            let error = #expect(throws: ConfigurationError.self) { try ConfigurationFile.load(path) }
             #expect(error?.description.contains(problem) == true, "\(String(describing: error))")
             remove(path)
         }
