@@ -137,9 +137,9 @@ let package = Package(
         .testTarget(
             name: "ControlSocketTests", dependencies: ["ControlSocket", "ControlProtocol", "StreamModel"] + nio, swiftSettings: strict),
         .testTarget(
-            name: "FlinkFormatsTests", dependencies: ["FlinkFormats", "StreamModel"], swiftSettings: strict),
+            name: "FlinkFormatsTests", dependencies: ["FlinkFormats", "StreamModel"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
-            name: "FlinkRESTTests", dependencies: ["FlinkREST", "FlinkFake", "ControlProtocol", "StreamModel"], exclude: ["Certificates"], swiftSettings: strict),
+            name: "FlinkRESTTests", dependencies: ["FlinkREST", "FlinkFake", "ControlProtocol", "StreamModel"], exclude: ["Certificates", "Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "ConsoleCoreTests", dependencies: ["ConsoleCore", "StreamModel", "CellGrid"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(
