@@ -160,5 +160,9 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests", dependencies: ["StreamModel", "ControlProtocol", "weir"], exclude: ["Harness/count_allocations.c"],
             swiftSettings: strict),
+        // Its Harness has links to what it shares with EndToEndTests.
+        .testTarget(
+            name: "FlinkClusterTests", dependencies: ["StreamModel", "ControlProtocol", "weir"],
+            exclude: ["Harness/CountJob.java", "Harness/flink_cluster.py", "Harness/record_fixtures.py"], swiftSettings: strict),
     ]
 )

@@ -179,7 +179,7 @@ enum Rules {
     }
 
     @Test func nothingNamesTheMachineItWasWrittenOn() throws {
-        let suffixes = [".swift", ".md", ".toml", ".java", ".h", ".modulemap", ".txt", ".jsonl"]
+        let suffixes = [".swift", ".md", ".toml", ".java", ".h", ".modulemap", ".txt", ".jsonl", ".json", ".py"]
         var paths = ["Package.swift", "README.md", "Tests/run", "Tests/setup", ".ci/run", ".gitignore", ".swift-format"]
         for folder in ["Sources", "Tests", "themes"] {
             let found = try #require(FileManager.default.subpaths(atPath: root.appending(path: folder).path))

@@ -108,7 +108,7 @@ final class TmuxSession {
 
     @discardableResult
     func wait(_ seconds: Double = 20, for what: String, _ condition: (Screen) throws -> Bool) throws -> Screen {
-        try EndToEndTests.wait(seconds, for: what, evidence: { dump }) {
+        try waitUntil(seconds, for: what, evidence: { dump }) {
             let screen = try screen()
             return try condition(screen) ? screen : nil
         }
@@ -145,7 +145,7 @@ final class TmuxSession {
     func killProgram() throws {
         let id = try processID
         kill(id, SIGKILL)
-        try EndToEndTests.wait(for: "the end of process \(id)", evidence: { dump }) {
+        try waitUntil(for: "the end of process \(id)", evidence: { dump }) {
             let facts = String(decoding: readFile("/proc/\(id)/stat"), as: UTF8.self)
             // "id (name) state ...": a zombie has ended.
             return facts.isEmpty || facts.contains(") Z ") || facts.contains(") X ")
@@ -154,4 +154,13 @@ final class TmuxSession {
 
     /// Starts a program in the pane of one that has ended.
     func restart(_ command: [String]) throws { try run(["respawn-pane", "-k", "--"] + command) }
+}
+
+/// `wait` of the whole harness, which the session's own `wait` hides in there.
+private func waitUntil<Value>(
+    _ seconds: Double = 20, for what: String, evidence: () -> String, _ condition: () throws -> Value?
+) throws -> Value { try wait(seconds, for: what, evidence: evidence, condition) }
+
+private func waitUntil(for what: String, evidence: () -> String, until condition: () throws -> Bool) throws {
+    try wait(for: what, evidence: evidence, until: condition)
 }

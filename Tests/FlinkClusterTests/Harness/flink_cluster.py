@@ -3,7 +3,7 @@
 
   flink_cluster.py install VERSION          fetch Flink VERSION (and a Java 11 runtime for 1.x) once; prints the folder of its jars
   flink_cluster.py jar VERSION OUT.jar      compile CountJob.java against that Flink
-  flink_cluster.py run VERSION FOLDER       one JobManager and one TaskManager, with their files in FOLDER, until standard input ends
+  flink_cluster.py run VERSION FOLDER       one JobManager and one TaskManager, until standard input ends; FOLDER has their files, and goes with them
 
 VERSION is any version of the package apache-flink-libraries: 1.14.3, 1.20.5, 2.3.0. The packages are kept in
 $XDG_CACHE_HOME/weir-tests (~/.cache/weir-tests); WEIR_FLINK_CACHE names another folder.
@@ -364,6 +364,7 @@ def run(version, folder):
         pass
     finally:
         cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main(words):

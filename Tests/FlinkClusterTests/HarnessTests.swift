@@ -1,0 +1,20 @@
+// Goal: a cluster comes up, takes a job, obeys orders; a broken harness is told apart from broken code under test.
+
+import Foundation
+import Testing
+
+extension FlinkClusters {
+    @Suite struct Harness {
+        @Test(arguments: FlinkVersionUnderTest.allCases) func `a cluster runs the test job and completes checkpoints`(version: FlinkVersionUnderTest) throws {
+            let cluster = try FlinkCluster.of(version)
+            #expect(try cluster.get("/config").text("flink-version") == version.rawValue)
+            let job = try cluster.run(["--name", "harness", "--interval", "200"])
+            let checkpoints = try cluster.waitForCompleted(2, of: job)
+            let path = try #require(checkpoints.text("latest.completed.external_path"))
+            #expect(path.hasPrefix("file:\(cluster.folder)/checkpoints/\(job)/chk-"))
+            try cluster.cancel(job)
+            #expect(try cluster.state(job) == "CANCELED")
+            #expect(FileManager.default.fileExists(atPath: path.dropFirst("file:".count) + "/_metadata"), "retained")
+        }
+    }
+}
