@@ -90,7 +90,7 @@ let package = Package(
         // L3: wiring.
         .target(
             name: "EngineApp",
-            dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore", "ControlProtocol", "Dataflow", "ControlSocket"],
+            dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore", "ControlProtocol", "Dataflow", "ControlSocket", "FlinkREST"],
             swiftSettings: strict),
         .target(
             name: "ConsoleApp",
@@ -109,7 +109,7 @@ let package = Package(
         .executableTarget(
             name: "weir",
             dependencies: [
-                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "ControlSocket", "EngineApp", "ConsoleApp",
+                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "ControlSocket", "FlinkREST", "EngineApp", "ConsoleApp",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -148,7 +148,9 @@ let package = Package(
             name: "LedgerTests", dependencies: ["Ledger", "StreamModel", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
         .testTarget(
             name: "ConsoleAppTests",
-            dependencies: ["ConsoleApp", "ConsoleCore", "StreamModel", "CellGrid", "ControlSocket", "ControlProtocol", "Ledger", "weir"],
+            dependencies: [
+                "ConsoleApp", "ConsoleCore", "StreamModel", "CellGrid", "ControlSocket", "ControlProtocol", "FlinkREST", "FlinkFake", "Ledger", "weir",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "EngineAppTests", dependencies: ["EngineApp", "Dataflow", "ControlProtocol", "ControlSocket", "StreamModel", "weir"],

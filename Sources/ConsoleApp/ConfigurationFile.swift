@@ -1,5 +1,6 @@
 internal import CellGrid
 internal import ConsoleCore
+internal import FlinkREST
 internal import TOMLKit
 
 /// The operator's `config.toml`:
@@ -106,39 +107,40 @@ struct ConfigurationFile: Equatable {
         }
     }
 
-    private static func flink(_ text: String, _ section: ConfigurationSection) throws(ConfigurationError) -> FlinkAddress {
-        let url: HTTPAddress
-        do throws(HTTPAddress.Failure) { url = try HTTPAddress(text) } catch { throw section.failure("url", error.description) }
-        var address = FlinkAddress(url: url.text)
+    private static func flink(_ text: String, _ section: ConfigurationSection) throws(ConfigurationError) -> FlinkConnection {
+        var connection: FlinkConnection
+        do throws(FlinkAddress.Problem) { connection = FlinkConnection(try FlinkAddress(text)) } catch {
+            throw section.failure("url", "url: \(SafeText(error.description))")
+        }
         if let tls = try section.section("tls") {
-            guard url.isSecure else { throw section.failure("tls", "tls needs a url that begins with https://") }
+            guard connection.address.isSecure else { throw section.failure("tls", "tls needs a url that begins with https://") }
             try tls.checkKeys(["ca", "certificate", "key", "server_name"])
-            address.authorityPath = try tls.absolutePath("ca")
-            address.certificatePath = try tls.absolutePath("certificate")
-            address.keyPath = try tls.absolutePath("key")
-            address.serverName = try tls.text("server_name")
-            if (address.certificatePath == nil) != (address.keyPath == nil) {
-                throw tls.failure(address.keyPath == nil ? "certificate" : "key", "tls.certificate and tls.key go together")
+            connection.authorityFile = try tls.absolutePath("ca")
+            switch (try tls.absolutePath("certificate"), try tls.absolutePath("key")) {
+            case (let chain?, let key?): connection.clientCertificate = .init(chainFile: chain, keyFile: key)
+            case (nil, nil): break
+            case (_, let key): throw tls.failure(key == nil ? "certificate" : "key", "tls.certificate and tls.key go together")
             }
+            connection.serverName = try tls.text("server_name")
         }
         if let headers = try section.section("headers") {
-            for name in headers.keys { address.headers.append(try header(name, headers)) }
+            for name in headers.keys { connection.headers.append(try header(name, headers)) }
         }
-        address.token = try token(section)
-        if address.token != nil, let other = address.headers.first(where: { $0.name.lowercased() == "authorization" }) {
+        connection.token = try token(section)
+        if connection.token != nil, let other = connection.headers.first(where: { $0.name.lowercased() == "authorization" }) {
             throw section.failure("headers", "the header \(other.name) and a token exclude each other")
         }
-        return address
+        return connection
     }
 
-    private static func header(_ name: String, _ headers: ConfigurationSection) throws(ConfigurationError) -> FlinkAddress.Header {
-        let isName = !name.isEmpty && name.utf8.allSatisfy { isNameByte($0) }
-        guard isName else { throw headers.failure(name, "\"\(SafeText(name, limit: 40))\" is no name of a header") }
+    private static func header(_ name: String, _ headers: ConfigurationSection) throws(ConfigurationError) -> FlinkHeader {
         guard let text = try headers.text(name) else { throw headers.failure(name, "\(name) must be a text in quotes") }
-        return FlinkAddress.Header(name: name, value: SecretSource(text))
+        do throws(FlinkAddress.Problem) { return try FlinkHeader(name: name, value: FlinkSecret(text)) } catch {
+            throw headers.failure(name, "\(SafeText(error.description))")
+        }
     }
 
-    private static func token(_ section: ConfigurationSection) throws(ConfigurationError) -> SecretSource? {
+    private static func token(_ section: ConfigurationSection) throws(ConfigurationError) -> FlinkSecret? {
         let file = try section.absolutePath("token_file"), variable = try section.text("token_env")
         if file != nil, variable != nil { throw section.failure("token_env", "token_file and token_env exclude each other") }
         if let variable, !variable.utf8.allSatisfy({ isNameByte($0) && $0 != 0x2d && $0 != 0x2e }) {
@@ -157,48 +159,5 @@ struct ConfigurationFile: Equatable {
                 )
             }
         }
-    }
-}
-
-/// The base address of an HTTP API: scheme, host, port and prefix, and nothing that could hold a secret.
-struct HTTPAddress: Equatable {
-    let isSecure: Bool
-    /// Without a slash at its end.
-    let text: String
-
-    struct Failure: Error, Equatable, CustomStringConvertible {
-        let description: String
-    }
-
-    init(_ text: String) throws(Failure) {
-        func failure(_ problem: String) -> Failure { Failure(description: "url \"\(SafeText(text, limit: 80))\" \(problem)") }
-        guard let scheme = ["https://", "http://"].first(where: { text.lowercased().hasPrefix($0) }) else {
-            throw failure("must begin with http:// or https://")
-        }
-        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != 0x22 && $0 != 0x5c }) else { throw failure("has characters that no URL has") }
-        guard !text.contains("?"), !text.contains("#") else { throw failure("must end with its path: no ? and no #") }
-        let rest = text.dropFirst(scheme.count), authority = rest.prefix { $0 != "/" }
-        // The text may hold a password: it is not repeated.
-        guard !authority.contains("@") else { throw Failure(description: "url must hold no user and no password; use token_file or headers") }
-        let parts = Self.split(authority)
-        guard let parts, !parts.host.isEmpty else { throw failure("has no host") }
-        if let port = parts.port, !(Int(port).map { (1...65535).contains($0) } ?? false) { throw failure("has no port between 1 and 65535") }
-        isSecure = scheme == "https://"
-        var path = rest.dropFirst(authority.count)
-        while path.last == "/" { path = path.dropLast() }
-        self.text = scheme + authority + path
-    }
-
-    /// "host:port", "[v6]:port".
-    private static func split(_ authority: Substring) -> (host: Substring, port: Substring?)? {
-        if authority.hasPrefix("[") {
-            guard let end = authority.firstIndex(of: "]") else { return nil }
-            let host = authority[authority.index(after: authority.startIndex)..<end], rest = authority[authority.index(after: end)...]
-            guard rest.isEmpty || rest.hasPrefix(":") else { return nil }
-            return (host, rest.isEmpty ? nil : rest.dropFirst())
-        }
-        let parts = authority.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let host = parts.first else { return nil }
-        return (host, parts.count == 2 ? parts[1] : nil)
     }
 }

@@ -1,5 +1,6 @@
 public import CellGrid
 public import ConsoleCore
+internal import FlinkREST
 internal import StreamModel
 internal import Synchronization
 
@@ -52,7 +53,7 @@ public func connect(_ context: ConsoleContext) -> any Engine {
     switch context.address {
     case .socket(let path): SocketEngine(path: path)
     case .flink(let address):
-        UnreachableEngine(reason: "\(address.url) is a Flink cluster: this build has no client for it")
+        UnreachableEngine(reason: "\(address.address) is a Flink cluster: this build has no client for it")
     }
 }
 

@@ -1,6 +1,7 @@
 internal import CellGrid
 internal import ConsoleCore
 internal import ControlSocket
+internal import FlinkREST
 internal import FoundationEssentials
 internal import Glibc
 
@@ -93,11 +94,11 @@ struct ContextRecord: Codable, Equatable {
         case .socket: kind = "weir"
         case .flink(let flink):
             kind = "flink"
-            authority = flink.authorityPath
-            certificate = flink.certificatePath
+            authority = flink.authorityFile
+            certificate = flink.clientCertificate?.chainFile
             serverName = flink.serverName
-            token = flink.token?.place
-            if !flink.headers.isEmpty { headers = Dictionary(flink.headers.map { ($0.name, $0.value.place) }) { first, _ in first } }
+            token = flink.token?.description
+            if !flink.headers.isEmpty { headers = Dictionary(flink.headers.map { ($0.name, $0.value.description) }) { first, _ in first } }
         }
     }
 

@@ -23,7 +23,8 @@ public struct FlinkAddress: Hashable, Sendable, CustomStringConvertible {
         guard !rest.contains("?"), !rest.contains("#") else { throw problem("has a '?' or '#': give only scheme, host, port and path prefix") }
         let authority = rest.prefix { $0 != "/" }
         guard !authority.contains("@") else {
-            throw problem("has a user name: credentials on a command line can be read by everybody; use a token file or a header")
+            // What stands there may be a password: it is not repeated.
+            throw Problem(description: "the URL must hold no user and no password, which everybody could read; use a token file or a header")
         }
         let (name, port) = try Self.hostAndPort(authority, problem)
         host = name
@@ -70,10 +71,14 @@ public struct FlinkAddress: Hashable, Sendable, CustomStringConvertible {
         return segments
     }
 
-    /// Scheme, host and port.
-    public var origin: String { "\(isSecure ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(port)" }
+    public var description: String { text(host: nil) }
 
-    public var description: String { prefix.isEmpty ? origin : origin + "/" + prefix.joined(separator: "/") }
+    /// The URL, with another name for the host.
+    func text(host name: String?) -> String {
+        let name = name ?? host
+        let origin = "\(isSecure ? "https" : "http")://\(name.contains(":") ? "[\(name)]" : name):\(port)"
+        return prefix.isEmpty ? origin : origin + "/" + prefix.joined(separator: "/")
+    }
 }
 
 /// The beginning of a text, for messages.

@@ -112,6 +112,8 @@ public final class FlinkClient: Sendable {
         configuration.connectionPool = .init(idleTimeout: .seconds(60), concurrentHTTP1ConnectionsPerHostSoftLimit: 3)
         // Who polls decides when to try again.
         configuration.connectionPool.retryConnectionEstablishment = false
+        // The name is asked for and checked; the connection still goes to the address.
+        if let name = connection.serverName, name != connection.address.host { configuration.dnsOverride = [name: connection.address.host] }
         if connection.address.isSecure { configuration.tlsConfiguration = try TrustSettings.configuration(of: connection) }
         return configuration
     }
@@ -133,7 +135,7 @@ public final class FlinkClient: Sendable {
         }
         do {
             return try HTTPClient.Request(
-                url: connection.address.description + endpoint.target, method: HTTPMethod(rawValue: endpoint.method.rawValue), headers: headers, body: body)
+                url: connection.address.text(host: connection.serverName) + endpoint.target, method: HTTPMethod(rawValue: endpoint.method.rawValue), headers: headers, body: body)
         } catch {
             throw FlinkFailure(.misconfigured, "\(connection.address) is no address that can be asked: \(error)")
         }

@@ -13,6 +13,8 @@ public struct FlinkConnection: Hashable, Sendable {
     public var authorityFile: String?
     /// PEM files of our own certificate chain and its key.
     public var clientCertificate: ClientCertificate?
+    /// The name that the cluster's certificate must carry, and that is asked for; nil = the host of the address.
+    public var serverName: String?
     /// From the request to the last byte of its answer.
     public var timeout: Milliseconds
     public var connectTimeout: Milliseconds
@@ -25,13 +27,14 @@ public struct FlinkConnection: Hashable, Sendable {
 
     public init(
         _ address: FlinkAddress, headers: [FlinkHeader] = [], token: FlinkSecret? = nil, authorityFile: String? = nil,
-        clientCertificate: ClientCertificate? = nil, timeout: Milliseconds = .seconds(10), connectTimeout: Milliseconds = .seconds(4)
+        clientCertificate: ClientCertificate? = nil, serverName: String? = nil, timeout: Milliseconds = .seconds(10), connectTimeout: Milliseconds = .seconds(4)
     ) {
         self.address = address
         self.headers = headers
         self.token = token
         self.authorityFile = authorityFile
         self.clientCertificate = clientCertificate
+        self.serverName = serverName
         self.timeout = timeout
         self.connectTimeout = connectTimeout
     }
@@ -70,39 +73,48 @@ public enum FlinkSecret: Hashable, Sendable, CustomStringConvertible, CustomRefl
     /// Spelled out in a configuration file.
     case literal(String)
 
+    /// "env:NAME", "file:/path", or the text itself.
+    public init(_ text: String) {
+        if text.hasPrefix("env:") {
+            self = .environment(String(text.dropFirst(4)))
+        } else if text.hasPrefix("file:") {
+            self = .file(String(text.dropFirst(5)))
+        } else {
+            self = .literal(text)
+        }
+    }
+
     public var description: String {
         switch self {
-        case .file(let path): "from the file \(path)"
-        case .environment(let name): "from the variable \(name)"
-        case .literal: "hidden"
+        case .file(let path): "file:\(path)"
+        case .environment(let name): "env:\(name)"
+        case .literal: "in the configuration"
         }
     }
 
     /// A dump would otherwise show a literal.
     public var customMirror: Mirror { Mirror(self, children: []) }
 
-    static let bytesMax = 64 << 10
+    private static let bytesMax = 64 << 10
 
-    /// The value, without the line end of a file. Throws `.misconfigured`.
-    func reveal() throws(FlinkFailure) -> String {
+    /// The value; of a file its first line. Throws `.misconfigured`.
+    public func reveal() throws(FlinkFailure) -> String {
         let text: String
         switch self {
         case .literal(let value): text = value
         case .environment(let name):
             guard let value = getenv(name) else {
-                throw FlinkFailure(.misconfigured, "the environment has no variable \(name): set it, or name another one")
+                throw FlinkFailure(.misconfigured, "the variable \(name) is not set: set it, or name another one")
             }
             text = String(cString: value)
-        case .file(let path): text = try Self.contents(of: path)
+        case .file(let path): text = String(try Self.contents(of: path).prefix { !$0.isNewline })
         }
-        let value = String(decoding: text.utf8.drop { Self.isBlank($0) }.reversed().drop { Self.isBlank($0) }.reversed(), as: UTF8.self)
+        let value = String(decoding: text.utf8.drop { $0 == 0x20 }.reversed().drop { $0 == 0x20 }.reversed(), as: UTF8.self)
         guard !value.isEmpty, value.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) else {
-            throw FlinkFailure(.misconfigured, "the secret \(self) is empty or has characters that a header cannot carry")
+            throw FlinkFailure(.misconfigured, "the secret \(self) is empty or has control characters or others that a header cannot carry")
         }
         return value
     }
-
-    private static func isBlank(_ byte: UInt8) -> Bool { [0x20, 0x09, 0x0a, 0x0d].contains(byte) }
 
     private static func contents(of path: String) throws(FlinkFailure) -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)

@@ -1,6 +1,7 @@
 public import ArgumentParser
 import ConsoleApp
 import EngineApp
+import FlinkREST
 public import StreamModel
 
 /// Which engine, and how to print.
@@ -33,7 +34,7 @@ struct LinkOptions: ParsableArguments {
         case nil: return CommandOptions(socketPath: socket, printsJSON: json)
         case .socket(let path): return CommandOptions(socketPath: path, printsJSON: json)
         case .flink(let address):
-            throw ValidationError("\(found?.name ?? "") is the Flink cluster \(address.url): this command talks to engines of Weir only")
+            throw ValidationError("\(found?.name ?? "") is the Flink cluster \(address.address): this command talks to engines of Weir only")
         }
     }
 

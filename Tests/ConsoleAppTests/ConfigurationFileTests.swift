@@ -6,6 +6,7 @@ import Glibc
 import Testing
 
 @testable import ConsoleApp
+import FlinkREST
 
 @Suite struct ConfigurationFileTests {
     let home = ConsoleHome()
@@ -49,23 +50,24 @@ import Testing
             X-Team = "ops"
             X-Key = "env:TEAM_KEY"
             """, name: "config.toml")
-        let address = FlinkAddress(
-            url: "https://flink.example.org:8443/prefix", authorityPath: "/etc/ca.pem", certificatePath: "/c.pem", keyPath: "/c.key",
-            serverName: "flink.internal",
-            headers: [.init(name: "X-Key", value: .environment("TEAM_KEY")), .init(name: "X-Team", value: .text("ops"))], token: .file("/run/token"))
+        let connection = FlinkConnection(
+            try FlinkAddress("https://flink.example.org:8443/prefix"),
+            headers: [try FlinkHeader(name: "X-Key", value: .environment("TEAM_KEY")), try FlinkHeader(name: "X-Team", value: .literal("ops"))],
+            token: .file("/run/token"), authorityFile: "/etc/ca.pem", clientCertificate: .init(chainFile: "/c.pem", keyFile: "/c.key"),
+            serverName: "flink.internal")
         #expect(
             file.contexts == [
-                ConsoleContext(name: "flink", class: .staging, address: .flink(address), guardClass: .prod, accent: "#ff8800")
+                ConsoleContext(name: "flink", class: .staging, address: .flink(connection), guardClass: .prod, accent: "#ff8800")
             ])
     }
 
     @Test(arguments: [
         ("[contexts.a]\nsocket = \"/x\"\nurl = \"http://h\"\n", 3, 1, "both socket and url"),
-        ("[contexts.a]\n  url = \"flink:8081\"\n", 2, 3, "must begin with http"),
+        ("[contexts.a]\n  url = \"flink:8081\"\n", 2, 3, "has no scheme"),
         ("[contexts.a]\nurl = \"http://ana:secret@h\"\n", 2, 1, "no user and no password"),
-        ("[contexts.a]\nurl = \"http://h:99999\"\n", 2, 1, "port between"),
-        ("[contexts.a]\nurl = \"http://h?x=1\"\n", 2, 1, "no ? and no #"),
-        ("[contexts.a]\nurl = \"http:///x\"\n", 2, 1, "has no host"),
+        ("[contexts.a]\nurl = \"http://h:99999\"\n", 2, 1, "has no port"),
+        ("[contexts.a]\nurl = \"http://h?x=1\"\n", 2, 1, "has a '?' or '#'"),
+        ("[contexts.a]\nurl = \"http:///x\"\n", 2, 1, "has no host name"),
         ("[contexts.a]\nurl = \"http://h\"\ntls.ca = \"/x\"\n", 3, 1, "begins with https"),
         ("[contexts.a]\nurl = \"https://h\"\n[contexts.a.tls]\nkey = \"/x\"\n", 4, 1, "go together"),
         ("[contexts.a]\nurl = \"https://h\"\ntls = { ca = \"x\" }\n", 3, 1, "absolute path"),
@@ -89,13 +91,13 @@ import Testing
 
     @Test func `a secret is read where it is, its first line only, and its absence is told without its text`() throws {
         writeFile(home.path + "/token", "abc123\nrest\n")
-        #expect(try SecretSource.file(home.path + "/token").resolve() == "abc123")
-        #expect(try SecretSource("plain").resolve() == "plain")
+        #expect(try FlinkSecret.file(home.path + "/token").reveal() == "abc123")
+        #expect(try FlinkSecret("plain").reveal() == "plain")
         for (source, problem) in [
-            (SecretSource.file(home.path + "/none"), "no such file"), (.environment("WEIR_TEST_UNSET"), "not set"),
-            (.text("a\r\nX: y"), "control characters"),
-        ] as [(SecretSource, String)] {
-            let error = #expect(throws: SecretSource.Missing.self) { try source.resolve() }
+            (FlinkSecret.file(home.path + "/none"), "No such file"), (.environment("WEIR_TEST_UNSET"), "not set"),
+            (.literal("a\r\nX: y"), "control characters"),
+        ] as [(FlinkSecret, String)] {
+            let error = #expect(throws: FlinkFailure.self) { try source.reveal() }
             #expect(error?.description.contains(problem) == true)
         }
     }
