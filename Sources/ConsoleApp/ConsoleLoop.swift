@@ -10,7 +10,7 @@ internal import StreamModel
 ///
 /// Input goes before data. A frame is painted when the model has changed: at once after a key, otherwise at most `paintInterval`
 /// after the one before; a frame that the terminal does not take is dropped, the newest one is painted when it does.
-struct ConsoleLoop {
+struct ConsoleLoop: ~Copyable {
     /// Why the loop ended.
     enum Ending { case quit, terminated, hungUp }
 
@@ -36,6 +36,7 @@ struct ConsoleLoop {
     private var nextNotice: Int64
     private static let noticeInterval: Int64 = 4000, firstNoticeDelay: Int64 = 700
     private let reader = DispatchQueue(label: "weir.themes")
+    private var watcher = ThemeWatcher()
 
     /// Keys that come at once in this number were not typed: a terminal without bracketed paste was pasted into.
     private static let burst = 64
@@ -55,6 +56,7 @@ struct ConsoleLoop {
 
     /// The first frame, before anything slow.
     mutating func paintFirst() {
+        watcher.watch(model.theme.files)
         planTick()
         paint()
     }
@@ -66,6 +68,8 @@ struct ConsoleLoop {
             takeInput()
             if ending == nil, isUrgent, isDirty { paint() }
             takeMail()
+            if watcher.takeChanges(), let origin = model.theme.origin { loadTheme(origin, isReload: true) }
+            watcher.watch(model.theme.files)
             takeTick()
             takeNotice()
             terminal.pump()
@@ -81,6 +85,8 @@ struct ConsoleLoop {
             pollfd(fd: terminal.inputDescriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: terminal.signalDescriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0),
+            // A descriptor of -1 is passed over.
+            pollfd(fd: watcher.descriptor, events: Int16(POLLIN), revents: 0),
         ]
         // A blocked terminal wakes the loop when it takes bytes again, instead of the loop asking.
         if isBlocked || terminal.hasPendingOutput { descriptors[0].events |= Int16(POLLOUT) }
@@ -225,10 +231,13 @@ struct ConsoleLoop {
         }
     }
 
-    private func loadTheme(_ name: String) {
+    /// `isReload`: its file was written, so a theme that came out the same is no news.
+    private func loadTheme(_ name: String, isReload: Bool = false) {
+        let shown = model.theme
         reader.async { [themes, mailbox] in
             do throws(ThemeError) {
                 let theme = try themes.load(name)
+                if isReload, theme == shown { return }
                 mailbox.post(.themeLoaded(theme, warnings: theme.warnings))
             } catch {
                 mailbox.post(.themeFailed(error.description))

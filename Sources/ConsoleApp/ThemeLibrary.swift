@@ -24,30 +24,53 @@ struct ThemeLibrary: Sendable {
         return nil
     }
 
-    /// The theme of a name, or of a path (anything with "/" or ending in ".toml").
+    /// The theme of a name, or of a path (anything with "/" or ending in ".toml"). It knows where it comes from.
     func load(_ nameOrPath: String) throws(ThemeError) -> Theme {
-        if nameOrPath.contains("/") || nameOrPath.hasSuffix(Self.suffix) {
-            return try Theme.parse(bytes: try read(nameOrPath), name: nameOrPath, resolving: source)
+        var theme: Theme
+        if let path = file(of: nameOrPath) {
+            // Which files were read is known only when they have been.
+            var files = [path]
+            theme = try Theme.parse(bytes: try read(path), name: path) { name in
+                guard let (path, text) = source(name) else { return nil }
+                files.append(path)
+                return text
+            }
+            theme.files = files
+        } else if let builtin = Theme.builtin(nameOrPath) {
+            theme = builtin
+        } else {
+            throw ThemeError(file: nameOrPath, line: nil, problem: "no such theme; there are \(names().joined(separator: ", "))")
         }
-        if let path = path(of: nameOrPath) { return try Theme.parse(bytes: try read(path), name: path, resolving: source) }
-        if let theme = Theme.builtin(nameOrPath) { return theme }
-        throw ThemeError(file: nameOrPath, line: nil, problem: "no such theme; there are \(names().joined(separator: ", "))")
+        theme.origin = nameOrPath
+        return theme
+    }
+
+    /// A theme looked over: what is wrong with it.
+    func check(_ nameOrPath: String) throws(ThemeError) -> ThemeReport {
+        let theme = try load(nameOrPath)
+        guard let path = theme.files.first else { return theme.check(source: Theme.builtinSource(nameOrPath) ?? "", file: nameOrPath) }
+        return theme.check(source: String(decoding: try read(path), as: UTF8.self), file: path)
+    }
+
+    /// The file of a name or a path; nil where only a compiled-in theme can have the name.
+    private func file(of nameOrPath: String) -> String? {
+        nameOrPath.contains("/") || nameOrPath.hasSuffix(Self.suffix) ? nameOrPath : path(of: nameOrPath)
     }
 
     /// All names, sorted; compiled-in ones included.
     func names() -> [String] { Set(Theme.builtinNames + folders.flatMap(list)).sorted() }
 
-    private func path(of name: String) -> String? {
+    func path(of name: String) -> String? {
         // A name is one file name: nothing that climbs out of the folder.
         guard !name.isEmpty, !name.hasPrefix(".") else { return nil }
         return folders.lazy.map { "\($0)/\(name)\(Self.suffix)" }.first { access($0, F_OK) == 0 }
     }
 
-    /// The text of a theme that another inherits from; nil leaves it to the compiled-in ones.
-    private func source(_ name: String) -> String? {
+    /// Path and text of a theme that another inherits from; nil leaves it to the compiled-in ones.
+    private func source(_ name: String) -> (path: String, text: String)? {
         guard !name.contains("/"), let path = path(of: name) else { return nil }
         // An unreadable ancestor is reported by the parser as an unknown one.
-        return (try? SmallFile.read(path, limit: Theme.bytesMax)).flatMap { String(validating: $0, as: UTF8.self) }
+        return (try? SmallFile.read(path, limit: Theme.bytesMax)).flatMap { String(validating: $0, as: UTF8.self) }.map { (path, $0) }
     }
 
     private func read(_ path: String) throws(ThemeError) -> [UInt8] {

@@ -15,6 +15,12 @@ public struct Theme: Sendable, Equatable {
     public var glyphs: GlyphProfile?
     /// Lines for the operator about what is legal but unwise.
     public var warnings: [String]
+    /// The eyes that it is made for.
+    public var madeFor: [ColorVision] = []
+    /// What it was asked for by: a name or a path. Whoever loads themes from files sets this and `files`.
+    public var origin: String?
+    /// The files that it was read from, its own first.
+    public var files: [String] = []
     var roles: [StyleRole: RoleStyle]
     /// Its own colours and those it inherits, by name.
     var palette: [String: ThemeColor] = [:]
@@ -48,12 +54,17 @@ public struct Theme: Sendable, Equatable {
 
     /// The theme for a terminal of this depth.
     public func styleSheet(depth: ColorDepth) -> StyleSheet {
-        StyleSheet { role in
+        let plain = Theme.base.roles
+        return StyleSheet { role in
             let style = roles[role] ?? RoleStyle()
             let foreground = (style.foreground ?? .terminal).resolved(depth)
             let background = (style.background ?? .terminal).resolved(depth)
             var attributes = style.attributes ?? []
             if foreground.needsBold { attributes.insert(.bold) }
+            // A role that has lost its colours at this depth says what it means by attributes, as `base` does.
+            if style != RoleStyle(), (style.foreground ?? .terminal) != .terminal, foreground.color == .default, background.color == .default {
+                attributes.formUnion(plain[role]?.attributes ?? [])
+            }
             // Where the background was the message, reverse video carries it.
             if depth == .none, let color = style.background, color != .terminal { attributes.insert(.reverse) }
             return Style(foreground: foreground.color, background: background.color, attributes: attributes)

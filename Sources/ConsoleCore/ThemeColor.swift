@@ -3,8 +3,12 @@ import CellGrid
 /// A colour of a theme: what to use at each depth, as far as the theme says. What it does not say is computed from the next
 /// better value.
 struct ThemeColor: Sendable, Equatable {
-    struct RGB: Sendable, Equatable {
+    struct RGB: Sendable, Equatable, CustomStringConvertible {
         var red, green, blue: UInt8
+
+        var description: String {
+            "#" + [red, green, blue].map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        }
 
         /// "#rrggbb".
         init?(_ text: String) {
@@ -59,10 +63,13 @@ struct ThemeColor: Sendable, Equatable {
         switch depth {
         case .none: return (.default, false)
         case .direct:
-            if let rgb { return (.rgb(red: rgb.red, green: rgb.green, blue: rgb.blue), false) }
-            return resolved(.colors256)
+            if let exact = rgb ?? x256.flatMap({ $0 < 16 ? nil : XtermPalette.color($0) }) {
+                return (.rgb(red: exact.red, green: exact.green, blue: exact.blue), false)
+            }
+            // Terminals with direct colour know the first eight by their numbers too.
+            return resolved(.colors8)
         case .colors256:
-            if let x256 { return (.index256(x256), false) }
+            if let x256 { return (x256 < 16 ? .index16(x256) : .index256(x256), false) }
             if let rgb { return (.index256(XtermPalette.nearest(rgb, among: 16..<256)), false) }
             return resolved(.colors16)
         case .colors16: return (sixteen.map { .index16($0) } ?? .default, false)
@@ -98,6 +105,14 @@ enum XtermPalette {
         let cube = index - 16
         func level(_ step: UInt8) -> UInt8 { step == 0 ? 0 : 55 + 40 * step }
         return ThemeColor.RGB(red: level(cube / 36), green: level(cube / 6 % 6), blue: level(cube % 6))
+    }
+
+    /// The sixteen colours of the Linux console (and of VGA).
+    static func consoleColor(_ index: UInt8) -> ThemeColor.RGB {
+        let level: UInt8 = index & 8 == 0 ? 0 : 85
+        func part(_ bit: UInt8) -> UInt8 { (index & bit == 0 ? 0 : 170) + level }
+        // Its yellow is brown.
+        return ThemeColor.RGB(red: part(1), green: index & 15 == 3 ? 85 : part(2), blue: part(4))
     }
 
     static func nearest(_ color: ThemeColor.RGB, among indices: Range<Int>) -> UInt8 {

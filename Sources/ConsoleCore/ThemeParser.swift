@@ -64,7 +64,7 @@ extension Theme {
 }
 
 /// One theme file while it is being read: finds the lines that errors name.
-private struct ThemeFile {
+struct ThemeFile {
     let text: String
     let name: String
     private let lines: [Substring]
@@ -92,8 +92,14 @@ private struct ThemeFile {
         ThemeError(file: name, line: line(of: key, in: section), problem: problem)
     }
 
+    /// The line where a section gives a key; nil where it does not.
+    func line(ofOwn key: String, in section: String) -> Int? {
+        let found = line(of: key, in: section)
+        return found == line(of: "", in: section) ? nil : found
+    }
+
     /// The line where a section gives a key, or where the section begins.
-    private func line(of key: String, in section: String) -> Int? {
+    func line(of key: String, in section: String) -> Int? {
         var current = ""
         var header: Int?
         for (row, line) in lines.enumerated() {
@@ -119,7 +125,7 @@ private struct ThemeFile {
     }
 
     func theme(_ table: TOMLTable, parent: Theme?) throws(ThemeError) -> Theme {
-        let known = ["schema", "name", "variant", "inherits", "solid", "palette", "roles", "glyphs", "env"]
+        let known = ["schema", "name", "variant", "inherits", "solid", "vision", "palette", "roles", "glyphs", "env"]
         for key in table.keys.sorted() where !known.contains(key) {
             throw error(key, in: "", "unknown key \"\(SafeText(key))\"; a theme has \(known.joined(separator: ", "))")
         }
@@ -136,6 +142,7 @@ private struct ThemeFile {
         let palette = try palette(table["palette"], parent: parent)
         var theme = Theme(name: title, variant: variant, glyphs: parent?.glyphs, warnings: [], roles: parent?.roles ?? [:])
         theme.palette = palette
+        theme.madeFor = try vision(table["vision"]) ?? parent?.madeFor ?? []
         // An heir that changes a colour of its parent's palette changes the roles that use it.
         for (role, style) in theme.roles { theme.roles[role] = style.repainted(in: palette) }
         let isSolid = table["solid"]?.bool ?? false
@@ -151,6 +158,19 @@ private struct ThemeFile {
         guard let value else { return nil }
         guard let table = value.table else { throw error(section, in: "", "\(section) must be a table: [\(section)]") }
         return table
+    }
+
+    private func vision(_ value: (any TOMLValueConvertible)?) throws(ThemeError) -> [ColorVision]? {
+        guard let value else { return nil }
+        let names = ColorVision.allCases.dropFirst().map(\.rawValue).joined(separator: "\", \"")
+        let error = error("vision", in: "", "vision must be a list of \"\(names)\"")
+        guard let list = value.array else { throw error }
+        var eyes: [ColorVision] = []
+        for index in 0..<list.count {
+            guard let eye = list[index].string.flatMap({ ColorVision(rawValue: $0) }), eye != .normal else { throw error }
+            eyes.append(eye)
+        }
+        return eyes
     }
 
     // MARK: Palette
@@ -210,12 +230,16 @@ private struct ThemeFile {
     ) throws(ThemeError) {
         guard let table = try section(value, sectionName) else { return }
         for key in table.keys.sorted() {
-            guard let role = role(key) else { throw error(key, in: sectionName, unknownRole(key, sectionName)) }
+            guard let role = role(key) else {
+                // A theme for a later version has more roles: what is known of it can be used.
+                theme.warnings.append(error(key, in: sectionName, unknownRole(key, sectionName)).description)
+                continue
+            }
             let style = try roleStyle(table[key], key, sectionName, theme.palette)
             if let background = style.background, background != .terminal, !isSolid, !Self.mayHaveBackground(role) {
                 throw error(
                     key, in: sectionName,
-                    "\"\(key)\" has a background; that is for select, env, dialog and severity.crit, or set solid = true")
+                    "\"\(key)\" has a background; that is for select, env, dialog, input, match and severity.crit, or set solid = true")
             }
             theme.roles[role] = style.inheriting(theme.roles[role] ?? Theme.RoleStyle())
         }

@@ -150,7 +150,7 @@ struct CellPainter {
     private func number(_ color: TerminalColor) -> Int32 {
         switch color {
         case .default: -1
-        case .index16(let index): depth == .direct ? -1 : depth == .colors8 ? Int32(index & 7) : Int32(index)
+        case .index16(let index): depth == .direct || depth == .colors8 ? Int32(index & 7) : Int32(index)
         case .index256(let index): depth == .colors256 ? Int32(index) : -1
         case .rgb(let red, let green, let blue): depth == .direct ? Int32(red) << 16 | Int32(green) << 8 | Int32(blue) : -1
         }

@@ -10,11 +10,11 @@ struct LookOptions: ParsableArguments {
     @Flag(help: "Draw with ASCII characters only.")
     var ascii = false
 
-    @Option(help: ArgumentHelp("Colours to use: 256, 16, 8 or none.", valueName: "depth"))
+    @Option(help: ArgumentHelp("Colours to use: direct, 256, 16, 8 or none.", valueName: "depth"))
     var colors: Colors?
 
     enum Colors: String, ExpressibleByArgument, CaseIterable {
-        case all = "256", sixteen = "16", eight = "8", none
+        case direct, all = "256", sixteen = "16", eight = "8", none
     }
 
     func launch(contexts: [ConsoleContext]) -> ConsoleLaunch {
@@ -23,6 +23,7 @@ struct LookOptions: ParsableArguments {
 
     private var depth: ColorDepth? {
         switch colors {
+        case .direct: .direct
         case .all: .colors256
         case .sixteen: .colors16
         case .eight: .colors8

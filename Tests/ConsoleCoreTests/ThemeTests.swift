@@ -100,46 +100,41 @@ import Testing
         }
     }
 
-    /// Text has a contrast of at least 4.5 to the background that the variant assumes (or its own), dim text and lines 3.
-    @Test(arguments: Theme.builtinNames) func contrastSuffices(_ name: String) throws {
-        let theme = try #require(Theme.builtin(name))
-        guard theme.variant != .any else { return }
-        let ground = ThemeColor.RGB(theme.variant == .dark ? "#1e2127" : "#ffffff")
-        for (role, style) in theme.roles {
-            guard let front = style.foreground?.rgb, let back = style.background?.rgb ?? ground else { continue }
-            let isFaint = ["text.dim", "text.stale", "border", "header", "hint.locked", "ckpt.gone"].contains(role.name)
-            let contrast = Self.contrast(front, back)
-            #expect(contrast >= (isFaint ? 3 : 4.5), "\(role.name) of \(name) has \(contrast)")
+    /// The check that `weir themes check` makes: contrast, eyes, marks, colours of small terminals. Its thresholds are met by all.
+    @Test(arguments: Theme.builtinNames) func shippedThemesPassTheirCheck(_ name: String) throws {
+        let theme = try #require(Theme.builtin(name)), source = try #require(Theme.builtinSource(name))
+        let report = theme.check(source: source, file: name)
+        #expect(report.findings == [], "\(report.text)")
+        // Where the colours are the theme's own there is something to measure.
+        #expect((report.leastContrast == nil) == ["base", "base16", "solarized-16"].contains(name))
+    }
+
+    @Test func twelveThemesShipAndTheirBackgroundsAreTheTerminals() throws {
+        #expect(Theme.builtinNames.count == 12)
+        for name in Theme.builtinNames {
+            let theme = try #require(Theme.builtin(name))
+            for depth in ColorDepth.allCases { #expect(theme.styleSheet(depth: depth)[.text].background == .default, "\(name) paints the background") }
         }
     }
 
-    /// WCAG 2 contrast ratio.
-    private static func contrast(_ left: ThemeColor.RGB, _ right: ThemeColor.RGB) -> Double {
-        func luminance(_ color: ThemeColor.RGB) -> Double {
-            func linear(_ value: UInt8) -> Double {
-                let part = Double(value) / 255
-                return part <= 0.04045 ? part / 12.92 : pow((part + 0.055) / 1.055, 2.4)
-            }
-            return 0.2126 * linear(color.red) + 0.7152 * linear(color.green) + 0.0722 * linear(color.blue)
-        }
-        let (first, second) = (luminance(left), luminance(right))
-        return (max(first, second) + 0.05) / (min(first, second) + 0.05)
+    @Test func themesAreMadeForTheEyesThatTheirNamesTell() throws {
+        #expect(try #require(Theme.builtin("deuteranopia-light")).madeFor == [.deuteranopia, .protanopia])
+        #expect(try #require(Theme.builtin("tritanopia-dark")).madeFor == [.tritanopia])
+        #expect(try #require(Theme.builtin("slate")).madeFor == [])
     }
 
     @Test func lighterThemesRepaintWhatTheyInherit() throws {
         let light = try #require(Theme.builtin("slate-light"))
         let dark = try #require(Theme.builtin("slate"))
         #expect(light.styleSheet(depth: .colors256)[.severityOK].foreground == .index256(22))
-        #expect(dark.styleSheet(depth: .colors256)[.severityOK].foreground == .index256(114))
+        #expect(dark.styleSheet(depth: .colors256)[.severityOK].foreground == .index256(150))
         #expect(light.variant == .light)
     }
 
     static let bad: [(String, String)] = [
         ("schema = 1\nname = \"x\"\ncolour = 3\n", "x.toml:3: unknown key \"colour\""),
-        (
-            "schema = 1\n\n[roles]\n\"text\" = { }\n\"severity.worst\" = { fg = \"red\" }\n",
-            "x.toml:5: unknown role \"severity.worst\"; there are severity.ok"
-        ),
+        ("schema = 1\nvision = [\"normal\"]\n", "x.toml:2: vision must be a list of \"protanopia\""),
+        ("schema = 1\nvision = \"tritanopia\"\n", "x.toml:2: vision must be a list of"),
         ("schema = 1\n[roles]\n\"text\" = { fg = \"pinkish\" }\n", "x.toml:3: fg of \"text\" must be a colour"),
         ("schema = 1\n[roles]\n\"text\" = { colour = \"red\" }\n", "x.toml:3: unknown key \"colour\" in \"text\""),
         ("schema = 1\n[roles]\n\"text\" = { attr = [\"shiny\"] }\n", "x.toml:3: unknown attribute in \"text\""),
@@ -158,7 +153,6 @@ import Testing
         ("schema = 1\n[palette]\nink = { }\n", "x.toml:3: colour \"ink\" says nothing"),
         ("schema = 1\n[glyphs]\nprofile = \"emoji\"\n", "x.toml:3: profile must be"),
         ("schema = 1\n[glyphs]\nfont = \"x\"\n", "x.toml:3: unknown key \"font\""),
-        ("schema = 1\n[env]\nproduction = { }\n", "x.toml:3: unknown class \"production\""),
         ("schema = 1\nroles = 3\n", "x.toml:2: roles must be a table"),
         ("schema = 1\nvariant = \"sepia\"\n", "x.toml:2: variant must be"),
         ("schema = 2\n", "x.toml:1: is of schema 2"),
@@ -177,6 +171,17 @@ import Testing
         } catch {
             #expect(error.description.contains(problem), "\(error)")
         }
+    }
+
+    /// A theme for a later version may have roles that this one does not know.
+    @Test func unknownRolesAreWarningsWithTheirLine() throws {
+        let text = "schema = 1\n\n[roles]\n\"text\" = { }\n\"severity.worst\" = { fg = \"red\" }\n[env]\nproduction = { }\n"
+        let theme = try Theme.parse(toml: text, name: "x.toml")
+        #expect(theme.warnings.count == 2)
+        #expect(theme.warnings[0].hasPrefix("x.toml:5: unknown role \"severity.worst\"; there are severity.ok"))
+        #expect(theme.warnings[1].hasPrefix("x.toml:7: unknown class \"production\""))
+        let report = theme.check(source: text, file: "x.toml")
+        #expect(report.isGood && report.findings.map(\.rule) == [.note, .note])
     }
 
     @Test func bytesThatAreNotUTF8AreNamed() {
@@ -216,6 +221,16 @@ import Testing
         #expect(theme.styleSheet(depth: .colors8)[.text] == Style(foreground: .index16(1), attributes: .bold))
         #expect(theme.styleSheet(depth: .none)[.text] == Style())
         #expect(theme.styleSheet(depth: .colors8)[.mark].attributes.contains(.bold))
+        // Terminals with direct colour have no sixteen; the first eight they know.
+        #expect(theme.styleSheet(depth: .direct)[.mark] == Style(foreground: .index16(1), attributes: .bold))
+    }
+
+    /// What a colour said and cannot say any more, an attribute says.
+    @Test func withoutItsColoursARoleHasTheAttributesOfBase() throws {
+        let slate = try #require(Theme.builtin("slate"))
+        #expect(slate.styleSheet(depth: .colors256)[.textDim].attributes == [])
+        for depth in [ColorDepth.colors16, .colors8, .none] { #expect(slate.styleSheet(depth: depth)[.textDim].attributes == .dim, "\(depth)") }
+        #expect(slate.styleSheet(depth: .none)[.severityUnknown].attributes == .dim)
     }
 
     @Test func everyPrefixOfAThemeIsTakenOrRefusedWithoutATrap() throws {
@@ -227,6 +242,72 @@ import Testing
             flipped[Int.random(in: 0..<flipped.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
             _ = try? Theme.parse(bytes: flipped, name: "x")
         }
+    }
+}
+
+@Suite struct ThemeCheckTests {
+    private func report(_ text: String) throws -> ThemeReport { try Theme.parse(toml: text, name: "x").check(source: text, file: "x.toml") }
+
+    /// Reference values: black on white is 21, and #777777 on white 4.48 by WCAG 2; #ff0000 and #00ff00 are 170.6 apart in CIELAB.
+    @Test func contrastAndDistanceAreThoseOfTheirDefinitions() throws {
+        func color(_ text: String) throws -> LinearColor { LinearColor(try #require(ThemeColor.RGB(text))) }
+        #expect(abs(try color("#000000").contrast(to: try color("#ffffff")) - 21) < 0.001)
+        #expect(abs(try color("#777777").contrast(to: try color("#ffffff")) - 4.478) < 0.001)
+        let red = try color("#ff0000"), green = try color("#00ff00")
+        #expect(abs(red.distance(to: green) - 170.6) < 0.3)
+        #expect(red.distance(to: red) == 0)
+        // Eyes without one kind of cone see less of a difference, each in its own pair; greys stay greys to all.
+        #expect(ColorVision.deuteranopia.seen(red).distance(to: ColorVision.deuteranopia.seen(green)) < 120)
+        let blue = try color("#0000ff"), teal = try color("#008080")
+        #expect(ColorVision.tritanopia.seen(blue).distance(to: ColorVision.tritanopia.seen(teal)) < blue.distance(to: teal) / 2)
+        let grey = try color("#808080")
+        for vision in ColorVision.allCases { #expect(vision.seen(grey).distance(to: grey) < 1, "\(vision)") }
+    }
+
+    @Test func faintTextIsFoundWithItsLine() throws {
+        let report = try report("schema = 1\nvariant = \"dark\"\n[palette]\nink = \"#555555\"\n[roles]\ntext = { fg = \"ink\" }\n")
+        #expect(!report.isGood)
+        let finding = try #require(report.findings.first)
+        #expect(finding.rule == .contrast && finding.line == 6 && finding.text.hasPrefix("text: #555555 on #282c34 has a contrast of 1.8"))
+        #expect(report.leastContrast?.role == .text)
+        #expect(report.text.contains("FAILED") && report.text.contains("  x.toml:6: text: "))
+    }
+
+    /// The colour of a palette that an heir repaints is to blame where the role is inherited.
+    @Test func inheritedRolesPointAtTheColour() throws {
+        let report = try report("schema = 1\nvariant = \"dark\"\ninherits = \"slate\"\n[palette]\ngood = \"#203020\"\n")
+        #expect(report.findings.contains { $0.rule == .contrast && $0.line == 5 && $0.text.hasPrefix("severity.ok") })
+    }
+
+    @Test func redAndGreenAloneAreFound() throws {
+        let text =
+            "schema = 1\nvariant = \"dark\"\n[roles]\n\"link.ok\" = { fg = \"#90c050\" }\n\"link.slow\" = { fg = \"#ffffff\" }\n\"link.down\" = { fg = \"#d8a068\" }\n"
+        let found = try report(text).findings.filter { $0.rule == .distance }
+        #expect(found.contains { $0.line == 6 && $0.text.contains("link.ok and link.down look alike with ") })
+        #expect(!found.contains { $0.text.contains("look alike: ") }, "other eyes tell them apart")
+    }
+
+    /// A theme that says whom it is for is held to more.
+    @Test func aThemeForSomeEyesIsHeldToMore() throws {
+        let roles =
+            "[palette]\npale = { rgb = \"#8fc8ff\", x256 = 117, x16 = \"bright-white\" }\n[roles]\n\"link.ok\" = { fg = \"#5fafff\" }\n\"link.slow\" = { fg = \"pale\" }\n\"link.down\" = { fg = \"#ff8700\" }\n"
+        let lenient = try report("schema = 1\nvariant = \"dark\"\n" + roles)
+        #expect(lenient.isGood, "\(lenient.text)")
+        let strict = try report("schema = 1\nvariant = \"dark\"\nvision = [\"deuteranopia\"]\n" + roles)
+        #expect(strict.findings.allSatisfy { $0.text.contains("with deuteranopia") } && !strict.isGood, "\(strict.text)")
+    }
+
+    @Test func colorsThatAreTheBackgroundOfSomeTerminalsAreFound() throws {
+        let found = try report("schema = 1\n[roles]\ntext = { fg = \"bright-black\" }\n\"select\" = { fg = \"white\", bg = \"yellow\" }\n").findings
+        #expect(found.contains { $0.rule == .terminal && $0.line == 3 && $0.text.contains("text is bright-black") })
+        #expect(found.contains { $0.rule == .terminal && $0.line == 4 && $0.text.contains("white on yellow") })
+    }
+
+    @Test func whatNothingTellsApartWithoutColourIsFound() throws {
+        let found = try report("schema = 1\n[roles]\n\"select\" = { fg = \"cyan\", attr = [] }\n\"dialog.danger\" = { attr = [] }\n").findings
+        #expect(found.contains { $0.rule == .mono && $0.line == 4 && $0.text.contains("dialog.danger and dialog look the same") })
+        // `select` has lost its colour, and base speaks for it.
+        #expect(!found.contains { $0.text.contains("select and text") })
     }
 }
 
