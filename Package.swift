@@ -7,7 +7,7 @@
 //
 //   L0  StreamModel  CellGrid  CNcurses  CPrefetch  CZlib  CChecksum
 //   L1  CheckpointCore  CheckpointStore  FlinkFormats  ControlProtocol  ConsoleCore   (pure, but for one POSIX file)
-//   L2  Dataflow  ControlSocket  FlinkREST  Ledger  CursesTerminal             (threads, sockets, files, the terminal)
+//   L2  Dataflow  ControlSocket  FlinkREST  FlinkSnapshots  Ledger  CursesTerminal   (threads, sockets, files, the terminal)
 //   L3  EngineApp  ConsoleApp  ConnectorConformance                            (wiring)
 //   L4  weir  weir-bench  weir-sim                                             (executables)
 //
@@ -77,6 +77,7 @@ let package = Package(
         .target(name: "ControlSocket", dependencies: ["StreamModel", "ControlProtocol"] + nio, swiftSettings: strict),
         .target(
             name: "FlinkREST", dependencies: ["StreamModel", "ControlProtocol"] + http, swiftSettings: strict),
+        .target(name: "FlinkSnapshots", dependencies: ["StreamModel", "FlinkFormats"], swiftSettings: strict),
         .target(
             name: "Ledger",
             dependencies: ["StreamModel", .product(name: "GRDB", package: "GRDB.swift")],
@@ -90,13 +91,16 @@ let package = Package(
         // L3: wiring.
         .target(
             name: "EngineApp",
-            dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore", "ControlProtocol", "Dataflow", "ControlSocket", "FlinkREST"],
+            dependencies: [
+                "StreamModel", "CheckpointCore", "CheckpointStore", "ControlProtocol", "Dataflow", "ControlSocket", "FlinkFormats", "FlinkREST",
+                "FlinkSnapshots",
+            ],
             swiftSettings: strict),
         .target(
             name: "ConsoleApp",
             dependencies: [
-                "StreamModel", "CellGrid", "FlinkFormats", "ControlProtocol", "ConsoleCore", "ControlSocket", "FlinkREST", "Ledger",
-                "CursesTerminal",
+                "StreamModel", "CellGrid", "FlinkFormats", "ControlProtocol", "ConsoleCore", "ControlSocket", "FlinkREST", "FlinkSnapshots",
+                "Ledger", "CursesTerminal",
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             swiftSettings: strict),
@@ -137,7 +141,7 @@ let package = Package(
         .testTarget(
             name: "ControlSocketTests", dependencies: ["ControlSocket", "ControlProtocol", "StreamModel"] + nio, swiftSettings: strict),
         .testTarget(
-            name: "FlinkFormatsTests", dependencies: ["FlinkFormats", "StreamModel"], exclude: ["Fixtures"], swiftSettings: strict),
+            name: "FlinkFormatsTests", dependencies: ["FlinkFormats", "FlinkSnapshots", "StreamModel"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "FlinkRESTTests", dependencies: ["FlinkREST", "FlinkFake", "ControlProtocol", "StreamModel"], exclude: ["Certificates", "Fixtures"], swiftSettings: strict),
         .testTarget(

@@ -32,21 +32,24 @@ public struct EngineCapabilities: Sendable, Equatable {
     public var canFault: Bool
     /// Counts failures itself, so that the budget is exact.
     public var exactBudget: Bool
-    /// Answers `.inspect` by reading every file of a snapshot.
+    /// Answers `.inspect` by looking at every file of a snapshot.
     public var verifiesFiles: Bool
+    /// Snapshots carry checksums, which `.inspect` holds against every byte.
+    public var hasChecksums: Bool
     /// A cancel can keep the checkpoints against the job's policy.
     public var canOverrideRetention: Bool
     /// This link may only look.
     public var isViewer: Bool
 
     public init(
-        canCheckpointNow: Bool = true, canFault: Bool = false, exactBudget: Bool = true, verifiesFiles: Bool = true,
+        canCheckpointNow: Bool = true, canFault: Bool = false, exactBudget: Bool = true, verifiesFiles: Bool = true, hasChecksums: Bool = true,
         canOverrideRetention: Bool = true, isViewer: Bool = false
     ) {
         self.canCheckpointNow = canCheckpointNow
         self.canFault = canFault
         self.exactBudget = exactBudget
         self.verifiesFiles = verifiesFiles
+        self.hasChecksums = hasChecksums
         self.canOverrideRetention = canOverrideRetention
         self.isViewer = isViewer
     }

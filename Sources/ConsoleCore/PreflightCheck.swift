@@ -152,8 +152,11 @@ struct PreflightCheck {
         case nil, .pending: return .pending("the files are being read")
         case .failed(let message): return .warn("the files could not be checked: \(message)")
         case .done(let inspection):
-            guard inspection.verdict == .ok else { return .stop("\(inspection.verdict.rawValue): \(inspection.problem ?? "no details")") }
-            return .ok("every file is there and its checksum holds")
+            switch inspection.verdict {
+            case .ok: return .ok(context.capabilities.hasChecksums ? "every file is there and its checksum holds" : "every file is there and has its length")
+            case .unreachable: return .warn("unchecked: \(inspection.problem ?? "not reachable from here")")
+            case .damaged, .missing, .foreign: return .stop("\(inspection.verdict.rawValue): \(inspection.problem ?? "no details")")
+            }
         }
     }
 

@@ -107,6 +107,7 @@ struct RestartChooserView {
         case .done(let done):
             switch done.verdict {
             case .ok: return ("ok files", .severityOK)
+            case .unreachable: return ("?? not here", .severityUnknown)
             case .damaged, .missing, .foreign: return ("XX \(done.verdict.rawValue)", .severityCrit)
             }
         }

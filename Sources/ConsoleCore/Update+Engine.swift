@@ -122,10 +122,18 @@ extension ConsoleModel {
             return
         }
         let number = inspection.checkpoint.map { "#\($0)" } ?? inspection.path
-        let isKept = inspection.verdict == .ok
-        live.operations[position].addEvidence(isKept ? "\(number) is kept, files ok" : "\(number) is NOT usable: \(inspection.problem ?? "")")
-        say(live.operations[position].progress(at: now), isKept ? .ok : .crit)
-        if !isKept { effects.append(.bell) }
+        switch inspection.verdict {
+        case .ok:
+            live.operations[position].addEvidence("\(number) is kept, files ok")
+            say(live.operations[position].progress(at: now), .ok)
+        case .unreachable:
+            live.operations[position].addEvidence("\(number) is kept, as the engine says; unchecked: \(inspection.problem ?? "")")
+            say(live.operations[position].progress(at: now), .warn)
+        case .damaged, .missing, .foreign:
+            live.operations[position].addEvidence("\(number) is NOT usable: \(inspection.problem ?? "")")
+            say(live.operations[position].progress(at: now), .crit)
+            effects.append(.bell)
+        }
     }
 
     // MARK: Questions beside the reports

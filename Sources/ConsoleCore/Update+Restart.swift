@@ -81,7 +81,7 @@ extension ConsoleModel {
             chooser.answer = "there is nothing to restart from; :restore PATH takes any path"
             return
         }
-        if case .done(let inspection) = live.context(chooser.key.context)?.inspections[row.path], inspection.verdict != .ok {
+        if case .done(let inspection) = live.context(chooser.key.context)?.inspections[row.path], !inspection.verdict.allowsRestore {
             chooser.answer = "cannot be chosen, \(inspection.verdict.rawValue): \(inspection.problem ?? "no details")"
             return
         }

@@ -158,7 +158,14 @@ public struct OperationReport: Codable, Sendable, Equatable {
 
 /// The outcome of reading a snapshot's manifest and files, before a restart is offered.
 public struct SnapshotInspection: Codable, Sendable, Equatable {
-    public enum Verdict: String, Codable, Sendable { case ok, damaged, missing, foreign }
+    public enum Verdict: String, Codable, Sendable {
+        case ok, damaged, missing, foreign
+        /// On a file system that whoever looked does not see (`s3:`, another host): nothing is known to be wrong.
+        case unreachable
+
+        /// Nothing speaks against a restore.
+        public var allowsRestore: Bool { self == .ok || self == .unreachable }
+    }
     public var path: String
     public var verdict: Verdict
     /// What is wrong, naming the file; nil when ok.

@@ -8,7 +8,7 @@ import Testing
 let layers: [String: Int] = [
     "StreamModel": 0, "CellGrid": 0, "CNcurses": 0, "CPrefetch": 0, "CZlib": 0, "CChecksum": 0,
     "CheckpointCore": 1, "CheckpointStore": 1, "FlinkFormats": 1, "ControlProtocol": 1, "ConsoleCore": 1,
-    "Dataflow": 2, "ControlSocket": 2, "FlinkREST": 2, "Ledger": 2, "CursesTerminal": 2,
+    "Dataflow": 2, "ControlSocket": 2, "FlinkREST": 2, "FlinkSnapshots": 2, "Ledger": 2, "CursesTerminal": 2,
     "EngineApp": 3, "ConsoleApp": 3, "SimulationKit": 3, "ConnectorConformance": 3, "FlinkFake": 3,
     "weir": 4, "weir-bench": 4, "weir-sim": 4,
 ]
@@ -23,6 +23,7 @@ let outsideImports: [String: Set<String>] = [
     "Dataflow": ["Synchronization", "Glibc", "FoundationEssentials"],
     "ControlSocket": ["NIOCore", "NIOPosix", "Synchronization", "Glibc", "Dispatch", "FoundationEssentials"],
     "FlinkREST": ["AsyncHTTPClient", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL", "Synchronization", "Glibc", "Dispatch", "FoundationEssentials"],
+    "FlinkSnapshots": ["Glibc"],
     "Ledger": ["GRDB", "FoundationEssentials", "Glibc", "Synchronization"],
     "CursesTerminal": ["Glibc", "Synchronization"],
     "ConnectorConformance": [],

@@ -185,28 +185,4 @@ public enum EngineCommands {
             return .ok
         }
     }
-
-    public static func inspect(_ options: CommandOptions, path: String) -> Int32 {
-        let inspection = LocalInspection.inspect(StandardPaths.absolute(path))
-        do throws(CommandFailure) {
-            if options.printsJSON { try print(inspection, options) } else { describe(inspection, options.output) }
-        } catch {
-            if let message = error.message { options.output.say(message) }
-            return error.status.rawValue
-        }
-        return inspection.verdict == .ok ? ExitStatus.ok.rawValue : ExitStatus.failed.rawValue
-    }
-
-    private static func describe(_ inspection: SnapshotInspection, _ output: Output) {
-        output.data("\(printable(inspection.path, limit: 4096)): \(inspection.verdict.rawValue)")
-        if let problem = inspection.problem { output.data("  problem      \(printable(problem, limit: 1000))") }
-        if let id = inspection.checkpoint { output.data("  \((inspection.kind?.rawValue ?? "checkpoint")) \(id)") }
-        if let job = inspection.job { output.data("  job          \(job) '\(printable(inspection.jobName ?? ""))'") }
-        if let size = inspection.stateSize { output.data("  state        \(Figures.bytes(size))") }
-        if let written = inspection.checkpointedSize, let size = inspection.stateSize, written.count < size.count {
-            output.data("  written      \(Figures.bytes(written)); the rest lies in files of older checkpoints, in ../shared")
-        }
-        if let maximum = inspection.maxParallelism { output.data("  parallelism  at most \(maximum)") }
-        if !inspection.operators.isEmpty { output.data("  operators    \(printable(inspection.operators.joined(separator: ", "), limit: 1000))") }
-    }
 }

@@ -1,0 +1,217 @@
+public import FlinkFormats
+internal import StreamModel
+
+extension FlinkSnapshot {
+    /// A `_metadata` longer than this is not read.
+    static let metadataMax: Int64 = 1 << 30
+    /// State with Kafka offsets is read up to this length.
+    static let offsetStateMax: Int64 = 64 << 20
+
+    /// Whether a path leads to a snapshot of Flink or to a place that only Flink uses, by its first bytes.
+    public static func isAt(_ path: String) -> Bool {
+        guard case .local(let local) = FlinkLocation(path) else { return true }
+        guard case .found(let file) = locate(local) else { return false }
+        do throws(LocalFile.Failure) {
+            return FlinkMetadata.hasMagic(try LocalFile.read(file, count: 4, limit: 4))
+        } catch {
+            return false
+        }
+    }
+
+    /// Reads the metadata at a path, looks at every file that it names, and draws the conclusions. Does disk work: for a worker thread.
+    /// - Parameters:
+    ///   - path: the directory or the `_metadata` file, as a path or a URL.
+    ///   - clusterIsHere: the cluster that named it runs on this machine. If it does not, a local path that does not exist proves nothing.
+    public static func read(_ path: String, clusterIsHere: Bool = true) -> FlinkSnapshot {
+        let local: String
+        switch FlinkLocation(path) {
+        case .elsewhere(let reason): return FlinkSnapshot(path: path, verdict: .unreachable, problem: "not reachable from here: \(reason)")
+        case .local(let found): local = LocalFile.absolute(found)
+        }
+        switch locate(local) {
+        case .found(let file): return read(file, askedFor: path)
+        case .hidden(let code): return FlinkSnapshot(path: path, verdict: .unreachable, problem: "not reachable from here: \(LocalFile.reason(code))")
+        case .nothing where !clusterIsHere:
+            return FlinkSnapshot(path: path, verdict: .unreachable, problem: "not reachable from here: the cluster runs on another host")
+        case .nothing: return FlinkSnapshot(path: path, verdict: .missing, problem: "\(local): nothing is there")
+        case .incomplete:
+            return FlinkSnapshot(path: path, verdict: .damaged, problem: "\(local) has no _metadata: it was never completed, or is being deleted")
+        case .other: return FlinkSnapshot(path: path, verdict: .foreign, problem: "\(local) is neither a directory nor a file")
+        }
+    }
+
+    // MARK: The metadata
+
+    private enum Place {
+        case found(file: String)
+        case nothing, incomplete, other
+        case hidden(errno: Int32)
+    }
+
+    private static func locate(_ path: String) -> Place {
+        switch LocalFile.status(path) {
+        case .plain: return .found(file: path)
+        case .missing: return .nothing
+        case .other: return .other
+        case .hidden(let code): return .hidden(errno: code)
+        case .directory: break
+        }
+        let file = path + "/_metadata"
+        switch LocalFile.status(file) {
+        case .plain: return .found(file: file)
+        case .hidden(let code): return .hidden(errno: code)
+        case .missing: return .incomplete
+        case .directory, .other: return .other
+        }
+    }
+
+    private static func read(_ file: String, askedFor path: String) -> FlinkSnapshot {
+        // Relative files stand beside the name, also when it is a link.
+        let directory = LocalFile.canonical(LocalFile.parent(file)) ?? LocalFile.parent(file)
+        let canonical = (directory == "/" ? "" : directory) + "/" + LocalFile.name(file)
+        var snapshot = FlinkSnapshot(path: path, verdict: .ok)
+        snapshot.directory = directory
+        if case .plain(_, let modified) = LocalFile.status(canonical) { snapshot.writtenAt = modified }
+        let bytes: [UInt8]
+        do throws(LocalFile.Failure) { bytes = try LocalFile.read(canonical, limit: metadataMax) } catch {
+            return snapshot.with(unreadable(error, canonical))
+        }
+        guard bytes.isEmpty || FlinkMetadata.hasMagic(bytes) else {
+            return snapshot.with((.foreign, "\(canonical) is no metadata of Flink: it does not begin with 0x4960672d"))
+        }
+        do throws(FlinkFormatError) { snapshot.metadata = try FlinkMetadata.decode(bytes, file: canonical) } catch {
+            return snapshot.with((.damaged, error.description))
+        }
+        snapshot.check()
+        return snapshot
+    }
+
+    private static func unreadable(_ failure: LocalFile.Failure, _ file: String) -> (SnapshotInspection.Verdict, String) {
+        switch failure {
+        case .missing: (.missing, "\(file) has vanished")
+        case .notPlain: (.foreign, "\(file) is no plain file")
+        case .tooLong(let size): (.foreign, "\(file) has \(size.count) bytes; metadata of more than \(metadataMax) is not read")
+        case .system(let code): (.unreachable, "\(file) cannot be read: \(LocalFile.reason(code))")
+        case .short: (.damaged, "\(file) became shorter while it was read")
+        }
+    }
+
+    private func with(_ judgement: (SnapshotInspection.Verdict, String)) -> FlinkSnapshot {
+        var copy = self
+        (copy.verdict, copy.problem) = judgement
+        return copy
+    }
+
+    // MARK: The files
+
+    private mutating func check() {
+        guard let metadata, let directory else { return }
+        files = metadata.files.map { Self.check($0, in: directory) }
+        neighbours = Self.neighbours(files, own: job)
+        if let first = damaged.first {
+            verdict = .damaged
+            problem = "\(damaged.count) of \(files.count) files: \(first.complaint)"
+        } else if let first = unreachable.first {
+            verdict = .unreachable
+            problem = "\(unreachable.count) of \(files.count) files: \(first.complaint)"
+        }
+        for state in metadata.kafkaOffsetStates { readOffsets(of: state, directory) }
+    }
+
+    private static func check(_ file: FlinkMetadata.File, in directory: String) -> CheckedFile {
+        switch place(file.path, isRelative: file.isRelative, in: directory) {
+        case .elsewhere(let reason): return CheckedFile(file: file, location: file.path, state: .unreachable(reason: reason))
+        case .local(let path): return CheckedFile(file: file, location: path, state: state(of: path, file.length))
+        }
+    }
+
+    private static func place(_ path: String, isRelative: Bool, in directory: String) -> FlinkLocation {
+        isRelative ? .local("\(directory)/\(path)") : FlinkLocation(path)
+    }
+
+    private static func state(of path: String, _ length: FlinkMetadata.File.Length) -> CheckedFile.State {
+        switch LocalFile.status(path) {
+        case .missing: return .missing
+        case .directory, .other: return .notPlain
+        case .hidden(let code): return .unreachable(reason: LocalFile.reason(code))
+        case .plain(let size, _):
+            switch length {
+            case .exactly(let expected): return size == expected ? .present(size) : .wrongLength(found: size)
+            case .atLeast(let expected): return size >= expected ? .present(size) : .wrongLength(found: size)
+            case .unknown: return .present(size)
+            }
+        }
+    }
+
+    /// Jobs other than `own` in whose directories files lie.
+    private static func neighbours(_ files: [CheckedFile], own: JobID?) -> [Neighbour] {
+        var found: [JobID: Neighbour] = [:]
+        for file in files where !file.file.isRelative {
+            guard let job = FlinkLocation.job(inPath: file.location), job != own else { continue }
+            found[job, default: Neighbour(job: job, files: 0, bytes: 0)].files += 1
+            let (bytes, overflows) = (found[job]?.bytes.count ?? 0).addingReportingOverflow(file.file.length.bytes)
+            found[job]?.bytes = ByteCount(overflows ? .max : bytes)
+        }
+        return found.values.sorted { $0.job < $1.job }
+    }
+
+    // MARK: Kafka
+
+    private mutating func readOffsets(of state: KafkaOffsetState, _ directory: String) {
+        do throws(OffsetFailure) {
+            let (bytes, name) = try Self.bytes(of: state.stream, directory)
+            let offsets: [KafkaOffset]?
+            do throws(FlinkFormatError) { offsets = try state.decode(bytes, name: name) } catch { throw OffsetFailure(reason: error.description) }
+            for offset in offsets ?? [] {
+                kafka.append(KafkaPosition(offset: offset, source: state.source, owner: state.owner, subtask: state.subtask))
+            }
+        } catch {
+            // Many sources keep splits; only the old consumer's state is certain to be Kafka's.
+            if state.source == .legacy { notes.append("Kafka offsets of operator \(state.owner) subtask \(state.subtask) were not read: \(error.reason)") }
+        }
+    }
+
+    private struct OffsetFailure: Error { var reason: String }
+
+    private static func bytes(of stream: FlinkMetadata.Stream, _ directory: String) throws(OffsetFailure) -> ([UInt8], name: String) {
+        switch stream {
+        case .bytes(let name, let bytes): return (bytes, name)
+        case .file(let path, _): return (try bytes(at: place(path, isRelative: false, in: directory), from: 0, count: nil), path)
+        case .relativeFile(let path, _): return (try bytes(at: place(path, isRelative: true, in: directory), from: 0, count: nil), path)
+        case .segment(let segment):
+            return (try bytes(at: FlinkLocation(segment.path), from: max(0, segment.start), count: max(0, segment.size)), segment.path)
+        case .emptySegment: return ([], "an empty segment")
+        case .keyGroups: throw OffsetFailure(reason: "they are in a handle of key groups")
+        }
+    }
+
+    private static func bytes(at location: FlinkLocation, from offset: Int64, count: Int64?) throws(OffsetFailure) -> [UInt8] {
+        guard case .local(let path) = location else { throw OffsetFailure(reason: "the file is not reachable from here") }
+        do throws(LocalFile.Failure) { return try LocalFile.read(path, from: offset, count: count, limit: offsetStateMax) } catch {
+            throw OffsetFailure(reason: unreadable(error, path).1)
+        }
+    }
+}
+
+extension FlinkMetadata.File.Length {
+    /// 0 = unknown.
+    public var bytes: Int64 {
+        switch self {
+        case .exactly(let size), .atLeast(let size): size.count
+        case .unknown: 0
+        }
+    }
+}
+
+extension FlinkSnapshot.CheckedFile {
+    /// What is wrong with it, naming it.
+    public var complaint: String {
+        switch state {
+        case .present: "\(location) is there"
+        case .missing: "\(location) is missing"
+        case .wrongLength(let found): "\(location) has \(found.count) bytes instead of \(file.length.bytes)"
+        case .notPlain: "\(location) is no plain file"
+        case .unreachable(let reason): "\(location) is not reachable from here: \(reason)"
+        }
+    }
+}
