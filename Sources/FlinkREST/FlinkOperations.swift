@@ -164,6 +164,8 @@ public struct FlinkLaunch: Sendable, Equatable {
     public var path: String?
     public var allowsUnmatchedState = false
     public var claim: Claim?
+    /// The id that the job is to have, so that it can be asked for when no answer comes; nil = the cluster draws one.
+    public var job: JobID?
 
     public init(jar: String) { self.jar = jar }
 }
@@ -175,6 +177,7 @@ extension FlinkEndpoint where Answer == JobID {
         if let name = launch.entryClass { body["entryClass"] = .string(name) }
         if !launch.arguments.isEmpty { body["programArgsList"] = .array(launch.arguments.map(JSONValue.string)) }
         if let parallelism = launch.parallelism { body["parallelism"] = .integer(Int64(parallelism)) }
+        if let job = launch.job { body["jobId"] = .string(job.description) }
         if let path = launch.path {
             body["savepointPath"] = .string(path)
             body["allowNonRestoredState"] = .bool(launch.allowsUnmatchedState)

@@ -47,10 +47,20 @@ public final class Ledger: Sendable {
             let migrator = LedgerSchema.migrator
             let foreign = try queue.read { try migrator.appliedIdentifiers($0) }.subtracting(migrator.migrations)
             guard foreign.isEmpty else { throw LedgerError.newer(path: path, migrations: foreign.sorted()) }
-            try migrator.migrate(queue)
+            try migrate(queue, migrator)
             return Ledger(path: path, queue: queue)
         } catch {
             throw LedgerError(error, path: path)
+        }
+    }
+
+    /// Two consoles may begin on one file at the same moment: what the other has done meanwhile is not done again.
+    private static func migrate(_ queue: DatabaseQueue, _ migrator: DatabaseMigrator) throws {
+        while true {
+            let before = try queue.read { try migrator.appliedIdentifiers($0) }
+            do { return try migrator.migrate(queue) } catch {
+                guard try queue.read({ try migrator.appliedIdentifiers($0) }) != before else { throw error }
+            }
         }
     }
 
@@ -73,7 +83,7 @@ public final class Ledger: Sendable {
     public func recordOutcome(_ report: OperationReport) throws(LedgerError) -> Bool {
         try update(
             report.request.id, outcome: LedgerEntry.Outcome(report.state), endedAt: report.endedAt, checkpoint: report.checkpoint,
-            path: report.path, newJob: report.newJob, error: report.error)
+            path: report.path, newJob: report.newJob, error: report.error, reference: report.reference, inference: report.inference)
     }
 
     /// Takes in that an action will not happen: the engine refused it, or it could not be sent.
@@ -102,29 +112,37 @@ public final class Ledger: Sendable {
         try entries("SELECT * FROM operation ORDER BY sent_at DESC, id DESC LIMIT ?", [max(0, limit)])
     }
 
+    /// What a job was launched with, when it was launched through Weir.
+    public func recipe(of job: JobID) throws(LedgerError) -> JarRecipe? {
+        let launches = try entries("SELECT * FROM operation WHERE new_job = ? ORDER BY sent_at DESC, id LIMIT 1", [job.description])
+        guard case .restart(let options)? = launches.first?.request.kind else { return nil }
+        return options.recipe
+    }
+
     /// Reads through the ledger's own connection; for tests of its settings.
     func inspect<Value>(_ body: (Database) throws -> Value) throws -> Value { try queue.read(body) }
 
     private func update(
         _ id: OperationID, outcome: LedgerEntry.Outcome, endedAt: WallTime?, checkpoint: CheckpointID? = nil, path: String? = nil,
-        newJob: JobID? = nil, error: String?
+        newJob: JobID? = nil, error: String?, reference: String? = nil, inference: String? = nil
     ) throws(LedgerError) -> Bool {
         let arguments: StatementArguments = [
-            outcome.rawValue, endedAt?.milliseconds, checkpoint?.description, path, newJob?.description, error, id.description,
+            outcome.rawValue, endedAt?.milliseconds, checkpoint?.description, path, newJob?.description, error, reference, inference,
+            id.description,
         ]
         return try write { database in
             try database.execute(
                 sql: """
                     UPDATE operation
                     SET outcome = ?, ended_at = ?, checkpoint = coalesce(?, checkpoint), path = coalesce(?, path),
-                        new_job = coalesce(?, new_job), error = ?
+                        new_job = coalesce(?, new_job), error = ?, reference = coalesce(?, reference), inference = ?
                     WHERE id = ? AND outcome NOT IN ('completed', 'failed', 'refused')
                     """, arguments: arguments)
             return database.changesCount > 0
         }
     }
 
-    private func entries(_ sql: String, _ arguments: StatementArguments) throws(LedgerError) -> [LedgerEntry] {
+    func entries(_ sql: String, _ arguments: StatementArguments) throws(LedgerError) -> [LedgerEntry] {
         do {
             return try queue.read { database in
                 try Row.fetchAll(database, sql: sql, arguments: arguments).map { try LedgerEntry(row: $0) }
@@ -134,7 +152,7 @@ public final class Ledger: Sendable {
         }
     }
 
-    private func write<Value>(_ body: (Database) throws -> Value) throws(LedgerError) -> Value {
+    func write<Value>(_ body: (Database) throws -> Value) throws(LedgerError) -> Value {
         do {
             return try queue.write(body)
         } catch {
@@ -179,6 +197,7 @@ extension LedgerEntry {
         self.init(
             request: request, context: context, address: address, sentAt: WallTime(milliseconds: sentAt), outcome: outcome,
             endedAt: endedAt.map(WallTime.init(milliseconds:)), checkpoint: checkpoint.flatMap(UInt64.init).map(CheckpointID.init),
-            path: value("path"), newJob: newJob.flatMap(JobID.init), error: value("error"))
+            path: value("path"), newJob: newJob.flatMap(JobID.init), error: value("error"), reference: value("reference"),
+            inference: value("inference"))
     }
 }

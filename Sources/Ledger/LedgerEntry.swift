@@ -33,10 +33,15 @@ public struct LedgerEntry: Sendable, Equatable {
     /// The job that a restart launched.
     public var newJob: JobID?
     public var error: String?
+    /// The engine's own name for the operation.
+    public var reference: String?
+    /// From what the outcome was concluded, when the engine did not tell it.
+    public var inference: String?
 
     public init(
         request: OperationRequest, context: String, address: String, sentAt: WallTime, outcome: Outcome = .intended, endedAt: WallTime? = nil,
-        checkpoint: CheckpointID? = nil, path: String? = nil, newJob: JobID? = nil, error: String? = nil
+        checkpoint: CheckpointID? = nil, path: String? = nil, newJob: JobID? = nil, error: String? = nil,
+        reference: String? = nil, inference: String? = nil
     ) {
         self.request = request
         self.context = context
@@ -48,6 +53,8 @@ public struct LedgerEntry: Sendable, Equatable {
         self.path = path
         self.newJob = newJob
         self.error = error
+        self.reference = reference
+        self.inference = inference
     }
 }
 

@@ -31,6 +31,32 @@ enum LedgerSchema {
                     CREATE INDEX operation_open ON operation (context) WHERE outcome IN ('intended', 'accepted', 'running');
                     """)
         }
+        // What an operation is called by the engine that runs it, and how an outcome was concluded that no engine told.
+        migrator.registerMigration("operation references") { database in
+            try database.execute(sql: "ALTER TABLE operation ADD COLUMN reference TEXT; ALTER TABLE operation ADD COLUMN inference TEXT;")
+            try database.execute(sql: "CREATE INDEX operation_by_new_job ON operation (new_job) WHERE new_job IS NOT NULL")
+        }
+        // What operators do to a cluster itself and not to a job: jars that they upload and delete, savepoints that they dispose of.
+        migrator.registerMigration("chores") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE chore (
+                        id TEXT PRIMARY KEY NOT NULL,
+                        context TEXT NOT NULL,
+                        address TEXT NOT NULL,
+                        verb TEXT NOT NULL,
+                        subject TEXT NOT NULL,
+                        reason TEXT NOT NULL,
+                        by TEXT NOT NULL,
+                        sent_at INTEGER NOT NULL,
+                        outcome TEXT NOT NULL,
+                        ended_at INTEGER,
+                        result TEXT,
+                        error TEXT
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX chore_by_time ON chore (sent_at);
+                    """)
+        }
         return migrator
     }
 }

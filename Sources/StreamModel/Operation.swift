@@ -102,6 +102,10 @@ public struct RestartOptions: Codable, Sendable, Equatable {
     public var parallelism: Int?
     /// End the job first if it still runs (keeping its checkpoints).
     public var cancelsFirst = false
+    /// What to launch, on a Flink cluster; nil = as recorded. Weir's own engine knows its programs.
+    public var recipe: JarRecipe?
+    /// Begin with no state, on a Flink cluster; nil and false = from `path`, or else from the newest.
+    public var startsEmpty: Bool?
 
     public init(path: String? = nil) { self.path = path }
 
@@ -111,6 +115,8 @@ public struct RestartOptions: Codable, Sendable, Equatable {
         case allowsUnmatchedState = "allowUnmatched"
         case parallelism
         case cancelsFirst = "cancelFirst"
+        case recipe
+        case startsEmpty = "empty"
     }
 }
 
@@ -137,10 +143,15 @@ public struct OperationReport: Codable, Sendable, Equatable {
     public var newJob: JobID?
     /// One line: what went wrong and what to do.
     public var error: String?
+    /// The engine's own name for it, under which it can be asked for again; nil = the operation's id serves.
+    public var reference: String?
+    /// The engine could not say what became of it; this line says from what the outcome was concluded. nil = the engine said it.
+    public var inference: String?
 
     public init(
         request: OperationRequest, jobName: String, state: State, acceptedAt: WallTime, endedAt: WallTime? = nil, checkpoint: CheckpointID? = nil,
-        acknowledgedSubtasks: Int? = nil, totalSubtasks: Int? = nil, path: String? = nil, newJob: JobID? = nil, error: String? = nil
+        acknowledgedSubtasks: Int? = nil, totalSubtasks: Int? = nil, path: String? = nil, newJob: JobID? = nil, error: String? = nil,
+        reference: String? = nil, inference: String? = nil
     ) {
         self.request = request
         self.jobName = jobName
@@ -153,6 +164,8 @@ public struct OperationReport: Codable, Sendable, Equatable {
         self.path = path
         self.newJob = newJob
         self.error = error
+        self.reference = reference
+        self.inference = inference
     }
 }
 

@@ -75,11 +75,12 @@ public struct RestartProof: Sendable, Equatable {
             return
         }
         if let restored = job.restored, self[.restored].state == .waiting {
-            let matches = restored.path == chosenPath && (chosenID == nil || chosenID == restored.checkpoint)
+            let isThere = SnapshotLocation(restored.path) == SnapshotLocation(chosenPath)
+            let matches = isThere && (chosenID == nil || chosenID == restored.checkpoint)
             set(
                 .restored, matches && !restored.tookNothing ? .done : .failed,
                 "engine reports \(restored.checkpoint), chosen \(chosenID.map(\.description) ?? "by path"), "
-                    + (restored.path == chosenPath ? "path matches" : "path is \(restored.path)") + Self.state(restored))
+                    + (isThere ? "path matches" : "path is \(restored.path)") + Self.state(restored))
         }
         guard self[.restored].state == .done, let restored = job.restored else { return }
         let finished = job.vertices.reduce(0) { $0 + $1.finishedSubtasks }

@@ -1,0 +1,109 @@
+/// What is needed to launch a job of a Flink cluster again: the jar and what its program is told.
+public struct JarRecipe: Codable, Sendable, Hashable {
+    public enum Jar: Codable, Sendable, Hashable {
+        /// Id of a jar that lies on the cluster: "<uuid>_<name>.jar".
+        case uploaded(String)
+        /// A file on the operator's machine, uploaded before each launch.
+        case file(String)
+    }
+    public var jar: Jar
+    /// nil = what the jar's manifest names.
+    public var entryClass: String?
+    public var arguments: [String]
+    /// nil = the program's own, or the cluster's default.
+    public var parallelism: Int?
+
+    public init(jar: Jar, entryClass: String? = nil, arguments: [String] = [], parallelism: Int? = nil) {
+        self.jar = jar
+        self.entryClass = entryClass
+        self.arguments = arguments
+        self.parallelism = parallelism
+    }
+
+    /// The name of the jar without the digits and the folders before it.
+    public var jarName: String {
+        switch jar {
+        case .file(let path): return path.split(separator: "/").last.map(String.init) ?? path
+        case .uploaded(let id):
+            let digits = id.prefix { $0 != "_" }
+            return digits.utf8.count == 36 ? String(id.dropFirst(37)) : id
+        }
+    }
+
+    /// For screens that show what a job is launched with.
+    public var summary: JobRecipe {
+        JobRecipe(
+            program: entryClass.map { "\(jarName) \($0)" } ?? jarName,
+            arguments: arguments.isEmpty ? [:] : ["arguments": arguments.joined(separator: " ")], parallelism: parallelism ?? 0)
+    }
+}
+
+/// Reads what an operator types: the jar, then options `--class NAME` and `--parallelism N`, then `--` and the program's arguments. A quoted
+/// part ("two words") is one word.
+extension JarRecipe {
+    public enum Problem: Error, Sendable, Equatable, CustomStringConvertible {
+        case noJar, unclosedQuote, noValue(String), notAParallelism(String), unknown(String)
+
+        public var description: String {
+            switch self {
+            case .noJar: "there is no jar: JAR [--class NAME] [--parallelism N] [-- ARGUMENT...], where JAR is a file or the id of a jar on the cluster"
+            case .unclosedQuote: "a quotation mark is not closed"
+            case .noValue(let option): "\(option) needs a value"
+            case .notAParallelism(let text): "'\(text)' is no parallelism: it is a number from 1 to 32768"
+            case .unknown(let word): "'\(word)' is no option: there are --class and --parallelism; arguments of the program come after --"
+            }
+        }
+    }
+
+    public init(line: String) throws(Problem) { try self.init(words: try Self.words(of: line)) }
+
+    public init(words: [String]) throws(Problem) {
+        guard let first = words.first, !first.hasPrefix("--") else { throw .noJar }
+        self.init(jar: Self.jar(first))
+        var rest = words.dropFirst()
+        while let word = rest.popFirst() {
+            switch word {
+            case "--":
+                arguments = Array(rest)
+                return
+            case "--class":
+                guard let name = rest.popFirst() else { throw .noValue(word) }
+                entryClass = name
+            case "--parallelism":
+                guard let text = rest.popFirst() else { throw .noValue(word) }
+                guard let number = Int(text), (1...32768).contains(number) else { throw .notAParallelism(text) }
+                parallelism = number
+            default: throw .unknown(word)
+            }
+        }
+    }
+
+    /// A word with a slash, or one that has no uuid before it, is a file.
+    public static func jar(_ word: String) -> Jar {
+        let digits = word.prefix { $0 != "_" }
+        let isID = digits.utf8.count == 36 && digits.utf8.allSatisfy { $0 == 0x2d || (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+        return isID && !word.contains("/") ? .uploaded(word) : .file(word)
+    }
+
+    private static func words(of line: String) throws(Problem) -> [String] {
+        var words: [String] = []
+        var word: String?
+        var quote: Character?
+        for character in line {
+            if let open = quote {
+                if character == open { quote = nil } else { word?.append(character) }
+            } else if character == "\"" || character == "'" {
+                quote = character
+                word = word ?? ""
+            } else if character == " " || character == "\t" {
+                if let finished = word { words.append(finished) }
+                word = nil
+            } else {
+                word = (word ?? "") + String(character)
+            }
+        }
+        guard quote == nil else { throw .unclosedQuote }
+        if let finished = word { words.append(finished) }
+        return words
+    }
+}
