@@ -61,6 +61,27 @@ final class ActionGate: Sendable {
         }
     }
 
+    /// How many actions of the record are shown.
+    private static let auditMax = 500
+
+    /// Reads the record of actions; it is delivered as `.audit`. An unreadable one has been complained about.
+    func loadAudit() {
+        worker.async {
+            guard let ledger = self.book.withLock({ $0.ledger }) else { return self.deliver(.audit([])) }
+            do throws(LedgerError) {
+                self.deliver(.audit(try ledger.recent(limit: Self.auditMax).map(Self.record)))
+            } catch {
+                self.complain(error)
+            }
+        }
+    }
+
+    private static func record(_ entry: LedgerEntry) -> AuditRecord {
+        AuditRecord(
+            request: entry.request, context: entry.context, jobName: "", at: entry.sentAt, endedAt: entry.endedAt, outcome: entry.outcome.rawValue,
+            result: entry.error ?? entry.path ?? entry.newJob.map { "new job \($0)" } ?? "")
+    }
+
     func retryNow(_ context: String) { engines[context]?.retryNow() }
 
     /// Waits, at most `limit`, until what was let through has been answered and written down; then stops the engines. Returns

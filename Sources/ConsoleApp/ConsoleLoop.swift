@@ -205,6 +205,8 @@ struct ConsoleLoop: ~Copyable {
         case .copy(let text): copy(text)
         case .loadTheme(let name): loadTheme(name)
         case .retryNow(let context): gate.retryNow(context)
+        case .loadAudit: gate.loadAudit()
+        case .save(let name, let text): save(name, text)
         }
     }
 
@@ -231,9 +233,19 @@ struct ConsoleLoop: ~Copyable {
         }
     }
 
+    private func save(_ name: String, _ text: String) {
+        reader.async { [mailbox] in
+            do throws(ReportFile.Failure) {
+                mailbox.post(.notice("written: \(try ReportFile.write(text, name: name, into: BaseDirectories().reportsPath))"))
+            } catch {
+                mailbox.post(.notice("\(error)"))
+            }
+        }
+    }
+
     /// `isReload`: its file was written, so a theme that came out the same is no news.
     private func loadTheme(_ name: String, isReload: Bool = false) {
-        let shown = model.theme
+        let shown = model.options.theme
         reader.async { [themes, mailbox] in
             do throws(ThemeError) {
                 let theme = try themes.load(name)

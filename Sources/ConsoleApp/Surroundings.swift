@@ -64,6 +64,8 @@ struct BaseDirectories {
     }
 
     var ledgerPath: String { state + "/weir/ledger.sqlite" }
+    /// Folder of what the operator asked to have written.
+    var reportsPath: String { state + "/weir/reports" }
     var logPath: String { state + "/weir/console.log" }
     var configurationPath: String { configuration + "/weir/config.toml" }
 }

@@ -101,13 +101,16 @@ struct CheckpointDetailScreen {
     }
 
     private func operators(_ checkpoint: CheckpointReport, _ canvas: inout Canvas) {
-        canvas.rule("by operator, phases of the slowest subtask", row: 0)
-        guard let operators = checkpoint.operators else {
+        canvas.rule("by operator, phases of the slowest subtask\(model.listNote(.operators))", row: 0)
+        guard checkpoint.operators != nil else {
             canvas.put(" asked the engine for the operators; no answer yet", column: 0, row: 1, role: .textDim)
             return
         }
-        canvas.put("   OPERATOR          PAR  ACKED     SIZE    DELAY    ALIGN     SYNC    ASYNC", column: 0, row: 1, role: .header)
-        let cursor = operators.firstIndex { $0.uid == model.cursors.operatorUID } ?? 0
+        let operators = model.operatorRows(id)
+        canvas.put(
+            "   OPERATOR          PAR  ACKED     SIZE    DELAY    ALIGN     SYNC    ASYNC", column: 0, row: 1,
+            role: model.orders[.operators]?.field == nil ? .header : .headerSort)
+        let cursor = model.listPosition.index
         for (line, index) in listWindow(count: operators.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
             row(operators[index], row: line + 2, &canvas)
             if index == cursor { select(row: line + 2, &canvas) }
@@ -134,17 +137,18 @@ struct CheckpointDetailScreen {
     private func subtasks(_ checkpoint: CheckpointReport, _ uid: String, _ canvas: inout Canvas) {
         let rows = model.subtaskRows(id, uid)
         let part = checkpoint.operators?.first { $0.uid == uid }
-        canvas.rule("by subtask: \(part?.name ?? uid)", row: 0, note: "\(part?.operatorID.short ?? "")")
+        canvas.rule("by subtask: \(part?.name ?? uid)\(model.listNote(.subtasks))", row: 0, note: "\(part?.operatorID.short ?? "")")
         guard part != nil else {
             canvas.put(" the operator \(uid) has no part in #\(id), or its part is not known yet", column: 0, row: 1, role: .textDim)
             return
         }
         SubtaskTable.header(row: 1, withOperator: false, &canvas)
-        let cursor = min(model.cursors.subtask ?? 0, max(rows.count - 1, 0))
+        let cursor = model.listPosition.index
         for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
             SubtaskTable.row(rows[index], operator: nil, row: line + 2, &canvas)
-            if canvas.size.columns >= 90, let at = rows[index].acknowledgedAt {
-                canvas.put("acked \(Figures.clock(at, offset: model.options.utcOffsetSeconds))", column: 64, row: line + 2, role: .textDim)
+            if let host = rows[index].host { canvas.put("@ \(host)", column: 64, row: line + 2, role: .textDim, columns: 14) }
+            if canvas.size.columns >= 98, let at = rows[index].acknowledgedAt {
+                canvas.put("acked \(Figures.clock(at, offset: model.options.utcOffsetSeconds))", column: 80, row: line + 2, role: .textDim)
             }
             if index == cursor { select(row: line + 2, &canvas) }
         }

@@ -19,17 +19,23 @@ struct CheckpointTable {
         let duration = 33
         let durationColumns: Int
         let phases: (column: Int, columns: Int)?
+        /// What an incremental checkpoint wrote of its size; only where there is much room.
+        let wroteEnd: Int?
         let sizeEnd, acknowledged, kept, cause: Int
 
         init(columns: Int) {
-            if columns >= 116 {
+            if columns >= 98 {
                 durationColumns = 9
-                phases = (43, columns - 80)
-                let after = 43 + columns - 80
-                (sizeEnd, acknowledged, kept, cause) = (after + 9, after + 10, after + 18, after + 23)
+                let wrote = columns >= 150 ? 10 : 0
+                let room = columns - 80 - wrote
+                phases = (43, room)
+                let after = 43 + room
+                wroteEnd = wrote > 0 ? after + wrote : nil
+                (sizeEnd, acknowledged, kept, cause) = (after + wrote + 9, after + wrote + 10, after + wrote + 18, after + wrote + 23)
             } else {
                 durationColumns = 13
                 phases = nil
+                wroteEnd = nil
                 (sizeEnd, acknowledged, kept, cause) = (54, 55, 62, 67)
             }
         }
@@ -38,9 +44,10 @@ struct CheckpointTable {
     func draw(_ canvas: inout Canvas, title: SafeText, isStale: Bool) {
         let rows = model.checkpointRows
         let cursor = rows.firstIndex { $0.id == model.cursors.checkpoint } ?? 0
-        let filter = model.filters[.checkpoints].map { "  /\($0)" } ?? ""
-        let follows = model.cursors.checkpoint == nil ? "follow -- " : ""
-        canvas.rule("\(title)\(filter)\(isStale ? " ~" : "")", row: 0, note: "\(follows)\(rows.count) of \(job?.counts.total ?? rows.count)")
+        let follows = model.cursors.checkpoint == nil && model.orders[.checkpoints] == nil ? "follow -- " : ""
+        canvas.rule(
+            "\(title)\(model.listNote(.checkpoints))\(isStale ? " ~" : "")", row: 0, note: "\(follows)\(rows.count) of \(job?.counts.total ?? rows.count)",
+            isFocused: model.listKind == .checkpoints)
         let layout = Layout(columns: canvas.size.columns)
         header(layout, &canvas)
         let space = canvas.size.rows - 2
@@ -59,17 +66,21 @@ struct CheckpointTable {
     }
 
     private func header(_ layout: Layout, _ canvas: inout Canvas) {
-        canvas.put(SafeText("ID").padded(leading: 6), column: 1, row: 1, role: .header)
-        for (column, text) in [(8, "KIND"), (13, "STATUS"), (24, "TRIGGER"), (layout.duration, "DURATION")] as [(Int, SafeText)] {
-            canvas.put(text, column: column, row: 1, role: .header)
+        func role(_ field: String) -> StyleRole { model.headerRole(.checkpoints, field) }
+        canvas.put(SafeText("ID").padded(leading: 6), column: 1, row: 1, role: role("id"))
+        for (column, text, field) in [
+            (8, "KIND", "kind"), (13, "STATUS", "status"), (24, "TRIGGER", "trigger"), (layout.duration, "DURATION", "duration"),
+        ] as [(Int, SafeText, String)] {
+            canvas.put(text, column: column, row: 1, role: role(field))
         }
         if let phases = layout.phases {
             canvas.put("d=delay a=align s=sync y=async", column: phases.column, row: 1, role: .header, columns: phases.columns)
         }
-        canvas.put("SIZE", endingAt: layout.sizeEnd, row: 1, role: .header)
-        canvas.put("ACK", column: layout.acknowledged, row: 1, role: .header)
-        canvas.put("KEPT", column: layout.kept, row: 1, role: .header)
-        canvas.put("CAUSE", column: layout.cause, row: 1, role: .header)
+        if let wrote = layout.wroteEnd { canvas.put("WROTE", endingAt: wrote, row: 1, role: .header) }
+        canvas.put("SIZE", endingAt: layout.sizeEnd, row: 1, role: role("size"))
+        canvas.put("ACK", column: layout.acknowledged, row: 1, role: role("ack"))
+        canvas.put("KEPT", column: layout.kept, row: 1, role: role("kept"))
+        canvas.put("CAUSE", column: layout.cause, row: 1, role: role("cause"))
     }
 
     private func draw(_ checkpoint: CheckpointReport, row: Int, isSelected: Bool, _ layout: Layout, _ canvas: inout Canvas) {
@@ -85,6 +96,7 @@ struct CheckpointTable {
         if let phases = layout.phases { self.phases(checkpoint, column: phases.column, row: row, columns: phases.columns, &canvas) }
         let size = checkpoint.stateSize.count == 0 && checkpoint.status != .completed ? "-" : Figures.bytes(checkpoint.stateSize)
         canvas.put(size, endingAt: layout.sizeEnd, row: row)
+        if let wrote = layout.wroteEnd { canvas.put(checkpoint.checkpointedSize.map { Figures.bytes($0) } ?? "-", endingAt: wrote, row: row) }
         canvas.put("\(checkpoint.acknowledgedSubtasks)/\(checkpoint.totalSubtasks)", column: layout.acknowledged, row: row, columns: 7)
         canvas.put(Self.kept(checkpoint), column: layout.kept, row: row, role: checkpoint.discarded ? .checkpointGone : .text)
         canvas.put(Self.cause(checkpoint), column: layout.cause, row: row)

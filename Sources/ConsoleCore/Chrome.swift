@@ -78,6 +78,16 @@ struct Chrome {
         }
     }
 
+    /// Two letters for a class, for lists.
+    static func shortBadge(_ contextClass: ContextClass) -> (SafeText, StyleRole) {
+        switch contextClass {
+        case .lab: ("LB", .envLab)
+        case .staging: ("ST", .envStage)
+        case .prod: ("PR", .envProd)
+        case .demo: ("DE", .envDemo)
+        }
+    }
+
     /// State of the link, and the age of what is shown.
     private func link(_ context: ContextState) -> [Span] {
         let now = model.shownAt
@@ -153,21 +163,22 @@ struct Chrome {
         let map = model.options.keyMap
         func hint(_ command: Command, _ text: SafeText) -> (SafeText, SafeText) { (map.label(command), text) }
         let jobs: (SafeText, SafeText) = ("\(map.label(.previousJob)) \(map.label(.nextJob))", "job")
+        let past: (SafeText, SafeText) = ("\(map.label(.scrubBack)) \(map.label(.scrubForward))", "past")
         let general = [hint(.help, "help"), hint(.commandLine, "cmd")]
         switch model.screen {
         case .overview:
             return general + [
-                hint(.open, "open"), hint(.filter, "filter"), hint(.freeze, "freeze"), hint(.operations, "operations"), hint(.themes, "theme"),
-                hint(.quit, "quit"),
+                hint(.open, "open"), hint(.filter, "filter"), hint(.sort, "sort"), hint(.freeze, "freeze"), past, hint(.contexts, "contexts"),
+                hint(.audit, "audit"), hint(.quit, "quit"), hint(.nextPane, "pane"), hint(.zoom, "zoom"), hint(.themes, "theme"),
             ]
         case .job:
             return general + [
-                hint(.open, "detail"), jobs, hint(.freeze, "freeze"), hint(.filter, "filter"), hint(.copy, "copy"), hint(.quit, "back"),
-                hint(.refresh, "ask now"), hint(.themes, "theme"),
+                hint(.open, "detail"), jobs, hint(.freeze, "freeze"), past, hint(.filter, "filter"), hint(.copy, "copy"), hint(.quit, "back"),
+                hint(.sort, "sort"), hint(.nextPane, "pane"), hint(.zoom, "zoom"), hint(.refresh, "ask now"), hint(.themes, "theme"),
             ]
         case .checkpoints:
             return general + [
-                hint(.open, "detail"), hint(.filter, "filter"), jobs, hint(.copy, "path"), hint(.copyCommand, "command"), hint(.quit, "back"),
+                hint(.open, "detail"), hint(.filter, "filter"), hint(.sort, "sort"), jobs, hint(.copy, "path"), hint(.copyCommand, "command"), hint(.quit, "back"),
             ]
         case .checkpoint:
             let steps: (SafeText, SafeText) = ("\(map.label(.previousCheckpoint)) \(map.label(.nextCheckpoint))", "checkpoint")
@@ -177,7 +188,11 @@ struct Chrome {
             return general + [steps, hint(.copy, "path"), hint(.quit, "back")]
         case .failures: return general + [hint(.filter, "filter"), jobs, hint(.copy, "copy"), hint(.quit, "back")]
         case .operations: return general + [hint(.open, "evidence"), hint(.filter, "filter"), hint(.copy, "copy"), hint(.quit, "back")]
-        case .operation: return general + [hint(.copy, "copy evidence"), hint(.quit, "back")]
+        case .operation: return general + [hint(.copy, "copy evidence"), hint(.write, "write it"), hint(.quit, "back")]
+        case .metrics: return general + [hint(.open, "chart"), hint(.wide, "span"), past, jobs, hint(.copy, "value"), hint(.quit, "back")]
+        case .configuration: return general + [hint(.filter, "filter"), jobs, hint(.copy, "copy"), hint(.quit, "back")]
+        case .contexts: return general + [hint(.open, "its jobs"), hint(.refresh, "try link"), hint(.filter, "filter"), hint(.copy, "address"), hint(.quit, "back")]
+        case .audit: return general + [hint(.open, "evidence"), hint(.filter, "filter"), hint(.sort, "sort"), hint(.copy, "copy"), hint(.quit, "back")]
         }
     }
 

@@ -20,6 +20,8 @@ public enum ConsoleEvent: Sendable {
     case notice(String)
     /// Operations that an earlier run of the console had sent and whose end it did not see.
     case reattached([OperationReport])
+    /// The actions on record, answering `.loadAudit`.
+    case audit([AuditRecord])
     /// SIGTERM or the like: leave now, without asking.
     case terminate
 }
@@ -42,4 +44,8 @@ public enum ConsoleEffect: Sendable, Equatable {
     /// Find and read a theme by name or path, and answer with `.themeLoaded` or `.themeFailed`.
     case loadTheme(String)
     case retryNow(context: String)
+    /// Read the record of actions, and answer with `.audit`.
+    case loadAudit
+    /// Write a file of this name, with ".txt" or the like at its end, into the folder of reports, and tell its path as a `.notice`.
+    case save(name: String, text: String)
 }

@@ -17,18 +17,6 @@ struct OverviewRow: Sendable {
     var key: JobKey? { id.job.map { JobKey(context: id.context, job: $0) } }
 }
 
-/// A row of the failures screen: the same failure in a row is folded into its newest.
-struct FailureRow: Sendable {
-    var at: WallTime
-    /// What failed: a task or job, or a checkpoint.
-    var subject: SafeText
-    var message: SafeText
-    var isCheckpoint: Bool
-    /// Whether it raised the failure counter; nil for what does not count at all.
-    var isCounted: Bool?
-    var folded = 0
-}
-
 extension ConsoleModel {
     // MARK: Rows
 
@@ -47,13 +35,13 @@ extension ConsoleModel {
                     OverviewRow(id: .init(context: context.name, job: nil), condition: .of(context, at: shownAt), contextIndex: index, jobName: ""))
             }
         }
-        if let filter = filters[.overview] { rows = rows.filter { matches(filter, $0.jobName, $0.id.context) } }
-        return rows.sorted { left, right in
+        rows.sort { left, right in
             if left.condition.rank != right.condition.rank { return left.condition.rank > right.condition.rank }
             if left.contextIndex != right.contextIndex { return left.contextIndex < right.contextIndex }
             if left.jobName != right.jobName { return left.jobName < right.jobName }
             return left.id.job.map { job in right.id.job.map { job < $0 } ?? false } ?? true
         }
+        return arranged(rows, .overview, overviewFields)
     }
 
     var selectedOverviewRow: OverviewRow? {
@@ -64,15 +52,11 @@ extension ConsoleModel {
     /// The checkpoints of the current job, the newest first.
     var checkpointRows: [CheckpointReport] {
         guard let key = currentJob else { return [] }
-        let rows = shown.memory(key).checkpoints
-        guard let filter = filters[.checkpoints] else { return rows }
-        return rows.filter {
-            matches(filter, "#\($0.id)", $0.kind.rawValue, $0.status.rawValue, $0.failure?.reason.short ?? "", $0.requestedBy ?? "", $0.path ?? "")
-        }
+        return arranged(shown.memory(key).checkpoints, .checkpoints, checkpointFields)
     }
 
     var selectedCheckpoint: CheckpointReport? {
-        if filters[.checkpoints] == nil, let key = currentJob {
+        if filters[.checkpoints] == nil, orders[.checkpoints] == nil, let key = currentJob {
             let memory = shown.memory(key)
             return cursors.checkpoint.flatMap { memory[$0] } ?? memory.checkpoints.first
         }
@@ -95,50 +79,19 @@ extension ConsoleModel {
         return detailed
     }
 
+    /// The failures of the current job by root cause, the newest first.
     var failureRows: [FailureRow] {
         guard let key = currentJob, let job = shown.job(key) else { return [] }
-        let memory = shown.memory(key)
-        var failures = memory.failures
-        if let last = job.lastFailure, !failures.contains(last) { failures.append(last) }
-        var rows = failures.map { failure in
-            let place = failure.vertex.map { vertex in "\(vertex)\(failure.subtask.map { " sub \($0)" } ?? "")" } ?? "job"
-            return FailureRow(
-                at: failure.at, subject: "\(place) attempt \(failure.attempt)", message: SafeText(failure.message), isCheckpoint: false,
-                isCounted: nil)
-        }
-        for index in memory.checkpoints.indices where memory.checkpoints[index].status == .failed {
-            let checkpoint = memory.checkpoints[index]
-            guard let failure = checkpoint.failure else { continue }
-            let place = failure.operatorUID.map { uid in " \(uid)\(failure.subtask.map { " sub \($0)" } ?? "")" } ?? ""
-            rows.append(
-                FailureRow(
-                    at: failure.at, subject: "#\(checkpoint.id) \(failure.reason.short)\(place)", message: SafeText(failure.message),
-                    isCheckpoint: true,
-                    isCounted: failure.counted))
-        }
-        rows.sort { $0.at > $1.at }
-        if let filter = filters[.failures] { rows = rows.filter { matches(filter, $0.subject.string, $0.message.string) } }
-        return Self.folded(rows)
+        return arranged(FailureRow.folded(Failure.known(of: job, shown.memory(key))), .failures, failureFields)
     }
 
-    /// Neighbours that say the same become one row with a count.
-    private static func folded(_ rows: [FailureRow]) -> [FailureRow] {
-        var result: [FailureRow] = []
-        for row in rows {
-            if let last = result.last, !row.message.isEmpty, last.message == row.message, last.isCheckpoint == row.isCheckpoint {
-                result[result.count - 1].folded += 1
-            } else {
-                result.append(row)
-            }
-        }
-        return result
+    var selectedFailure: FailureRow? {
+        let rows = failureRows
+        return rows.first { $0.id == cursors.failure } ?? rows.first
     }
 
     var operationRows: [TrackedOperation] {
-        guard let filter = filters[.operations] else { return shown.operations }
-        return shown.operations.filter {
-            matches(filter, $0.verb.string, $0.jobName, $0.context, $0.stage.rawValue, $0.request.by, $0.id.description)
-        }
+        arranged(shown.operations, .operations, operationFields)
     }
 
     var selectedOperation: TrackedOperation? {
@@ -146,52 +99,58 @@ extension ConsoleModel {
         return rows.first { $0.id == cursors.operation } ?? rows.first
     }
 
-    private func matches(_ filter: String, _ fields: String...) -> Bool {
-        let wanted = filter.lowercased()
-        return fields.contains { $0.lowercased().contains(wanted) }
+    /// The operators of a checkpoint, in the order of the job graph.
+    func operatorRows(_ id: CheckpointID) -> [OperatorCheckpointReport] {
+        arranged(detail(id)?.operators ?? [], .operators, operatorFields)
     }
 
     // MARK: The list that the cursor keys move in
 
     var listKind: ListKind? {
         switch screen {
-        case .overview: .overview
-        case .job, .checkpoints: .checkpoints
+        case .overview: focusedPane == .operations ? .operations : .overview
+        case .job:
+            switch focusedPane {
+            case .failures: .failures
+            case .operations: .operations
+            default: .checkpoints
+            }
+        case .checkpoints: .checkpoints
         case .failures: .failures
         case .operations: .operations
-        case .checkpoint, .subtasks, .operation: nil
+        case .checkpoint: .operators
+        case .subtasks: .subtasks
+        case .configuration: .configuration
+        case .contexts: .contexts
+        case .audit: .audit
+        case .operation, .metrics: nil
         }
     }
 
     /// Number of rows and the selected one.
     var listPosition: (count: Int, index: Int) {
-        switch screen {
-        case .overview:
-            let rows = overviewRows
-            return (rows.count, rows.firstIndex { $0.id == cursors.overview } ?? 0)
-        case .job, .checkpoints:
-            let rows = checkpointRows
-            return (rows.count, rows.firstIndex { $0.id == cursors.checkpoint } ?? 0)
-        case .checkpoint(let id):
-            let rows = detail(id)?.operators ?? []
-            return (rows.count, rows.firstIndex { $0.uid == cursors.operatorUID } ?? 0)
-        case .subtasks(let id, let uid):
-            let count = subtaskRows(id, uid).count
-            return (count, min(cursors.subtask ?? 0, max(count - 1, 0)))
-        case .failures:
-            let count = failureRows.count
-            return (count, min(cursors.failure, max(count - 1, 0)))
-        case .operations:
-            let rows = operationRows
-            return (rows.count, rows.firstIndex { $0.id == cursors.operation } ?? 0)
-        case .operation: return (0, 0)
+        func position<Row, ID: Equatable>(_ rows: [Row], _ selected: ID?, _ id: (Row) -> ID) -> (count: Int, index: Int) {
+            (rows.count, selected.flatMap { selected in rows.firstIndex { id($0) == selected } } ?? 0)
+        }
+        switch (listKind, screen) {
+        case (.overview, _): return position(overviewRows, cursors.overview, \.id)
+        case (.checkpoints, _): return position(checkpointRows, cursors.checkpoint, \.id)
+        case (.failures, _): return position(failureRows, cursors.failure, \.id)
+        case (.operations, _): return position(operationRows, cursors.operation, \.id)
+        case (.operators, .checkpoint(let id)): return position(operatorRows(id), cursors.operatorUID, \.uid)
+        case (.subtasks, .subtasks(let id, let uid)): return position(subtaskRows(id, uid), cursors.subtask, \.index)
+        case (.configuration, _): return position(configurationRows, cursors.setting, \.name)
+        case (.contexts, _): return position(contextRows, cursors.context, \.name)
+        case (.audit, _): return position(auditRows, cursors.audit, \.id)
+        case (nil, .metrics): return position(Metric.allCases, metrics.selected, { $0 })
+        default: return (0, 0)
         }
     }
 
     /// The subtasks of an operator, those that have not acknowledged first, then the slowest.
     func subtaskRows(_ id: CheckpointID, _ uid: String) -> [SubtaskCheckpointReport] {
         guard let checkpoint = detail(id), let row = checkpoint.operators?.first(where: { $0.uid == uid }) else { return [] }
-        return row.subtasks.sorted { left, right in
+        let rows = row.subtasks.sorted { left, right in
             switch (left.acknowledgedAt, right.acknowledgedAt) {
             case (nil, nil): left.index < right.index
             case (nil, _): true
@@ -199,27 +158,37 @@ extension ConsoleModel {
             case (let first?, let second?): first == second ? left.index < right.index : first > second
             }
         }
+        return arranged(rows, .subtasks, subtaskFields)
     }
 
     mutating func select(_ index: Int) {
         let index = max(0, min(index, listPosition.count - 1))
-        switch screen {
-        case .overview:
-            let rows = overviewRows
-            if rows.indices.contains(index) { cursors.overview = rows[index].id }
-        case .job, .checkpoints:
-            let rows = checkpointRows
-            // The first row means the newest, whichever that will be.
-            if rows.indices.contains(index) { cursors.checkpoint = index == 0 ? nil : rows[index].id }
-        case .checkpoint(let id):
-            let rows = detail(id)?.operators ?? []
-            if rows.indices.contains(index) { cursors.operatorUID = rows[index].uid }
-        case .subtasks: cursors.subtask = index
-        case .failures: cursors.failure = index
-        case .operations:
-            let rows = operationRows
-            if rows.indices.contains(index) { cursors.operation = index == 0 ? nil : rows[index].id }
-        case .operation: break
+        /// The first row of a list in its own order means the newest, whichever that will be.
+        func follows(_ kind: ListKind) -> Bool { index == 0 && orders[kind] == nil }
+        func pick<Row, ID>(_ rows: [Row], _ id: (Row) -> ID) -> ID? { rows.indices.contains(index) ? id(rows[index]) : nil }
+        switch (listKind, screen) {
+        case (.overview, _): cursors.overview = pick(overviewRows, \.id)
+        case (.checkpoints, _): cursors.checkpoint = follows(.checkpoints) ? nil : pick(checkpointRows, \.id)
+        case (.failures, _): cursors.failure = follows(.failures) ? nil : pick(failureRows, \.id)
+        case (.operations, _): cursors.operation = follows(.operations) ? nil : pick(operationRows, \.id)
+        case (.operators, .checkpoint(let id)): cursors.operatorUID = pick(operatorRows(id), \.uid)
+        case (.subtasks, .subtasks(let id, let uid)): cursors.subtask = pick(subtaskRows(id, uid), \.index)
+        case (.configuration, _): cursors.setting = pick(configurationRows, \.name)
+        case (.contexts, _): cursors.context = pick(contextRows, \.name)
+        case (.audit, _): cursors.audit = follows(.audit) ? nil : pick(auditRows, \.id)
+        case (nil, .metrics): metrics.selected = Metric.allCases[index]
+        default: break
+        }
+    }
+
+    /// Pins the selected row by what it is, so that it stays selected while the list is put in another order.
+    mutating func holdSelection(_ kind: ListKind) {
+        switch kind {
+        case .overview: cursors.overview = selectedOverviewRow?.id
+        case .checkpoints: cursors.checkpoint = selectedCheckpoint?.id
+        case .failures: cursors.failure = selectedFailure?.id
+        case .operations: cursors.operation = selectedOperation?.id
+        default: select(listPosition.index)
         }
     }
 }

@@ -52,6 +52,17 @@ public struct ConsoleModel: Sendable {
     var modals: [Modal] = []
     var cursors = Cursors()
     var filters: [ListKind: String] = [:]
+    /// The last filter that was typed, for going from match to match when it is cleared.
+    var lastFilters: [ListKind: String] = [:]
+    var orders: [ListKind: ListOrder] = [:]
+    /// The pane that was chosen by Tab; see `focusedPane`.
+    var chosenPane = Pane.list
+    var metrics = MetricsView()
+    /// Past moments of `live`.
+    var history = History()
+    /// From the record of earlier actions.
+    var auditRecords: [AuditRecord] = []
+    var auditIsLoaded = false
     /// Newest last.
     var messages: [Message] = []
     var interruptedAt: WallTime?
@@ -74,6 +85,7 @@ public struct ConsoleModel: Sendable {
         case subtasks(CheckpointID, String)
         case failures, operations
         case operation(OperationID)
+        case metrics, configuration, contexts, audit
     }
 
     enum Modal: Sendable {
@@ -88,7 +100,12 @@ public struct ConsoleModel: Sendable {
         case quit
     }
 
-    enum ListKind: Sendable, Hashable { case overview, checkpoints, failures, operations }
+    enum ListKind: Sendable, Hashable {
+        case overview, checkpoints, failures, operations, operators, subtasks, configuration, contexts, audit
+    }
+
+    /// The parts of a screen that the cursor keys can be given to.
+    enum Pane: Sendable, Equatable { case list, trend, failures, operations }
 
     /// The selected rows, by identity; nil = the first row.
     struct Cursors: Sendable {
@@ -96,8 +113,11 @@ public struct ConsoleModel: Sendable {
         var checkpoint: CheckpointID?
         var operatorUID: String?
         var subtask: Int?
-        var failure: Int = 0
+        var failure: FailureRow.ID?
         var operation: OperationID?
+        var setting: String?
+        var context: String?
+        var audit: OperationID?
     }
 
     struct Message: Sendable, Equatable {
@@ -124,7 +144,7 @@ public struct ConsoleModel: Sendable {
     /// On screens about one context it has that context's accent.
     public var theme: Theme {
         switch screen {
-        case .overview, .operations, .operation: options.theme
+        case .overview, .operations, .operation, .contexts, .audit: options.theme
         default: options.theme.accented(currentJob.flatMap { live.context($0.context)?.description.accent })
         }
     }
@@ -150,9 +170,24 @@ public struct ConsoleModel: Sendable {
 
     /// The job that a key would act on.
     var focusedJob: JobKey? {
-        if case .overview = screen { return selectedOverviewRow?.key }
-        return currentJob
+        switch screen {
+        case .overview: selectedOverviewRow?.key
+        case .contexts, .audit: nil
+        default: currentJob
+        }
     }
+
+    /// The panes of the screen, in the order of Tab.
+    var panes: [Pane] {
+        switch screen {
+        case .overview: [.list, .trend, .operations]
+        case .job: WideJobScreen.fits(size) ? [.list, .failures, .operations] : [.list, .failures]
+        default: [.list]
+        }
+    }
+
+    /// The pane that has the cursor keys.
+    var focusedPane: Pane { panes.contains(chosenPane) ? chosenPane : .list }
 
     mutating func say(_ text: SafeText, _ severity: Severity = .run) {
         messages.append(Message(at: now, severity: severity, text: text))

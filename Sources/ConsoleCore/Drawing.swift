@@ -43,18 +43,19 @@ extension Canvas {
 
     /// A sparkline of the last samples as a ring: each sample has its place, the newest one overwrites the oldest, and a gap runs
     /// ahead of it. So one new sample changes two or three cells and not the whole row.
-    mutating func sparkline(_ samples: [Double], count: Int, column: Int, row: Int, columns: Int, role: StyleRole = .graphLine) {
+    mutating func sparkline(_ samples: [Float], count: Int, column: Int, row: Int, columns: Int, role: StyleRole = .graphLine) {
         let perCell = glyphs.samplesPerCell
         let slots = columns * perCell
         guard slots > 0, count > 0, !samples.isEmpty else { return }
         let newest = count - 1
         let gap = (newest % slots / perCell + 1) % columns
-        let scale = Self.scale(samples.suffix(slots).max() ?? 0)
+        let scale = Self.scale(Double(samples.suffix(slots).filter { !$0.isNaN }.max() ?? 0))
         func height(_ slot: Int) -> Int? {
             let index = newest - (newest % slots - slot + slots) % slots
             let fromEnd = newest - index
             guard index >= 0, fromEnd < samples.count else { return nil }
-            let value = samples[samples.count - 1 - fromEnd]
+            let value = Double(samples[samples.count - 1 - fromEnd])
+            if value.isNaN { return nil }
             return value > 0 ? max(1, Int((value / scale * Double(glyphs.sparkLevels)).rounded())) : 0
         }
         for cell in 0..<columns where cell != gap || columns == 1 {
@@ -65,7 +66,7 @@ extension Canvas {
     }
 
     /// The next of 1, 2, 5, 10, ... above a value, so that the scale stays while values waver.
-    private static func scale(_ value: Double) -> Double {
+    static func scale(_ value: Double) -> Double {
         guard value.isFinite, value > 0 else { return 1 }
         var step = 1.0
         while step < value, step < 1e18 {

@@ -1,7 +1,7 @@
 import CellGrid
 import StreamModel
 
-/// Failures of tasks and of checkpoints, the newest first, and the whole text of the selected one.
+/// Failures of tasks and of checkpoints by root cause, the newest first, what they have in common, and the whole of the selected one.
 struct FailuresScreen {
     let model: ConsoleModel
 
@@ -12,46 +12,52 @@ struct FailuresScreen {
             summary(screen.job, row: 2, &canvas)
         }
         let rows = model.failureRows
-        let cursor = min(model.cursors.failure, max(rows.count - 1, 0))
-        let text = canvas.size.rows >= 30 ? 7 : 5
+        let cursor = model.listPosition.index
+        let text = canvas.size.rows >= 30 ? 10 : 6
         let list = CellRect(column: 0, row: 3, columns: canvas.size.columns, rows: canvas.size.rows - 3 - text - Chrome.footerRows)
         canvas.inside(list) { self.list(rows, cursor, &$0) }
         canvas.inside(CellRect(column: 0, row: list.rows.upperBound, columns: canvas.size.columns, rows: text)) { inner in
-            inner.rule("whole text", row: 0)
-            guard rows.indices.contains(cursor) else { return }
-            let row = rows[cursor]
-            let counted: SafeText = row.isCounted.map { $0 ? " (counted)" : " (not counted)" } ?? ""
-            for (index, line) in wrapped("\(row.subject)\(counted): \(row.message)", columns: inner.size.columns - 2).enumerated() {
-                inner.put(line, column: 1, row: index + 1)
-            }
+            guard rows.indices.contains(cursor) else { return inner.rule("root cause", row: 0) }
+            whole(rows[cursor], &inner)
         }
         Chrome(model).footer(&canvas)
+    }
+
+    /// One root cause: when and where it struck, and its whole text.
+    private func whole(_ row: FailureRow, _ canvas: inout Canvas) {
+        let offset = model.options.utcOffsetSeconds
+        let count: SafeText = row.folded > 0 ? "\(row.failures.count) times since \(Figures.clock(row.firstAt, offset: offset))" : "once"
+        canvas.rule("root cause, \(count)", row: 0, note: row.hosts.isEmpty ? "" : "hosts: \(row.hosts.prefix(4).joined(separator: " "))\(row.hosts.count > 4 ? " ..." : "")")
+        var line = 1
+        if let factor = CommonFactor.words(row.failures) {
+            canvas.put(" these: \(factor)", column: 0, row: line, role: .textStrong)
+            line += 1
+        }
+        let counted: SafeText = row.isCounted.map { $0 ? " (counted)" : " (not counted)" } ?? ""
+        let cause = row.failures[0].rootCause
+        let text = SafeText(cause) == row.message ? row.message : "\(cause)  <- \(row.message)"
+        for (index, part) in wrapped("\(row.subject)\(counted): \(text)", columns: canvas.size.columns - 2).enumerated() {
+            canvas.put(part, column: 1, row: line + index)
+        }
     }
 
     private func summary(_ job: JobReport, row: Int, _ canvas: inout Canvas) {
         // The next attempt, its wait and its cause stand in the line of the condition while the job restarts.
         canvas.put(
-            " attempt \(job.attempt)   restarts \(job.restarts)   \(strategy(job.restartStrategy))   failed ckpts \(job.counts.failed) of \(job.counts.total)", column: 0,
+            " attempt \(job.attempt)   restarts \(job.restarts)   \(RestartWords.strategy(job.restartStrategy))   failed ckpts \(job.counts.failed) of \(job.counts.total)", column: 0,
             row: row,
             role: .textDim)
     }
 
-    private func strategy(_ strategy: RestartStrategy) -> SafeText {
-        switch strategy {
-        case .none: "no restart"
-        case .fixedDelay(let attempts, let delay):
-            attempts >= Int(Int32.max) ? "without limit, after \(Figures.setting(delay))" : "at most \(attempts), after \(Figures.setting(delay))"
-        case .exponentialDelay(let initial, let maximum, let multiplier, _, _):
-            "after \(Figures.setting(initial)), x\(Figures.factor(multiplier)) up to \(Figures.setting(maximum))"
-        case .failureRate(let failures, let interval, let delay):
-            "after \(Figures.setting(delay)), below \(failures) in \(Figures.setting(interval))"
-        }
-    }
-
     private func list(_ rows: [FailureRow], _ cursor: Int, _ canvas: inout Canvas) {
-        let filter = model.filters[.failures].map { "  /\($0)" } ?? ""
-        canvas.rule("5 failures\(filter)", row: 0, note: "\(rows.count) rows, newest first")
-        canvas.put("   WHEN      WHAT AND WHERE", column: 0, row: 1, role: .header)
+        let all = rows.flatMap(\.failures)
+        canvas.rule("5 failures\(model.listNote(.failures))", row: 0, note: "\(Figures.plural(all.count, "failure")), \(Figures.plural(rows.count, "root cause"))")
+        canvas.put(
+            "   \(SafeText("WHEN").padded(10))\(SafeText("COUNT").padded(7))WHAT AND WHERE", column: 0, row: 1,
+            role: model.orders[.failures]?.field == nil ? .header : .headerSort)
+        if let factor = CommonFactor.words(all) {
+            canvas.put(SafeText("common factor: \(factor)").prefix(columns: max(0, canvas.size.columns - 42), ending: "~"), endingAt: canvas.size.columns - 1, row: 1, role: .textStrong)
+        }
         if rows.isEmpty {
             canvas.put(
                 model.filters[.failures] == nil ? "   none known" : "   none matches the filter; Esc clears it", column: 0, row: 2, role: .textDim)
@@ -60,11 +66,12 @@ struct FailuresScreen {
             let row = rows[index]
             let time = Figures.moment(row.at, now: model.shownAt, offset: model.options.utcOffsetSeconds)
             let role: StyleRole = row.isCheckpoint ? .checkpointFailed : .severityWarn
-            let fold: SafeText = row.folded > 0 ? " [\(row.folded) more folded]" : ""
+            let count: SafeText = row.folded > 0 ? "x\(row.failures.count)" : ""
+            let hosts: SafeText = row.hosts.count > 1 ? " on \(Figures.plural(row.hosts.count, "host"))" : ""
             canvas.line(
                 [
-                    Span("   \(time.padded(9)) ", .textDim), Span(row.subject, role), Span(fold, .textDim),
-                    Span(": \(row.message)"),
+                    Span("   \(time.padded(9)) ", .textDim), Span(count.padded(7), .textStrong), Span(row.subject, role), Span(hosts, .textDim),
+                    Span(": \(SafeText(row.failures[0].rootCause))"),
                 ], row: line + 2)
             if index == cursor {
                 canvas.put(">", column: 0, row: line + 2, role: .mark)

@@ -10,16 +10,18 @@ struct HelpScreen {
 
     private static let sections: [(SafeText, [Command])] = [
         ("ACT (through a box that says what will happen)", Command.acting + [.actions]),
-        ("SCREENS", [.overview, .job, .checkpoints, .failures, .operations, .help]),
+        ("SCREENS", [.overview, .job, .checkpoints, .metrics, .failures, .operations, .configuration, .contexts, .audit, .help]),
         (
             "MOVE",
             [
                 .moveDown, .moveUp, .first, .last, .pageDown, .pageUp, .open, .quit, .back, .previousJob, .nextJob, .previousCheckpoint,
-                .nextCheckpoint,
+                .nextCheckpoint, .nextPane, .previousPane, .zoom,
             ]
         ),
-        ("LOOK", [.filter, .commandLine, .freeze, .refresh, .copy, .copyCommand, .themes]),
-        ("TERMINAL", [.repaint, .interrupt, .suspend]),
+        ("LISTS", [.filter, .nextMatch, .previousMatch, .sort, .flipOrder]),
+        ("TIME", [.freeze, .scrubBack, .scrubForward, .now, .wide]),
+        ("LOOK", [.commandLine, .refresh, .copy, .copyCommand, .write, .themes]),
+        ("TERMINAL", [.mouse, .repaint, .interrupt, .suspend]),
     ]
 
     /// A line of the help: what to press, what it does.

@@ -121,18 +121,18 @@ struct JobScreen {
     private func input(row: Int, _ canvas: inout Canvas) {
         label("IN", row: row, &canvas)
         let flow = job.throughput
-        let end = flowLine(flow.recordsReadPerSecond, memory.read, row: row, &canvas)
+        let end = flowLine(flow.recordsReadPerSecond, memory.samples(.read).values, row: row, &canvas)
         let fraction = flow.inputFraction.map { "  \(Figures.percent(fraction: $0)) of the input" } ?? ""
         canvas.put("read \(Figures.count(flow.recordsRead))\(fraction)", column: end, row: row)
     }
 
     private func output(row: Int, _ canvas: inout Canvas) {
         label("OUT", row: row, &canvas)
-        let end = flowLine(job.throughput.recordsWrittenPerSecond, memory.written, row: row, &canvas)
+        let end = flowLine(job.throughput.recordsWrittenPerSecond, memory.samples(.written).values, row: row, &canvas)
         canvas.put("written \(Figures.count(job.throughput.recordsWritten))", column: end, row: row)
     }
 
-    private func flowLine(_ rate: Double, _ samples: [Double], row: Int, _ canvas: inout Canvas) -> Int {
+    private func flowLine(_ rate: Double, _ samples: [Float], row: Int, _ canvas: inout Canvas) -> Int {
         canvas.line([Span(Figures.count(rate).padded(leading: 6), .textStrong), Span(" rec/s")], row: row, column: 8)
         let columns = max(8, min(60, canvas.size.columns - 52))
         canvas.sparkline(samples, count: memory.sampleCount, column: 22, row: row, columns: columns)
@@ -181,7 +181,7 @@ struct JobScreen {
 
     private func failureLines(_ canvas: inout Canvas) {
         let rows = model.failureRows
-        canvas.rule("5 failures", row: 0, note: rows.count > canvas.size.rows - 1 ? "\(rows.count) in all" : "")
+        canvas.rule("5 failures\(model.listNote(.failures))", row: 0, note: rows.count > canvas.size.rows - 1 ? "\(rows.count) in all" : "", isFocused: model.focusedPane == .failures)
         if rows.isEmpty { canvas.put(" none known", column: 0, row: 1, role: .textDim) }
         for (index, row) in rows.prefix(canvas.size.rows - 1).enumerated() { failureLine(row, row: index + 1, &canvas) }
     }

@@ -5,7 +5,9 @@ public enum Command: String, Sendable, CaseIterable {
     case moveUp, moveDown, first, last, pageUp, pageDown
     case open, back, quit
     case previousJob, nextJob, previousCheckpoint, nextCheckpoint
-    case overview, job, checkpoints, failures, operations
+    case overview, job, checkpoints, metrics, failures, operations, configuration, contexts, audit
+    case nextMatch, previousMatch, sort, flipOrder, nextPane, previousPane, zoom, wide
+    case scrubBack, scrubForward, now, write, mouse
     case help, commandLine, filter, freeze, refresh, copy, copyCommand, themes, actions
     case repaint, interrupt, suspend
     case savepoint, cancel, restart, stop, checkpoint
@@ -34,7 +36,24 @@ public enum Command: String, Sendable, CaseIterable {
         case .overview: "overview: all jobs, worst first"
         case .job: "job: vitals, failure budget, checkpoints"
         case .checkpoints: "checkpoints: the whole list"
-        case .failures: "failures and restarts"
+        case .metrics: "metrics: charts over time"
+        case .configuration: "config: checkpoints, restarts, recipe, engine"
+        case .contexts: "contexts: all engines and their links"
+        case .audit: "audit: who did what, why, and what came of it"
+        case .nextMatch: "next row that the filter finds"
+        case .previousMatch: "previous row that the filter finds"
+        case .sort: "sort by the next column"
+        case .flipOrder: "turn the order round"
+        case .nextPane: "next pane"
+        case .previousPane: "previous pane"
+        case .zoom: "open the pane as a screen"
+        case .wide: "charts: another span of time"
+        case .scrubBack: "go back in the recorded past"
+        case .scrubForward: "go forward in the recorded past"
+        case .now: "back to now"
+        case .write: "write it to a file"
+        case .mouse: "mouse on or off"
+        case .failures: "failures by root cause"
         case .operations: "operations with their evidence"
         case .help: "this help"
         case .commandLine: "command line"
@@ -118,11 +137,13 @@ public struct KeyMap: Sendable {
 
     static let standardBindings: [Binding] = [
         ("S", Command.savepoint), ("C", .cancel), ("R", .restart), ("X", .stop), ("B", .checkpoint), ("a", .actions),
-        ("1", .overview), ("2", .job), ("3", .checkpoints), ("5", .failures), ("6", .operations), ("?", .help), ("f1", .help),
+        ("1", .overview), ("2", .job), ("3", .checkpoints), ("4", .metrics), ("5", .failures), ("6", .operations), ("7", .configuration), ("@", .contexts), ("!", .audit), ("?", .help), ("f1", .help),
         ("j", .moveDown), ("down", .moveDown), ("k", .moveUp), ("up", .moveUp), ("g", .first), ("home", .first), ("G", .last),
         ("end", .last), ("pgdn", .pageDown), ("ctrl-d", .pageDown), ("pgup", .pageUp), ("ctrl-u", .pageUp), ("enter", .open),
         ("q", .quit), ("backspace", .back), ("esc", .back), ("[", .previousJob), ("]", .nextJob), ("{", .previousCheckpoint),
-        ("}", .nextCheckpoint), ("/", .filter), (":", .commandLine), ("space", .freeze), ("r", .refresh), ("f5", .refresh), ("y", .copy),
+        ("}", .nextCheckpoint), ("tab", .nextPane), ("backtab", .previousPane), ("z", .zoom), ("v", .wide), ("/", .filter),
+        ("n", .nextMatch), ("N", .previousMatch), ("o", .sort), ("O", .flipOrder), ("<", .scrubBack), (">", .scrubForward), (".", .now),
+        ("w", .write), ("m", .mouse), (":", .commandLine), ("space", .freeze), ("r", .refresh), ("f5", .refresh), ("y", .copy),
         ("Y", .copyCommand), ("T", .themes), ("ctrl-l", .repaint), ("ctrl-c", .interrupt), ("ctrl-z", .suspend),
     ].compactMap { text, command in KeyPress(text).map { Binding($0, command) } }
 }

@@ -70,15 +70,24 @@ struct ContextState: Sendable {
     }
 
     func isUnlocked(at now: WallTime) -> Bool { unlockedUntil.map { $0 > now } ?? false }
+
+    /// State of the link in a word: "ok", "stale", "down", "connecting".
+    func linkWord(at now: WallTime) -> String {
+        switch link {
+        case .connecting: "connecting"
+        case .down: "down"
+        case .up: age(at: now).map { $0 > Self.freshness ? "stale" : "ok" } ?? "silent"
+        }
+    }
 }
 
 /// What the console remembers of a job beside its last report.
 struct JobMemory: Sendable {
-    /// Records a second, one sample a report, the newest last; and how many samples there have been.
-    private(set) var read: [Double] = []
-    private(set) var written: [Double] = []
+    /// One sample a second of each metric.
+    private(set) var series: [Metric: Series] = [:]
     private(set) var sampleCount = 0
-    private var sampledAt: WallTime?
+    /// The engine's time of the first sample; sample n is n seconds later.
+    private(set) var sampledFrom: WallTime?
 
     /// The checkpoints of the job, newest first: what the engine answered, corrected by what the newer report says.
     private(set) var checkpoints: [CheckpointReport] = []
@@ -104,29 +113,51 @@ struct JobMemory: Sendable {
         var last: WallTime?
     }
 
-    static let samplesMax = 240
     private static let detailsMax = 32
+    /// A report that comes this much later than the one before leaves a gap in the series.
+    private static let gap = Milliseconds.seconds(5)
 
-    mutating func sample(_ job: JobReport, at time: WallTime) {
-        if let last = sampledAt, (time - last).count < 900 { return }
-        sampledAt = time
-        read.append(Self.plausible(job.throughput.recordsReadPerSecond))
-        written.append(Self.plausible(job.throughput.recordsWrittenPerSecond))
-        sampleCount += 1
-        if read.count > Self.samplesMax {
-            read.removeFirst(read.count - Self.samplesMax)
-            written.removeFirst(written.count - Self.samplesMax)
+    /// Takes in the numbers of a report: one sample for each second since the one before. `metrics` are those worth remembering.
+    mutating func sample(_ job: JobReport, at time: WallTime, metrics: [Metric] = Metric.allCases) {
+        var start = sampledFrom ?? time
+        // The engine's clock was set back: its time begins anew.
+        if (time - start).count < Int64(sampleCount - 60) * 1000 { start = WallTime(milliseconds: time.milliseconds - Int64(sampleCount) * 1000) }
+        sampledFrom = start
+        let missing = ((time - start).count + 500) / 1000 + 1 - Int64(sampleCount)
+        guard missing > 0 else { return }
+        let isGap = missing * 1000 > Self.gap.count && sampleCount > 0
+        // Of a long absence more samples than are kept need not be made up; the count says how long it was.
+        let made = min(missing, Int64(SampleSpan.samplesMax * Series.ratio + 1))
+        for metric in metrics {
+            let value = metric.value(job)
+            series[metric, default: Series()].skip(Int(missing - made))
+            for sample in 1...made {
+                series[metric, default: Series()].append(isGap && sample < made ? nil : value, keepsWorst: metric.keepsWorst)
+            }
         }
+        sampleCount += Int(missing)
     }
 
-    /// A rate that can be reckoned with, whatever was reported.
-    private static func plausible(_ rate: Double) -> Double { rate.isNaN ? 0 : min(max(rate, 0), 1e15) }
+    /// Forgets the samples after the first `count`.
+    mutating func trimSeries(to count: Int) {
+        guard count < sampleCount else { return }
+        series = series.mapValues { $0.asOf(count) }
+        sampleCount = count
+    }
+
+    /// The samples of a metric, the newest last, and how many there have been.
+    func samples(_ metric: Metric, _ span: SampleSpan = .fine) -> (values: [Float], count: Int) {
+        series[metric]?.samples(span) ?? ([], 0)
+    }
 
     /// Records a second over the last samples in which the job ran; 0 if it never did.
     var typicalRate: Double {
-        let busy = read.suffix(60).filter { $0 > 0 }
-        return busy.isEmpty ? 0 : busy.reduce(0, +) / Double(busy.count)
+        let busy = samples(.read).values.suffix(60).filter { $0 > 0 }
+        return busy.isEmpty ? 0 : Double(busy.reduce(0, +)) / Double(busy.count)
     }
+
+    /// The most records a second that it was seen to read.
+    var bestRate: Double { Double((samples(.read).values + samples(.read, .coarse).values).filter { !$0.isNaN }.max() ?? 0) }
 
     mutating func keep(detail: CheckpointReport) {
         details[detail.id] = detail

@@ -12,13 +12,14 @@ struct OperationsScreen {
         let cursor = rows.firstIndex { $0.id == model.cursors.operation } ?? 0
         let body = CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1 - Chrome.footerRows)
         canvas.inside(body) { inner in
-            let filter = model.filters[.operations].map { "  /\($0)" } ?? ""
-            inner.rule("6 operations\(filter)", row: 0, note: "sent > accepted > completed > observed > proven")
+            inner.rule(
+                "6 operations\(model.listNote(.operations))", row: 0, note: "sent > accepted > completed > observed > proven")
             let isWide = inner.size.columns >= 100
             inner.put(
                 isWide
                     ? " WHEN      OP    WHO          WHAT          JOB                      STAGE     RESULT"
-                    : " WHEN      OP    WHAT          JOB             STAGE     RESULT", column: 0, row: 1, role: .header)
+                    : " WHEN      OP    WHAT          JOB             STAGE     RESULT", column: 0, row: 1,
+                role: model.orders[.operations]?.field == nil ? .header : .headerSort)
             if rows.isEmpty { inner.put(" none", column: 0, row: 2, role: .textDim) }
             for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: inner.size.rows - 2).enumerated() {
                 self.line(rows[index], row: line + 2, &inner)
@@ -103,9 +104,11 @@ struct OperationScreen {
 }
 
 extension TrackedOperation {
-    /// The action that the request was made of.
-    var action: Action {
-        switch request.kind {
+    var action: Action { Self.action(request.kind) }
+
+    /// The action that a request was made of.
+    static func action(_ kind: OperationRequest.Kind) -> Action {
+        switch kind {
         case .savepoint(let directory): .savepoint(directory: directory)
         case .checkpoint: .checkpoint
         case .stop(let drain, _): .stop(drain: drain)

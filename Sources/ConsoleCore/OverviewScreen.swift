@@ -11,7 +11,7 @@ struct OverviewScreen {
         Chrome(model).plainTitle(counts(rows), &canvas)
         let body = canvas.size.rows - 1 - Chrome.footerRows
         let operations = canvas.size.rows >= 40 ? 6 : 3
-        let trend = canvas.size.rows >= 24 ? 5 : 0
+        let trend = canvas.size.rows >= 30 ? 7 : canvas.size.rows >= 24 ? 5 : 0
         let list = max(3, body - operations - trend - 1)
         canvas.inside(CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: list)) { table(rows, cursor, &$0) }
         if trend > 0, rows.indices.contains(cursor) {
@@ -40,13 +40,15 @@ struct OverviewScreen {
     // MARK: List
 
     private struct Layout {
-        let context = 3, link: Int, job: Int, jobColumns: Int, state: Int, rateEnd: Int, age: Int, duration: Int, fail: Int, condition: Int?
+        let context = 3, link: Int, reported: Int?, job: Int, jobColumns: Int, state: Int, rateEnd: Int, age: Int, duration: Int, fail: Int, condition: Int?
 
         init(columns: Int) {
             let spare = max(0, columns - 80)
             link = 15
-            job = 24
-            jobColumns = 15 + min(spare / 3, 14)
+            // How old the report is has a column of its own where there is room; else it takes the place of the round trip once it is old.
+            reported = columns >= 90 ? 24 : nil
+            job = reported == nil ? 24 : 32
+            jobColumns = 15 + min(max(spare - 8, 0) / 3, 14)
             state = job + jobColumns + 1
             rateEnd = state + 12 + 7
             age = rateEnd + 2
@@ -57,16 +59,17 @@ struct OverviewScreen {
     }
 
     private func table(_ rows: [OverviewRow], _ cursor: Int, _ canvas: inout Canvas) {
-        let filter = model.filters[.overview].map { "  /\($0)" } ?? ""
-        canvas.rule("1 overview\(filter)", row: 0, note: rows.count > canvas.size.rows - 2 ? "\(cursor + 1) of \(rows.count)" : "")
+        canvas.rule(
+            "1 overview\(model.listNote(.overview))", row: 0, note: rows.count > canvas.size.rows - 2 ? "\(cursor + 1) of \(rows.count)" : "", isFocused: model.focusedPane == .list)
         let layout = Layout(columns: canvas.size.columns)
-        let names: [(Int, SafeText)] = [
-            (layout.context, "CONTEXT"), (layout.link, "LINK"), (layout.job, "JOB"), (layout.state, "STATE"), (layout.age, "CKPT-AGE"),
-            (layout.duration, "DUR"), (layout.fail, "FAIL"),
+        let names: [(Int, SafeText, String)] = [
+            (layout.context, "CONTEXT", "context"), (layout.link, "LINK", "link"), (layout.job, "JOB", "job"), (layout.state, "STATE", "state"),
+            (layout.age, "CKPT-AGE", "age"), (layout.duration, "DUR", "duration"), (layout.fail, "FAIL", "failures"),
         ]
-        for (column, name) in names { canvas.put(name, column: column, row: 1, role: .header) }
-        canvas.put("IN/s", endingAt: layout.rateEnd, row: 1, role: .header)
-        if let condition = layout.condition { canvas.put("CONDITION", column: condition, row: 1, role: .header) }
+        for (column, name, field) in names { canvas.put(name, column: column, row: 1, role: model.headerRole(.overview, field)) }
+        if let reported = layout.reported { canvas.put("REPORT", column: reported, row: 1, role: .header) }
+        canvas.put("IN/s", endingAt: layout.rateEnd, row: 1, role: model.headerRole(.overview, "in"))
+        if let condition = layout.condition { canvas.put("CONDITION", column: condition, row: 1, role: model.headerRole(.overview, "condition")) }
         if rows.isEmpty { canvas.put("no job matches the filter; Esc clears it", column: 3, row: 2, role: .textDim) }
         for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
             draw(rows[index], row: line + 2, layout, &canvas)
@@ -79,7 +82,9 @@ struct OverviewScreen {
 
     private func draw(_ row: OverviewRow, row line: Int, _ layout: Layout, _ canvas: inout Canvas) {
         guard let context = model.shown.context(row.id.context) else { return }
-        canvas.put(SafeText(context.name).prefix(columns: 11, ending: "~"), column: layout.context, row: line)
+        canvas.put(SafeText(context.name).prefix(columns: 8, ending: "~"), column: layout.context, row: line)
+        let (tag, tagRole) = Chrome.shortBadge(context.description.class)
+        canvas.put(tag, column: layout.context + 9, row: line, role: tagRole)
         link(context, row: line, layout, &canvas)
         guard let id = row.id.job, let job = context.job(id) else {
             let text = row.condition == .fine ? "no jobs" : row.condition.text(at: model.shownAt)
@@ -110,10 +115,14 @@ struct OverviewScreen {
             case .down: (.linkDown, "down")
             case .up(let roundTrip):
                 context.age(at: model.shownAt).map { $0 > ContextState.freshness } ?? false
-                    ? (.linkStale, context.age(at: model.shownAt).map { Figures.age($0) } ?? "")
+                    ? (.linkStale, layout.reported == nil ? context.age(at: model.shownAt).map { Figures.age($0) } ?? "" : "stale")
                     : (.linkOK, roundTrip.map { Figures.duration($0) } ?? "")
             }
         canvas.line([Span(model.theme.mark(role), role), Span(" "), Span(text, role)], row: row, column: layout.link)
+        guard let reported = layout.reported, let age = context.age(at: model.shownAt) else { return }
+        // The age of what is fresh would only flicker.
+        let isOld = age > ContextState.freshness
+        canvas.put(isOld ? Figures.age(age) : "now", column: reported, row: row, role: isOld ? .linkStale : .textDim)
     }
 
     private func age(_ job: JobReport, _ context: ContextState, row: Int, _ layout: Layout, isStale: Bool, _ canvas: inout Canvas) {
@@ -142,16 +151,24 @@ struct OverviewScreen {
             return
         }
         let memory = model.shown.memory(key)
-        canvas.rule("trend: \(job.name) \(context.name)", row: 0, note: "one cell is \(canvas.glyphs.samplesPerCell) reports")
+        // An hour once there is more than the 4 minutes of fine samples: a trend is what moves slowly.
+        let span: SampleSpan = memory.sampleCount > SampleSpan.samplesMax ? .coarse : .fine
+        let seconds = span.step.count / 1000 * Int64(canvas.glyphs.samplesPerCell)
+        canvas.rule("trend: \(job.name) \(context.name)", row: 0, note: "one cell is \(seconds) s", isFocused: model.focusedPane == .trend)
         let columns = canvas.size.columns - 20
-        for (line, name, value, samples) in [
-            (1, "in/s", job.throughput.recordsReadPerSecond, memory.read), (2, "out/s", job.throughput.recordsWrittenPerSecond, memory.written),
-        ] as [(Int, SafeText, Double, [Double])] {
-            canvas.line([Span(" \(name.padded(6))", .header), Span(Figures.count(value).padded(leading: 7), .textStrong)], row: line)
-            canvas.sparkline(samples, count: memory.sampleCount, column: 17, row: line, columns: columns)
+        let metrics: [(SafeText, Metric)] =
+            canvas.size.rows >= 7
+            ? [("in/s", .read), ("out/s", .written), ("dur", .checkpointDuration), ("fail", .counted)]
+            : [("in/s", .read), ("dur", .checkpointDuration)]
+        for (line, (name, metric)) in metrics.enumerated() {
+            canvas.line(
+                [Span(" \(name.padded(6))", .header), Span(metric.text(metric.value(job)).padded(leading: 7), .textStrong)], row: line + 1)
+            let samples = memory.samples(metric, span)
+            canvas.sparkline(samples.values, count: samples.count, column: 17, row: line + 1, columns: columns)
         }
+        let below = metrics.count + 1
         let condition = row.condition.text(at: model.shownAt)
-        canvas.line([Span(" now   ", .header), Span(condition.isEmpty ? "no complaint" : condition, row.condition.severity.role)], row: 3)
+        canvas.line([Span(" now   ", .header), Span(condition.isEmpty ? "no complaint" : condition, row.condition.severity.role)], row: below)
         if let audit = job.audit {
             canvas.line(
                 [
@@ -159,13 +176,13 @@ struct OverviewScreen {
                     Span(
                         "verified \(Figures.count(audit.verified))  duplicates \(audit.duplicates)  lost \(audit.lost)",
                         audit.duplicates + audit.lost == 0 ? .text : .severityCrit),
-                ], row: 4)
+                ], row: below + 1)
         }
     }
 
     private func recent(_ canvas: inout Canvas) {
         let operations = model.shown.operations
-        canvas.rule("recent operator actions, all contexts", row: 0)
+        canvas.rule("recent operator actions, all contexts", row: 0, isFocused: model.focusedPane == .operations)
         if operations.isEmpty { canvas.put(" none", column: 0, row: 1, role: .textDim) }
         for (index, operation) in operations.prefix(canvas.size.rows - 1).enumerated() {
             OperationsScreen(model: model).line(operation, row: index + 1, &canvas)

@@ -24,6 +24,10 @@ private func drawScreen(_ model: ConsoleModel, _ canvas: inout Canvas) {
     case .failures: FailuresScreen(model: model).draw(&canvas)
     case .operations: OperationsScreen(model: model).draw(&canvas)
     case .operation(let id): OperationScreen(model: model, id: id).draw(&canvas)
+    case .metrics: MetricsScreen(model: model).draw(&canvas)
+    case .configuration: ConfigurationScreen(model: model).draw(&canvas)
+    case .contexts: ContextsScreen(model: model).draw(&canvas)
+    case .audit: AuditScreen(model: model).draw(&canvas)
     }
 }
 

@@ -170,7 +170,7 @@ struct RestartChooserView {
             case .choose: [("j k", "choose"), ("Enter", "options"), (":", "restore PATH"), ("r", "read again"), ("y", "copy"), ("q", "out")]
             case .options: [("j k", "move"), ("Space", "change"), ("Enter", "confirm"), ("Esc", "back")]
             case .confirm: [("Esc", "back to the options")]
-            case .verify: [("y", "copy evidence"), ("q", "leave it running"), ("C", "cancel on mismatch")]
+            case .verify: [("y", "copy evidence"), ("w", "write it"), ("q", "leave it running"), ("C", "cancel on mismatch")]
             }
         var column = 1
         for (key, text) in hints {

@@ -156,9 +156,11 @@ struct TrackedOperation: Sendable {
     /// Adds to what was observed: the files of what a cancel kept.
     mutating func addEvidence(_ text: SafeText) { evidence = evidence.map { $0 + ", " + text } ?? text }
 
+    var verb: SafeText { Self.verb(request.kind) }
+
     /// "savepoint".
-    var verb: SafeText {
-        switch request.kind {
+    static func verb(_ kind: OperationRequest.Kind) -> SafeText {
+        switch kind {
         case .savepoint: "savepoint"
         case .checkpoint: "checkpoint"
         case .stop(let drain, _): drain ? "stop+drain" : "stop"
@@ -225,6 +227,18 @@ enum RestartWords {
         case .resumedDurable: return "RESUMED+DURABLE \(from)"
         case .mismatch: return "MISMATCH: the job runs from something else; C cancels it"
         case .failed: return "FAILED: \(proof.lines.first { $0.state == .failed }?.evidence ?? "")"
+        }
+    }
+
+    static func strategy(_ strategy: RestartStrategy) -> SafeText {
+        switch strategy {
+        case .none: "no restart"
+        case .fixedDelay(let attempts, let delay):
+            attempts >= Int(Int32.max) ? "without limit, after \(Figures.setting(delay))" : "at most \(attempts), after \(Figures.setting(delay))"
+        case .exponentialDelay(let initial, let maximum, let multiplier, _, _):
+            "after \(Figures.setting(initial)), x\(Figures.factor(multiplier)) up to \(Figures.setting(maximum))"
+        case .failureRate(let failures, let interval, let delay):
+            "after \(Figures.setting(delay)), below \(failures) in \(Figures.setting(interval))"
         }
     }
 

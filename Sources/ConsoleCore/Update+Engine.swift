@@ -4,6 +4,8 @@ import StreamModel
 extension ConsoleModel {
     /// How long an answer may take before the question is asked again.
     private static let patience = Milliseconds.seconds(5)
+    /// With more jobs than this only throughput is remembered over time.
+    private static let chartedJobs = 100
 
     /// Takes in what an engine told.
     mutating func observe(_ event: EngineEvent, in context: String, _ effects: inout [ConsoleEffect]) {
@@ -55,8 +57,10 @@ extension ConsoleModel {
         live.contexts[index].receivedAt = receivedAt
         let known = Set(report.jobs.map(\.id))
         live.contexts[index].memories = live.contexts[index].memories.filter { known.contains($0.key) }
+        let jobs = live.contexts.reduce(0) { $0 + ($1.report?.jobs.count ?? 0) }
+        let metrics = jobs <= Self.chartedJobs ? Metric.allCases : [.read, .written]
         for job in report.jobs {
-            live.contexts[index].memories[job.id, default: JobMemory()].sample(job, at: report.at)
+            live.contexts[index].memories[job.id, default: JobMemory()].sample(job, at: report.at, metrics: metrics)
             live.contexts[index].memories[job.id]?.merge(job)
         }
         for operation in report.operations { observe(operation, index, &effects) }
@@ -69,6 +73,7 @@ extension ConsoleModel {
             for job in report.jobs { live.operations[position].observe(job, at: receivedAt) }
             announce(position, from: before, index, &effects)
         }
+        history.record(live, at: receivedAt)
     }
 
     private mutating func observe(_ report: OperationReport, _ index: Int, _ effects: inout [ConsoleEffect]) {
@@ -191,7 +196,7 @@ extension ConsoleModel {
         }
         switch screen {
         case .job, .checkpoints, .checkpoint, .subtasks, .failures: return currentJob
-        case .overview, .operations, .operation: return nil
+        case .overview, .operations, .operation, .metrics, .configuration, .contexts, .audit: return nil
         }
     }
 

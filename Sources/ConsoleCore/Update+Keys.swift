@@ -65,7 +65,26 @@ extension ConsoleModel {
         case .job: go(to: .job)
         case .checkpoints: go(to: .checkpoints)
         case .failures: go(to: .failures)
+        case .metrics: go(to: .metrics)
+        case .configuration: go(to: .configuration)
         case .operations: screens = [.overview, .operations]
+        case .contexts: screens = [.overview, .contexts]
+        case .audit:
+            screens = [.overview, .audit]
+            effects.append(.loadAudit)
+        case .nextMatch: goToMatch(forward: true)
+        case .previousMatch: goToMatch(forward: false)
+        case .sort: sortByNextField()
+        case .flipOrder: flipOrder()
+        case .nextPane: changePane(by: 1)
+        case .previousPane: changePane(by: -1)
+        case .zoom: zoom(&effects)
+        case .wide: widen()
+        case .scrubBack: scrub(forward: false)
+        case .scrubForward: scrub(forward: true)
+        case .now: goLive()
+        case .write: write(&effects)
+        case .mouse: say("the mouse is not watched by this terminal", .warn)
         case .help: modals.append(.help(top: 0))
         case .commandLine: modals.append(.command(TextField(), recalled: nil))
         case .filter: openFilter()
@@ -92,6 +111,7 @@ extension ConsoleModel {
     }
 
     private mutating func open() {
+        if openInPane() { return }
         switch screen {
         case .overview:
             guard let row = selectedOverviewRow else { return }
@@ -103,7 +123,7 @@ extension ConsoleModel {
             cursors.operatorUID = nil
             screens.append(.checkpoint(checkpoint.id))
         case .checkpoint(let id):
-            let rows = detail(id)?.operators ?? []
+            let rows = operatorRows(id)
             guard let row = rows.first(where: { $0.uid == cursors.operatorUID }) ?? rows.first else {
                 return say("the operators of #\(id) are not known yet", .warn)
             }
@@ -111,8 +131,105 @@ extension ConsoleModel {
             screens.append(.subtasks(id, row.uid))
         case .operations:
             if let operation = selectedOperation { screens.append(.operation(operation.id)) }
-        case .subtasks, .failures, .operation: break
+        case .metrics: metrics.toggle()
+        case .contexts:
+            guard let context = selectedContext else { return }
+            cursors.overview = OverviewRow.ID(context: context.name, job: nil)
+            filters[.overview] = "context:\(context.name)"
+            screens = [.overview]
+        case .audit:
+            if let row = selectedAudit, live.operations.contains(where: { $0.id == row.id }) { screens.append(.operation(row.id)) }
+        case .subtasks, .failures, .operation, .configuration: break
         }
+    }
+
+    /// Opens what the focused pane has selected, where that is another than the screen's own list.
+    private mutating func openInPane() -> Bool {
+        switch (screen, focusedPane) {
+        case (.overview, .operations), (.job, .operations):
+            if let operation = selectedOperation { screens.append(.operation(operation.id)) }
+        case (.overview, .trend): go(to: .metrics)
+        case (.job, .failures): screens.append(.failures)
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func changePane(by step: Int) {
+        let panes = panes
+        guard panes.count > 1, let index = panes.firstIndex(of: focusedPane) else { return say("there is one pane here") }
+        chosenPane = panes[(index + step + panes.count) % panes.count]
+    }
+
+    /// The focused pane as a screen of its own.
+    private mutating func zoom(_ effects: inout [ConsoleEffect]) {
+        switch (screen, focusedPane) {
+        case (.overview, .trend): go(to: .metrics)
+        case (.overview, .operations), (.job, .operations): screens.append(.operations)
+        case (.job, .list): screens.append(.checkpoints)
+        case (.job, .failures): screens.append(.failures)
+        default: say("this pane has the screen already")
+        }
+    }
+
+    private mutating func widen() {
+        guard case .metrics = screen else { return say("there is no chart here", .warn) }
+        metrics.span = metrics.span == .fine ? .coarse : .fine
+    }
+
+    /// To the next row that the last filter finds, round the ends.
+    private mutating func goToMatch(forward: Bool) {
+        guard let kind = listKind, let text = filters[kind] ?? lastFilters[kind] else { return say("there is no filter to go by; / sets one", .warn) }
+        let matches = matchIndices(kind, text)
+        guard !matches.isEmpty else { return say("nothing here matches /\(text)", .warn) }
+        let current = listPosition.index
+        let next = forward ? matches.first { $0 > current } ?? matches[0] : matches.last { $0 < current } ?? matches[matches.count - 1]
+        select(next)
+    }
+
+    // MARK: Time
+
+    /// The least that a step goes.
+    private static let scrubStep = Milliseconds.seconds(5)
+
+    private mutating func scrub(forward: Bool) {
+        let from = shownAt
+        let moment =
+            forward
+            ? history.moment(after: from + Milliseconds(Self.scrubStep.count - 1000))
+            : history.moment(before: from + (1000 - Self.scrubStep)) ?? history.oldest.flatMap { $0.at < from ? $0 : nil }
+        guard let moment else {
+            if forward { return frozen == nil ? say("this is now") : goLive() }
+            return say("nothing older is on record", .warn)
+        }
+        guard !forward || frozen != nil else { return say("this is now") }
+        show(moment)
+    }
+
+    mutating func show(_ moment: History.Moment) {
+        frozen = Frozen(observations: live.asOf(moment), at: moment.at)
+        let keys = options.keyMap
+        say("\(Figures.duration(now - moment.at)) ago; \(keys.label(.scrubBack)) \(keys.label(.scrubForward)) step, \(keys.label(.now)) returns to now", .warn)
+    }
+
+    private mutating func goLive() {
+        guard frozen != nil else { return say("this is now") }
+        frozen = nil
+        say("live again", .ok)
+    }
+
+    // MARK: Files
+
+    private mutating func write(_ effects: inout [ConsoleEffect]) {
+        guard case .operation(let id) = screen, let operation = shown.operations.first(where: { $0.id == id }) else {
+            return say("there is no evidence to write here", .warn)
+        }
+        writeEvidence(operation, &effects)
+    }
+
+    mutating func writeEvidence(_ operation: TrackedOperation, _ effects: inout [ConsoleEffect]) {
+        effects.append(.save(name: "\(operation.verb)-\(operation.id).txt", text: evidenceReport(operation)))
+        say("writing the evidence")
     }
 
     /// Makes a job the one that screens are about.
@@ -125,6 +242,7 @@ extension ConsoleModel {
         cursors.overview = OverviewRow.ID(context: key.context, job: key.job)
         filters[.checkpoints] = nil
         filters[.failures] = nil
+        filters[.configuration] = nil
     }
 
     private mutating func go(to screen: Screen) {
@@ -194,8 +312,7 @@ extension ConsoleModel {
             frozen = Frozen(observations: live, at: now)
             say("frozen at \(Figures.clock(now, offset: options.utcOffsetSeconds)); Space returns to live", .warn)
         } else {
-            frozen = nil
-            say("live again", .ok)
+            goLive()
         }
     }
 
@@ -230,12 +347,28 @@ extension ConsoleModel {
         case .named(.escape):
             applyFilter("")
             modals.removeLast()
-        case .named(.enter): modals.removeLast()
+        case .named(.enter):
+            if let kind = listKind, !field.text.isEmpty { lastFilters[kind] = field.text }
+            modals.removeLast()
+        case .named(.tab): completeField(field)
         default:
             guard field.take(key) else { return }
             modals[modals.count - 1] = .filter(field)
             applyFilter(field.text)
         }
+    }
+
+    /// Completes the name of a field, or tells what names there are.
+    private mutating func completeField(_ field: TextField) {
+        guard let kind = listKind else { return }
+        let start = field.text.lastIndex(of: " ").map { field.text.index(after: $0) } ?? field.text.startIndex
+        let word = field.text[start...].drop { $0 == "!" }
+        let names = fieldNames(kind).filter { $0.hasPrefix(word.lowercased()) }
+        guard names.count == 1, !word.isEmpty else { return say("fields: \(names.joined(separator: "  "))") }
+        var completed = field
+        completed.insert(String(names[0].dropFirst(word.count)) + ":")
+        modals[modals.count - 1] = .filter(completed)
+        applyFilter(completed.text)
     }
 
     private mutating func pressInHelp(_ key: KeyPress, _ top: Int) {
@@ -296,9 +429,20 @@ extension ConsoleModel {
             case .job: currentJob.flatMap { shown.job($0) }.map { ("summary", summary($0)) }
             case .checkpoints: selectedCheckpoint.map(pathOrID)
             case .checkpoint(let id), .subtasks(let id, _): detail(id).map(pathOrID)
-            case .failures:
-                failureRows.indices.contains(listPosition.index)
-                    ? ("failure", failureRows[listPosition.index].subject + ": " + failureRows[listPosition.index].message) : nil
+            case .failures: selectedFailure.map { ("failure", $0.subject + ": " + $0.message) }
+            case .metrics:
+                currentJob.flatMap { shown.job($0) }.map { ("value", "\(metrics.selected.title) \(metrics.selected.text(metrics.selected.value($0)))") }
+            case .configuration:
+                configurationRows.indices.contains(listPosition.index)
+                    ? ("setting", "\(configurationRows[listPosition.index].name) = \(configurationRows[listPosition.index].value)") : nil
+            case .contexts: selectedContext.map { ("address", SafeText($0.description.address)) }
+            case .audit:
+                selectedAudit.map {
+                    (
+                        "record",
+                        "\($0.verb) op \($0.id) by \($0.request.by) on \($0.context)/\($0.jobName) at \(Figures.clock($0.at, offset: options.utcOffsetSeconds)): \($0.outcome) \($0.result); reason: \($0.request.reason)"
+                    )
+                }
             case .operations: selectedOperation.map { ("operation", evidence($0)) }
             case .operation(let id): shown.operations.first { $0.id == id }.map { ("evidence", evidence($0)) }
             }
@@ -335,9 +479,37 @@ extension ConsoleModel {
         return text
     }
 
+    /// The whole of what is known about an operation, a fact a line, for a file.
+    func evidenceReport(_ operation: TrackedOperation) -> String {
+        let offset = options.utcOffsetSeconds
+        var lines = [
+            "operation  \(operation.id)", "what       \(operation.action.request(operation.request.job))", "job        \(operation.jobName)",
+            "context    \(operation.context)  \(live.context(operation.context)?.description.address ?? "")", "by         \(operation.request.by)",
+            "reason     \(operation.request.reason.isEmpty ? "none given" : operation.request.reason)",
+            "sent       \(Figures.clock(operation.since, offset: offset)), \(operation.since.milliseconds) ms since 1970",
+            "stage      \(operation.stage.rawValue)",
+        ]
+        if let report = operation.report {
+            lines.append("engine     says \(report.state.rawValue)\(report.endedAt.map { " at \(Figures.clock($0, offset: offset))" } ?? "")")
+            if let path = report.path { lines.append("path       \(path)") }
+            if let job = report.newJob { lines.append("new job    \(job)") }
+            if let error = report.error { lines.append("error      \(error)") }
+        }
+        if let seen = operation.evidence { lines.append("observed   \(seen)") }
+        if let proof = operation.proof {
+            lines += ["", "chosen     \(proof.chosenID.map { "#\($0) " } ?? "")\(proof.chosenPath)"]
+            for line in proof.lines {
+                lines.append("  \(line.step.rawValue) \(RestartWords.name(line.step).padded(15)) \(line.state.rawValue.uppercased()) \(line.evidence)")
+            }
+            lines.append("VERDICT    \(RestartWords.verdict(proof))")
+        }
+        // Each line is made safe by itself: what came from outside cannot add lines.
+        return lines.map { SafeText($0).string }.joined(separator: "\n") + "\n"
+    }
+
     private mutating func copyCommand(_ effects: inout [ConsoleEffect]) {
         guard let key = focusedJob else { return say("there is no job to make a command for", .warn) }
-        let command: String
+        var command: String
         switch screen {
         case .checkpoints, .checkpoint, .subtasks:
             if let path = selectedCheckpoint?.path {
@@ -346,8 +518,10 @@ extension ConsoleModel {
                 command = "weir checkpoints \(key.job)"
             }
         case .operations, .operation: command = "weir operations"
-        case .overview, .job, .failures: command = "weir checkpoints \(key.job)"
+        case .overview, .job, .failures, .metrics, .configuration, .contexts, .audit: command = "weir checkpoints \(key.job)"
         }
+        // With one engine there is nothing to tell apart.
+        if live.contexts.count > 1 { command += " --context \(ShellWord(key.context))" }
         effects.append(.copy(command))
         say("copied: \(command)")
     }

@@ -179,6 +179,8 @@ extension ConsoleModel {
             guard let operation else { return }
             effects.append(.copy(evidence(operation).string))
             say("copied the evidence")
+        case .write:
+            if let operation { writeEvidence(operation, &effects) }
         case .cancel:
             guard let job = operation?.proof?.newJob, operation?.proof?.verdict == .mismatch else {
                 chooser.answer = "C is offered only when the job runs from something else"
@@ -191,7 +193,7 @@ extension ConsoleModel {
             act(.cancel, &effects)
         case .quit, .back, .open: leave(operation, chooser)
         default:
-            chooser.answer = "q leaves it running; y copies the evidence"
+            chooser.answer = "q leaves it running; y copies the evidence, w writes it"
             replace(chooser)
         }
     }

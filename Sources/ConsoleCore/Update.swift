@@ -10,6 +10,9 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
     case .paste(let text): model.paste(text)
     case .resize(let size): model.options.size = size
     case .tick: model.tick(&effects)
+    case .audit(let records):
+        model.auditRecords = records
+        model.auditIsLoaded = true
     case .engine(let context, let event): model.observe(event, in: context, &effects)
     case .resumedFromSuspend: effects.append(.repaint)
     case .themeLoaded(let theme, let warnings):

@@ -82,15 +82,15 @@ struct WideJobScreen {
         let flow = job.throughput
         let memory = base.memory
         let spark = max(8, canvas.size.columns - 36)
-        func flowLine(_ name: SafeText, _ rate: Double, _ samples: [Double], _ total: SafeText, row: Int) {
+        func flowLine(_ name: SafeText, _ rate: Double, _ samples: [Float], _ total: SafeText, row: Int) {
             canvas.line(
                 [Span(SafeText(" \(name)").padded(7), .header), Span(Figures.count(rate).padded(leading: 6), .textStrong), Span(" rec/s  ")], row: row
             )
             canvas.put(total, column: 21, row: row)
             canvas.sparkline(samples, count: memory.sampleCount, column: 35, row: row, columns: spark)
         }
-        flowLine("IN", flow.recordsReadPerSecond, memory.read, "\(Figures.count(flow.recordsRead)) read", row: 0)
-        flowLine("OUT", flow.recordsWrittenPerSecond, memory.written, "\(Figures.count(flow.recordsWritten)) written", row: 1)
+        flowLine("IN", flow.recordsReadPerSecond, memory.samples(.read).values, "\(Figures.count(flow.recordsRead)) read", row: 0)
+        flowLine("OUT", flow.recordsWrittenPerSecond, memory.samples(.written).values, "\(Figures.count(flow.recordsWritten)) written", row: 1)
         let busy = job.vertices.map(\.busyPermille).max() ?? 0
         let pressed = job.vertices.max { $0.backPressuredPermille < $1.backPressuredPermille }
         let place = pressed.map { $0.backPressuredPermille >= 100 ? " at \(SafeText($0.name).prefix(columns: 24, ending: "~"))" : "" } ?? ""

@@ -5,10 +5,12 @@ import Testing
 
 @testable import ConsoleCore
 
-/// Every screen as text and as role letters, at four sizes, in UTF-8 and ASCII. To accept new ones, look at the difference and run
+/// Every screen as text and as role letters, at five sizes, in UTF-8 and ASCII. To accept new ones, look at the difference and run
 ///     WEIR_RECORD_GOLDENS=1 swift test --filter GoldenScreenTests
 @Suite struct GoldenScreenTests {
-    static let sizes = [Size(columns: 40, rows: 6), Size(columns: 80, rows: 24), Size(columns: 100, rows: 30), Size(columns: 120, rows: 40)]
+    static let sizes = [Size(columns: 40, rows: 6), Size(columns: 80, rows: 24), Size(columns: 100, rows: 30), Size(columns: 120, rows: 40),
+        Size(columns: 160, rows: 50),
+    ]
 
     @Test(arguments: Scene.all) func screenIsAsRecorded(_ scene: Scene) throws {
         for size in Self.sizes {
@@ -166,6 +168,73 @@ struct Scene: Sendable, CustomTestStringConvertible {
             atJob(&console)
             console.press("S", "6")
         },
+        Scene("failures-on-hosts") { console in
+            atJob(&console, Sample.ailing())
+            console.send(.engine(context: "lab", .failures(Sample.job, Sample.failuresOnHosts)))
+            console.press("5")
+        },
+        Scene("failures-filtered") { console in
+            atJob(&console, Sample.ailing())
+            console.send(.engine(context: "lab", .failures(Sample.job, Sample.failuresOnHosts)))
+            console.press("5", "/")
+            console.type("!kind:checkpoint ~timeout|space")
+        },
+        Scene("checkpoints-sorted") { console in
+            atJob(&console)
+            console.press("3", "o", "o", "o", "o", "o", "j")
+        },
+        Scene("metrics") { console in
+            atJob(&console)
+            var job = Sample.running()
+            for second in 0..<150 {
+                console.advance(1000)
+                job.throughput.recordsReadPerSecond = 60_000 + Double(second * 37 % 50) * 1500
+                job.latestCompleted = Sample.checkpoint(4120 + UInt64(second / 3), ago: -Int64(second) * 1000, took: 700 + Int64(second * 53 % 400))
+                job.vertices[1].busyPermille = 400 + second * 3
+                console.report([job])
+            }
+            console.press("4", "j", "j", "enter")
+            console.model.messages = []
+        },
+        Scene("metrics-past") { console in
+            atJob(&console)
+            var job = Sample.running()
+            for second in 0..<90 {
+                console.advance(1000)
+                job.throughput.recordsReadPerSecond = 60_000 + Double(second * 37 % 50) * 1500
+                console.report([job])
+            }
+            console.press("4", "<", "<", "<")
+        },
+        Scene("config") { console in
+            var job = Sample.running()
+            job.recipe = JobRecipe(program: "orders", arguments: ["rate": "500", "kafka.password": "hunter2"], parallelism: 4)
+            atJob(&console, job)
+            console.press("7", "j")
+        },
+        Scene("contexts") { console in
+            console.now = Sample.start
+            console.report([Sample.running()])
+            console.report([Sample.running(Sample.otherJob, name: "billing-rollup")], context: "prod-eu")
+            console.send(.engine(context: "staging", .link(.down(reason: "connection refused", retryAt: Sample.start + .seconds(8), attempts: 5))))
+            console.press("@", "j")
+        }.with(Self.fourContexts),
+        Scene("overview-contexts") { console in
+            console.now = Sample.start
+            console.report([Sample.running(), Sample.running(Sample.otherJob, name: "sessions")], context: "staging")
+            console.advance(20_000)
+            var sick = Sample.ailing()
+            sick.name = "fraud-scoring"
+            console.report([sick, Sample.running(Sample.otherJob, name: "billing-rollup")], context: "prod-eu")
+            console.report([Sample.running()])
+            console.send(.engine(context: "prod-us", .link(.down(reason: "connection refused", retryAt: console.now + .seconds(8), attempts: 5))))
+        }.with(Self.fourContexts),
+        Scene("audit") { console in
+            atJob(&console)
+            console.press("S", "!")
+            console.send(.audit(Sample.audit))
+            console.press("j")
+        },
         Scene("help") { console in
             atJob(&console)
             console.press("?")
@@ -236,6 +305,13 @@ struct Scene: Sendable, CustomTestStringConvertible {
             console.press(":")
             console.type("savep")
         },
+    ]
+
+    private static let fourContexts = [
+        ContextDescription(name: "lab", class: .lab, address: "/run/weir/engine.sock"),
+        ContextDescription(name: "prod-eu", class: .prod, address: "https://flink-eu.example.org:8081/prefix", accent: "red"),
+        ContextDescription(name: "prod-us", class: .prod, address: "https://flink-us.example.org:8081", isReadOnly: true),
+        ContextDescription(name: "staging", class: .staging, address: "http://staging:8081", guardClass: .prod),
     ]
 
     private func with(_ contexts: [ContextDescription]) -> Scene {

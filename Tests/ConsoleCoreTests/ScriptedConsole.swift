@@ -214,6 +214,31 @@ enum Sample {
         return job
     }
 
+    /// Most of them on one machine.
+    static var failuresOnHosts: [FailureReport] {
+        (0..<5).map { index in
+            FailureReport(
+                at: ago(Int64(index + 1) * 60_000),
+                message: "IllegalStateException: task died; Caused by: java.io.IOException: PUT part \(index) to s3 timeout after 4\(index) s",
+                vertex: "win-agg", subtask: index, attempt: 5 - index, host: index == 3 ? "tm-04" : "tm-12")
+        } + [FailureReport(at: ago(7_200_000), message: "sink: no space left on device", vertex: "win-agg", subtask: 1, attempt: 1, host: "tm-12")]
+    }
+
+    /// Actions of an earlier day.
+    static var audit: [AuditRecord] {
+        func record(_ id: String, _ kind: OperationRequest.Kind, _ outcome: String, _ result: String, _ reason: String) -> [AuditRecord] {
+            OperationID(id).map {
+                [
+                    AuditRecord(
+                        request: OperationRequest(id: $0, kind: kind, job: job, reason: reason, by: "mira@ops2"), context: "lab", jobName: "", at: ago(90_000_000),
+                        endedAt: ago(89_981_600), outcome: outcome, result: result)
+                ]
+            } ?? []
+        }
+        return record("7f3a01", .savepoint(directory: nil), "completed", "/var/lib/weir/savepoints/savepoint-a41f9c-4114", "INC-2201")
+            + record("91bc02", .cancel(.byPolicy), "refused", "the job is RESTARTING, not RUNNING", "")
+    }
+
     static func detail(_ id: UInt64 = 4120) -> CheckpointReport {
         var checkpoint = checkpoint(id, ago: 2400)
         func part(_ uid: String, _ name: String, _ slow: Int64) -> OperatorCheckpointReport {

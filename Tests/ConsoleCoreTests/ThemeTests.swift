@@ -328,7 +328,7 @@ import Testing
             #expect(scalar.properties.isUppercase)
         }
         for key in [
-            "4", "7", "d", "D", "x", "ctrl-a", "ctrl-b", "ctrl-g", "ctrl-n", "ctrl-o", "ctrl-p", "ctrl-q", "ctrl-s", "ctrl-k", "delete", "insert",
+            "d", "D", "x", "ctrl-a", "ctrl-b", "ctrl-g", "ctrl-n", "ctrl-o", "ctrl-p", "ctrl-q", "ctrl-s", "ctrl-k", "delete", "insert",
         ] {
             #expect(KeyPress(key).flatMap { KeyMap.standard[$0] } == nil, "\(key) is bound")
         }

@@ -1,0 +1,119 @@
+import CellGrid
+public import StreamModel
+
+/// One action of an operator, as the console's own records or an engine's tell of it.
+public struct AuditRecord: Sendable, Equatable {
+    public var request: OperationRequest
+    public var context: String
+    /// Empty where only the id is known.
+    public var jobName: String
+    /// When it was sent.
+    public var at: WallTime
+    public var endedAt: WallTime?
+    /// "completed", "refused", "unknown": a word for how far it is known to have come.
+    public var outcome: String
+    /// Path, new job or error: what came of it; may be empty.
+    public var result: String
+
+    public init(
+        request: OperationRequest, context: String, jobName: String, at: WallTime, endedAt: WallTime? = nil, outcome: String, result: String
+    ) {
+        self.request = request
+        self.context = context
+        self.jobName = jobName
+        self.at = at
+        self.endedAt = endedAt
+        self.outcome = outcome
+        self.result = result
+    }
+
+    var id: OperationID { request.id }
+    var verb: SafeText { TrackedOperation.verb(request.kind) }
+
+    init(_ operation: TrackedOperation) {
+        self.init(
+            request: operation.request, context: operation.context, jobName: operation.jobName, at: operation.since,
+            endedAt: operation.report?.endedAt, outcome: operation.stage.rawValue, result: operation.result.string)
+    }
+}
+
+extension ConsoleModel {
+    /// What operators did, the newest first: what engines report now, and what is on record from before.
+    var auditRows: [AuditRecord] {
+        let live = shown.operations.map(AuditRecord.init)
+        let known = Set(live.map(\.id))
+        let earlier = auditRecords.filter { !known.contains($0.id) }.map { record in
+            var record = record
+            if record.jobName.isEmpty { record.jobName = shown.context(record.context)?.job(record.request.job)?.name ?? "" }
+            return record
+        }
+        let rows = (live + earlier).sorted { $0.at > $1.at }
+        return arranged(rows, .audit, auditFields)
+    }
+
+    var selectedAudit: AuditRecord? {
+        let rows = auditRows
+        return rows.first { $0.id == cursors.audit } ?? rows.first
+    }
+}
+
+/// Who did what, where, why, and what came of it: across contexts and runs of the console.
+struct AuditScreen {
+    let model: ConsoleModel
+
+    func draw(_ canvas: inout Canvas) {
+        let rows = model.auditRows
+        Chrome(model).plainTitle("audit \(rows.count)", &canvas)
+        let cursor = model.listPosition.index
+        let detail = 5
+        let list = CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1 - detail - Chrome.footerRows)
+        canvas.inside(list) { self.list(rows, cursor, &$0) }
+        canvas.inside(CellRect(column: 0, row: list.rows.upperBound, columns: canvas.size.columns, rows: detail)) { inner in
+            guard rows.indices.contains(cursor) else { return inner.rule("", row: 0) }
+            self.detail(rows[cursor], &inner)
+        }
+        Chrome(model).footer(&canvas)
+    }
+
+    private func list(_ rows: [AuditRecord], _ cursor: Int, _ canvas: inout Canvas) {
+        canvas.rule("! audit\(model.listNote(.audit))", row: 0, note: model.auditIsLoaded ? "engines and this user's records" : "this user's records are being read")
+        let isWide = canvas.size.columns >= 100
+        let columns: [(Int, SafeText, String)] =
+            [(3, "WHEN", "when"), (13, "WHO", "who"), (isWide ? 32 : 26, "WHAT", "what"), (isWide ? 47 : 40, "JOB", "job"), (isWide ? 76 : 62, "OUTCOME", "outcome")]
+            + (isWide ? [(87, "REASON", "reason")] : [])
+        for (column, name, field) in columns { canvas.put(name, column: column, row: 1, role: model.headerRole(.audit, field)) }
+        if rows.isEmpty { canvas.put("   nothing on record\(model.filters[.audit] == nil ? "" : " matches the filter; Esc clears it")", column: 0, row: 2, role: .textDim) }
+        for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
+            let row = rows[index], y = line + 2
+            canvas.put(Figures.moment(row.at, now: model.shownAt, offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim, columns: 9)
+            canvas.put(SafeText(row.request.by).prefix(columns: isWide ? 18 : 12, ending: "~"), column: 13, row: y)
+            canvas.put(row.verb, column: isWide ? 32 : 26, row: y, columns: 14)
+            let job = row.jobName.isEmpty ? row.request.job.short : row.jobName
+            canvas.put(SafeText("\(row.context)/\(job)").prefix(columns: isWide ? 28 : 21, ending: "~"), column: isWide ? 47 : 40, row: y)
+            canvas.put(SafeText(row.outcome), column: isWide ? 76 : 62, row: y, role: Self.role(row.outcome), columns: 10)
+            if isWide { canvas.put(SafeText(row.request.reason), column: 87, row: y, role: .textDim) }
+            guard index == cursor else { continue }
+            canvas.put(">", column: 0, row: y, role: .mark)
+            canvas.overlay(CellRect(column: 0, row: y, columns: canvas.size.columns, rows: 1), role: .select)
+        }
+    }
+
+    private static func role(_ outcome: String) -> StyleRole {
+        switch outcome {
+        case "completed", "observed", "proven": .severityOK
+        case "failed", "refused": .severityCrit
+        case "unknown", "intended": .severityUnknown
+        default: .severityRun
+        }
+    }
+
+    private func detail(_ row: AuditRecord, _ canvas: inout Canvas) {
+        let offset = model.options.utcOffsetSeconds
+        canvas.rule("op \(row.id)", row: 0)
+        let ended = row.endedAt.map { ", ended \(Figures.clock($0, offset: offset))" } ?? ""
+        canvas.put(" \(TrackedOperation.action(row.request.kind).request(row.request.job))", column: 0, row: 1)
+        canvas.put(" by \(row.request.by) at \(Figures.clock(row.at, offset: offset))\(ended)", column: 0, row: 2)
+        canvas.put(" reason: \(row.request.reason.isEmpty ? "none given" : SafeText(row.request.reason))", column: 0, row: 3, role: row.request.reason.isEmpty ? .textDim : .text)
+        canvas.put(" result: \(row.result.isEmpty ? "-" : SafeText(row.result))", column: 0, row: 4)
+    }
+}

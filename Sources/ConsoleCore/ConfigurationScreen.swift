@@ -1,0 +1,141 @@
+import CellGrid
+import StreamModel
+
+/// One setting of a job, as the configuration screen lists it.
+struct ConfigurationRow: Sendable, Equatable {
+    /// Unique: the filter and the cursor go by it.
+    var name: String
+    var value: SafeText
+    /// What the value means for the job, where a number alone does not say it.
+    var note: SafeText = ""
+    /// Something that an operator should know before an incident.
+    var isWarning = false
+}
+
+extension ConsoleModel {
+    /// The settings of the current job.
+    var configurationRows: [ConfigurationRow] {
+        guard let key = currentJob, let context = shown.context(key.context), let job = context.job(key.job) else { return [] }
+        return arranged(ConfigurationRows.of(job, in: context), .configuration, configurationFields)
+    }
+}
+
+/// A job's settings in words. What may be a secret is masked.
+enum ConfigurationRows {
+    static func of(_ job: JobReport, in context: ContextState) -> [ConfigurationRow] {
+        checkpoints(job.configuration) + directories(job.configuration) + [failures(job), restart(job.restartStrategy)] + program(job) + engine(job, context)
+    }
+
+    private static func checkpoints(_ configuration: CheckpointConfiguration) -> [ConfigurationRow] {
+        let retention: (SafeText, SafeText, Bool) =
+            switch configuration.retention {
+            case .none: ("not externalized", "a cancel deletes every checkpoint", true)
+            case .deleteOnCancellation: ("delete on cancellation", "a cancel deletes every checkpoint", true)
+            case .retainOnCancellation: ("retain on cancellation", "a cancel keeps them", false)
+            }
+        return [
+            ConfigurationRow(
+                name: "checkpoint interval", value: configuration.interval.map { Figures.setting($0) } ?? "none",
+                note: configuration.interval == nil ? "only on request: a failure starts from the last one asked for" : "", isWarning: configuration.interval == nil),
+            ConfigurationRow(name: "checkpoint timeout", value: Figures.setting(configuration.timeout), note: "then it expires, which counts as a failure"),
+            ConfigurationRow(name: "minimum pause", value: Figures.setting(configuration.minimumPause)),
+            ConfigurationRow(name: "concurrent checkpoints", value: "\(configuration.maximumConcurrent)"),
+            ConfigurationRow(name: "mode", value: configuration.mode == .exactlyOnce ? "exactly once" : "at least once"),
+            ConfigurationRow(name: "retention", value: retention.0, note: retention.1, isWarning: retention.2),
+            ConfigurationRow(name: "retained checkpoints", value: "\(configuration.retainedCheckpoints)"),
+            ConfigurationRow(name: "incremental", value: configuration.incremental ? "yes" : "no"),
+            ConfigurationRow(name: "unaligned", value: configuration.unaligned ? "yes" : "no"),
+            ConfigurationRow(
+                name: "prefers checkpoint", value: configuration.prefersCheckpointForRecovery ? "yes" : "no",
+                note: configuration.prefersCheckpointForRecovery ? "recovery may fall back past output that a savepoint committed" : "",
+                isWarning: configuration.prefersCheckpointForRecovery),
+        ]
+    }
+
+    private static func directories(_ configuration: CheckpointConfiguration) -> [ConfigurationRow] {
+        [
+            ConfigurationRow(
+                name: "checkpoint storage", value: configuration.storageDirectory.map { SafeText($0) } ?? "none configured",
+                isWarning: configuration.storageDirectory == nil),
+            ConfigurationRow(
+                name: "savepoint directory", value: (configuration.savepointDirectory ?? configuration.storageDirectory).map { SafeText($0) } ?? "none configured"),
+        ]
+    }
+
+    private static func failures(_ job: JobReport) -> ConfigurationRow {
+        guard let tolerable = job.budget.tolerable else {
+            return ConfigurationRow(name: "tolerable failures", value: "not counted", note: "no number of failed checkpoints fails the job")
+        }
+        return ConfigurationRow(name: "tolerable failures", value: "\(tolerable)", note: "one more in a row fails the job")
+    }
+
+    private static func restart(_ strategy: RestartStrategy) -> ConfigurationRow {
+        ConfigurationRow(name: "restart strategy", value: RestartWords.strategy(strategy), isWarning: strategy == .none)
+    }
+
+    private static func program(_ job: JobReport) -> [ConfigurationRow] {
+        var rows = [ConfigurationRow(name: "parallelism", value: "\(job.parallelism)", note: "at most \(job.maxParallelism)")]
+        guard let recipe = job.recipe else {
+            return rows + [ConfigurationRow(name: "relaunch recipe", value: "not known", note: "R cannot start the job again", isWarning: true)]
+        }
+        rows.append(ConfigurationRow(name: "relaunch recipe", value: SafeText(recipe.program), note: "parallelism \(recipe.parallelism)"))
+        for (name, value) in recipe.arguments.sorted(by: { $0.key < $1.key }) {
+            rows.append(ConfigurationRow(name: "argument \(name)", value: Secrets.masked(name, value)))
+        }
+        return rows
+    }
+
+    private static func engine(_ job: JobReport, _ context: ContextState) -> [ConfigurationRow] {
+        let guardNote: SafeText = context.description.guardClass == context.description.class ? "" : "guard of class \(context.description.guardClass.rawValue)"
+        var rows = [
+            ConfigurationRow(name: "job id", value: "\(job.id)"),
+            ConfigurationRow(name: "context", value: "\(context.name), class \(context.description.class.rawValue)", note: guardNote),
+            ConfigurationRow(name: "address", value: SafeText(context.description.address)),
+        ]
+        if let engine = context.report?.engine {
+            rows.append(ConfigurationRow(name: "engine", value: "\(engine.name) \(engine.version), pid \(engine.processID)"))
+            rows.append(ConfigurationRow(name: "engine state", value: SafeText(engine.stateDirectory)))
+        }
+        return rows
+    }
+}
+
+/// What must not be read over a shoulder, or in a copy of the screen.
+enum Secrets {
+    private static let words = ["password", "passwd", "secret", "token", "credential", "apikey", "api-key", "api_key", "access-key", "access.key", "private"]
+
+    static func masked(_ name: String, _ value: String) -> SafeText {
+        let lower = name.lowercased()
+        return words.contains { lower.contains($0) } ? "******" : SafeText(value)
+    }
+}
+
+/// All settings of a job that bear on going back: checkpoints, restarts, recipe, engine.
+struct ConfigurationScreen {
+    let model: ConsoleModel
+
+    func draw(_ canvas: inout Canvas) {
+        Chrome(model).jobTitle(&canvas)
+        if let screen = JobScreen(model) { screen.condition(row: 1, &canvas) }
+        let rows = model.configurationRows
+        let cursor = model.listPosition.index
+        canvas.inside(CellRect(column: 0, row: 2, columns: canvas.size.columns, rows: canvas.size.rows - 2 - Chrome.footerRows)) { inner in
+            inner.rule("7 config\(model.listNote(.configuration))", row: 0, note: Figures.plural(rows.count, "setting"))
+            if rows.isEmpty { inner.put(" no setting matches the filter; Esc clears it", column: 0, row: 1, role: .textDim) }
+            for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: inner.size.rows - 1).enumerated() {
+                draw(rows[index], row: line + 1, isSelected: index == cursor, &inner)
+            }
+        }
+        Chrome(model).footer(&canvas)
+    }
+
+    private func draw(_ row: ConfigurationRow, row line: Int, isSelected: Bool, _ canvas: inout Canvas) {
+        canvas.put(SafeText(row.name).prefix(columns: 24, ending: "~"), column: 2, row: line, role: .header)
+        let room = canvas.size.columns - 27 - (row.note.isEmpty ? 0 : min(row.note.columns, 40) + 2)
+        let column = canvas.put(row.value.suffix(columns: max(room, 12), beginning: "..."), column: 27, row: line, role: row.isWarning ? .severityWarn : .text)
+        canvas.put(row.note, column: 27 + column + 2, row: line, role: .textDim)
+        guard isSelected else { return }
+        canvas.put(">", column: 0, row: line, role: .mark)
+        canvas.overlay(CellRect(column: 0, row: line, columns: canvas.size.columns, rows: 1), role: .select)
+    }
+}

@@ -1,0 +1,105 @@
+import CellGrid
+import StreamModel
+
+extension ConsoleModel {
+    /// The contexts, in the order of the configuration unless sorted.
+    var contextRows: [ContextState] { arranged(shown.contexts, .contexts, contextFields) }
+
+    var selectedContext: ContextState? {
+        let rows = contextRows
+        return rows.first { $0.name == cursors.context } ?? rows.first
+    }
+}
+
+/// All engines of the configuration: how each link is, what may be done there, and where it is.
+struct ContextsScreen {
+    let model: ConsoleModel
+
+    func draw(_ canvas: inout Canvas) {
+        let rows = model.contextRows
+        let up = rows.count { $0.link.isUp }
+        Chrome(model).plainTitle("contexts \(rows.count): \(up) linked", &canvas)
+        let cursor = model.listPosition.index
+        let detail = 7
+        let list = CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1 - detail - Chrome.footerRows)
+        canvas.inside(list) { self.list(rows, cursor, &$0) }
+        canvas.inside(CellRect(column: 0, row: list.rows.upperBound, columns: canvas.size.columns, rows: detail)) { inner in
+            guard rows.indices.contains(cursor) else { return inner.rule("", row: 0) }
+            self.detail(rows[cursor], &inner)
+        }
+        Chrome(model).footer(&canvas)
+    }
+
+    private func list(_ rows: [ContextState], _ cursor: Int, _ canvas: inout Canvas) {
+        canvas.rule("@ contexts\(model.listNote(.contexts))", row: 0)
+        let columns: [(Int, SafeText, String)] = [
+            (3, "CONTEXT", "context"), (20, "CLASS", "class"), (36, "LINK", "link"), (50, "AGE", "age"), (57, "JOBS", "jobs"), (63, "ADDRESS", "address"),
+        ]
+        for (column, name, field) in columns { canvas.put(name, column: column, row: 1, role: model.headerRole(.contexts, field)) }
+        if rows.isEmpty { canvas.put("   none matches the filter; Esc clears it", column: 0, row: 2, role: .textDim) }
+        for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
+            draw(rows[index], row: line + 2, &canvas)
+            guard index == cursor else { continue }
+            canvas.put(">", column: 0, row: line + 2, role: .mark)
+            canvas.overlay(CellRect(column: 0, row: line + 2, columns: canvas.size.columns, rows: 1), role: .select)
+        }
+    }
+
+    private func draw(_ context: ContextState, row: Int, _ canvas: inout Canvas) {
+        let now = model.shownAt
+        canvas.put(SafeText(context.name).prefix(columns: 16, ending: "~"), column: 3, row: row)
+        canvas.line(Chrome(model).badges(context), row: row, column: 20)
+        let word = context.linkWord(at: now)
+        let role: StyleRole = word == "ok" ? .linkOK : word == "down" ? .linkDown : .linkStale
+        var text = SafeText(word)
+        if word == "ok", case .up(let roundTrip?) = context.link { text = Figures.duration(roundTrip) }
+        canvas.line([Span(model.theme.mark(role), role), Span(" "), Span(text, role)], row: row, column: 36)
+        let age = context.age(at: now)
+        canvas.put(age.map { $0 > ContextState.freshness ? Figures.age($0) : "now" } ?? "-", column: 50, row: row, role: age.map { $0 > ContextState.freshness } ?? true ? .linkStale : .textDim)
+        canvas.put(context.report.map { "\($0.jobs.count)" } ?? "-", endingAt: 61, row: row)
+        canvas.put(SafeText(context.description.address).suffix(columns: canvas.size.columns - 64, beginning: "..."), column: 63, row: row, role: .textDim)
+    }
+
+    private func detail(_ context: ContextState, _ canvas: inout Canvas) {
+        canvas.rule(SafeText(context.name), row: 0)
+        func line(_ name: SafeText, _ text: SafeText, _ role: StyleRole = .text, row: Int) {
+            canvas.line([Span(" \(name.padded(11))", .header), Span(text, role)], row: row)
+        }
+        let description = context.description
+        line("address", SafeText(description.address), row: 1)
+        line("guard", guardWords(context), row: 2)
+        line("can", abilities(context), row: 3)
+        let condition = Condition.of(context, at: model.shownAt)
+        line("link", linkWords(context), condition.severity == .ok ? .text : condition.severity.role, row: 4)
+        line("engine", context.report.map { "\($0.engine.name) \($0.engine.version)" } ?? "not heard of yet", row: 5)
+        canvas.put(" add one: [contexts.NAME] in config.toml, with socket or url and class", column: 0, row: 6, role: .textDim)
+    }
+
+    private func guardWords(_ context: ContextState) -> SafeText {
+        if model.options.isReadOnly || context.description.isReadOnly { return "read-only: nothing can be sent from here" }
+        switch context.description.guardClass {
+        case .lab, .demo: return "savepoints at once; what ends a job asks for y"
+        case .staging: return "savepoints ask for y; what ends a job wants its name typed"
+        case .prod: return "locked until :unlock; then name, reason and 5 s to take it back"
+        }
+    }
+
+    private func abilities(_ context: ContextState) -> SafeText {
+        let can = context.capabilities
+        if can.isViewer { return "only look: this link is a viewer's" }
+        let words: [(Bool, String)] = [
+            (can.canCheckpointNow, "checkpoint now"), (can.verifiesFiles, "read the files of a checkpoint"), (can.exactBudget, "count failures exactly"),
+            (can.canOverrideRetention, "keep checkpoints against the policy"),
+        ]
+        let able = words.filter(\.0).map(\.1)
+        return able.isEmpty ? "nothing beside the common actions" : SafeText(able.joined(separator: ", "))
+    }
+
+    private func linkWords(_ context: ContextState) -> SafeText {
+        switch context.link {
+        case .connecting: "connecting"
+        case .down: Condition.of(context, at: model.shownAt).text(at: model.shownAt)
+        case .up(let roundTrip): "up\(roundTrip.map { ", round trip \(Figures.duration($0))" } ?? "")\(context.age(at: model.shownAt).map { $0 > ContextState.freshness ? ", last report \(Figures.age($0)) ago" : ", reports come in" } ?? ", no report yet")"
+        }
+    }
+}

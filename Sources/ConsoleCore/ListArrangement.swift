@@ -1,0 +1,188 @@
+import CellGrid
+
+/// What a column of a list holds, for filters and orders.
+enum FieldValue: Sendable {
+    case text(String)
+    /// The number to sort by, and the text that filters look at.
+    case number(Double, String)
+
+    var text: String {
+        switch self {
+        case .text(let text), .number(_, let text): text
+        }
+    }
+
+    static func < (left: FieldValue, right: FieldValue) -> Bool {
+        switch (left, right) {
+        case (.number(let first, _), .number(let second, _)): first < second
+        default: left.text < right.text
+        }
+    }
+}
+
+/// A column of a list that can be named in a filter and sorted by.
+struct ListField<Row> {
+    let name: String
+    let value: (Row) -> FieldValue
+
+    init(_ name: String, _ value: @escaping (Row) -> FieldValue) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// What is typed behind "/": terms with spaces between them, all of which a row must satisfy.
+///
+///     late            some field has "late" in it
+///     ~^chk-\d+$      some field matches the expression
+///     cause:expired   the field does
+///     !state:~RUN     it does not
+struct ListFilter: Sendable {
+    private struct Term: Sendable {
+        var field: String?
+        var isInverse: Bool
+        var pattern: Pattern
+    }
+
+    private enum Pattern: Sendable {
+        case contains(String)
+        case expression(LinearPattern)
+
+        func matches(_ text: String) -> Bool {
+            switch self {
+            case .contains(let wanted): text.lowercased().contains(wanted)
+            case .expression(let expression): expression.matches(text)
+            }
+        }
+    }
+
+    private let terms: [Term]
+
+    /// A word before a colon that names no field is text to look for, as in "12:04".
+    init(_ text: String, fields: [String]) throws(LinearPattern.Problem) {
+        var terms: [Term] = []
+        for word in text.split(separator: " ", omittingEmptySubsequences: true) {
+            var rest = word
+            let isInverse = rest.first == "!" && rest.count > 1
+            if isInverse { rest = rest.dropFirst() }
+            var field: String?
+            if let colon = rest.firstIndex(of: ":"), fields.contains(rest[..<colon].lowercased()) {
+                field = rest[..<colon].lowercased()
+                rest = rest[rest.index(after: colon)...]
+            }
+            // "field:" alone is still being typed.
+            if rest.isEmpty { continue }
+            let pattern: Pattern = rest.first == "~" ? .expression(try LinearPattern(String(rest.dropFirst()))) : .contains(rest.lowercased())
+            terms.append(Term(field: field, isInverse: isInverse, pattern: pattern))
+        }
+        self.terms = terms
+    }
+
+    func admits<Row>(_ row: Row, _ fields: [ListField<Row>]) -> Bool {
+        terms.allSatisfy { term in
+            let hit = fields.contains { (term.field == nil || $0.name == term.field) && term.pattern.matches($0.value(row).text) }
+            return hit != term.isInverse
+        }
+    }
+}
+
+/// How a list is sorted.
+struct ListOrder: Sendable, Equatable {
+    /// nil = the list's own order.
+    var field: String?
+    var isReversed = false
+
+    /// For the title of a pane; empty for the list's own order.
+    var note: SafeText {
+        guard let field else { return isReversed ? "  reversed" : "" }
+        return "  by \(field) \(isReversed ? "down" : "up")"
+    }
+}
+
+extension ConsoleModel {
+    /// Filters and sorts the rows of a list. Rows that are equal keep their order; a filter that cannot be read lets all pass.
+    func arranged<Row>(_ rows: [Row], _ kind: ListKind, _ fields: [ListField<Row>]) -> [Row] {
+        var rows = rows
+        if let text = filters[kind] {
+            do throws(LinearPattern.Problem) {
+                let filter = try ListFilter(text, fields: fields.map(\.name))
+                rows = rows.filter { filter.admits($0, fields) }
+            } catch {
+                // `filterProblem` tells it.
+            }
+        }
+        guard let order = orders[kind] else { return rows }
+        guard let field = fields.first(where: { $0.name == order.field }) else { return order.isReversed ? rows.reversed() : rows }
+        let keyed = rows.enumerated().map { (offset: $0.offset, key: field.value($0.element), row: $0.element) }
+        return keyed.sorted { left, right in
+            if left.key < right.key { return !order.isReversed }
+            if right.key < left.key { return order.isReversed }
+            return left.offset < right.offset
+        }.map(\.row)
+    }
+
+    /// Why the filter of a list cannot be read; nil = it can.
+    func filterProblem(_ kind: ListKind) -> String? {
+        guard let text = filters[kind] else { return nil }
+        do throws(LinearPattern.Problem) {
+            _ = try ListFilter(text, fields: fieldNames(kind))
+            return nil
+        } catch {
+            return error.text
+        }
+    }
+
+    /// The rows of a list, as it stands, that a filter finds.
+    func matchIndices(_ kind: ListKind, _ text: String) -> [Int] {
+        func indices<Row>(_ rows: [Row], _ fields: [ListField<Row>]) -> [Int] {
+            do throws(LinearPattern.Problem) {
+                let filter = try ListFilter(text, fields: fields.map(\.name))
+                return rows.indices.filter { filter.admits(rows[$0], fields) }
+            } catch {
+                return []
+            }
+        }
+        switch (kind, screen) {
+        case (.overview, _): return indices(overviewRows, overviewFields)
+        case (.checkpoints, _): return indices(checkpointRows, checkpointFields)
+        case (.failures, _): return indices(failureRows, failureFields)
+        case (.operations, _): return indices(operationRows, operationFields)
+        case (.operators, .checkpoint(let id)): return indices(operatorRows(id), operatorFields)
+        case (.subtasks, .subtasks(let id, let uid)): return indices(subtaskRows(id, uid), subtaskFields)
+        case (.configuration, _): return indices(configurationRows, configurationFields)
+        case (.contexts, _): return indices(contextRows, contextFields)
+        case (.audit, _): return indices(auditRows, auditFields)
+        default: return []
+        }
+    }
+
+    /// Filter and order, for the title of a pane.
+    func listNote(_ kind: ListKind) -> SafeText {
+        let filter = filters[kind].map { SafeText("  /\($0)") } ?? ""
+        let problem = filterProblem(kind).map { SafeText(" (not used: \($0))") } ?? ""
+        return filter + problem + (orders[kind]?.note ?? "")
+    }
+
+    /// The role of a column's header.
+    func headerRole(_ kind: ListKind, _ field: String) -> StyleRole { orders[kind]?.field == field ? .headerSort : .header }
+
+    /// The next column to sort by; after the last comes the list's own order.
+    mutating func sortByNextField() {
+        guard let kind = listKind else { return say("there is no list to sort here", .warn) }
+        let names = fieldNames(kind)
+        let next = orders[kind]?.field.flatMap { names.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
+        holdSelection(kind)
+        // Numbers are most wanted with the largest on top, words from A on.
+        orders[kind] = next < names.count ? ListOrder(field: names[next], isReversed: isNumeric(kind, names[next])) : nil
+        say(orders[kind].map { "sorted\($0.note)" } ?? "in the list's own order")
+    }
+
+    mutating func flipOrder() {
+        guard let kind = listKind else { return say("there is no list to sort here", .warn) }
+        holdSelection(kind)
+        var order = orders[kind] ?? ListOrder()
+        order.isReversed.toggle()
+        orders[kind] = order == ListOrder() ? nil : order
+        say(orders[kind].map { "sorted\($0.note)" } ?? "in the list's own order")
+    }
+}
