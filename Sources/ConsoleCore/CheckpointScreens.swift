@@ -111,7 +111,9 @@ struct CheckpointDetailScreen {
             "   OPERATOR          PAR  ACKED     SIZE    DELAY    ALIGN     SYNC    ASYNC", column: 0, row: 1,
             role: model.orders[.operators]?.field == nil ? .header : .headerSort)
         let cursor = model.listPosition.index
-        for (line, index) in listWindow(count: operators.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
+        let slowest = SubtaskTable.slowest(checkpoint.operators ?? [])
+        canvas.put(" \(SubtaskTable.commonFactor(slowest))", column: 0, row: canvas.size.rows - 1, role: .textStrong)
+        for (line, index) in listWindow(count: operators.count, cursor: cursor, rows: canvas.size.rows - 3).enumerated() {
             row(operators[index], row: line + 2, &canvas)
             if index == cursor { select(row: line + 2, &canvas) }
         }

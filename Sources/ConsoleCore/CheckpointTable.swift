@@ -27,7 +27,8 @@ struct CheckpointTable {
             if columns >= 98 {
                 durationColumns = 9
                 let wrote = columns >= 150 ? 10 : 0
-                let room = columns - 80 - wrote
+                // Very long bars tell no more, the cause does.
+                let room = min(columns - 80 - wrote, 44)
                 phases = (43, room)
                 let after = 43 + room
                 wroteEnd = wrote > 0 ? after + wrote : nil

@@ -199,8 +199,10 @@ struct Chrome {
     /// What is being typed, or what is under way, or the last message.
     func message(row: Int, _ canvas: inout Canvas) {
         switch model.modals.last {
-        case .command(let field, _): return prompt(":", field, row: row, &canvas)
-        case .filter(let field): return prompt("/", field, row: row, &canvas)
+        case .command(let field, _): return prompt(":", field, suggestion: model.suggestion(field), row: row, &canvas)
+        case .filter(let field):
+            let problem = model.listKind.flatMap { model.filterProblem($0) }
+            return prompt("/", field, suggestion: problem.map { "   \($0)" } ?? "", row: row, &canvas)
         case .quit:
             // A demonstration's engine belongs to the console that shows it.
             let isDemo = model.live.contexts.allSatisfy { $0.description.class == .demo }
@@ -222,9 +224,12 @@ struct Chrome {
             [Span(" \(time) ", .textDim), Span(last.text.prefix(columns: max(0, canvas.size.columns - 11), ending: "..."), role)], row: row)
     }
 
-    private func prompt(_ sign: SafeText, _ field: TextField, row: Int, _ canvas: inout Canvas) {
+    private func prompt(_ sign: SafeText, _ field: TextField, suggestion: SafeText, row: Int, _ canvas: inout Canvas) {
         let room = max(1, canvas.size.columns - 4)
         let end = canvas.line([Span(" "), Span(sign, .hintKey), Span(field.safe.suffix(columns: room), .input)], row: row)
         canvas.put(" ", column: end, row: row, role: .inputCursor)
+        // The cursor stands on the first letter of what could follow.
+        canvas.put(suggestion, column: end, row: row, role: .textDim)
+        if !suggestion.isEmpty { canvas.overlay(CellRect(column: end, row: row, columns: 1, rows: 1), role: .inputCursor) }
     }
 }

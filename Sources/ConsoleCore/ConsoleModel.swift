@@ -60,6 +60,8 @@ public struct ConsoleModel: Sendable {
     var metrics = MetricsView()
     /// Past moments of `live`.
     var history = History()
+    /// Jobs that do not ring.
+    var muted: Set<JobKey> = []
     /// From the record of earlier actions.
     var auditRecords: [AuditRecord] = []
     var auditIsLoaded = false

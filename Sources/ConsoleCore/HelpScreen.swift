@@ -36,6 +36,11 @@ struct HelpScreen {
         }
         lines.append(("COMMANDS", "", true))
         for command in CommandLine.commands { lines.append((":" + command.usage, command.summary, false)) }
+        lines.append(("FILTERS", "", true))
+        for (form, text) in [
+            ("word", "rows with the word in some field"), ("~expression", "a regular expression; any case"), ("!term", "rows that the term does not fit"),
+            ("field:term", "only that field; Tab completes its name"), ("a b", "both"),
+        ] as [(SafeText, SafeText)] { lines.append((form, text, false)) }
         lines.append(("MARKS", "", true))
         for (role, text) in [
             (.severityOK, "well"), (.severityRun, "under way"), (.severityWarn, "look at it"), (.severityCrit, "act"),

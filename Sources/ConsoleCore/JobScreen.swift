@@ -153,8 +153,17 @@ struct JobScreen {
             spans.append(Span("   backpr \(Figures.percent(permille: pressed.backPressuredPermille))\(place)", role))
         }
         let last = job.lastFailure.map { " (\(Figures.age(time - $0.at)) ago)" } ?? ""
+        if let watermark { spans.append(Span("   wm -\(Figures.age(watermark.lag))", watermark.role)) }
         spans.append(Span("   restarts \(job.restarts)\(job.restarts > 0 ? last : "")", job.restarts > 0 ? .severityWarn : .text))
         canvas.line(spans, row: row, column: 8)
+    }
+
+    /// How far event time is behind, at the vertex where it is worst; nil without watermarks.
+    var watermark: (lag: Milliseconds, place: SafeText, role: StyleRole)? {
+        guard let worst = job.vertices.filter({ $0.watermarkLag != nil }).max(by: { ($0.watermarkLag ?? 0) < ($1.watermarkLag ?? 0) }),
+            let lag = worst.watermarkLag
+        else { return nil }
+        return (lag, SafeText(worst.name).prefix(columns: 24, ending: "~"), lag > .minutes(5) ? .severityWarn : .text)
     }
 
     private func audit(row: Int, _ canvas: inout Canvas) {

@@ -170,6 +170,16 @@ struct PreflightCheck {
         return "\(Figures.age(age)) of input, about \(Figures.count(rate * Double(max(age.count, 0)) / 1000)) records"
     }
 
+    /// How long it takes to make up for what is read again, by the best rate that was seen; nil where no better one was.
+    func catchUp(since checkpoint: CheckpointReport) -> SafeText? {
+        let typical = memory.typicalRate
+        guard typical > 0, memory.bestRate > typical * 1.2 else { return nil }
+        let until = job.state.isTerminal ? min(job.stateSince, engineTime) : engineTime
+        let speed = min(memory.bestRate / typical, 1000)
+        let time = Double(max((until - checkpoint.triggeredAt).count, 0)) / (speed - 1)
+        return "catch-up about \(Figures.duration(Milliseconds(Int64(min(time, 1e12))))) at the best rate seen, \(Figures.factor((speed * 10).rounded() / 10))x"
+    }
+
     /// What the action does, in words.
     func effect(_ action: Action) -> SafeText {
         switch action {
@@ -186,7 +196,8 @@ struct PreflightCheck {
             guard let checkpoint = chosen.flatMap({ memory[$0] }), checkpoint.path == options.path else {
                 return "launches a new job from this state; input after it is read again"
             }
-            return "launches a new job from #\(checkpoint.id); \(replay(since: checkpoint)) is read again"
+            let catchUp = catchUp(since: checkpoint).map { "; \($0)" } ?? ""
+            return "launches a new job from #\(checkpoint.id); \(replay(since: checkpoint)) is read again\(catchUp)"
         case .fault: return "makes the job misbehave on purpose"
         }
     }

@@ -1,26 +1,6 @@
 import CellGrid
 import StreamModel
 
-/// The words of the command line, with what the help says of them.
-enum CommandLine {
-    static let commands: [(name: String, usage: SafeText, summary: SafeText)] = [
-        ("savepoint", "savepoint [DIRECTORY]", "take a savepoint"),
-        ("checkpoint", "checkpoint", "begin a checkpoint now"),
-        ("cancel", "cancel [--discard-state]", "cancel; the option deletes every checkpoint"),
-        ("stop", "stop [--drain]", "stop with a savepoint"),
-        ("restart", "restart", "choose a checkpoint and restart from it"),
-        ("restore", "restore PATH", "restart from any checkpoint or savepoint"),
-        ("fault", "fault TEXT", "make a demo job misbehave: slow 5s, fail 3, crash, off"),
-        ("unlock", "unlock [15m]", "allow actions in this production context for a while"),
-        ("lock", "lock", "end an unlock"),
-        ("theme", "theme NAME", "use another theme, by name or file"),
-        ("help", "help", "all keys"),
-        ("quit", "quit", "leave the console; jobs and operations go on"),
-    ]
-
-    static let names = commands.map(\.name)
-}
-
 extension ConsoleModel {
     mutating func pressInCommand(_ key: KeyPress, _ field: TextField, _ recalled: Int?, _ effects: inout [ConsoleEffect]) {
         var field = field
@@ -36,9 +16,10 @@ extension ConsoleModel {
             modals.removeLast()
             return run(field.text, &effects)
         case .named(.tab):
-            let matching = CommandLine.names.filter { $0.hasPrefix(field.text) }
-            if matching.count == 1 { field = TextField(matching[0] + " ") }
-            if matching.count > 1 { say("\(matching.joined(separator: "  "))") }
+            let completed = completed(field)
+            if completed.field == field, !completed.choices.isEmpty { say("\(completed.choices.joined(separator: "  "))") }
+            field = completed.field
+        case .named(.right), .named(.end): field = TextField(field.text + suggestion(field).string)
         case .named(.up), .named(.down):
             guard !commandHistory.isEmpty else { return }
             let next = (recalled ?? commandHistory.count) + (key == .named(.up) ? -1 : 1)
@@ -59,7 +40,7 @@ extension ConsoleModel {
         let arguments = Array(words.dropFirst())
         // Paths and faults may contain spaces.
         let rest = String(line.drop { $0 == " " }.dropFirst(verb.count).drop { $0 == " " })
-        switch verb {
+        switch CommandLine.entry(verb)?.name ?? verb {
         case "savepoint": act(.savepoint, .savepoint(directory: rest.isEmpty ? nil : rest), &effects)
         case "checkpoint": act(.checkpoint, .checkpoint, &effects)
         case "cancel": runCancel(arguments, &effects)
@@ -73,8 +54,22 @@ extension ConsoleModel {
         case "lock": lock()
         case "theme":
             rest.isEmpty ? say("usage: theme NAME; there are \(options.themeNames.joined(separator: ", "))", .warn) : effects.append(.loadTheme(rest))
-        case "help": modals.append(.help(top: 0))
-        case "quit", "q": effects.append(.quit)
+        case "job": goToJob(rest)
+        case "go":
+            guard let screen = CommandLine.screens.first(where: { $0.name == rest }) else {
+                return say("usage: go SCREEN; there are \(CommandLine.screens.map(\.name).joined(separator: ", "))", .warn)
+            }
+            perform(screen.command, &effects)
+        case "context": goToContext(rest)
+        case "filter": setFilter(rest)
+        case "sort": setOrder(rest)
+        case "at": lookAt(rest)
+        case "back":
+            guard let span = CommandLine.span(rest) else { return say("usage: back 5m; seconds, minutes or hours", .warn) }
+            look(back: span)
+        case "mute": mute()
+        case "keys": modals.append(.help(top: 0))
+        case "quit": effects.append(.quit)
         default: say("there is no command \"\(SafeText(verb, limit: 30))\"; there are \(CommandLine.names.joined(separator: ", "))", .warn)
         }
     }
@@ -112,12 +107,75 @@ extension ConsoleModel {
     private mutating func runUnlock(_ arguments: [String]) {
         guard let index = lockedContext else { return }
         let wanted = arguments.first ?? "15m"
-        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600]
-        guard arguments.count <= 1, let unit = wanted.last.flatMap({ units[$0] }), let count = Int64(wanted.dropLast()), count > 0, count <= 3600,
-            count * unit <= 3600
-        else { return say("usage: unlock 15m; from 1s to 60m", .warn) }
-        live.contexts[index].unlockedUntil = now + .seconds(count * unit)
+        guard arguments.count <= 1, let span = CommandLine.span(wanted), span <= .minutes(60) else {
+            return say("usage: unlock 15m; from 1s to 60m", .warn)
+        }
+        live.contexts[index].unlockedUntil = now + span
         say("\(live.contexts[index].name) is unlocked for \(wanted)", .warn)
+    }
+
+    // MARK: Going about
+
+    private mutating func goToJob(_ name: String) {
+        for context in live.contexts {
+            guard let job = context.report?.jobs.first(where: { SafeText($0.name).string == name || !name.isEmpty && $0.id.description.hasPrefix(name) }) else { continue }
+            enter(JobKey(context: context.name, job: job.id))
+            screens = [.overview, .job]
+            return
+        }
+        say("there is no job \"\(SafeText(name, limit: 60))\"", .warn)
+    }
+
+    private mutating func goToContext(_ name: String) {
+        guard live.contexts.contains(where: { $0.name == name }) else {
+            return say("usage: context NAME; there are \(live.contexts.map(\.name).joined(separator: ", "))", .warn)
+        }
+        filters[.overview] = "context:\(name)"
+        screens = [.overview]
+    }
+
+    private mutating func setFilter(_ text: String) {
+        guard let kind = listKind else { return say("there is no list to filter here", .warn) }
+        applyFilter(text)
+        if !text.isEmpty { lastFilters[kind] = text }
+        if let problem = filterProblem(kind) { say("/\(text): \(problem)", .warn) }
+    }
+
+    private mutating func setOrder(_ name: String) {
+        guard let kind = listKind else { return say("there is no list to sort here", .warn) }
+        guard name.isEmpty || fieldNames(kind).contains(name) else {
+            return say("usage: sort [COLUMN]; there are \(fieldNames(kind).joined(separator: ", "))", .warn)
+        }
+        holdSelection(kind)
+        orders[kind] = name.isEmpty ? nil : ListOrder(field: name, isReversed: isNumeric(kind, name))
+    }
+
+    /// The newest time of this clock reading that has passed.
+    private mutating func lookAt(_ text: String) {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map { Int64($0) }
+        guard parts.count == 2 || parts.count == 3, let hours = parts[0], let minutes = parts[1], let seconds = parts.count == 3 ? parts[2] : 0,
+            (0...23).contains(hours), (0...59).contains(minutes), (0...59).contains(seconds)
+        else { return say("usage: at HH:MM or at HH:MM:SS", .warn) }
+        let day: Int64 = 86_400_000, local = now.milliseconds + Int64(options.utcOffsetSeconds) * 1000
+        let ofDay = ((local % day) + day) % day
+        let back = ofDay - (hours * 3600 + minutes * 60 + seconds) * 1000
+        look(back: Milliseconds(back < 0 ? back + day : back))
+    }
+
+    private mutating func look(back span: Milliseconds) {
+        let at = now + (0 - span)
+        guard let moment = history.moments.last(where: { $0.at <= at }) else {
+            let reach = history.oldest.map { "; the record goes back to \(Figures.clock($0.at, offset: options.utcOffsetSeconds))" } ?? ""
+            return say("nothing that old is on record\(reach)", .warn)
+        }
+        show(moment)
+    }
+
+    private mutating func mute() {
+        guard let key = focusedJob, let job = live.job(key) else { return say("there is no job here", .warn) }
+        if muted.remove(key) != nil { return say("\(job.name) rings again") }
+        muted.insert(key)
+        say("\(job.name) is muted: no bell, no notification; :mute again ends it")
     }
 
     private mutating func lock() {

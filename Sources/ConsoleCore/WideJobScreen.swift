@@ -109,7 +109,9 @@ struct WideJobScreen {
                 Span(flow.inputFraction.map { "   \(Figures.percent(fraction: $0)) of the input" } ?? ""),
             ], row: 3)
         let state = job.vertices.reduce(ByteCount(0)) { $0 + $1.stateBytes }
-        canvas.line([Span(" STATE ", .header), Span("\(Figures.bytes(state)) in memory")], row: 4)
+        var spans = [Span(" STATE ", .header), Span("\(Figures.bytes(state)) in memory")]
+        if let mark = base.watermark { spans += [Span("   WM ", .header), Span("-\(Figures.age(mark.lag))", mark.role), Span(" at \(mark.place)", .textDim)] }
+        canvas.line(spans, row: 4)
         canvas.line(
             [Span(" SEQ   ", .header)] + (base.auditSpans.isEmpty ? [Span("records carry no sequence numbers", .textDim)] : base.auditSpans), row: 5)
     }
@@ -189,7 +191,10 @@ struct WideJobScreen {
         }
         let rows = SubtaskTable.slowest(operators)
         SubtaskTable.header(row: 0, withOperator: true, &canvas)
-        for (index, row) in rows.prefix(4).enumerated() { SubtaskTable.row(row.subtask, operator: row.name, row: index + 1, &canvas) }
+        for (index, row) in rows.prefix(4).enumerated() {
+            SubtaskTable.row(row.subtask, operator: row.name, row: index + 1, &canvas)
+            if let host = row.subtask.host, canvas.size.columns > 66 { canvas.put("@ \(host)", column: 66, row: index + 1, role: .textDim) }
+        }
         canvas.put(" \(SubtaskTable.commonFactor(rows))", column: 0, row: 5, role: .textStrong)
     }
 
@@ -224,7 +229,8 @@ struct WideJobScreen {
             return
         }
         let check = PreflightCheck(job: job, context: base.context, memory: base.memory, operations: [], now: model.shownAt)
-        canvas.put(" if the job fails now it restarts from #\(newest.id) and reads again \(check.replay(since: newest))", column: 0, row: 0)
+        let catchUp = check.catchUp(since: newest).map { "; \($0)" } ?? ""
+        canvas.put(" if the job fails now it restarts from #\(newest.id) and reads again \(check.replay(since: newest))\(catchUp)", column: 0, row: 0)
     }
 }
 
@@ -273,6 +279,7 @@ enum SubtaskTable {
         guard let first = group.first, group.count > 1 else { return "" }
         let what: SafeText = late.count > 1 ? "all \(late.count) late" : "slowest"
         var facts: [String] = []
+        if let host = first.subtask.host, group.allSatisfy({ $0.subtask.host == host }) { facts.append("on host \(SafeText(host))") }
         if group.allSatisfy({ $0.name == first.name }) { facts.append("in \(first.name)") }
         var byPhase: [Int64] = [0, 0, 0, 0]
         for row in group { for (index, phase) in PhaseSpan.all(row.subtask).enumerated() { byPhase[index] += phase.microseconds >> 4 } }
