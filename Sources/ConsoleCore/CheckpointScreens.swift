@@ -94,7 +94,7 @@ struct CheckpointDetailScreen {
             canvas.line(
                 [
                     Span(" FAILURE   ", .header),
-                    Span("\(failure.reason.rawValue) (\(failure.counted ? "counted" : "not counted")): \(failure.message)", .checkpointFailed),
+                    Span("\(failure.reasonName) (\(failure.counted ? "counted" : "not counted")): \(failure.message)", .checkpointFailed),
                 ],
                 row: 5)
         }

@@ -156,7 +156,7 @@ struct CheckpointTable {
     static func cause(_ checkpoint: CheckpointReport) -> SafeText {
         if let failure = checkpoint.failure {
             let place = failure.operatorUID.map { uid in " \(uid)\(failure.subtask.map { ".\($0)" } ?? "")" } ?? ""
-            return "\(failure.reason.short)\(place)"
+            return "\(failure.shortReason)\(place)"
         }
         if let by = checkpoint.requestedBy, !by.isEmpty { return "by \(by)" }
         return checkpoint.discarded ? "subsumed" : "-"

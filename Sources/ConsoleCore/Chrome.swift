@@ -26,7 +26,7 @@ struct Chrome {
             let time = context.engineTime(at: model.shownAt)
             tail.append(
                 Span(" \(model.size.columns >= 120 ? String(key.job.description.prefix(6)) : String(key.job.description.prefix(4)))  ", .titleJob))
-            tail.append(Span(SafeText(job.state.rawValue), stateRole(job.state)))
+            tail.append(Span(SafeText(job.stateWord ?? job.state.rawValue, limit: 20), stateRole(job.state)))
             tail.append(Span(" \(Figures.age(time - (job.state == .running ? job.submittedAt : job.stateSince)))", .title))
             if model.size.columns >= 120 { tail.append(Span("  p=\(job.parallelism)/\(job.maxParallelism)", .title)) }
         }

@@ -75,7 +75,7 @@ struct CompactScreen {
             ],
             [Span(" "), Span(model.theme.mark(role), role), Span(" \(text.isEmpty ? "no complaint" : text)", role)],
         ]
-        let newest = Condition.newestRestorable(job).map { "#\($0.id) \(Figures.age(screen.time - ($0.endedAt ?? $0.triggeredAt))) ago" } ?? "none"
+        let newest = Condition.newestKnown(job).map { "#\($0.id) \(Figures.age(screen.time - ($0.endedAt ?? $0.triggeredAt))) ago" } ?? "none"
         let flying =
             job.inProgress.first.map {
                 "   run \(Figures.duration(screen.knownUntil - $0.triggeredAt))/\(Figures.setting($0.timeoutAt - $0.triggeredAt))"
@@ -84,7 +84,7 @@ struct CompactScreen {
         let flow = job.throughput
         lines.append([
             Span(
-                " IN\(old) \(Figures.count(flow.recordsReadPerSecond))  OUT \(Figures.count(flow.recordsWrittenPerSecond))  FAIL \(job.budget.counted)/\(job.budget.tolerable.map(String.init) ?? "-")"
+                " IN\(old) \(Figures.count(flow.recordsReadPerSecond))  OUT \(Figures.count(flow.recordsWrittenPerSecond))  FAIL \(Figures.used(job.budget))"
             )
         ])
         if let audit = job.audit {

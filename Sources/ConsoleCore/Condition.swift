@@ -78,7 +78,7 @@ enum Condition: Sendable, Equatable {
         }
         if let interval = job.configuration.interval, job.configuration.storageDirectory != nil {
             let limit = max(interval.count * 3, interval.count + 10_000)
-            if let newest = newestRestorable(job) {
+            if let newest = newestKnown(job) {
                 let age = now - (newest.endedAt ?? newest.triggeredAt)
                 if age.count > limit, (now - job.stateSince).count > limit { return .checkpointOld(newest.id, age) }
             } else if (now - job.stateSince).count > limit {
@@ -90,15 +90,21 @@ enum Condition: Sendable, Equatable {
     }
 
     private static func ofFlow(_ job: JobReport) -> Condition {
-        guard let worst = job.vertices.max(by: { $0.backPressuredPermille < $1.backPressuredPermille }), worst.backPressuredPermille >= 500 else {
-            return .fine
-        }
-        return .backPressure(permille: worst.backPressuredPermille, vertex: worst.name)
+        guard let worst = job.mostBackPressured, let permille = worst.backPressuredPermille, permille >= 500 else { return .fine }
+        return .backPressure(permille: permille, vertex: worst.name)
     }
 
     /// What a restart without a choice would use, as far as the report shows.
     static func newestRestorable(_ job: JobReport) -> CheckpointReport? {
         [job.latestCompleted, job.latestSavepoint].compactMap { $0 }.filter(\.isRestorable).max { $0.id < $1.id }
+    }
+
+    /// The newest that is known to have completed. A cluster that answers from a cache says of the newest row that it was subsumed when a
+    /// newer one completed that the answer does not have yet: then there is something to go back to, and it is younger than this row.
+    static func newestKnown(_ job: JobReport) -> CheckpointReport? {
+        if let newest = newestRestorable(job) { return newest }
+        guard job.freshness != nil, !job.state.isTerminal, let latest = job.latestCompleted, latest.discarded else { return nil }
+        return latest
     }
 
     /// The condition of a context without any job.

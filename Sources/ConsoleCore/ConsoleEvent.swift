@@ -48,4 +48,6 @@ public enum ConsoleEffect: Sendable, Equatable {
     case loadAudit
     /// Write a file of this name, with ".txt" or the like at its end, into the folder of reports, and tell its path as a `.notice`.
     case save(name: String, text: String)
+    /// Tell the engine of a context what the screen shows of it.
+    case look(context: String, EngineFocus)
 }

@@ -7,10 +7,26 @@ public protocol Engine: Sendable {
     func start(_ deliver: @escaping @Sendable (EngineEvent) -> Void)
     /// Sends a request, or answers it with `.requestFailed` (`.refused` for an operation) when there is no link. Never blocks.
     func send(_ request: EngineRequest)
+    /// Tells what the operator looks at, so that nothing else is asked for where asking costs. Never blocks.
+    func look(at focus: EngineFocus)
     /// Ends the pause before the next attempt to connect.
     func retryNow()
     /// Closes the link. Nothing is delivered after it returns.
     func stop()
+}
+
+extension Engine {
+    /// For engines that tell everything anyhow.
+    public func look(at focus: EngineFocus) {}
+}
+
+/// What the operator looks at of one engine.
+public enum EngineFocus: Sendable, Equatable {
+    /// All its jobs, a line each.
+    case overview
+    case job(JobID)
+    /// One checkpoint of a job, with its operators and subtasks.
+    case checkpoint(JobID, CheckpointID)
 }
 
 public enum LinkState: Sendable, Equatable {

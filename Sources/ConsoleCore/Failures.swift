@@ -13,13 +13,23 @@ struct Failure: Sendable, Equatable {
     /// The checkpoint that failed, and whether that raised the failure counter.
     var checkpoint: CheckpointReport?
     var message: String
+    /// All that the engine says of it, such as a stack trace; nil = `message` is all.
+    var fullText: String?
 
     /// What can be told of a job's failures: of its tasks, and of its checkpoints.
     static func known(of job: JobReport, _ memory: JobMemory) -> [Failure] {
         var reports = memory.failures
-        if let last = job.lastFailure, !reports.contains(last) { reports.append(last) }
+        // Reports of jobs come without the whole text.
+        let isListed = { (last: FailureReport) in
+            reports.contains {
+                var brief = $0
+                brief.fullText = nil
+                return brief == last
+            }
+        }
+        if let last = job.lastFailure, !isListed(last) { reports.append(last) }
         var failures = reports.map {
-            Failure(at: $0.at, place: $0.vertex, subtask: $0.subtask, host: $0.host, attempt: $0.attempt, message: $0.message)
+            Failure(at: $0.at, place: $0.vertex, subtask: $0.subtask, host: $0.host, attempt: $0.attempt, message: $0.message, fullText: $0.fullText)
         }
         for index in memory.checkpoints.indices where memory.checkpoints[index].status == .failed {
             let checkpoint = memory.checkpoints[index]
@@ -49,6 +59,12 @@ struct Failure: Sendable, Equatable {
         return cause.isEmpty ? message : String(cause)
     }
 
+    /// The first line of the whole text and the causes that it names, without the frames between them.
+    var causes: [String] {
+        let lines = (fullText ?? "").split(whereSeparator: \.isNewline)
+        return (lines.prefix(1) + lines.dropFirst().filter { $0.hasPrefix("Caused by: ") }).prefix(12).map(String.init)
+    }
+
     /// The index behind the last occurrence of a text.
     private static func lastRange(of marker: String, in text: String) -> String.Index? {
         var index = text.startIndex, found: String.Index?
@@ -61,7 +77,7 @@ struct Failure: Sendable, Equatable {
 
     /// Equal for failures that tell of the same thing: numbers and addresses in the cause do not make a difference.
     var fingerprint: String {
-        var text = checkpoint?.failure.map { "checkpoint \($0.reason.rawValue) " } ?? "task "
+        var text = checkpoint?.failure.map { "checkpoint \($0.reasonName) " } ?? "task "
         var isNumber = false
         for scalar in rootCause.unicodeScalars.prefix(400) {
             if ("0"..."9").contains(scalar) {
@@ -100,7 +116,7 @@ struct FailureRow: Sendable {
     var subject: SafeText {
         let place = newest.whereabouts
         if let checkpoint = newest.checkpoint, let failure = checkpoint.failure {
-            return "#\(checkpoint.id) \(failure.reason.short)\(place.isEmpty ? "" : " ")\(place)"
+            return "#\(checkpoint.id) \(failure.shortReason)\(place.isEmpty ? "" : " ")\(place)"
         }
         return "\(newest.place == nil ? "job" : "")\(newest.place == nil && !place.isEmpty ? " " : "")\(place) attempt \(newest.attempt ?? 0)"
     }
@@ -135,7 +151,7 @@ enum CommonFactor {
         } else if let place = share(failures.map(\.place)) {
             facts.append("\(place.words) in \(place.value)")
         }
-        if let reason = share(failures.map { $0.checkpoint?.failure?.reason.short }) { facts.append("\(reason.words) \(reason.value)") }
+        if let reason = share(failures.map { $0.checkpoint?.failure?.shortReason }) { facts.append("\(reason.words) \(reason.value)") }
         return facts.isEmpty ? nil : SafeText(facts.joined(separator: ", "))
     }
 

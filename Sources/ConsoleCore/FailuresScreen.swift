@@ -36,7 +36,8 @@ struct FailuresScreen {
         let counted: SafeText = row.isCounted.map { $0 ? " (counted)" : " (not counted)" } ?? ""
         let cause = row.failures[0].rootCause
         let text = SafeText(cause) == row.message ? row.message : "\(cause)  <- \(row.message)"
-        for (index, part) in wrapped("\(row.subject)\(counted): \(text)", columns: canvas.size.columns - 2).enumerated() {
+        let lines = ["\(row.subject)\(counted): \(text)"] + row.failures[0].causes.map { SafeText($0, limit: 1000) }
+        for (index, part) in lines.flatMap({ wrapped($0, columns: canvas.size.columns - 2) }).enumerated() {
             canvas.put(part, column: 1, row: line + index)
         }
     }
@@ -44,7 +45,7 @@ struct FailuresScreen {
     private func summary(_ job: JobReport, row: Int, _ canvas: inout Canvas) {
         // The next attempt, its wait and its cause stand in the line of the condition while the job restarts.
         canvas.put(
-            " attempt \(job.attempt)   restarts \(job.restarts)   \(RestartWords.strategy(job.restartStrategy))   failed ckpts \(job.counts.failed) of \(job.counts.total)", column: 0,
+            " attempt \(job.attempt)   restarts \(job.restarts)   \(job.restartStrategyWords.map { SafeText($0, limit: 60) } ?? RestartWords.strategy(job.restartStrategy))   failed ckpts \(job.counts.failed) of \(job.counts.total)", column: 0,
             row: row,
             role: .textDim)
     }

@@ -131,6 +131,39 @@ enum Figures {
     private static func floorDivision(_ value: Int64, _ by: Int64) -> Int64 { value >= 0 ? value / by : -((-value + by - 1) / by) }
 }
 
+extension Figures {
+    /// The counter of a budget, or its bounds: "3", "1-3".
+    static func counted(_ budget: FailureBudget) -> String {
+        budget.bounds.map { "\($0.lowerBound)-\($0.upperBound)" } ?? String(budget.counted)
+    }
+
+    /// Where it comes from.
+    static func source(_ budget: FailureBudget) -> SafeText {
+        switch budget.source {
+        case .exact: "engine counter (exact)"
+        case .estimated: budget.bounds == nil ? "estimated from the history" : "estimated: the history is cut off"
+        case .unknown: "not known yet"
+        }
+    }
+
+    /// "3/3", "1-3/3", "-": counted failures against the tolerable number.
+    static func used(_ budget: FailureBudget) -> SafeText {
+        budget.source == .unknown ? "-" : SafeText("\(counted(budget))/\(budget.tolerable.map(String.init) ?? "-")")
+    }
+}
+
+extension CheckpointReport.Failure {
+    /// One or two words for a column.
+    var shortReason: String { reason?.short ?? "other" }
+}
+
+extension JobReport {
+    /// The vertex that waits most for those behind it; nil where none is measured.
+    var mostBackPressured: VertexReport? {
+        vertices.filter { $0.backPressuredPermille != nil }.max { ($0.backPressuredPermille ?? 0) < ($1.backPressuredPermille ?? 0) }
+    }
+}
+
 extension CheckpointFailureReason {
     /// One or two words for a column; the whole name is in the details.
     var short: String {

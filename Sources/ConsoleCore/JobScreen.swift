@@ -67,9 +67,13 @@ struct JobScreen {
         label("FAIL", row: row, &canvas)
         let budget = job.budget
         var column = 8
+        if budget.source == .unknown {
+            canvas.put("not known yet", column: column, row: row, role: .textDim)
+            return
+        }
         if let tolerable = budget.tolerable {
             let role: StyleRole = budget.isExhausted ? .severityCrit : budget.counted > 0 ? .severityWarn : .severityOK
-            column = canvas.line([Span("counted "), Span("\(budget.counted)/\(tolerable)", role), Span(" ")], row: row, column: column)
+            column = canvas.line([Span("counted "), Span("\(Figures.counted(budget))/\(tolerable)", role), Span(" ")], row: row, column: column)
             canvas.bar(
                 tolerable == 0 ? (budget.counted > 0 ? 1 : 0) : Double(budget.counted) / Double(tolerable), column: column, row: row, columns: 11,
                 role: role)
@@ -78,22 +82,22 @@ struct JobScreen {
             column = canvas.line([Span("not counted ")], row: row, column: column)
         }
         column = canvas.line(
-            [Span(budget.source == .exact ? "exact" : "estimated", .textDim), Span("  cum \(budget.cumulative)"), Span("  ")], row: row,
+            [Span(SafeText(budget.source.rawValue), .textDim), Span("  cum \(budget.cumulative)"), Span("  ")], row: row,
             column: column)
         if let failed = job.latestFailed, let failure = failed.failure {
             let place = failure.operatorUID.map { uid in " \(uid)\(failure.subtask.map { " sub \($0)" } ?? "")" } ?? ""
-            canvas.put("last #\(failed.id) \(failure.reason.short)\(place)", column: column, row: row, role: .text)
+            canvas.put("last #\(failed.id) \(failure.shortReason)\(place)", column: column, row: row, role: .text)
         }
     }
 
     private func checkpoint(row: Int, _ canvas: inout Canvas) {
         label("CKPT", row: row, &canvas)
         var spans: [Span] = []
-        if let newest = Condition.newestRestorable(job) {
+        if let newest = Condition.newestKnown(job) {
             let age = time - (newest.endedAt ?? newest.triggeredAt)
             spans = [
                 Span(model.theme.mark(.checkpointOK), .checkpointOK), Span(" #\(newest.id) \(Figures.age(age)) ago"),
-                Span(newest.duration.map { " \(Figures.duration($0))" } ?? ""),
+                Span(newest.discarded ? " (a newer one has replaced it)" : newest.duration.map { " \(Figures.duration($0))" } ?? ""),
             ]
             if let percentiles { spans.append(Span(" (p50 \(percentiles.p50) p99 \(percentiles.p99))", .textDim)) }
         } else {
@@ -146,11 +150,11 @@ struct JobScreen {
         let finished = job.vertices.reduce(0) { $0 + $1.finishedSubtasks }
         var spans = [Span("\(running)/\(total) run", running + finished == total ? .text : .severityWarn)]
         if finished > 0 { spans.append(Span(" \(finished) done")) }
-        if let busy = job.vertices.map(\.busyPermille).max() { spans.append(Span("   busy \(Figures.percent(permille: busy))")) }
-        if let pressed = job.vertices.max(by: { $0.backPressuredPermille < $1.backPressuredPermille }) {
-            let role: StyleRole = pressed.backPressuredPermille >= 500 ? .severityWarn : .text
-            let place: SafeText = pressed.backPressuredPermille >= 100 ? " @\(SafeText(pressed.name).prefix(columns: 20, ending: "~"))" : ""
-            spans.append(Span("   backpr \(Figures.percent(permille: pressed.backPressuredPermille))\(place)", role))
+        if let busy = job.vertices.compactMap(\.busyPermille).max() { spans.append(Span("   busy \(Figures.percent(permille: busy))")) }
+        if let pressed = job.mostBackPressured, let permille = pressed.backPressuredPermille {
+            let role: StyleRole = permille >= 500 ? .severityWarn : .text
+            let place: SafeText = permille >= 100 ? " @\(SafeText(pressed.name).prefix(columns: 20, ending: "~"))" : ""
+            spans.append(Span("   backpr \(Figures.percent(permille: permille))\(place)", role))
         }
         let last = job.lastFailure.map { " (\(Figures.age(time - $0.at)) ago)" } ?? ""
         if let watermark { spans.append(Span("   wm -\(Figures.age(watermark.lag))", watermark.role)) }

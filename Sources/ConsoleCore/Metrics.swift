@@ -32,8 +32,8 @@ enum Metric: String, Sendable, CaseIterable, Hashable {
         switch self {
         case .read: job.throughput.recordsReadPerSecond
         case .written: job.throughput.recordsWrittenPerSecond
-        case .busy: job.vertices.map(\.busyPermille).max().map(Double.init)
-        case .backPressure: job.vertices.map(\.backPressuredPermille).max().map(Double.init)
+        case .busy: job.vertices.compactMap(\.busyPermille).max().map(Double.init)
+        case .backPressure: job.vertices.compactMap(\.backPressuredPermille).max().map(Double.init)
         case .watermarkLag: job.vertices.compactMap(\.watermarkLag).max().map { Double($0.count) }
         case .checkpointDuration: job.latestCompleted?.duration.map { Double($0.count) }
         case .counted: Double(job.budget.counted)

@@ -43,7 +43,7 @@ struct MetricsScreen {
         for (index, vertex) in other.enumerated() {
             canvas.put(SafeText(vertex.name).prefix(columns: 15, ending: "~"), column: 1, row: top + 1 + index)
             canvas.put(Figures.count(vertex.recordsInPerSecond), endingAt: 23, row: top + 1 + index)
-            canvas.put(Figures.percent(permille: vertex.busyPermille), endingAt: 28, row: top + 1 + index)
+            canvas.put(vertex.busyPermille.map { Figures.percent(permille: $0) } ?? "-", endingAt: 28, row: top + 1 + index)
         }
     }
 

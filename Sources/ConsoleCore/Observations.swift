@@ -33,6 +33,8 @@ struct ContextState: Sendable {
 
     let description: ContextDescription
     var link = LinkState.connecting
+    /// What the engine was last told that the screen shows.
+    var focus = EngineFocus.overview
     /// When the link was lost.
     var downSince: WallTime?
     var capabilities = EngineCapabilities()

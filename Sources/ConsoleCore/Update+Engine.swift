@@ -189,6 +189,12 @@ extension ConsoleModel {
         return job.inProgress.first { $0.id == id } != known.withoutOperators
     }
 
+    /// The job that the screen is about.
+    var jobOfScreen: JobKey? {
+        if case .overview = screen { return shownJob }
+        return currentJob
+    }
+
     /// The job whose lists the screen shows.
     private var shownJob: JobKey? {
         for modal in modals.reversed() {

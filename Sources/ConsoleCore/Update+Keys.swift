@@ -461,7 +461,7 @@ extension ConsoleModel {
         let time = context?.engineTime(at: shownAt) ?? shownAt
         let condition = context.map { Condition.of(job, in: $0, at: shownAt).text(at: shownAt) } ?? ""
         let budget: SafeText =
-            "failures counted \(job.budget.counted)/\(job.budget.tolerable.map(String.init) ?? "-") (\(job.budget.source.rawValue))"
+            "failures counted \(Figures.used(job.budget)) (\(job.budget.source.rawValue))"
         let newest = Condition.newestRestorable(job).map { checkpoint -> SafeText in
             "newest kept #\(checkpoint.id) \(Figures.age(time - (checkpoint.endedAt ?? checkpoint.triggeredAt))) old \(checkpoint.path ?? "")"
         }

@@ -24,6 +24,7 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
     case .reattached(let reports): model.reattach(reports)
     case .terminate: effects.append(.quit)
     }
+    model.tellFocus(&effects)
     return effects
 }
 
@@ -41,6 +42,25 @@ extension ConsoleModel {
             send(sheet.action, to: sheet.target, reason: sheet.reason.text, isReady: sheetProblem(sheet), &effects)
         }
         requestWhatIsShown(&effects)
+    }
+
+    /// Tells each engine what the screen shows of it, when that has changed. An engine that was told nothing takes the overview for granted.
+    mutating func tellFocus(_ effects: inout [ConsoleEffect]) {
+        let shown = jobOfScreen
+        for index in live.contexts.indices {
+            let name = live.contexts[index].name
+            let focus: EngineFocus = shown.flatMap { $0.context == name ? engineFocus(on: $0.job) : nil } ?? .overview
+            guard live.contexts[index].focus != focus else { continue }
+            live.contexts[index].focus = focus
+            effects.append(.look(context: name, focus))
+        }
+    }
+
+    private func engineFocus(on job: JobID) -> EngineFocus {
+        switch screen {
+        case .checkpoint(let id), .subtasks(let id, _): .checkpoint(job, id)
+        default: .job(job)
+        }
     }
 
     mutating func paste(_ text: String) {

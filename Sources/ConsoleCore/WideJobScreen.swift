@@ -91,15 +91,16 @@ struct WideJobScreen {
         }
         flowLine("IN", flow.recordsReadPerSecond, memory.samples(.read).values, "\(Figures.count(flow.recordsRead)) read", row: 0)
         flowLine("OUT", flow.recordsWrittenPerSecond, memory.samples(.written).values, "\(Figures.count(flow.recordsWritten)) written", row: 1)
-        let busy = job.vertices.map(\.busyPermille).max() ?? 0
-        let pressed = job.vertices.max { $0.backPressuredPermille < $1.backPressuredPermille }
-        let place = pressed.map { $0.backPressuredPermille >= 100 ? " at \(SafeText($0.name).prefix(columns: 24, ending: "~"))" : "" } ?? ""
+        let busy: SafeText = job.vertices.compactMap(\.busyPermille).max().map { Figures.percent(permille: $0) } ?? "-"
+        let pressed = job.mostBackPressured
+        let permille = pressed?.backPressuredPermille
+        let place = pressed.map { (permille ?? 0) >= 100 ? " at \(SafeText($0.name).prefix(columns: 24, ending: "~"))" : "" } ?? ""
         canvas.line(
             [
-                Span(" BUSY  ", .header), Span(Figures.percent(permille: busy).padded(5)), Span("  BACKPR ", .header),
+                Span(" BUSY  ", .header), Span(busy.padded(5)), Span("  BACKPR ", .header),
                 Span(
-                    "\(Figures.percent(permille: pressed?.backPressuredPermille ?? 0))\(place)",
-                    (pressed?.backPressuredPermille ?? 0) >= 500 ? .severityWarn : .text),
+                    "\(permille.map { Figures.percent(permille: $0) } ?? "-")\(place)",
+                    (permille ?? 0) >= 500 ? .severityWarn : .text),
             ], row: 2)
         let last = job.lastFailure.map { " (\(Figures.age(base.time - $0.at)) ago)" } ?? ""
         canvas.line(
@@ -122,22 +123,24 @@ struct WideJobScreen {
         func line(_ name: SafeText, _ text: SafeText, _ role: StyleRole = .text, row: Int) {
             canvas.line([Span(SafeText(" \(name)").padded(12), .header), Span(text, role)], row: row)
         }
-        if let tolerable = budget.tolerable {
+        if budget.source == .unknown {
+            line("counted", "not known yet", .textDim, row: 0)
+        } else if let tolerable = budget.tolerable {
             let role: StyleRole = budget.isExhausted ? .severityCrit : budget.counted > 0 ? .severityWarn : .severityOK
-            line("counted", "\(budget.counted) / \(tolerable)", role, row: 0)
+            line("counted", "\(Figures.counted(budget)) / \(tolerable)", role, row: 0)
             canvas.bar(
                 tolerable == 0 ? (budget.counted > 0 ? 1 : 0) : Double(budget.counted) / Double(tolerable), column: 22, row: 0, columns: columns - 24,
                 role: role)
         } else {
             line("counted", "failures are not counted for this job", row: 0)
         }
-        line("source", budget.source == .exact ? "engine counter (exact)" : "estimated from the history", row: 1)
+        line("source", Figures.source(budget), row: 1)
         line("reset by", "the next completed checkpoint", row: 2)
         line("cumulative", "\(budget.cumulative) of \(job.counts.total) since submit", row: 3)
         if let failed = job.latestFailed, let failure = failed.failure {
             line(
                 "last",
-                "#\(failed.id) \(failure.reason.short)\(failure.operatorUID.map { " \($0)" } ?? ""), \(failure.counted ? "counted" : "not counted")",
+                "#\(failed.id) \(failure.shortReason)\(failure.operatorUID.map { " \($0)" } ?? ""), \(failure.counted ? "counted" : "not counted")",
                 row: 4)
         } else {
             line("last", "no failed checkpoint", row: 4)

@@ -25,15 +25,18 @@ public struct FlinkCheckpoints: Sendable, Equatable {
     }
 }
 
-/// `latest.restored`. Its `is_savepoint` is true also for checkpoints, and not kept.
+/// `latest.restored`.
 public struct FlinkRestore: Sendable, Equatable {
     public var id: CheckpointID
     public var at: WallTime
     public var path: String?
+    /// A path that was given at the launch; false = the cluster's own recovery. The API calls it `is_savepoint`, and says true of a checkpoint too.
+    public var isChosen: Bool
 
     init?(lenient json: JSONValue) {
         guard let id = json["id"]?.count else { return nil }
         self.id = CheckpointID(UInt64(id))
+        isChosen = json["is_savepoint"]?.flag ?? false
         at = WallTime(milliseconds: json["restore_timestamp"]?.count ?? 0)
         path = json["external_path"]?.text.map { shortened($0, to: FlinkCheckpoint.pathMax) }
     }

@@ -11,7 +11,8 @@ public struct CheckpointReport: Codable, Sendable, Equatable {
     public enum Status: String, Codable, Sendable { case inProgress = "IN_PROGRESS", completed = "COMPLETED", failed = "FAILED" }
 
     public struct Failure: Codable, Sendable, Equatable {
-        public var reason: CheckpointFailureReason
+        /// nil = a reason that is not known here; `message` has its words.
+        public var reason: CheckpointFailureReason?
         public var message: String
         /// Whether it raised the failure counter.
         public var counted: Bool
@@ -21,7 +22,7 @@ public struct CheckpointReport: Codable, Sendable, Equatable {
         public var at: WallTime
 
         public init(
-            reason: CheckpointFailureReason, message: String, counted: Bool, operatorUID: String? = nil, subtask: Int? = nil, at: WallTime
+            reason: CheckpointFailureReason?, message: String, counted: Bool, operatorUID: String? = nil, subtask: Int? = nil, at: WallTime
         ) {
             self.reason = reason
             self.message = message
@@ -30,6 +31,9 @@ public struct CheckpointReport: Codable, Sendable, Equatable {
             self.subtask = subtask
             self.at = at
         }
+
+        /// The name of the reason, in Flink's words.
+        public var reasonName: String { reason?.rawValue ?? "OTHER" }
     }
 
     public var id: CheckpointID
@@ -150,7 +154,10 @@ public struct FailureBudget: Codable, Sendable, Equatable {
         case exact
         /// Derived from a checkpoint history that may be too short.
         case estimated
+        /// Not known yet: what it is derived from has not come.
+        case unknown
     }
+    /// The counter, or the most likely value of it.
     public var counted: Int
     /// nil = failures are not counted at all.
     public var tolerable: Int?
@@ -158,6 +165,9 @@ public struct FailureBudget: Codable, Sendable, Equatable {
     /// All failed checkpoints since submission. Never compared with `tolerable`.
     public var cumulative: Int
     public var lastReason: CheckpointFailureReason?
+    /// Of an estimate: the least and the most that the counter can be; nil = it is `counted`.
+    public var atLeast: Int?
+    public var atMost: Int?
 
     public init(counted: Int, tolerable: Int?, source: Source, cumulative: Int, lastReason: CheckpointFailureReason? = nil) {
         self.counted = counted
@@ -165,6 +175,12 @@ public struct FailureBudget: Codable, Sendable, Equatable {
         self.source = source
         self.cumulative = cumulative
         self.lastReason = lastReason
+    }
+
+    /// The counter is not known exactly: it lies between these.
+    public var bounds: ClosedRange<Int>? {
+        guard let atLeast, let atMost, atLeast < atMost else { return nil }
+        return atLeast...atMost
     }
 
     /// The next counted failure fails the job.

@@ -3,6 +3,8 @@ public struct JobReport: Codable, Sendable, Equatable {
     public var id: JobID
     public var name: String
     public var state: JobState
+    /// The engine's own word where it is none of `state`'s, which is then the nearest.
+    public var stateWord: String?
     public var stateSince: WallTime
     public var submittedAt: WallTime
     /// Executions so far: 1 for the first; each automatic restart adds one.
@@ -22,6 +24,8 @@ public struct JobReport: Codable, Sendable, Equatable {
     public var throughput: Throughput
     public var configuration: CheckpointConfiguration
     public var restartStrategy: RestartStrategy
+    /// The engine's own words, where `restartStrategy` cannot say it.
+    public var restartStrategyWords: String?
     public var counts: CheckpointCounts
     public var budget: FailureBudget
     /// In flight, oldest first.
@@ -38,6 +42,8 @@ public struct JobReport: Codable, Sendable, Equatable {
     /// Sequence-number accounting, for jobs whose records carry them.
     public var audit: SequenceAudit?
     public var recipe: JobRecipe?
+    /// When the parts of the report were learned, where it was put together from several answers; nil = all at once.
+    public var freshness: ReportFreshness?
 
     public init(
         id: JobID, name: String, state: JobState, stateSince: WallTime, submittedAt: WallTime, attempt: Int = 1, restarts: Int = 0,
@@ -98,10 +104,10 @@ public struct VertexReport: Codable, Sendable, Equatable {
     /// Records a second over the last reporting period.
     public var recordsInPerSecond: Double
     public var recordsOutPerSecond: Double
-    /// Parts of the last period in 1/1000, the mean over the subtasks; busy + backPressured + idle = 1000.
-    public var busyPermille: Int
-    public var backPressuredPermille: Int
-    public var idlePermille: Int
+    /// Parts of the last period in 1/1000, the mean over the subtasks; busy + backPressured + idle = 1000. nil = not measured.
+    public var busyPermille: Int?
+    public var backPressuredPermille: Int?
+    public var idlePermille: Int?
     /// Bytes of keyed state held in memory.
     public var stateBytes: ByteCount
     /// The event time that the slowest of its subtasks has come to; `.max` at the end of the input. nil = no watermark yet.
@@ -111,8 +117,8 @@ public struct VertexReport: Codable, Sendable, Equatable {
 
     public init(
         id: OperatorID, uid: String, name: String, parallelism: Int, runningSubtasks: Int = 0, finishedSubtasks: Int = 0, recordsIn: UInt64 = 0,
-        recordsOut: UInt64 = 0, recordsInPerSecond: Double = 0, recordsOutPerSecond: Double = 0, busyPermille: Int = 0,
-        backPressuredPermille: Int = 0, idlePermille: Int = 0, stateBytes: ByteCount = 0, watermark: EventTime? = nil, watermarkLag: Milliseconds? = nil
+        recordsOut: UInt64 = 0, recordsInPerSecond: Double = 0, recordsOutPerSecond: Double = 0, busyPermille: Int? = nil,
+        backPressuredPermille: Int? = nil, idlePermille: Int? = nil, stateBytes: ByteCount = 0, watermark: EventTime? = nil, watermarkLag: Milliseconds? = nil
     ) {
         self.id = id
         self.uid = uid
@@ -178,14 +184,40 @@ public struct FailureReport: Codable, Sendable, Equatable {
     public var attempt: Int
     /// The machine that it happened on, where the engine has several.
     public var host: String?
+    /// All that the engine says of it, such as a stack trace; nil = `message` is all.
+    public var fullText: String?
 
-    public init(at: WallTime, message: String, vertex: String? = nil, subtask: Int? = nil, attempt: Int, host: String? = nil) {
+    public init(
+        at: WallTime, message: String, vertex: String? = nil, subtask: Int? = nil, attempt: Int, host: String? = nil, fullText: String? = nil
+    ) {
         self.at = at
         self.message = message
         self.vertex = vertex
         self.subtask = subtask
         self.attempt = attempt
         self.host = host
+        self.fullText = fullText
+    }
+}
+
+/// When the parts of a job's report were learned, on the clock of `EngineReport.at`; nil = not yet.
+public struct ReportFreshness: Codable, Sendable, Equatable {
+    /// State and tasks.
+    public var state: WallTime?
+    public var checkpoints: WallTime?
+    /// Throughput, busy times and watermarks: the oldest of the vertices'.
+    public var flow: WallTime?
+    public var configuration: WallTime?
+    public var failures: WallTime?
+
+    public init(
+        state: WallTime? = nil, checkpoints: WallTime? = nil, flow: WallTime? = nil, configuration: WallTime? = nil, failures: WallTime? = nil
+    ) {
+        self.state = state
+        self.checkpoints = checkpoints
+        self.flow = flow
+        self.configuration = configuration
+        self.failures = failures
     }
 }
 

@@ -208,7 +208,7 @@ private struct HoldingSource: Source {
                 .discard()
         }
         let probe = try JobProbe(job.launch(in: place, parallelism: 3))
-        try probe.wait("full channels") { $0.vertices.first.map { $0.backPressuredPermille > 0 } ?? false || $0.throughput.recordsRead > 300_000 }
+        try probe.wait("full channels") { $0.vertices.first.map { ($0.backPressuredPermille ?? 0) > 0 } ?? false || $0.throughput.recordsRead > 300_000 }
         try probe.cancel()
         #expect(probe.report.state == .canceled)
     }

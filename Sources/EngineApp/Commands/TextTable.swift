@@ -50,8 +50,9 @@ enum Figures {
     }
 
     static func budget(_ budget: FailureBudget) -> String {
-        guard let tolerable = budget.tolerable else { return "\(budget.counted)/0" }
-        return "\(budget.counted)/\(tolerable)"
+        if budget.source == .unknown { return "-" }
+        let counted = budget.bounds.map { "\($0.lowerBound)-\($0.upperBound)" } ?? "\(budget.counted)"
+        return "\(counted)/\(budget.tolerable ?? 0)" + (budget.source == .estimated ? "~" : "")
     }
 
     static func fixed(_ value: Double, decimals: Int) -> String {
