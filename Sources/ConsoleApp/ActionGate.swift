@@ -82,6 +82,8 @@ final class ActionGate: Sendable {
             result: entry.error ?? entry.path ?? entry.newJob.map { "new job \($0)" } ?? "")
     }
 
+    func look(at focus: EngineFocus, of context: String) { engines[context]?.look(at: focus) }
+
     func retryNow(_ context: String) { engines[context]?.retryNow() }
 
     /// Waits, at most `limit`, until what was let through has been answered and written down; then stops the engines. Returns

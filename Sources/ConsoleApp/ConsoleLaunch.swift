@@ -1,8 +1,5 @@
 public import CellGrid
 public import ConsoleCore
-internal import FlinkREST
-internal import StreamModel
-internal import Synchronization
 
 /// What `runConsole` is told: which engines, how to look, where to keep records. Flags of the command line come here; what they
 /// leave open, the config file says, and then the defaults.
@@ -52,29 +49,6 @@ public struct ConsoleLaunch: Sendable {
 public func connect(_ context: ConsoleContext) -> any Engine {
     switch context.address {
     case .socket(let path): SocketEngine(path: path)
-    case .flink(let address):
-        UnreachableEngine(reason: "\(address.address) is a Flink cluster: this build has no client for it")
+    case .flink(let connection): FlinkEngine(connection)
     }
-}
-
-/// Stands in for an engine that cannot even be tried: its link is down, and says why.
-final class UnreachableEngine: Engine {
-    private let reason: String
-    private let outlet = Mutex<(@Sendable (EngineEvent) -> Void)?>(nil)
-
-    init(reason: String) { self.reason = reason }
-
-    func start(_ deliver: @escaping @Sendable (EngineEvent) -> Void) {
-        outlet.withLock { $0 = deliver }
-        retryNow()
-    }
-
-    func send(_ request: EngineRequest) {
-        guard case .operate(let operation) = request else { return }
-        outlet.withLock { $0?(.refused(operation.id, message: "nothing was sent: \(reason)")) }
-    }
-
-    func retryNow() { outlet.withLock { $0?(.link(.down(reason: reason, retryAt: nil, attempts: 0))) } }
-
-    func stop() { outlet.withLock { $0 = nil } }
 }

@@ -207,6 +207,7 @@ struct ConsoleLoop: ~Copyable {
         case .retryNow(let context): gate.retryNow(context)
         case .loadAudit: gate.loadAudit()
         case .save(let name, let text): save(name, text)
+        case .look(let context, let focus): gate.look(at: focus, of: context)
         }
     }
 

@@ -12,6 +12,8 @@ struct LinkOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A context of the config file, instead of a socket.", valueName: "name"))
     var context: String?
 
+    @OptionGroup var flink: FlinkOptions
+
     @Flag(help: "Print the records as one line of JSON.")
     var json = false
 
@@ -33,12 +35,15 @@ struct LinkOptions: ParsableArguments {
         switch found?.address {
         case nil: return CommandOptions(socketPath: socket, printsJSON: json)
         case .socket(let path): return CommandOptions(socketPath: path, printsJSON: json)
-        case .flink(let address):
-            throw ValidationError("\(found?.name ?? "") is the Flink cluster \(address.address): this command talks to engines of Weir only")
+        case .flink(let connection): return CommandOptions(flink: connection, printsJSON: json)
         }
     }
 
     private func resolved() throws -> ConsoleContext? {
+        if let found = try flink.context() {
+            if socket != nil || context != nil { throw ValidationError("--flink excludes --socket and --context") }
+            return found
+        }
         guard let context else { return nil }
         if socket != nil { throw ValidationError("--socket and --context exclude each other") }
         do throws(Contexts.Failure) { return try Contexts.named(context) } catch { throw ValidationError(error.description) }

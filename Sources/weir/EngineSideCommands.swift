@@ -131,6 +131,8 @@ struct ConsoleCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The engine's control socket; without it the contexts of the config file.", valueName: "path"), completion: .file())
     var socket: String?
 
+    @OptionGroup var flink: FlinkOptions
+
     @Option(parsing: .singleValue, help: ArgumentHelp("Only this context of the config file; can be given again.", valueName: "name"))
     var context: [String] = []
 
@@ -140,6 +142,7 @@ struct ConsoleCommand: ParsableCommand {
     @OptionGroup var look: LookOptions
 
     func validate() throws {
+        if flink.isGiven, socket != nil || !context.isEmpty { throw ValidationError("--flink excludes --socket and --context") }
         guard !context.isEmpty else { return }
         if socket != nil { throw ValidationError("--socket and --context exclude each other") }
         for name in context {
@@ -148,7 +151,8 @@ struct ConsoleCommand: ParsableCommand {
     }
 
     func run() throws {
-        let contexts = socket.map { [ConsoleContext(name: "local", class: .lab, socket: $0)] } ?? []
+        let cluster = try flink.context()
+        let contexts = cluster.map { [$0] } ?? socket.map { [ConsoleContext(name: "local", class: .lab, socket: $0)] } ?? []
         var launch = look.launch(contexts: contexts)
         launch.contextNames = context
         launch.isReadOnly = readOnly

@@ -76,6 +76,19 @@ struct InspectCommand: ParsableCommand {
     private var names: [String] { (uids ?? "").split(separator: ",").map(String.init) }
 }
 
+struct WatchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "watch", abstract: "Print a line a job (or a record) whenever the engine reports, until interrupted.",
+        discussion: "EXAMPLES\n  weir watch orders\n  weir --flink http://host:8081 watch --json | jq .jobs[0].throughput")
+    @Argument(help: "Only this job: its name, its id, or at least four digits of it.")
+    var job: String?
+    @Option(help: ArgumentHelp("End after so many reports.", valueName: "number"))
+    var limit: Int?
+    @OptionGroup var link: LinkOptions
+    func validate() throws { try checkLimit(limit) }
+    func run() throws { try end(EngineCommands.watch(link.options, job: job, limit: limit)) }
+}
+
 struct ContextsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "contexts", abstract: "List the engines that the config file names. Asks none of them.",

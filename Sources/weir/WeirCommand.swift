@@ -16,6 +16,8 @@ struct WeirCommand: ParsableCommand {
               weir --context prod-eu                        the console on one context of the config file
               weir engine                                   an engine that hosts jobs until it is told to end
               weir status                                   how its jobs are
+              weir --flink http://host:8081                 the console on a Flink cluster
+              weir --flink http://host:8081 status --json   how the cluster's jobs are
               weir savepoint orders --wait                  take a savepoint and wait for it
               weir cancel orders --keep --wait              cancel and keep the checkpoints
               weir restart orders --from 12 --wait          start again from checkpoint 12, and prove it
@@ -26,14 +28,14 @@ struct WeirCommand: ParsableCommand {
         subcommands: [
             DemoCommand.self, EngineCommand.self, RunCommand.self, SubmitCommand.self, ConsoleCommand.self, StatusCommand.self, JobsCommand.self, CheckpointsCommand.self,
             SavepointCommand.self, CheckpointCommand.self, StopCommand.self, CancelCommand.self, RestartCommand.self, OperationsCommand.self,
-            AuditCommand.self, FaultCommand.self, InspectCommand.self, ContextsCommand.self, ThemesCommand.self,
+            AuditCommand.self, WatchCommand.self, FaultCommand.self, InspectCommand.self, ContextsCommand.self, ThemesCommand.self,
         ],
         defaultSubcommand: ConsoleCommand.self)
 
     /// A wrong command line ends with 1, not with the parser's own code.
     static func main() {
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(CommandLineOrder.afterCommand(Array(CommandLine.arguments.dropFirst())))
             try command.run()
         } catch let code as ExitCode {
             Self.exit(withError: code)

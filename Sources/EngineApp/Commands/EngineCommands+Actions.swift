@@ -71,7 +71,10 @@ extension EngineCommands {
     }
 
     private static func show(_ operation: OperationReport, _ options: CommandOptions) throws(CommandFailure) {
-        if options.printsJSON { return try print(operation, options) }
+        if options.printsJSON {
+            try print(operation, options)
+            return
+        }
         let line = "\(operation.request.id)  \(verb(of: operation.request.kind)) of \(printable(operation.jobName)): \(operation.state.rawValue)"
         let result = result(of: operation)
         options.output.data(result == "-" ? line : line + ", " + printable(result, limit: 4096))

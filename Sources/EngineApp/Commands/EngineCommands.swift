@@ -1,16 +1,20 @@
 internal import ControlProtocol
 internal import ControlSocket
+public import FlinkREST
 public import StreamModel
 
 /// What all commands that talk to an engine are told.
 public struct CommandOptions: Sendable {
     public var socketPath: String
+    /// A Flink cluster instead of an engine of ours; only the commands that look take it.
+    public var flink: FlinkConnection?
     /// Print the records as JSON, one line.
     public var printsJSON: Bool
     public var output: Output
 
-    public init(socketPath: String? = nil, printsJSON: Bool = false, output: Output = .standard) {
+    public init(socketPath: String? = nil, flink: FlinkConnection? = nil, printsJSON: Bool = false, output: Output = .standard) {
         self.socketPath = socketPath ?? SocketPath.standard()
+        self.flink = flink
         self.printsJSON = printsJSON
         self.output = output
     }
@@ -42,6 +46,9 @@ public enum EngineCommands {
     /// Connects, runs a command and says why it failed.
     static func run(_ options: CommandOptions, _ body: (EngineLink) throws(CommandFailure) -> ExitStatus) -> Int32 {
         do throws(CommandFailure) {
+            if let flink = options.flink {
+                throw CommandFailure(.usage, "this command talks to engines of Weir only, and \(flink.address) is a Flink cluster")
+            }
             let link = try EngineLink(path: options.socketPath, name: clientName)
             defer { link.client.close() }
             return try body(link).rawValue
@@ -51,8 +58,20 @@ public enum EngineCommands {
         }
     }
 
-    static func print(_ value: some Encodable, _ options: CommandOptions) throws(CommandFailure) {
-        do throws(ControlCodecError) { options.output.data(try ControlCodec.json(value)) } catch {
+    /// As `run`, on an engine of either kind.
+    private static func look(_ options: CommandOptions, _ body: (any LookingLink) throws(CommandFailure) -> ExitStatus) -> Int32 {
+        guard let flink = options.flink else { return run(options) { (link) throws(CommandFailure) in try body(link) } }
+        let link = FlinkLink(flink)
+        defer { link.close() }
+        do throws(CommandFailure) { return try body(link).rawValue } catch {
+            if let message = error.message { options.output.say(message) }
+            return error.status.rawValue
+        }
+    }
+
+    @discardableResult
+    static func print(_ value: some Encodable, _ options: CommandOptions) throws(CommandFailure) -> Bool {
+        do throws(ControlCodecError) { return options.output.data(try ControlCodec.json(value)) } catch {
             throw CommandFailure(.failed, error.problem)
         }
     }
@@ -60,22 +79,44 @@ public enum EngineCommands {
     // MARK: Looking
 
     public static func status(_ options: CommandOptions) -> Int32 {
-        run(options) { (link) throws(CommandFailure) in
-            let engine = link.client.hello.engine
-            let report = EngineReport(engine: engine, at: .now(), jobs: try link.jobs(), operations: try link.operations(limit: 20))
+        look(options) { (link) throws(CommandFailure) in
+            let report = try link.report()
             if options.printsJSON {
                 try print(report, options)
                 return .ok
             }
-            let live = report.jobs.filter { !$0.state.isTerminal }
-            options.output.data(
-                "engine '\(printable(engine.name))' \(printable(engine.version)), pid \(engine.processID), up "
-                    + "\(Figures.duration(report.at - engine.startedAt)), \(live.count) jobs, state in \(printable(engine.stateDirectory))")
-            for job in live {
+            options.output.data(link.headline(report))
+            for job in report.jobs where !job.state.isTerminal {
                 options.output.data(statusLine(job, at: report.at))
                 if job.state != .restarting, let failure = job.lastFailure {
                     options.output.data("          last failure \(Figures.duration(max(0, report.at - failure.at))) ago: \(printable(failure.message, limit: 400))")
                 }
+            }
+            return .ok
+        }
+    }
+
+    /// Prints a report whenever one comes, until nobody reads it (or `limit` of them).
+    /// - Parameter job: only this one.
+    public static func watch(_ options: CommandOptions, job: String?, limit: Int?) -> Int32 {
+        look(options) { (link) throws(CommandFailure) in
+            let reference = job.map { JobReference($0) }
+            var left = limit ?? .max
+            while left > 0 {
+                left -= 1
+                var report = try link.nextReport(of: reference)
+                if let reference {
+                    report.jobs = report.jobs.filter { $0.name == reference.text || $0.id.description.hasPrefix(reference.text.lowercased()) }
+                    if report.jobs.isEmpty { throw CommandFailure(.refused, "there is no job '\(printable(reference.text))'") }
+                }
+                let isRead: Bool
+                if options.printsJSON {
+                    isRead = try print(report, options)
+                } else {
+                    let jobs = reference == nil ? report.jobs.filter { !$0.state.isTerminal } : report.jobs
+                    isRead = jobs.allSatisfy { options.output.data(statusLine($0, at: report.at)) }
+                }
+                if !isRead { return .ok }
             }
             return .ok
         }
@@ -98,8 +139,8 @@ public enum EngineCommands {
     }
 
     public static func jobs(_ options: CommandOptions) -> Int32 {
-        run(options) { (link) throws(CommandFailure) in
-            let jobs = try link.jobs()
+        look(options) { (link) throws(CommandFailure) in
+            let jobs = try link.report().jobs
             if options.printsJSON {
                 try print(jobs, options)
                 return .ok
@@ -119,7 +160,7 @@ public enum EngineCommands {
     }
 
     public static func checkpoints(_ options: CommandOptions, job: String, limit: Int?) -> Int32 {
-        run(options) { (link) throws(CommandFailure) in
+        look(options) { (link) throws(CommandFailure) in
             let rows = try link.checkpoints(JobReference(job), limit: limit)
             if options.printsJSON {
                 try print(rows, options)
@@ -130,7 +171,7 @@ public enum EngineCommands {
                 table.add([
                     "\(row.id)", row.kind.rawValue, row.discarded ? "DISCARDED" : row.status.rawValue, row.duration.map(Figures.duration) ?? "-",
                     Figures.bytes(row.stateSize), "\(row.acknowledgedSubtasks)/\(row.totalSubtasks)",
-                    row.failure.map { "\($0.reason.rawValue): \($0.message)" } ?? row.path ?? "-",
+                    row.failure.map { "\($0.reasonName): \($0.message)" } ?? row.path ?? "-",
                 ])
             }
             for line in table.lines { options.output.data(line) }

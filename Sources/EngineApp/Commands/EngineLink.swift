@@ -79,6 +79,15 @@ struct EngineLink: Sendable {
 
     func subscribe() throws(CommandFailure) { _ = try call(.subscribe(interval: nil)) }
 
+    /// Subscribes, unless that was done already.
+    func startWatching() throws(CommandFailure) {
+        if inbox.isAwaited { return }
+        inbox.await()
+        try subscribe()
+    }
+
+    func next(within limit: Milliseconds) -> EngineReport? { inbox.next(before: EngineInstant.now() + limit) }
+
     /// Calls `look` with each new report until it returns a value; nil = the limit passed first. Needs a subscription.
     func watch<Value>(for limit: Milliseconds, _ look: (EngineReport) -> Value?) throws(CommandFailure) -> Value? {
         let end = EngineInstant.now() + limit
@@ -109,6 +118,11 @@ struct EngineLink: Sendable {
 /// The newest report that was not looked at yet; older ones are dropped. Filled on the event loop, emptied by the command's thread.
 final class ReportInbox: Sendable {
     private let newest = Mutex<EngineReport?>(nil)
+    private let awaited = Mutex(false)
+
+    /// Reports were subscribed to.
+    var isAwaited: Bool { awaited.withLock { $0 } }
+    func await() { awaited.withLock { $0 = true } }
 
     func take(_ report: EngineReport) { newest.withLock { $0 = report } }
 

@@ -10,8 +10,9 @@ public struct Output: Sendable {
 
     public var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 
-    /// A line of data.
-    public func data(_ line: String) { write(line, to: STDOUT_FILENO) }
+    /// A line of data. False = nobody reads any more.
+    @discardableResult
+    public func data(_ line: String) -> Bool { write(line, to: STDOUT_FILENO) }
 
     /// A line for the person who waits.
     public func say(_ line: String) { write("weir: " + line, to: STDERR_FILENO) }
@@ -21,16 +22,18 @@ public struct Output: Sendable {
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) { write(String(line), to: STDERR_FILENO) }
     }
 
-    private func write(_ line: String, to descriptor: Int32) {
+    @discardableResult
+    private func write(_ line: String, to descriptor: Int32) -> Bool {
         let bytes = Array((clean(line) + "\n").utf8)
         var start = 0
         while start < bytes.count {
             let count = bytes[start...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0 && errno == EINTR { continue }
             // Nobody reads any more: there is nobody to tell.
-            guard count > 0 else { return }
+            guard count > 0 else { return false }
             start += count
         }
+        return true
     }
 
     /// Tabs are the only control characters that data may hold.
