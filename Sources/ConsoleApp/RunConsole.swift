@@ -2,13 +2,14 @@ internal import CellGrid
 internal import ConsoleCore
 internal import ControlSocket
 internal import CursesTerminal
+internal import Dispatch
 internal import Glibc
 internal import StreamModel
 
 /// Runs the console on this process's terminal until the operator leaves; the calling thread (the main one) becomes the
 /// console's. Returns the exit code: 0 when left in order, 1 when there is no terminal to draw on, 129 when the line was cut.
 public func runConsole(_ launch: ConsoleLaunch) -> Int32 {
-    useOneHeap()
+    ResidentMemory.useOneHeap()
     let directories = BaseDirectories()
     var notices: [String] = []
     let settings = Settings(launch, directories, &notices)
@@ -28,6 +29,7 @@ public func runConsole(_ launch: ConsoleLaunch) -> Int32 {
         notices: notices)
     loop.paintFirst()
     gate.start(ledgerPath: launch.ledgerPath ?? directories.ledgerPath)
+    DispatchQueue.global(qos: .utility).asyncAfter(deadline: .now() + .seconds(2)) { ResidentMemory.releaseStartUpCode() }
     let ending = loop.run()
     if ending == .hungUp { terminal.abandon() } else { terminal.close() }
     let unheard = gate.finish(within: .seconds(2))
@@ -101,12 +103,4 @@ private struct Settings {
             contexts: contexts.map(\.description), start: Surroundings.wallTime(), seed: UInt64.random(in: .min ... .max),
             operatorName: Surroundings.operatorName(), options: options)
     }
-}
-
-/// Each arena of malloc would keep pages of its own, and the console's few threads do not compete: one heap saves memory. Swift does not
-/// see `malloc.h`, so the function is looked up; without it nothing changes.
-private func useOneHeap() {
-    let maximumArenas: Int32 = -8  // M_ARENA_MAX
-    guard let symbol = dlsym(nil, "mallopt") else { return }
-    _ = unsafeBitCast(symbol, to: (@convention(c) (Int32, Int32) -> Int32).self)(maximumArenas, 1)
 }
