@@ -24,8 +24,8 @@ final class Oracle {
     private let reference: Reference
     private let scenario: Scenario
     private let machine: SimulatedMachine
-    /// The snapshot whose manifest lists a part, by the part's path.
-    private var manifestOfPart: [String: (snapshot: String, listed: Committable)] = [:]
+    /// The snapshots whose manifests list a part, by the part's path; oldest first.
+    private var manifestsOfPart: [String: [(path: String, listed: Committable)]] = [:]
     /// Listed by the newest manifests, and not renamed yet.
     private(set) var uncommitted: Set<String> = []
     /// The highest checkpoint of each job that was reported complete, and all its savepoints.
@@ -69,7 +69,7 @@ final class Oracle {
         uncommitted = []
         for committable in snapshot.manifest.committables {
             guard let listed = ListedPart(committable) else { return report("\(path) lists output that does not read back: \(committable)") }
-            manifestOfPart[listed.path] = (path, committable)
+            manifestsOfPart[listed.path, default: []].append((path, committable))
             if (try? machine.disk.find(listed.path)) == .some(nil) { uncommitted.insert(listed.path) }  // It may be there already.
         }
     }
@@ -99,13 +99,16 @@ final class Oracle {
         try? Snapshot.load(path: path, filesystem: files)  // What does not load is judged by the caller.
     }
 
-    /// Would a power loss now leave the part's claim to exist?
+    /// Would a power loss now leave the part's claim to exist? What is not renamed yet is listed again by every later checkpoint, and one of
+    /// them is enough: the newest may have failed.
     private func checkCoverage(of part: String) {
-        guard let (path, listed) = manifestOfPart[part], let length = ListedPart(listed)?.length else { return report("\(part) was committed, and no manifest ever listed it") }
+        guard let claims = manifestsOfPart[part], let newest = claims.last else { return report("\(part) was committed, and no manifest ever listed it") }
         let platter = FrozenFilesystem(machine.disk, durable: true)
-        if !damaged.contains(path) {
-            guard let durable = load(path, platter) else { return report("\(part) was committed before the manifest \(path) was durable") }
-            guard durable.manifest.committables.contains(listed) else { return report("\(part) was committed, but the durable manifest \(path) does not list it") }
+        let claim = claims.last { path, listed in
+            damaged.contains(path) || load(path, platter)?.manifest.committables.contains(listed) == true
+        }
+        guard let claim, let length = ListedPart(claim.listed)?.length else {
+            return report("\(part) was committed before a manifest that lists it was durable; the newest is \(newest.path)")
         }
         let node = (try? machine.disk.find(part)) ?? nil  // Its absence is a violation, too.
         guard let node, machine.disk[node].durableBytes.count == Int(length) else {
