@@ -62,6 +62,8 @@ public protocol Filesystem: Sendable {
     func truncate(_ file: OpenFile, to length: UInt64) throws(FilesystemError)
     /// Makes the bytes durable. A failure is final for the file: the kernel may have dropped what it could not write.
     func sync(_ file: OpenFile) throws(FilesystemError)
+    /// The whole file is about to be read: a disk may begin now. Advice, without an answer.
+    func willRead(_ file: OpenFile)
     /// Gives the handle up, also when it throws.
     func close(_ file: OpenFile) throws(FilesystemError)
 
@@ -85,6 +87,10 @@ public protocol Filesystem: Sendable {
     func canonicalPath(_ path: String) throws(FilesystemError) -> String
     /// Written into lock files, for messages.
     var processID: Int32 { get }
+}
+
+extension Filesystem {
+    public func willRead(_ file: OpenFile) {}
 }
 
 /// The error numbers that the store decides by, as on Linux.

@@ -3,10 +3,15 @@ public import StreamModel
 /// Reads checkpoints and savepoints, from any path, without owning them. Reading never changes anything on disk.
 public enum Snapshot {
     /// Reads the manifest and verifies every byte of every listed file.
-    /// - Parameter path: the directory, or the `_metadata` file in it.
-    public static func load(path: String, filesystem: any Filesystem = PosixFilesystem()) throws(StoreError) -> LoadedSnapshot {
+    /// - Parameters:
+    ///   - path: the directory, or the `_metadata` file in it.
+    ///   - manifestRead: called between the one and the other, with what the files will hold if they are sound.
+    public static func load(
+        path: String, filesystem: any Filesystem = PosixFilesystem(), manifestRead: (CheckpointManifest) -> Void = { _ in }
+    ) throws(StoreError) -> LoadedSnapshot {
         let snapshot = try locate(path, Disk(filesystem: filesystem))
         guard let manifest = try snapshot.readManifest() else { throw .noManifest(path: snapshot.path) }
+        manifestRead(manifest)
         try snapshot.verifyContents(of: manifest)
         return LoadedSnapshot(path: snapshot.path, manifest: manifest, disk: snapshot.disk)
     }

@@ -5,7 +5,7 @@ internal import StreamModel
 struct SnapshotDirectory {
     /// More than any manifest this store writes; read into memory whole.
     static let maximumManifestLength: UInt64 = 1 << 30
-    private static let chunk = 1 << 20
+    private static let chunk = 256 << 10
 
     let path: String
     let disk: Disk
@@ -18,15 +18,22 @@ struct SnapshotDirectory {
         return try ManifestCodec.decode(bytes, path: manifestPath)
     }
 
-    /// Reads every listed file to its end and checks length, checksum and names.
+    /// Reads every listed file to its end and checks length, checksum and names. While one is checked, the disk fetches the next ones.
     func verifyContents(of manifest: CheckpointManifest) throws(StoreError) {
-        for entry in manifest.files {
-            let path = StorePath.file(entry.name, ofSnapshot: path)
-            guard let file = try disk.open(path) else { throw .missingFile(path: path, manifest: manifestPath) }
-            defer { disk.closeQuietly(file) }
-            try verify(file, path, entry, manifest)
+        var opened: [OpenFile] = []
+        defer { for file in opened { disk.closeQuietly(file) } }
+        for (index, entry) in manifest.files.enumerated() {
+            while opened.count < manifest.files.count, opened.count <= index + Self.filesAhead {
+                let path = StorePath.file(manifest.files[opened.count].name, ofSnapshot: path)
+                guard let file = try disk.open(path) else { throw .missingFile(path: path, manifest: manifestPath) }
+                opened.append(file)
+                disk.filesystem.willRead(file)
+            }
+            try verify(opened[index], StorePath.file(entry.name, ofSnapshot: path), entry, manifest)
         }
     }
+
+    private static let filesAhead = 2
 
     /// Checks that every listed file is there with its length, without reading it.
     func verifyLengths(of manifest: CheckpointManifest) throws(StoreError) {

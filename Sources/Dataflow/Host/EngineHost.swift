@@ -16,6 +16,15 @@ public protocol EngineHost: Sendable {
     func startThread(named name: String, _ body: @escaping @Sendable () -> Void) throws(JobError)
     /// A place for one thread to sleep in.
     func makeParker() -> any Parker
+    /// Tables of about this many bytes are going to be filled: memory may be got ready meanwhile.
+    func willFillTables(bytes: Int)
+    /// They are filled, or will not be: what is left over is not needed. Also without a `willFillTables` before.
+    func tablesAreFilled()
+}
+
+extension EngineHost {
+    public func willFillTables(bytes: Int) {}
+    public func tablesAreFilled() {}
 }
 
 /// Lets one thread sleep until another has something for it. `park` is called by the owner only, `unpark` by anyone.

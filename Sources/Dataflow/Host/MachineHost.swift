@@ -22,6 +22,15 @@ public struct MachineHost: EngineHost {
     public var filesystem: any Filesystem { PosixFilesystem() }
     public func makeParker() -> any Parker { ThreadParker() }
 
+    public func willFillTables(bytes: Int) {
+        WarmMemory.shared.order(bytes: bytes) { fill in
+            // Without a thread the tables get their memory when they ask for it.
+            (try? startThread(named: "warm memory", fill)) != nil
+        }
+    }
+
+    public func tablesAreFilled() { WarmMemory.shared.release() }
+
     /// The name (at most 15 characters are kept) shows in `top -H`.
     public func startThread(named name: String, _ body: @escaping @Sendable () -> Void) throws(JobError) {
         final class Box {

@@ -55,7 +55,7 @@ struct JobBlueprint {
         allowsFaults = environment.allowsFaults
 
         planner = RestorePlanner(configuration, fallback: environment.recoveryFallback)
-        let chosen = try launch.recovers ? nil : launch.restore.map { try Self.load($0.path, from: launch.host.filesystem) }
+        let chosen = try launch.recovers ? nil : launch.restore.map { try Self.load($0.path, on: launch.host) }
         do {
             directory = try JobDirectory(root: configuration.storageDirectory ?? launch.storageRoot, job: launch.id, filesystem: launch.host.filesystem)
         } catch { throw JobError(error) }
@@ -67,9 +67,7 @@ struct JobBlueprint {
             }
             let snapshot = recovered.snapshot
             (older, warnings, lost) = (recovered.older, recovered.warnings, recovered.lost)
-            if let snapshot, let wanted = environment.maxParallelism, wanted != snapshot.manifest.maxParallelism {
-                throw JobError.maxParallelismMismatch(path: snapshot.path, stored: snapshot.manifest.maxParallelism, wanted: wanted)
-            }
+            if let snapshot { try Self.requireMaxParallelism(of: environment, snapshot.manifest, snapshot.path) }
             plan = try Self.plan(environment, launch, stored: snapshot?.manifest.maxParallelism)
             let allowsUnmatched = launch.restore?.allowsUnmatchedState ?? false
             start = try snapshot.map { [plan] in
@@ -95,20 +93,44 @@ struct JobBlueprint {
         return try ExecutionPlan(nodes: environment.nodes, parallelism: launch.parallelism, maxParallelism: maxParallelism)
     }
 
-    static func load(_ path: String, from filesystem: any Filesystem) throws(JobError) -> LoadedSnapshot {
-        do throws(StoreError) { return try Snapshot.load(path: path, filesystem: filesystem) } catch { throw JobError(error) }
+    static func load(_ path: String, on host: any EngineHost) throws(JobError) -> LoadedSnapshot {
+        do throws(StoreError) {
+            return try Snapshot.load(path: path, filesystem: host.filesystem) { host.willFillTables(bytes: $0.tableBytes) }
+        } catch { throw JobError(error) }
     }
 
     /// Every operator's state goes to the operator of the same uid; state that nobody wants is refused unless allowed.
     static func match(_ snapshot: LoadedSnapshot, with plan: ExecutionPlan, allowsUnmatched: Bool) throws(JobError) -> RestoredState {
-        let manifest = snapshot.manifest
-        guard manifest.keyHash == KeyGroups.hashName else { throw .hashMismatch(path: snapshot.path, stored: manifest.keyHash) }
+        RestoredState(
+            snapshot: snapshot,
+            operators: try match(snapshot.manifest, at: snapshot.path, with: plan, allowsUnmatched: allowsUnmatched))
+    }
+
+    private static func match(
+        _ manifest: CheckpointManifest, at path: String, with plan: ExecutionPlan, allowsUnmatched: Bool
+    ) throws(JobError) -> [String: OperatorState] {
+        guard manifest.keyHash == KeyGroups.hashName else { throw .hashMismatch(path: path, stored: manifest.keyHash) }
         let wanted = Set(plan.nodes.map(\.effectiveUID))
         let gone = manifest.operators.filter { !wanted.contains($0.uid) && $0.hasState }
-        guard gone.isEmpty || allowsUnmatched else { throw .unmatchedState(path: snapshot.path, operators: gone.map(\.uid)) }
+        guard gone.isEmpty || allowsUnmatched else { throw .unmatchedState(path: path, operators: gone.map(\.uid)) }
         var operators: [String: OperatorState] = [:]
         for state in manifest.operators where wanted.contains(state.uid) { operators[state.uid] = state }
-        return RestoredState(snapshot: snapshot, operators: operators)
+        return operators
+    }
+
+    /// Whether the job, as it is built now, would take up the snapshot, from the manifest alone: nothing is opened or begun.
+    static func check(_ launch: JobLaunch, against manifest: CheckpointManifest, at path: String) throws {
+        let environment = StreamEnvironment(parallelism: launch.parallelism)
+        try launch.job.build(environment)
+        if let problem = environment.problem { throw JobError.invalidGraph(problem) }
+        try requireMaxParallelism(of: environment, manifest, path)
+        let plan = try plan(environment, launch, stored: manifest.maxParallelism)
+        _ = try match(manifest, at: path, with: plan, allowsUnmatched: launch.restore?.allowsUnmatchedState ?? false)
+    }
+
+    private static func requireMaxParallelism(of environment: StreamEnvironment, _ manifest: CheckpointManifest, _ path: String) throws(JobError) {
+        guard let wanted = environment.maxParallelism, wanted != manifest.maxParallelism else { return }
+        throw .maxParallelismMismatch(path: path, stored: manifest.maxParallelism, wanted: wanted)
     }
 
     // MARK: Recovery
@@ -122,13 +144,13 @@ struct JobBlueprint {
         var origin: LoadedSnapshot?
         if let restore = launch.restore, !candidates.contains(where: { $0.problem == nil }) {
             // Nothing of its own to go on from: the job begins where it was launched from, if that is not too far back.
-            let snapshot = try load(restore.path, from: launch.host.filesystem)
+            let snapshot = try load(restore.path, on: launch.host)
             candidates.append(RestoreCandidate(id: snapshot.manifest.checkpoint, kind: snapshot.manifest.kind, path: snapshot.path))
             origin = snapshot
         }
         let lastCommitted = try nodes.lastCommitted(
             by: launch.id, newestCompleted: candidates.filter { $0.path != origin?.path }.map(\.id).max(), host: launch.host)
-        var choice = SnapshotChoice(planner, directory: directory, filesystem: launch.host.filesystem, lastCommitted: lastCommitted)
+        var choice = SnapshotChoice(planner, directory: directory, host: launch.host, lastCommitted: lastCommitted)
         let found = try choice.choose(from: candidates)
         return Recovered(
             snapshot: found, isChosen: found != nil && found?.path == origin?.path,

@@ -92,7 +92,7 @@ extension JobMaster {
         let lastCommitted = try blueprint.plan.nodes.lastCommitted(
             by: blueprint.launch.id, newestCompleted: record.latest { $0.status == .completed }?.id, host: host)
         var choice = SnapshotChoice(
-            blueprint.planner, directory: blueprint.directory, filesystem: host.filesystem, lastCommitted: lastCommitted)
+            blueprint.planner, directory: blueprint.directory, host: host, lastCommitted: lastCommitted)
         defer {
             for warning in choice.warnings { note(warning) }
             for (id, path) in choice.lost {
@@ -166,6 +166,7 @@ extension JobMaster {
     /// All tasks have their state: what was restored is a fact now.
     func noteRestored() {
         guard let attempt, attempt.running.count == attempt.subtasks.count else { return }
+        host.tablesAreFilled()
         replay.attemptBegan(attempt)
         guard let start = startPoint else {
             restored = nil

@@ -357,6 +357,7 @@ final class JobMaster: @unchecked Sendable {
         recordsBefore = rates.throughput(before: recordsBefore, attempt)
         replay.attemptEnded(attempt)
         self.attempt = nil
+        host.tablesAreFilled()
     }
 
     /// The state that the job is about to end in, once its threads are gone.

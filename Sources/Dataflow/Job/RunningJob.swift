@@ -1,5 +1,6 @@
 public import StreamModel
 internal import CheckpointCore
+public import CheckpointStore
 internal import Synchronization
 
 /// Everything that is needed to start a job.
@@ -70,11 +71,22 @@ public final class RunningJob: Sendable {
     /// Builds the graph, checks the parameters, verifies the snapshot to start from and starts the job's thread. Throws `JobError` when one
     /// of these fails; nothing is left behind then. `onChange` is called on the job's thread whenever the report changed.
     public static func launch(_ launch: JobLaunch, onChange: @escaping @Sendable (RunningJob) -> Void) throws -> RunningJob {
-        let blueprint = try JobBlueprint(launch)
-        let master = try JobMaster(blueprint)
-        let job = RunningJob(id: launch.id, master: master)
-        try master.start { onChange(job) }
-        return job
+        do {
+            let blueprint = try JobBlueprint(launch)
+            let master = try JobMaster(blueprint)
+            let job = RunningJob(id: launch.id, master: master)
+            try master.start { onChange(job) }
+            return job
+        } catch {
+            launch.host.tablesAreFilled()
+            throw error
+        }
+    }
+
+    /// Throws what `launch` would: when the job, as it is built now, does not take up the state of its snapshot. Judged by the manifest
+    /// alone, before anything is ended for it; the files and an output elsewhere may still refuse.
+    public static func check(_ launch: JobLaunch, against manifest: CheckpointManifest, at path: String) throws {
+        try JobBlueprint.check(launch, against: manifest, at: path)
     }
 
     public func report() -> JobReport { master.published.withLock { $0.report } }

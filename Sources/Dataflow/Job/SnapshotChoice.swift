@@ -8,7 +8,7 @@ internal import StreamModel
 struct SnapshotChoice {
     let planner: RestorePlanner
     let directory: JobDirectory
-    let filesystem: any Filesystem
+    let host: any EngineHost
     /// The newest checkpoint whose output may have been published.
     let lastCommitted: CheckpointID?
 
@@ -17,10 +17,10 @@ struct SnapshotChoice {
     /// Snapshots that the job cannot go back to any more, and where they lie now.
     private(set) var lost: [(id: CheckpointID, path: String)] = []
 
-    init(_ planner: RestorePlanner, directory: JobDirectory, filesystem: any Filesystem, lastCommitted: CheckpointID?) {
+    init(_ planner: RestorePlanner, directory: JobDirectory, host: any EngineHost, lastCommitted: CheckpointID?) {
         self.planner = planner
         self.directory = directory
-        self.filesystem = filesystem
+        self.host = host
         self.lastCommitted = lastCommitted
     }
 
@@ -37,7 +37,7 @@ struct SnapshotChoice {
                 throw .recoveryRefused("the job stays down: \(refusal)\(details)")
             case .restore(let best, let skipped):
                 do throws(StoreError) {
-                    let snapshot = try Snapshot.load(path: best.path, filesystem: filesystem)
+                    let snapshot = try Snapshot.load(path: best.path, filesystem: host.filesystem) { host.willFillTables(bytes: $0.tableBytes) }
                     report(skipped)
                     return snapshot
                 } catch {

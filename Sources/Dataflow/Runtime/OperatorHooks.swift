@@ -202,7 +202,7 @@ struct KeyedStateReader {
     let groups: Range<Int>
 
     /// Sections that lie close together in a file are read at once, up to this many bytes.
-    private static let pieceLength: UInt64 = 4 << 20
+    private static let pieceLength: UInt64 = 1 << 20
     /// What is read for nothing rather than in two pieces.
     private static let toleratedGap: UInt64 = 64 << 10
 

@@ -77,19 +77,24 @@ final class PageArena {
     }
 
     private func addChunk() {
-        let base = Self.map()
+        let base = WarmMemory.shared.take() ?? Self.map()
         let index = chunks.firstIndex { $0.base > base } ?? chunks.count
         chunks.insert(Chunk(base: base, free: (0..<Int32(pagesPerChunk)).reversed()), at: index)
         open.append(base)
         emptyChunks += 1
     }
 
-    /// A chunk aligned to its size, so that one huge page can hold it.
     private static func map() -> UnsafeMutableRawPointer {
-        let size = chunkBytes * 2
-        guard let mapped = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), mapped != MAP_FAILED else {
+        guard let chunk = mapChunk() else {
             fatalError("the system refuses memory for keyed state (\(errorText(errno))): give the engine more, or the state less")
         }
+        return chunk
+    }
+
+    /// A chunk aligned to its size, so that one huge page can hold it; nil = the system has none.
+    static func mapChunk() -> UnsafeMutableRawPointer? {
+        let size = chunkBytes * 2
+        guard let mapped = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), mapped != MAP_FAILED else { return nil }
         let start = UInt(bitPattern: mapped)
         let aligned = (start + UInt(chunkBytes) - 1) & ~(UInt(chunkBytes) - 1)
         let head = Int(aligned - start), tail = size - head - chunkBytes
