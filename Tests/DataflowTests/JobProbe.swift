@@ -88,7 +88,7 @@ final class JobProbe: Sendable {
     func wait(_ what: String, sourceLocation: SourceLocation = #_sourceLocation, for isMet: @escaping (JobReport) -> Bool) throws -> JobReport {
         var deadline = timespec()
         clock_gettime(CLOCK_REALTIME, &deadline)
-        deadline.tv_sec += 30
+        deadline.tv_sec += 120
         let met = changes.wait(until: deadline) { isMet(job.report()) }
         let report = job.report()
         try #require(

@@ -197,7 +197,7 @@ extension JobID {
         try probe.job.fault("crash")
         #expect(try probe.waitForEnd().state == .failed)
         let kept = try #require(probe.job.checkpoints(limit: 10).first { $0.isRestorable })
-        _ = try JobBlueprint.load(try #require(kept.path), from: MachineHost().filesystem)
+        _ = try JobBlueprint.load(try #require(kept.path), on: MachineHost())
     }
 
     @Test func asynchronousFailuresAreCountedAndTheBudgetFailsTheJob() throws {
@@ -383,6 +383,26 @@ extension JobID {
         var changed = job
         changed.maxParallelism = 64
         #expect(refusal(changed).contains("maximum parallelism 128"))
+    }
+
+    /// From the manifest alone, before anything is ended for the launch.
+    @Test func theCheckBeforeALaunchGivesTheSameAnswer() throws {
+        func check(_ job: CountingJob, allows: Bool = false, parallelism: Int = 2) -> String {
+            var launch = job.launch(parallelism: parallelism, lineage: lineage)
+            launch.restore = RestoreRequest(path: checkpoint, allowsUnmatchedState: allows)
+            do {
+                try RunningJob.check(launch, against: try Snapshot.load(path: checkpoint).manifest, at: checkpoint)
+                return "launched"
+            } catch { return String(describing: error) }
+        }
+        var renamed = job, narrowed = job
+        renamed.countUID = "other"
+        narrowed.maxParallelism = 64
+        #expect(check(renamed) == refusal(renamed))
+        #expect(check(renamed, allows: true) == "launched")
+        #expect(check(narrowed) == refusal(narrowed))
+        #expect(check(job, parallelism: 129) == refusal(job, parallelism: 129))
+        #expect(check(job) == "launched")
     }
 
     @Test(arguments: [0, 129])

@@ -39,7 +39,8 @@ extension EngineService {
         }
         let source = try checkSnapshot(
             path, for: .restart, recipe: recipe, lineage: record.lineage, allowsOther: options.allowsUnmatchedState)
-        _ = try asControlFailure(.restart) { () throws(ProgramError) in try programs.job(of: recipe) }
+        let program = try asControlFailure(.restart) { () throws(ProgramError) in try programs.job(of: recipe) }
+        try checkFit(program, recipe, source, options)
         if live == nil { try refuseTwin(name: record.name, lineage: record.lineage, verb: .restart) }
         guard source.path == verified else { return source.path }
         var entry = entry
@@ -49,6 +50,17 @@ extension EngineService {
         cancelThenLaunch(
             Restart(operation: entry.operation, source: source, recipe: recipe, record: record, options: options, live: live))
         return nil
+    }
+
+    /// What the launch would refuse is refused now, while the old job still runs.
+    private func checkFit(_ job: any StreamJob, _ recipe: JobRecipe, _ source: SnapshotFile.Found, _ options: RestartOptions) throws(ControlFailure) {
+        var launch = JobLaunch(
+            id: source.manifest.job, lineage: source.manifest.lineage, job: job, parallelism: recipe.parallelism, storageRoot: store.checkpointRoot,
+            submittedAt: .now())
+        launch.restore = RestoreRequest(path: source.path, claim: options.claim, allowsUnmatchedState: options.allowsUnmatchedState)
+        do { try RunningJob.check(launch, against: source.manifest, at: source.path) } catch {
+            throw .refused(.restart, "\(error); nothing was cancelled")
+        }
     }
 
     private func newestRestorable(_ record: JobRecord) -> String? {
