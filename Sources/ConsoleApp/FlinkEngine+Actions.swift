@@ -7,8 +7,8 @@ extension FlinkEngine {
         emit(.refused(operation.id, message: "nothing was sent: this build looks at Flink clusters, it does not act on them"))
     }
 
-    /// Files of a cluster are mostly not reachable from here.
+    /// Looks at the files on this machine, where it can.
     func inspect(_ path: String) {
-        emit(.requestFailed("\(path) lies with the cluster: it cannot be read from here"))
+        inspector.inspect(path) { [weak self] found in self?.emit(.inspection(found)) }
     }
 }

@@ -19,6 +19,7 @@ public final class FlinkEngine: Engine {
     private let patience: Milliseconds
 
     let client: FlinkClient
+    let inspector: FlinkInspector
     private let inbox = Mutex(Inbox())
     /// Rung when something is in the inbox.
     private let bell = DispatchSemaphore(value: 0)
@@ -43,6 +44,7 @@ public final class FlinkEngine: Engine {
 
     public init(_ connection: FlinkConnection, patience: Milliseconds = .seconds(8)) {
         client = FlinkClient(connection)
+        inspector = FlinkInspector(clusterHost: connection.address.host)
         self.patience = patience
     }
 
@@ -243,7 +245,7 @@ public final class FlinkEngine: Engine {
 
     static func capabilities(of cluster: FlinkClusterConfiguration) -> EngineCapabilities {
         EngineCapabilities(
-            canCheckpointNow: cluster.version.has(.checkpointTrigger), canFault: false, exactBudget: false, verifiesFiles: false,
+            canCheckpointNow: cluster.version.has(.checkpointTrigger), canFault: false, exactBudget: false, verifiesFiles: true, hasChecksums: false,
             canOverrideRetention: false)
     }
 
