@@ -57,6 +57,41 @@ enum LedgerSchema {
                     CREATE INDEX chore_by_time ON chore (sent_at);
                     """)
         }
+        // Checkpoints of all jobs, as they were last reported. `fate` holds a word of `RememberedCheckpoint.Fate`, `failure` JSON; times and
+        // durations are milliseconds, sizes bytes.
+        migrator.registerMigration("checkpoints") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE checkpoint (
+                        job TEXT NOT NULL,
+                        id INTEGER NOT NULL,
+                        context TEXT NOT NULL,
+                        job_name TEXT NOT NULL,
+                        kind TEXT NOT NULL,
+                        status TEXT NOT NULL,
+                        fate TEXT NOT NULL,
+                        triggered_at INTEGER NOT NULL,
+                        ended_at INTEGER,
+                        duration INTEGER,
+                        timeout_at INTEGER NOT NULL,
+                        acknowledged INTEGER NOT NULL,
+                        total INTEGER NOT NULL,
+                        state_size INTEGER NOT NULL,
+                        checkpointed_size INTEGER,
+                        path TEXT,
+                        discarded INTEGER NOT NULL,
+                        requested_by TEXT,
+                        failure TEXT,
+                        first_seen_at INTEGER NOT NULL,
+                        last_seen_at INTEGER NOT NULL,
+                        PRIMARY KEY (job, id)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX checkpoint_by_time ON checkpoint (triggered_at);
+                    CREATE INDEX checkpoint_by_name ON checkpoint (job_name, triggered_at);
+                    CREATE INDEX checkpoint_by_job_time ON checkpoint (job, triggered_at);
+                    CREATE INDEX checkpoint_by_path ON checkpoint (path) WHERE path IS NOT NULL;
+                    """)
+        }
         return migrator
     }
 }
