@@ -2,7 +2,6 @@ internal import CellGrid
 internal import ConsoleCore
 internal import ControlSocket
 internal import CursesTerminal
-internal import Dispatch
 internal import Glibc
 internal import StreamModel
 
@@ -29,7 +28,11 @@ public func runConsole(_ launch: ConsoleLaunch) -> Int32 {
         notices: notices)
     loop.paintFirst()
     gate.start(ledgerPath: launch.ledgerPath ?? directories.ledgerPath)
-    DispatchQueue.global(qos: .utility).asyncAfter(deadline: .now() + .seconds(2)) { ResidentMemory.releaseStartUpCode() }
+    // On a thread that ends: a timer of Dispatch would keep one that wakes up every second.
+    startThread {
+        sleep(2)
+        ResidentMemory.releaseStartUpCode()
+    }
     let ending = loop.run()
     if ending == .hungUp { terminal.abandon() } else { terminal.close() }
     let unheard = gate.finish(within: .seconds(2))

@@ -100,8 +100,8 @@ extension EndToEnd {
             var times: [Double] = []
             for _ in 0..<20 {
                 let console = console()
-                // The last word of the last row but one: ncurses paints from the top.
-                times.append((try console.time(of: "theme") - console.startedAt) * 1000)
+                // In the last row: ncurses paints from the top.
+                times.append((try console.time(of: "past") - console.startedAt) * 1000)
                 console.end()
             }
             return times.sorted()[times.count / 2]
@@ -184,7 +184,7 @@ extension EndToEnd {
         /// Wake-ups are counted as the kernel counts them: every time a thread of the console gave up the processor by itself.
         @Test func `an idle console rests`() throws {
             let console = console()
-            _ = try console.time(of: "theme")
+            _ = try console.time(of: "past")
             // The pauses between two attempts to connect grow to 10 s.
             _ = console.collect(for: 5)
             var disconnected = rest(console, for: 8)
