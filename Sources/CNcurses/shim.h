@@ -37,4 +37,7 @@ static inline const char *curses_capability(const char *name) {
     return value == (char *)-1 ? NULL : value;
 }
 
+/* Loads the terminfo entry of a name. <term.h>, which declares it, defines hundreds of short macros. */
+extern int setupterm(const char *name, int descriptor, int *result);
+
 #endif

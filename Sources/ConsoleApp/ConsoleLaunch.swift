@@ -26,6 +26,12 @@ public struct ConsoleLaunch: Sendable {
     /// The executable, from whose place the themes of a checkout are found; nil = this process's.
     public var executablePath: String?
     public var makeEngine: EngineFactory
+    /// A new file for what is shown, as an asciicast.
+    public var castPath: String?
+    /// A new file for what is taken in; `replayConsole` plays it back.
+    public var eventsPath: String?
+    /// Drives the console until its operator presses a key.
+    public var script: DemoScript?
 
     public init(
         contexts: [ConsoleContext] = [], contextNames: [String] = [], theme: String? = nil, colorDepth: ColorDepth? = nil, usesASCII: Bool? = nil,

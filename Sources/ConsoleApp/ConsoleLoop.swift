@@ -37,17 +37,26 @@ struct ConsoleLoop: ~Copyable {
     private static let noticeInterval: Int64 = 4000, firstNoticeDelay: Int64 = 700
     private let reader = DispatchQueue(label: "weir.themes")
     private var watcher = ThemeWatcher()
+    private let clock: any ConsoleClock
+    private let recorder: Recorder?
+    private var director: ConsoleDirector
 
     /// Keys that come at once in this number were not typed: a terminal without bracketed paste was pasted into.
     private static let burst = 64
 
-    init(terminal: CursesTerminal, mailbox: EventMailbox, gate: ActionGate, themes: ThemeLibrary, model: ConsoleModel, notices: [String]) {
+    init(
+        terminal: CursesTerminal, mailbox: EventMailbox, gate: ActionGate, themes: ThemeLibrary, model: ConsoleModel, notices: [String],
+        clock: any ConsoleClock = SystemClock(), recorder: Recorder? = nil, director: ConsoleDirector = .nobody
+    ) {
         self.terminal = terminal
         self.mailbox = mailbox
         self.gate = gate
         self.themes = themes
         self.model = model
         self.notices = notices[...]
+        self.clock = clock
+        self.recorder = recorder
+        self.director = director
         nextNotice = Surroundings.monotonicMilliseconds() + Self.firstNoticeDelay
         styles = (model.theme, model.theme.styleSheet(depth: terminal.colorDepth))
         let isRemote = Surroundings.variable("SSH_CONNECTION") != nil || Surroundings.variable("SSH_TTY") != nil
@@ -69,9 +78,9 @@ struct ConsoleLoop: ~Copyable {
             if ending == nil, isUrgent, isDirty { paint() }
             takeMail()
             if watcher.takeChanges(), let origin = model.theme.origin { loadTheme(origin, isReload: true) }
-            watcher.watch(model.theme.files)
             takeTick()
             takeNotice()
+            direct()
             terminal.pump()
             if isPaintDue { paint() }
         }
@@ -99,6 +108,7 @@ struct ConsoleLoop: ~Copyable {
         var next = tick?.at
         if !notices.isEmpty { next = min(next ?? .max, nextNotice) }
         if isDirty, !isBlocked { next = min(next ?? .max, lastPaint + paintInterval) }
+        if case .script(let script) = director, let due = script.dueAt, let delay = clock.delay(until: due) { next = min(next ?? .max, now + delay) }
         guard let next else { return -1 }
         return Int32(clamping: max(0, next - now))
     }
@@ -106,9 +116,13 @@ struct ConsoleLoop: ~Copyable {
     // MARK: Events
 
     private mutating func apply(_ event: ConsoleEvent) {
-        let effects = update(&model, event, at: Surroundings.wallTime())
+        let now = clock.now()
+        recorder?.took(event, at: now)
+        let effects = update(&model, event, at: now)
         isDirty = true
         for effect in effects { perform(effect) }
+        // Before the frame: who sees the theme can count on its files being watched.
+        watcher.watch(model.theme.files)
         planTick()
     }
 
@@ -134,6 +148,7 @@ struct ConsoleLoop: ~Copyable {
         for event in Self.events(inputs) {
             guard let event else { return end(.hungUp) }
             isUrgent = true
+            if case .key(let key) = event, directorTakes(key) { continue }
             apply(event)
         }
     }
@@ -159,8 +174,7 @@ struct ConsoleLoop: ~Copyable {
         guard let tick, Surroundings.monotonicMilliseconds() >= tick.at else { return }
         self.tick = nil
         // After the wall clock was set back the time asked for may lie ahead: the model gets it, so that it asks for a new one.
-        let now = Surroundings.wallTime()
-        let effects = update(&model, .tick, at: now)
+        let effects = update(&model, .tick, at: clock.now())
         isDirty = true
         for effect in effects { perform(effect) }
         planTick()
@@ -182,7 +196,8 @@ struct ConsoleLoop: ~Copyable {
     private mutating func planTick() {
         guard let due = model.nextDueTick else { return tick = nil }
         if tick?.due == due { return }
-        let wait = max(1, (due - Surroundings.wallTime()).count)
+        // A clock that stands still has no next tick; the director's keys let it go on.
+        guard let wait = clock.delay(until: due) else { return tick = nil }
         tick = (Surroundings.monotonicMilliseconds() + wait, due)
     }
 
@@ -208,6 +223,8 @@ struct ConsoleLoop: ~Copyable {
         case .loadAudit: gate.loadAudit()
         case .save(let name, let text): save(name, text)
         case .look(let context, let focus): gate.look(at: focus, of: context)
+        case .dump(let path, let format): dump(format, to: path)
+        case .goOnWithDemo: goOnWithDemo()
         }
     }
 
@@ -272,5 +289,75 @@ struct ConsoleLoop: ~Copyable {
         guard !isBlocked else { return }
         (isDirty, isUrgent) = (false, false)
         lastPaint = Surroundings.monotonicMilliseconds()
+        recorder?.painted(canvas.buffer, styles.sheet)
+    }
+}
+
+// MARK: Dumps
+
+extension ConsoleLoop {
+    /// Renders now, encodes and writes on the reader's thread.
+    private func dump(_ format: DumpFormat, to path: String) {
+        let shown = model, sheet = styles.sheet
+        reader.async { [mailbox] in
+            do {
+                let file = try EvidenceFile(creating: path)
+                try file.write(try shown.dumped(format, sheet))
+                mailbox.post(.notice("wrote \(file.path)"))
+            } catch {
+                mailbox.post(.notice("nothing was written: \(error)"))
+            }
+        }
+    }
+}
+
+// MARK: Playback and script
+
+/// Who drives the console beside its operator.
+enum ConsoleDirector {
+    case nobody
+    case playback(Playback)
+    case script(DemoScript)
+}
+
+extension ConsoleLoop {
+    /// The keys of a playback are its own; any key of a presenter ends the script's turn, and Esc does nothing else.
+    private mutating func directorTakes(_ key: KeyPress) -> Bool {
+        switch director {
+        case .nobody: return false
+        case .playback(let playback):
+            guard !model.isTakingText, playback.take(key) else { return false }
+            planTick()
+            return true
+        case .script(var script):
+            guard !script.isTakenOver, !script.isOver else { return false }
+            script.takeOver()
+            director = .script(script)
+            return key == .named(.escape)
+        }
+    }
+
+    private mutating func goOnWithDemo() {
+        guard case .script(var script) = director, !script.isOver else { return apply(.notice("there is no scripted demo here")) }
+        script.goOn()
+        director = .script(script)
+    }
+
+    /// Lets the director press its next key, and keeps its caption on the screen.
+    private mutating func direct() {
+        let caption: Caption
+        switch director {
+        case .nobody: return
+        case .playback(let playback): caption = playback.caption
+        case .script(var script):
+            let key = script.step(model, at: clock.now())
+            director = .script(script)
+            if let key {
+                isUrgent = true
+                apply(.key(key))
+            }
+            caption = script.caption
+        }
+        if caption != model.caption { apply(.caption(caption)) }
     }
 }

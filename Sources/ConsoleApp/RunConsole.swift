@@ -8,10 +8,40 @@ internal import StreamModel
 /// Runs the console on this process's terminal until the operator leaves; the calling thread (the main one) becomes the
 /// console's. Returns the exit code: 0 when left in order, 1 when there is no terminal to draw on, 129 when the line was cut.
 public func runConsole(_ launch: ConsoleLaunch) -> Int32 {
+    run(launch, clock: SystemClock(), director: launch.script.map { .script($0) } ?? .nobody)
+}
+
+/// Plays a log of events back into a console that has no way to send anything. Exit codes as those of `runConsole`, and 5 for a log that
+/// cannot be read.
+public func replayConsole(_ path: String, speed: Double, _ launch: ConsoleLaunch) -> Int32 {
+    let recording: RecordedEvents
+    do throws(RecordedEvents.Failure) { recording = try RecordedEvents.read(path) } catch {
+        say(error.description)
+        return 5
+    }
+    if recording.isCut { say("the last line of \(path) is cut off; the rest is played") }
+    let playback = Playback(recording, speed: speed)
+    var launch = launch
+    launch.contexts = recording.contexts
+    launch.isReadOnly = true
+    launch.makeEngine = { playback.engine($0.name) }
+    return run(launch, clock: playback, director: .playback(playback))
+}
+
+private func run(_ launch: ConsoleLaunch, clock: any ConsoleClock, director: ConsoleDirector) -> Int32 {
     ResidentMemory.useOneHeap()
     let directories = BaseDirectories()
     var notices: [String] = []
     let settings = Settings(launch, directories, &notices)
+    let mailbox = EventMailbox()
+    let recorder: Recorder?
+    do throws(EvidenceFile.Failure) {
+        recorder = launch.castPath == nil && launch.eventsPath == nil
+            ? nil : try Recorder(cast: launch.castPath, events: launch.eventsPath) { mailbox.post(.notice($0)) }
+    } catch {
+        say("cannot record: \(error)")
+        return 1
+    }
     let terminal: CursesTerminal
     do throws(TerminalError) {
         terminal = try CursesTerminal(
@@ -21,11 +51,12 @@ public func runConsole(_ launch: ConsoleLaunch) -> Int32 {
         return 1
     }
     if let notice = terminal.notice { notices.append(notice) }
-    let mailbox = EventMailbox()
+    let model = settings.model(for: terminal, at: clock.now())
+    recorder?.begin(model, contexts: settings.contexts, at: clock.now())
     let gate = ActionGate(contexts: settings.contexts, makeEngine: launch.makeEngine) { mailbox.post($0) }
     var loop = ConsoleLoop(
-        terminal: terminal, mailbox: mailbox, gate: gate, themes: settings.themes, model: settings.model(for: terminal),
-        notices: notices)
+        terminal: terminal, mailbox: mailbox, gate: gate, themes: settings.themes, model: model, notices: notices, clock: clock,
+        recorder: recorder, director: director)
     loop.paintFirst()
     gate.start(ledgerPath: launch.ledgerPath ?? directories.ledgerPath)
     // On a thread that ends: a timer of Dispatch would keep one that wakes up every second.
@@ -35,6 +66,7 @@ public func runConsole(_ launch: ConsoleLaunch) -> Int32 {
     }
     let ending = loop.run()
     if ending == .hungUp { terminal.abandon() } else { terminal.close() }
+    recorder?.finish()
     let unheard = gate.finish(within: .seconds(2))
     if ending == .hungUp { return 129 }
     for notice in notices { say(notice) }
@@ -98,12 +130,12 @@ private struct Settings {
         }
     }
 
-    func model(for terminal: CursesTerminal) -> ConsoleModel {
+    func model(for terminal: CursesTerminal, at start: WallTime) -> ConsoleModel {
         let options = ConsoleOptions(
             utcOffsetSeconds: Surroundings.utcOffsetSeconds(), glyphs: terminal.glyphs, theme: theme, themeNames: themes.names(),
             isReadOnly: isReadOnly, size: terminal.size)
         return ConsoleModel(
-            contexts: contexts.map(\.description), start: Surroundings.wallTime(), seed: UInt64.random(in: .min ... .max),
+            contexts: contexts.map(\.description), start: start, seed: UInt64.random(in: .min ... .max),
             operatorName: Surroundings.operatorName(), options: options)
     }
 }

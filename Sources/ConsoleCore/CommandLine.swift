@@ -25,8 +25,8 @@ enum CommandLine {
         Entry(name: "restart", usage: "restart", summary: "choose a checkpoint and restart from it"),
         Entry(name: "restore", usage: "restore PATH", summary: "restart from any checkpoint or savepoint"),
         Entry(
-            name: "fault", usage: "fault TEXT", summary: "make a demo job misbehave: slow 5s, fail 3, crash, off",
-            argument: .option(["slow 5s", "fail 3", "sync-fail 1", "crash", "off"])),
+            name: "fault", usage: "fault TEXT", summary: "make a demo job misbehave: slow 5s, fail 3, stall, crash, off",
+            argument: .option(["slow 5s", "fail 3", "sync-fail 1", "stall", "crash", "crash-loop 5s", "off"])),
         Entry(name: "unlock", usage: "unlock [15m]", summary: "allow actions in this guarded context for a while", argument: .option(["5m", "15m", "30m", "60m"])),
         Entry(name: "lock", usage: "lock", summary: "end an unlock"),
         Entry(name: "job", usage: "job NAME", summary: "go to a job", argument: .job),
@@ -38,6 +38,8 @@ enum CommandLine {
         Entry(name: "back", usage: "back 5m", summary: "go back in the recorded past", argument: .span),
         Entry(name: "mute", usage: "mute", summary: "no bell for this job; again ends it"),
         Entry(name: "theme", usage: "theme NAME", summary: "use another theme, by name or file", argument: .theme),
+        Entry(name: "dump", usage: "dump FILE", summary: "write this screen to a new file: .txt, .ansi, .svg, .json or .csv"),
+        Entry(name: "demo", usage: "demo next", summary: "let the scripted demo go on", argument: .option(["next"])),
         Entry(name: "keys", usage: "keys", summary: "all keys", aliases: ["help"]),
         Entry(name: "quit", usage: "quit", summary: "leave the console; jobs and operations go on", aliases: ["q"]),
     ]

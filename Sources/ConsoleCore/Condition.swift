@@ -39,6 +39,7 @@ enum Condition: Sendable, Equatable {
     case checkpointOld(CheckpointID, Milliseconds)
     case budgetUsed(counted: Int, tolerable: Int)
     case backPressure(permille: Int, vertex: String)
+    case suspect(Diagnosis)
 
     /// The condition of a job, from what is known at `now`.
     static func of(_ job: JobReport, in context: ContextState, at now: WallTime) -> Condition {
@@ -49,7 +50,9 @@ enum Condition: Sendable, Equatable {
         if let audit = job.audit, audit.duplicates > 0 || audit.lost > 0 {
             return .outputsWrong(duplicates: audit.duplicates, lost: audit.lost)
         }
-        return ofState(job) ?? ofCheckpoints(job, at: context.engineTime(at: now)) ?? ofFlow(job)
+        let suspect = Diagnosis.of(job, in: context, at: now)
+        if case .crashLoop = suspect { return suspect.map { .suspect($0) } ?? .fine }
+        return ofState(job) ?? ofCheckpoints(job, at: context.engineTime(at: now)) ?? suspect.map { .suspect($0) } ?? ofFlow(job)
     }
 
     private static func ofState(_ job: JobReport) -> Condition? {
@@ -122,7 +125,8 @@ enum Condition: Sendable, Equatable {
         case .starting, .cancelling, .neverConnected: .run
         case .canceled, .suspended, .stale: .unknown
         case .restarting, .checkpointLate, .nothingToGoBackTo, .checkpointOld, .budgetUsed, .backPressure: .warn
-        case .linkDown, .outputsWrong, .failed, .failing, .budgetExhausted: .crit
+        case .linkDown, .outputsWrong, .failed, .failing, .budgetExhausted, .suspect(.crashLoop): .crit
+        case .suspect: .warn
         }
     }
 
@@ -164,6 +168,7 @@ enum Condition: Sendable, Equatable {
         case .nothingToGoBackTo(let age): return "CKPT none completed in \(Figures.age(age)): there is nothing to go back to"
         case .checkpointOld(let id, let age): return "CKPT the newest completed one, #\(id), is \(Figures.age(age)) old"
         case .budgetUsed(let counted, let tolerable): return "CKPT \(counted) of \(tolerable) tolerated failures in a row used"
+        case .suspect(let diagnosis): return diagnosis.text
         case .backPressure(let permille, let vertex): return "FLOW \(vertex) is back-pressured \(Figures.percent(permille: permille)) of the time"
         }
     }
@@ -171,8 +176,8 @@ enum Condition: Sendable, Equatable {
     /// The screen that tells more, as a key.
     var screenKey: SafeText {
         switch self {
-        case .failed, .failing, .restarting, .budgetExhausted, .budgetUsed: "5>"
-        case .checkpointLate, .checkpointOld, .nothingToGoBackTo: "3>"
+        case .failed, .failing, .restarting, .budgetExhausted, .budgetUsed, .suspect(.crashLoop): "5>"
+        case .suspect(.slowStorage), .checkpointLate, .checkpointOld, .nothingToGoBackTo: "3>"
         default: ""
         }
     }

@@ -18,6 +18,8 @@ public enum ConsoleEvent: Sendable {
     case themeFailed(String)
     /// One line for the message row, from the surroundings of the console.
     case notice(String)
+    /// What a demonstration or a playback has to say; nil = nothing any more.
+    case caption(Caption?)
     /// Operations that an earlier run of the console had sent and whose end it did not see.
     case reattached([OperationReport])
     /// The actions on record, answering `.loadAudit`.
@@ -50,4 +52,8 @@ public enum ConsoleEffect: Sendable, Equatable {
     case save(name: String, text: String)
     /// Tell the engine of a context what the screen shows of it.
     case look(context: String, EngineFocus)
+    /// Write what the screen shows to a new file, and say how that went.
+    case dump(path: String, DumpFormat)
+    /// Let the scripted demonstration go on.
+    case goOnWithDemo
 }

@@ -68,6 +68,7 @@ public struct ConsoleModel: Sendable {
     /// Newest last.
     var messages: [Message] = []
     var interruptedAt: WallTime?
+    public internal(set) var caption: Caption?
     /// Times of the last keys, the newest last.
     var keyTimes: [WallTime] = []
     /// Newest last.

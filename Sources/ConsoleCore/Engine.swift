@@ -42,7 +42,7 @@ public enum LinkState: Sendable, Equatable {
 }
 
 /// What an engine can do. A key whose action an engine cannot do says so instead of acting.
-public struct EngineCapabilities: Sendable, Equatable {
+public struct EngineCapabilities: Sendable, Equatable, Codable {
     public var canCheckpointNow: Bool
     /// Has jobs that misbehave on request (`:fault`).
     public var canFault: Bool

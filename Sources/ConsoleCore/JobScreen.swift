@@ -52,8 +52,26 @@ struct JobScreen {
         let role = condition.severity.role
         let key = condition.screenKey
         let room = canvas.size.columns - 5 - (key.isEmpty ? 0 : key.columns + 1)
-        canvas.line([Span(" "), Span(model.theme.mark(role), role), Span(" "), Span(text.prefix(columns: room, ending: "..."), role)], row: row)
+        let column = canvas.line([Span(" "), Span(model.theme.mark(role), role), Span(" "), Span(text.prefix(columns: room, ending: "..."), role)], row: row)
+        if let suspect = suspect(beside: condition), column + suspect.columns + 2 <= room + 4 {
+            canvas.put("  \(suspect)", column: column, row: row, role: .severityWarn)
+        }
         canvas.put(key, endingAt: canvas.size.columns - 1, row: row, role: .hintKey)
+    }
+
+    /// What may be behind a condition that does not say it itself.
+    private func suspect(beside condition: Condition) -> SafeText? {
+        if case .suspect = condition { return nil }
+        return Diagnosis.of(job, in: context, at: model.shownAt)?.text
+    }
+
+    /// The suspect, where the row of the condition has no room for it.
+    func homelessSuspect(_ columns: Int) -> SafeText? {
+        let condition = Condition.of(job, in: context, at: model.shownAt)
+        guard let suspect = suspect(beside: condition) else { return nil }
+        let key = condition.screenKey
+        let isAtHome = 4 + condition.text(at: model.shownAt).columns + suspect.columns + 2 <= columns - 1 - (key.isEmpty ? 0 : key.columns + 1)
+        return isAtHome ? nil : suspect
     }
 
     /// The name of a row of vitals, marked where its numbers are old.
@@ -194,7 +212,11 @@ struct JobScreen {
 
     private func failureLines(_ canvas: inout Canvas) {
         let rows = model.failureRows
-        canvas.rule("5 failures\(model.listNote(.failures))", row: 0, note: rows.count > canvas.size.rows - 1 ? "\(rows.count) in all" : "", isFocused: model.focusedPane == .failures)
+        let suspect = homelessSuspect(canvas.size.columns)
+        canvas.rule(
+            "5 failures\(model.listNote(.failures))", row: 0, note: suspect == nil && rows.count > canvas.size.rows - 1 ? "\(rows.count) in all" : "",
+            isFocused: model.focusedPane == .failures)
+        if let suspect { canvas.put(" \(suspect.prefix(columns: canvas.size.columns - 18, ending: "...")) ", endingAt: canvas.size.columns - 1, row: 0, role: .severityWarn) }
         if rows.isEmpty { canvas.put(" none known", column: 0, row: 1, role: .textDim) }
         for (index, row) in rows.prefix(canvas.size.rows - 1).enumerated() { failureLine(row, row: index + 1, &canvas) }
     }

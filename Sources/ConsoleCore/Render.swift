@@ -4,6 +4,7 @@ import StreamModel
 /// Draws the whole screen. The canvas is blank and has the size of the terminal. Roles only: the theme is applied at the edge. The
 /// same model gives the same cells.
 public func render(_ model: ConsoleModel, into canvas: inout Canvas) {
+    defer { model.drawCaption(&canvas) }
     if canvas.size.columns < ConsoleModel.fullSize.columns || canvas.size.rows < ConsoleModel.fullSize.rows {
         if case .help(let top) = model.modals.last { return HelpScreen(model).draw(top: top, &canvas) }
         return CompactScreen(model: model).draw(&canvas)

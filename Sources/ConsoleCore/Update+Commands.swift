@@ -68,6 +68,8 @@ extension ConsoleModel {
             guard let span = CommandLine.span(rest) else { return say("usage: back 5m; seconds, minutes or hours", .warn) }
             look(back: span)
         case "mute": mute()
+        case "dump": runDump(rest, &effects)
+        case "demo": arguments == ["next"] ? effects.append(.goOnWithDemo) : say("usage: demo next", .warn)
         case "keys": modals.append(.help(top: 0))
         case "quit": effects.append(.quit)
         default: say("there is no command \"\(SafeText(verb, limit: 30))\"; there are \(CommandLine.names.joined(separator: ", "))", .warn)
@@ -79,6 +81,11 @@ extension ConsoleModel {
         let key = focusedJob
         if let refusal = refusal(command, on: key) { return say(refusal.text, .warn) }
         if let key { begin(action, on: key, &effects) }
+    }
+
+    private mutating func runDump(_ path: String, _ effects: inout [ConsoleEffect]) {
+        guard let format = DumpFormat(path: path) else { return say("usage: dump FILE, which ends in \(DumpFormat.suffixes)", .warn) }
+        effects.append(.dump(path: path, format))
     }
 
     private mutating func runCancel(_ arguments: [String], _ effects: inout [ConsoleEffect]) {

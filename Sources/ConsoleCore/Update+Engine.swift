@@ -214,6 +214,8 @@ extension ConsoleModel {
             let rows = checkpointRows
             let selected = rows.first { $0.id == cursors.checkpoint } ?? rows.first
             return (selected.map { [$0.id] } ?? []) + rows.prefix(WideJobScreen.listRows(size)).filter { $0.id != selected?.id }.map(\.id)
+        // Where the newest one spent its time tells slow storage from a slow job.
+        case .job: return currentJob.flatMap { live.job($0)?.latestCompleted }.map { [$0.id] } ?? []
         default: return []
         }
     }

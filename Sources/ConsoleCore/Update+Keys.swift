@@ -423,10 +423,14 @@ extension ConsoleModel {
     // MARK: Copying
 
     private mutating func copy(_ effects: inout [ConsoleEffect]) {
+        if screen == .job, let key = currentJob, case let lines = incidentSummary(key), !lines.isEmpty {
+            effects.append(.copy(lines.map(\.string).joined(separator: "\n")))
+            return say("copied the incident summary: \(Figures.plural(lines.count, "line")), \(lines[1].prefix(columns: 60, ending: "..."))")
+        }
         let copied: (what: SafeText, text: SafeText)? =
             switch screen {
             case .overview: focusedJob.map { ("job id", "\($0.job)") }
-            case .job: currentJob.flatMap { shown.job($0) }.map { ("summary", summary($0)) }
+            case .job: nil
             case .checkpoints: selectedCheckpoint.map(pathOrID)
             case .checkpoint(let id), .subtasks(let id, _): detail(id).map(pathOrID)
             case .failures: selectedFailure.map { ("failure", $0.subject + ": " + $0.message) }
@@ -453,20 +457,6 @@ extension ConsoleModel {
 
     private func pathOrID(_ checkpoint: CheckpointReport) -> (what: SafeText, text: SafeText) {
         checkpoint.path.map { ("path", SafeText($0)) } ?? ("checkpoint id", "\(checkpoint.id)")
-    }
-
-    /// One paragraph for an incident channel.
-    private func summary(_ job: JobReport) -> SafeText {
-        let context = currentJob.flatMap { shown.context($0.context) }
-        let time = context?.engineTime(at: shownAt) ?? shownAt
-        let condition = context.map { Condition.of(job, in: $0, at: shownAt).text(at: shownAt) } ?? ""
-        let budget: SafeText =
-            "failures counted \(Figures.used(job.budget)) (\(job.budget.source.rawValue))"
-        let newest = Condition.newestRestorable(job).map { checkpoint -> SafeText in
-            "newest kept #\(checkpoint.id) \(Figures.age(time - (checkpoint.endedAt ?? checkpoint.triggeredAt))) old \(checkpoint.path ?? "")"
-        }
-        return
-            "\(context?.name ?? "") \(job.name) \(job.id.short) \(job.state.rawValue); \(condition.isEmpty ? "no complaint" : condition); \(budget); \(newest ?? "nothing restorable"); in \(Figures.count(job.throughput.recordsReadPerSecond))/s"
     }
 
     func evidence(_ operation: TrackedOperation) -> SafeText {

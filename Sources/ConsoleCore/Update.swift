@@ -21,6 +21,7 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
         effects.append(.repaint)
     case .themeFailed(let problem): model.say("theme kept out: \(problem)", .warn)
     case .notice(let text): model.say(SafeText(text))
+    case .caption(let caption): model.caption = caption
     case .reattached(let reports): model.reattach(reports)
     case .terminate: effects.append(.quit)
     }

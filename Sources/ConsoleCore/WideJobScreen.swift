@@ -43,6 +43,9 @@ struct WideJobScreen {
         verticals(rows: listBottom + 1..<listBottom + 7, column: split, &canvas)
         panel(column: split + 1, row: listBottom + 1, columns: columns - split - 2, rows: 6, &canvas, failures)
         joint(row: listBottom + 7, "6 operations", split: split, ends: true, &canvas)
+        if let suspect = base.homelessSuspect(columns) {
+            canvas.put(" \(suspect.prefix(columns: columns - 24, ending: "...")) ", endingAt: columns - 2, row: listBottom + 7, role: .severityWarn)
+        }
         panel(column: 1, row: listBottom + 8, columns: columns - 2, rows: 1, &canvas, operations)
         joint(row: listBottom + 9, "replay point", split: split, ends: nil, &canvas)
         panel(column: 1, row: listBottom + 10, columns: columns - 2, rows: 1, &canvas, replay)

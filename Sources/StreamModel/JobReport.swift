@@ -88,6 +88,20 @@ public struct JobReport: Codable, Sendable, Equatable {
     public var totalSubtasks: Int { vertices.reduce(0) { $0 + $1.parallelism } }
 }
 
+/// The subtask of a vertex that takes most of its records: what tells one hot key from a vertex that is too small.
+public struct HottestSubtask: Codable, Sendable, Equatable {
+    public var index: Int
+    /// Its part of the records of the vertex in the last few seconds, in 1/1000.
+    public var recordsPermille: Int
+    public var busyPermille: Int
+
+    public init(index: Int, recordsPermille: Int, busyPermille: Int) {
+        self.index = index
+        self.recordsPermille = recordsPermille
+        self.busyPermille = busyPermille
+    }
+}
+
 /// A chain of operators that runs as one task, with sums over its subtasks.
 public struct VertexReport: Codable, Sendable, Equatable {
     /// OperatorID of the head of the chain, as in Flink.
@@ -114,11 +128,14 @@ public struct VertexReport: Codable, Sendable, Equatable {
     public var watermark: EventTime?
     /// How far the watermark is behind the wall clock; nil without a watermark and at the end of the input.
     public var watermarkLag: Milliseconds?
+    /// nil = it has one subtask, took no records, or the engine does not tell.
+    public var hottest: HottestSubtask?
 
     public init(
         id: OperatorID, uid: String, name: String, parallelism: Int, runningSubtasks: Int = 0, finishedSubtasks: Int = 0, recordsIn: UInt64 = 0,
         recordsOut: UInt64 = 0, recordsInPerSecond: Double = 0, recordsOutPerSecond: Double = 0, busyPermille: Int? = nil,
-        backPressuredPermille: Int? = nil, idlePermille: Int? = nil, stateBytes: ByteCount = 0, watermark: EventTime? = nil, watermarkLag: Milliseconds? = nil
+        backPressuredPermille: Int? = nil, idlePermille: Int? = nil, stateBytes: ByteCount = 0, watermark: EventTime? = nil, watermarkLag: Milliseconds? = nil,
+        hottest: HottestSubtask? = nil
     ) {
         self.id = id
         self.uid = uid
@@ -136,6 +153,7 @@ public struct VertexReport: Codable, Sendable, Equatable {
         self.stateBytes = stateBytes
         self.watermark = watermark
         self.watermarkLag = watermarkLag
+        self.hottest = hottest
     }
 }
 

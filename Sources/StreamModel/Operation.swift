@@ -10,7 +10,7 @@ public struct OperationRequest: Codable, Sendable, Equatable {
         case cancel(CancelRetention)
         /// Launch the job again from a checkpoint. The job itself must have ended (or be ended by this request if `cancelFirst`).
         case restart(RestartOptions)
-        /// Make the job misbehave on purpose (demo jobs only): "slow 5s", "fail 3", "sync-fail 1", "crash", "off".
+        /// Make the job misbehave on purpose (demo jobs only): "slow 5s", "fail 3", "sync-fail 1", "stall", "crash", "crash-loop 5s", "off".
         case fault(String)
     }
     public var id: OperationID

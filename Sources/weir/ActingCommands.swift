@@ -115,7 +115,7 @@ struct RestartCommand: ParsableCommand {
 
 struct FaultCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "fault", abstract: "Make a demonstration job misbehave: slow 5s, fail 3, sync-fail 1, crash, off.",
+        commandName: "fault", abstract: "Make a demonstration job misbehave: slow 5s, fail 3, sync-fail 1, stall, crash, crash-loop 5s, off.",
         discussion: "EXAMPLE\n  weir fault shaky \"fail 3\"")
     @OptionGroup var acting: ActingOptions
     @Argument(help: "What to do.")

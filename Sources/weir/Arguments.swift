@@ -1,6 +1,6 @@
 public import ArgumentParser
 import ConsoleApp
-import EngineApp
+public import EngineApp
 import FlinkREST
 public import StreamModel
 
@@ -78,3 +78,5 @@ extension Milliseconds: ExpressibleByArgument {
     public init?(argument: String) { self.init(text: argument) }
     public var defaultValueDescription: String { "\(count / 1000)s" }
 }
+
+extension DemoIncident: ExpressibleByArgument {}

@@ -14,17 +14,38 @@ struct DemoCommand: ParsableCommand {
 
             EXAMPLES
               weir demo
+              weir demo --script --record demo.cast
+              weir demo --incident slow-storage
               weir demo | tee proof.txt
             """)
 
+    @Flag(help: "Play the scripted demonstration; any key of yours takes over, `:demo next` goes on.")
+    var script = false
+
+    @Option(help: ArgumentHelp("Play an incident to practise on: slow-storage, hot-key, stalled-source or crash-loop.", valueName: "name"))
+    var incident: DemoIncident?
+
+    @Option(help: ArgumentHelp("How fast the script is played: 0.5 to 16 times.", valueName: "factor"))
+    var speed = 1.0
+
     @OptionGroup var look: LookOptions
+    @OptionGroup var recording: RecordOptions
 
     @Option(help: ArgumentHelp("How long the unattended loop may take.", valueName: "span"))
     var timeout: Milliseconds = .minutes(3)
 
+    func validate() throws {
+        if script, incident != nil { throw ValidationError("--script and --incident exclude each other") }
+        guard (0.5...16).contains(speed) else { throw ValidationError("--speed must be 0.5 to 16") }
+        if script || incident != nil, !Terminal.isInteractive { throw ValidationError("--script and --incident need a terminal") }
+    }
+
     func run() throws {
-        let status = Demo.run(isAttended: Terminal.isInteractive, limit: timeout) { socket in
-            runConsole(look.launch(contexts: [ConsoleContext(name: "demo", class: .demo, socket: socket)]))
+        let play: DemoPlay = script ? .script : incident.map { .incident($0) } ?? .jobs
+        let status = Demo.run(isAttended: Terminal.isInteractive, play: play, limit: timeout) { socket in
+            var launch = recording.recorded(look.launch(contexts: [ConsoleContext(name: "demo", class: .demo, socket: socket)]))
+            if script { launch.script = DemoScript(speed: speed) }
+            return runConsole(launch)
         }
         try end(status)
     }
@@ -140,6 +161,7 @@ struct ConsoleCommand: ParsableCommand {
     var readOnly = false
 
     @OptionGroup var look: LookOptions
+    @OptionGroup var recording: RecordOptions
 
     func validate() throws {
         if flink.isGiven, socket != nil || !context.isEmpty { throw ValidationError("--flink excludes --socket and --context") }
@@ -153,7 +175,7 @@ struct ConsoleCommand: ParsableCommand {
     func run() throws {
         let cluster = try flink.context()
         let contexts = cluster.map { [$0] } ?? socket.map { [ConsoleContext(name: "local", class: .lab, socket: $0)] } ?? []
-        var launch = look.launch(contexts: contexts)
+        var launch = recording.recorded(look.launch(contexts: contexts))
         launch.contextNames = context
         launch.isReadOnly = readOnly
         try end(runConsole(launch))

@@ -274,6 +274,8 @@ import Testing
 
     @Test func detailsAreAskedForWhenTheyAreLookedAt() {
         var console = atJob()
+        // That of the newest is wanted on the job screen already; what was asked for a while ago is asked for again.
+        console.advance(6000)
         console.press("enter")
         #expect(console.effects.contains(.send(context: "lab", .checkpoint(Sample.job, CheckpointID(4120)))))
         console.send(.engine(context: "lab", .checkpoint(Sample.job, Sample.detail())))

@@ -239,6 +239,10 @@ struct Scene: Sendable, CustomTestStringConvertible {
             atJob(&console)
             console.press("?")
         },
+        Scene("demo") { console in
+            atJob(&console)
+            console.send(.caption(Caption(badge: "DEMO", text: "S: a savepoint. Sent, accepted, observed are different words.", keys: "S")))
+        }.with([ContextDescription(name: "lab", class: .demo, address: "/run/weir/engine.sock")]),
         Scene("themes") { console in
             atJob(&console)
             console.press("T")

@@ -84,24 +84,41 @@ struct RateMeter {
     private var recordsIn: [Int: Double] = [:], recordsOut: [Int: Double] = [:], written: [Int: Double] = [:]
     private var shares: [Int: (busy: Int, backPressured: Int, idle: Int)] = [:]
     private var sourceVertices: Set<Int> = []
+    /// Records a second and busy part of each subtask, smoothed over a few periods: slow work comes in bursts.
+    private var loads: [ObjectIdentifier: (rate: Double, busy: Double)] = [:]
+    /// By vertex, the subtask with the highest smoothed rate, and the sum of all.
+    private var hottest: [Int: (index: Int, rate: Double, busy: Double, total: Double)] = [:]
 
     mutating func sample(_ attempt: JobAttempt, at now: EngineInstant) {
         let samples = attempt.subtasks.map { ($0.context, Sample($0.context)) }
         let seconds = lastAt.map { Double(now.nanoseconds - $0.nanoseconds) * 1e-9 } ?? 0
-        (recordsIn, recordsOut, written, shares) = ([:], [:], [:], [:])
+        (recordsIn, recordsOut, written, shares, hottest) = ([:], [:], [:], [:], [:])
         sourceVertices = Set(attempt.vertices.filter(\.isSource).map(\.index))
         if seconds > 0 {
             for (context, sample) in samples {
                 guard let before = last[ObjectIdentifier(context)] else { continue }
                 let vertex = context.id.vertex
-                recordsIn[vertex, default: 0] += Double(sample.recordsIn &- before.recordsIn) / seconds
+                let rate = Double(sample.recordsIn &- before.recordsIn) / seconds
+                recordsIn[vertex, default: 0] += rate
+                addLoad(context, rate: rate, busy: min(1, Double(sample.busy - before.busy) / (seconds * 1e9)))
                 recordsOut[vertex, default: 0] += Double(sample.recordsOut &- before.recordsOut) / seconds
                 written[vertex, default: 0] += Double(sample.written &- before.written) / seconds
                 addShares(vertex, parallelism: context.parallelism, before, sample, seconds: seconds)
             }
         }
+        loads = loads.filter { known in samples.contains { ObjectIdentifier($0.0) == known.key } }
         last = Dictionary(uniqueKeysWithValues: samples.map { (ObjectIdentifier($0.0), $0.1) })
         lastAt = now
+    }
+
+    private mutating func addLoad(_ context: SubtaskContext, rate: Double, busy: Double) {
+        let before = loads[ObjectIdentifier(context)] ?? (rate, busy)
+        let load = (rate: before.rate * 0.75 + rate * 0.25, busy: before.busy * 0.75 + busy * 0.25)
+        loads[ObjectIdentifier(context)] = load
+        var top = hottest[context.id.vertex] ?? (context.id.index, 0, 0, 0)
+        if load.rate > top.rate { (top.index, top.rate, top.busy) = (context.id.index, load.rate, load.busy) }
+        top.total += load.rate
+        hottest[context.id.vertex] = top
     }
 
     /// A blocked or sleeping task publishes when it wakes, so what is missing of the period is counted as idle.
@@ -125,6 +142,10 @@ struct RateMeter {
         }
         report.recordsInPerSecond = recordsIn[vertex] ?? 0
         report.recordsOutPerSecond = (recordsOut[vertex] ?? 0) + (written[vertex] ?? 0)
+        if report.parallelism > 1, let hottest = hottest[vertex], hottest.total >= 1 {
+            report.hottest = HottestSubtask(
+                index: hottest.index, recordsPermille: Int((hottest.rate / hottest.total * 1000).rounded()), busyPermille: Int((hottest.busy * 1000).rounded()))
+        }
         let share = shares[vertex] ?? (0, 0, 1000)
         (report.busyPermille, report.backPressuredPermille, report.idlePermille) = (share.busy, share.backPressured, share.idle)
     }

@@ -14,6 +14,11 @@ final class FaultInjector: Sendable {
         /// So many checkpoints still fail in their synchronous part.
         var syncFailures = Countdown()
         var crashes = false
+        /// Sources read nothing.
+        var isStalled = false
+        /// A task fails whenever this much time has passed.
+        var crashInterval: Milliseconds?
+        var crashesAt: EngineInstant?
     }
 
     /// All parts of a checkpoint that is to fail fail; the next checkpoint counts as one more.
@@ -40,7 +45,7 @@ final class FaultInjector: Sendable {
         self.host = host
     }
 
-    /// "slow 5s", "slow 200ms", "fail 3", "sync-fail 1", "crash", "off".
+    /// "slow 5s", "slow 200ms", "fail 3", "sync-fail 1", "stall", "crash", "crash-loop 5s", "off".
     func apply(_ text: String, jobName: String) throws(JobError) {
         guard isAllowed else { throw .faultsNotAllowed(jobName) }
         let words = text.split(separator: " ").map(String.init)
@@ -51,6 +56,11 @@ final class FaultInjector: Sendable {
             faults.withLock { $0.delay = delay }
         case ("fail", let count?) where (1...1000).contains(count): faults.withLock { $0.failures = Countdown(left: count) }
         case ("sync-fail", let count?) where (1...1000).contains(count): faults.withLock { $0.syncFailures = Countdown(left: count) }
+        case ("crash-loop", _) where words.count == 2:
+            guard let interval = Self.duration(words[1]), interval > 0 else { throw Self.unknown(text) }
+            let now = host.now()
+            faults.withLock { ($0.crashInterval, $0.crashesAt) = (interval, now + interval) }
+        case ("stall", _): faults.withLock { $0.isStalled = true }
         case ("crash", _): faults.withLock { $0.crashes = true }
         case ("off", _): faults.withLock { $0 = Faults() }
         default: throw Self.unknown(text)
@@ -59,7 +69,7 @@ final class FaultInjector: Sendable {
     }
 
     private static func unknown(_ text: String) -> JobError {
-        .configuration("fault \"\(text)\" is not known: use slow DURATION, fail N, sync-fail N, crash or off (for example: slow 5s)")
+        .configuration("fault \"\(text)\" is not known: use slow DURATION, fail N, sync-fail N, stall, crash, crash-loop DURATION or off (for example: slow 5s)")
     }
 
     private static func duration(_ text: String) -> Milliseconds? {
@@ -92,12 +102,22 @@ final class FaultInjector: Sendable {
         if faults.withLock({ $0.failures.hits(checkpoint) }) { throw JobError.injected("asynchronous part of the snapshot") }
     }
 
+    /// Asked by sources before they read.
+    var isStalled: Bool { isAllowed && faults.withLock { $0.isStalled } }
+
     /// Called once a batch.
     func checkCrash() throws {
-        guard isAllowed, faults.withLock({ faults in
+        guard isAllowed else { return }
+        let now = host.now()
+        let isDue = faults.withLock { faults in
+            if let interval = faults.crashInterval, let at = faults.crashesAt, now >= at {
+                faults.crashesAt = now + interval
+                return true
+            }
             defer { faults.crashes = false }
             return faults.crashes
-        }) else { return }
+        }
+        guard isDue else { return }
         throw JobError.injected("crash of a task")
     }
 }

@@ -143,7 +143,7 @@ final class Subtask: @unchecked Sendable {
             }
             if hasEnded { break }
             try ringAlarms()
-            let status = try driver.step(host.now())
+            let status = context.faults.isStalled ? .waiting(until: host.now() + 50) : try driver.step(host.now())
             publishPosition(driver)
             try context.faults.checkCrash()
             let now = host.now()

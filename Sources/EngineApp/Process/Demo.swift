@@ -1,5 +1,6 @@
 internal import ControlProtocol
 internal import ControlSocket
+internal import Dispatch
 internal import Glibc
 public import StreamModel
 
@@ -7,7 +8,7 @@ public import StreamModel
 public enum Demo {
     /// - Parameter console: opens the console on the socket path, and returns its exit status when the operator leaves.
     public static func run(
-        isAttended: Bool, limit: Milliseconds = .minutes(3), output: Output = .standard, console: (_ socketPath: String) -> Int32
+        isAttended: Bool, play: DemoPlay = .jobs, limit: Milliseconds = .minutes(3), output: Output = .standard, console: (_ socketPath: String) -> Int32
     ) -> Int32 {
         // The console has handlers of its own for these; without one they must not leave the engine's directory behind.
         let signals = isAttended ? nil : EndSignals()
@@ -18,8 +19,7 @@ public enum Demo {
             }
             defer { child.end() }
             let link = try child.connect(name: "weir demo")
-            let orders = try submit("orders", to: link)
-            _ = try submit("shaky", to: link)
+            let orders = try begin(play, on: link, at: child.socketPath)
             guard let signals else {
                 link.client.close()
                 return console(child.socketPath)
@@ -32,10 +32,61 @@ public enum Demo {
         }
     }
 
-    private static func submit(_ program: String, to link: EngineLink) throws(CommandFailure) -> JobReport {
+    /// Submits the jobs; the first one is what the demo is about.
+    private static func begin(_ play: DemoPlay, on link: EngineLink, at socketPath: String) throws(CommandFailure) -> JobReport {
+        switch play {
+        case .jobs:
+            let orders = try submit("orders", to: link)
+            _ = try submit("shaky", to: link)
+            return orders
+        case .script:
+            let orders = try submit("orders", settings: ["faults": "yes", "interval": "2s", "timeout": "5s"], to: link)
+            _ = try submit("shaky", to: link)
+            return orders
+        case .incident(let incident):
+            let job = try submit("shaky", settings: incident.settings, to: link)
+            let trouble = Trouble(incident: incident, job: job.id, socketPath: socketPath)
+            DispatchQueue(label: "weir.demo.incident").async { trouble.make() }
+            return job
+        }
+    }
+
+    private static func submit(_ program: String, settings: [String: String] = [:], to link: EngineLink) throws(CommandFailure) -> JobReport {
         try link.submit(
             SubmitRequest(
-                operation: OperationID(random: .random(in: .min ... .max)), program: program, reason: "demo", by: CommandIdentity.operatorName))
+                operation: OperationID(random: .random(in: .min ... .max)), program: program, arguments: settings, reason: "demo",
+                by: CommandIdentity.operatorName))
+    }
+}
+
+/// Does to a job what its incident says, on a thread and a link of its own, while the operator looks.
+private struct Trouble: Sendable {
+    let incident: DemoIncident
+    let job: JobID
+    let socketPath: String
+
+    /// Ends with the last fault, or with the engine.
+    func make() {
+        do throws(CommandFailure) {
+            let link = try EngineLink(path: socketPath, name: "weir demo incident")
+            try link.subscribe()
+            var hasCheckpoint = false
+            while !hasCheckpoint {
+                hasCheckpoint = try link.watch(for: .seconds(1)) { report in
+                    report.jobs.contains { $0.id == job && $0.counts.completed > 0 } ? true : nil
+                } ?? false
+            }
+            let start = EngineInstant.now()
+            for fault in incident.faults {
+                while EngineInstant.now() < start + fault.after { pause(milliseconds: 20) }
+                _ = try link.operate(
+                    JobCommand(
+                        operation: OperationID(random: .random(in: .min ... .max)), job: JobReference(job), action: .fault(fault.spec),
+                        reason: "incident \(incident.rawValue)", by: CommandIdentity.operatorName))
+            }
+        } catch {
+            // The demo has ended under it, or its engine has; the console shows the latter.
+        }
     }
 }
 

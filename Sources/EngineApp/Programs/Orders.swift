@@ -12,6 +12,9 @@ struct Orders: StreamJob {
     var name = "orders"
     var rate: Double?
     var interval: Milliseconds
+    var timeout: Milliseconds
+    /// Misbehaves when told to.
+    var takesFaults: Bool
     /// Records in all; nil = without end.
     var count: UInt64?
     /// Where the sums go, a line each; nil = nowhere.
@@ -23,6 +26,8 @@ struct Orders: StreamJob {
             arguments: [
                 .init(name: "rate", help: "Orders a second.", defaultValue: "2000"),
                 .init(name: "interval", help: "Time between checkpoints.", defaultValue: "3s"),
+                .init(name: "timeout", help: "Time that a checkpoint may take.", defaultValue: "60s"),
+                .init(name: "faults", help: "Whether it misbehaves when told to: yes or no.", defaultValue: "no"),
                 .init(name: "count", help: "Orders in all; without it the stream has no end."),
                 .init(name: "output", help: "Directory for the running sums; without it they are dropped."),
             ]),
@@ -30,12 +35,14 @@ struct Orders: StreamJob {
     ) { arguments throws(ProgramError) in
         Orders(
             rate: try arguments.rate("rate"), interval: try arguments.duration("interval", in: 10...86_400_000) ?? .seconds(3),
+            timeout: try arguments.duration("timeout", in: 10...86_400_000) ?? .seconds(60), takesFaults: try arguments.choice("faults", ["no", "yes"]) == "yes",
             count: try arguments.integer("count", in: 0...Int.max).map { UInt64($0) }, output: try arguments.path("output"))
     }
 
     func build(_ environment: StreamEnvironment) throws {
         environment.enableCheckpointing(every: interval)
-        environment.checkpoints.timeout = .seconds(60)
+        environment.checkpoints.timeout = timeout
+        environment.allowsFaults = takesFaults
         environment.checkpoints.tolerableFailures = 3
         environment.checkpoints.retention = .retainOnCancellation
         environment.checkpoints.retainedCheckpoints = 10

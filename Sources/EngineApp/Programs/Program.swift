@@ -92,6 +92,13 @@ public struct ProgramArguments: Sendable {
         return duration
     }
 
+    /// One of some words; nil = not given, and there is no default.
+    public func choice(_ name: String, _ words: [String]) throws(ProgramError) -> String? {
+        guard let value = values[name] else { return nil }
+        guard words.contains(value) else { throw bad(name, value, "one of \(words.joined(separator: ", "))") }
+        return value
+    }
+
     public func integer(_ name: String, in range: ClosedRange<Int>) throws(ProgramError) -> Int? {
         guard let value = values[name] else { return nil }
         guard let number = Int(value), range.contains(number) else {

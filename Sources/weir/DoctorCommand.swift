@@ -1,0 +1,35 @@
+import ArgumentParser
+import CellGrid
+import ConsoleApp
+import EngineApp
+
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor", abstract: "Say what the terminal can do and what is wrong with it, and whether engines can be reached.",
+        discussion: """
+            A line for each thing: ok, warn or fail, what was found, and what to do. Ends with 0 unless something failed (5). Changes nothing.
+
+            EXAMPLES
+              weir doctor
+              weir doctor --flink http://localhost:8081 --json
+            """)
+
+    @Option(help: ArgumentHelp("Look at this control socket too.", valueName: "path"), completion: .file())
+    var socket: String?
+
+    @Option(help: ArgumentHelp("Look at the REST API of this Flink cluster too.", valueName: "url"))
+    var flink: String?
+
+    @Flag(help: "Print the records as one line of JSON.")
+    var json = false
+
+    func run() throws {
+        let findings = Doctor.examine(socket: socket, flink: flink)
+        if json {
+            Output.standard.data(try Doctor.json(findings))
+        } else {
+            for finding in findings { Output.standard.data(finding.text.string) }
+        }
+        try end(findings.contains { $0.verdict == .fail } ? ExitStatus.failed.rawValue : 0)
+    }
+}

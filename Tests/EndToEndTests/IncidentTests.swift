@@ -1,0 +1,110 @@
+// Goal: an operator who has never seen the job finds on the Job screen, in words, what is wrong with it. Method: the four incidents of
+// `weir demo` on the real engine, in tmux at 80x24.
+
+import StreamModel
+import Testing
+
+extension EndToEnd {
+    @Suite struct Incidents {
+        let home = TestHome()
+
+        @Test(arguments: [
+            ("slow-storage", ["STORAGE slow?", "of it writing"]), ("hot-key", ["HOT KEY? count -> sink sub", "of the records"]),
+            ("stalled-source", ["SOURCE sensors has read nothing for", "nothing holds it back"]), ("crash-loop", ["CRASH LOOP", "sensors sub", "injected fault"]),
+        ])
+        func `an incident is told on the Job screen`(name: String, words: [String]) throws {
+            let terminal = try TmuxSession(home, [try #require(Binaries.weir), "demo", "--incident", name])
+            try terminal.waitFor("shaky")
+            try terminal.press("Enter")
+            try terminal.wait(60, for: "the words of \(name)") { screen in
+                // All in the row of the condition, below the title.
+                screen.lines.count > 2 && screen.lines[0].contains("shaky") && words.allSatisfy { screen.lines[1].contains($0) }
+            }
+        }
+
+        @Test func `an unknown incident is one clear sentence`() throws {
+            let result = try home.weir("demo", "--incident", "meteor")
+            #expect(result.exitCode == ExitCode.usage && result.errors.contains("slow-storage"), "\(result.transcript)")
+            let unattended = try home.weir("demo", "--script")
+            #expect(unattended.exitCode == ExitCode.usage && unattended.errors.contains("need a terminal"), "\(unattended.transcript)")
+        }
+    }
+
+    @Suite struct ScriptedDemo {
+        let home = TestHome()
+
+        @Test func `the script plays the restore loop by itself and leaves a recording`() throws {
+            let cast = home.path + "/demo.cast"
+            let terminal = try TmuxSession(home, [try #require(Binaries.weir), "demo", "--script", "--speed", "8", "--record", cast])
+            var captions: [String] = []
+            try terminal.wait(120, for: "the end of the script") { screen in
+                if let line = screen.lines.first(where: { $0.contains(" DEMO  ") }), captions.last != line { captions.append(line) }
+                return screen.contains("You have the keys; q leaves")
+            }
+            for words in ["S: a savepoint", "storage turns slow", "C cancels", "an older checkpoint, on purpose", "The proof"] {
+                #expect(captions.contains { $0.contains(words) }, "\(words) is missing in \(captions)")
+            }
+            // Keys are shown as they are pressed.
+            #expect(captions.contains { $0.hasSuffix(" S") } && captions.contains { $0.hasSuffix(" C") })
+            let end = try terminal.screen()
+            let audit = try #require(end.match(/duplicates (\d+)  lost (\d+)  replayed (\S+)\/(\S+)/), "\(terminal.dump)")
+            #expect(audit.1 == "0" && audit.2 == "0" && audit.3 == audit.4 && audit.3 != "0")
+            #expect(end.lines[0].contains("orders") && end.lines[0].contains("RUNNING"))
+            try terminal.type("q")
+            try terminal.type("q")
+            try terminal.waitFor("quit?")
+            try terminal.type("y")
+            try wait(20, for: "the end of the demo") { home.processes(named: "weir").isEmpty }
+            #expect(String(decoding: readFile(cast), as: UTF8.self).contains("RESUMED+DURABLE"))
+        }
+
+        @Test func `the presenter takes over with a key and gives back`() throws {
+            let terminal = try TmuxSession(home, [try #require(Binaries.weir), "demo", "--script", "--speed", "4"])
+            try terminal.waitFor(" DEMO  ")
+            try terminal.press("Escape")
+            try terminal.waitFor("You have the keys; `:demo next` goes on")
+            // Nothing is pressed meanwhile: the presenter's own keys work.
+            try terminal.press("6")
+            try terminal.waitFor("[6 operations]")
+            try terminal.type("1")
+            try terminal.command("demo next")
+            try terminal.waitFor("Enter opens a job")
+            try terminal.wait(for: "the job that the script opens") { $0.lines[0].contains("orders") && $0.contains("TASKS") }
+        }
+    }
+
+    @Suite struct DoctorCommand {
+        let home = TestHome()
+
+        @Test func `it finds a running engine, and says what to do without one`() throws {
+            let alone = try home.weir("doctor")
+            #expect(alone.exitCode == ExitCode.ok && alone.output.contains("warn engine local") && alone.output.contains("weir engine"), "\(alone.transcript)")
+            let engine = try BackgroundEngine(home, ["--name", "doctored"])
+            defer { withExtendedLifetime(engine) {} }
+            let found = try home.weir("doctor", "--socket", home.socket)
+            #expect(found.exitCode == ExitCode.ok, "\(found.transcript)")
+            #expect(found.output.contains("ok   socket given") && found.output.contains("doctored"), "\(found.transcript)")
+            #expect(found.output.split(separator: "\n").allSatisfy { $0.hasPrefix("ok ") || $0.hasPrefix("warn ") || $0.hasPrefix("fail ") })
+        }
+
+        @Test func `a dead Flink and a bad file fail, with one line each`() throws {
+            home.write(home.configuration, "colour = 3\n")
+            let result = try home.weir("doctor", "--flink", "http://127.0.0.1:9", "--json")
+            #expect(result.exitCode == ExitCode.failed, "\(result.transcript)")
+            struct Record: Decodable {
+                struct Finding: Decodable {
+                    var subject: String
+                    var verdict: String
+                    var found: String
+                    var advice: String?
+                }
+                var schema: Int
+                var findings: [Finding]
+            }
+            let record = try result.record(Record.self)
+            let failed = record.findings.filter { $0.verdict == "fail" }
+            #expect(failed.map(\.subject) == ["config", "flink"] && failed.allSatisfy { $0.advice != nil && !$0.found.contains("\n") })
+            #expect(failed[0].found.contains("config.toml:1"))
+        }
+    }
+}
