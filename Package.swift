@@ -120,7 +120,8 @@ let package = Package(
         .executableTarget(
             name: "weir-bench",
             dependencies: [
-                "StreamModel", "CheckpointStore", "Dataflow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "StreamModel", "CellGrid", "CheckpointStore", "Dataflow", "CursesTerminal",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
         .executableTarget(

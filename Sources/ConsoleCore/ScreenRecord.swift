@@ -135,7 +135,7 @@ extension ConsoleModel {
             table.row(
                 row.id.description, row.kind.rawValue, row.status.rawValue, row.triggeredAt.milliseconds.description, row.duration?.count.description,
                 row.stateSize.count.description, row.acknowledgedSubtasks.description, row.totalSubtasks.description, row.discarded.description,
-                row.path, row.failure?.reason.rawValue, row.failure?.counted.description, row.requestedBy)
+                row.path, row.failure?.reason?.rawValue, row.failure?.counted.description, row.requestedBy)
         }
     }
 

@@ -98,6 +98,17 @@ final class PtyRecorder {
 
     func forget() { tail = [] }
 
+    /// The next bytes; nil when the program has ended, or nothing came for so long.
+    func next(within limit: Double) -> [UInt8]? {
+        var descriptor = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
+        guard poll(&descriptor, 1, Int32((limit * 1000).rounded(.up))) == 1, descriptor.revents & Int16(POLLIN) != 0 else { return nil }
+        var bytes = [UInt8](repeating: 0, count: 1 << 16)
+        let count = Glibc.read(master, &bytes, bytes.count)
+        guard count > 0 else { return nil }
+        byteCount += count
+        return Array(bytes.prefix(count))
+    }
+
     func end() {
         guard !isEnded else { return }
         isEnded = true
