@@ -392,7 +392,9 @@ private enum Gzip {
         try first.wait("checkpoints") { $0.state == .running && $0.counts.completed >= 2 }
         try add("b")
         try first.job.fault("crash")
-        try first.wait("a restart") { $0.restarts == 1 && $0.state == .running && $0.counts.completed >= 4 }
+        try first.wait("a restart") {
+            $0.restarts == 1 && $0.state == .running && $0.counts.completed >= 4 && $0.vertices.allSatisfy { $0.runningSubtasks == $0.parallelism }
+        }
         try add("c")
         let savepoint = try first.stop(drain: false)
         let second = try JobProbe(job.launch(3, from: savepoint.path, lineage: first.job.id))
