@@ -148,8 +148,10 @@ import Testing
         let server = try FakeServer { _ in .close }
         let url = server.url
         try server.stop()
-        let listener = Listener(), engine = try engine(url)
-        listener.attach(engine, to: nil)
+        let listener = Listener()
+        var engine: FlinkEngine? = try self.engine(url)
+        weak let thread = engine
+        listener.attach(try #require(engine), to: nil)
         func downs() -> [(attempts: Int, reason: String)] {
             listener.links.compactMap { if case .down(let reason, _, let attempts) = $0 { (attempts, reason) } else { nil } }
         }
@@ -158,12 +160,14 @@ import Testing
         #expect(downs().allSatisfy { $0.reason.contains("connection refused") })
         #expect(listener.links.first == .connecting && listener.reports.isEmpty)
         let before = downs().count
-        engine.retryNow()
+        engine?.retryNow()
         try wait("another one") { downs().count > before }
-        engine.stop()
+        engine?.stop()
         let count = listener.events.count
-        engine.retryNow()
-        usleep(50_000)
+        engine?.retryNow()
+        // Its thread holds the engine until it ends.
+        engine = nil
+        try wait("the end of its thread") { thread == nil }
         #expect(listener.events.count == count, "nothing is told after stop")
     }
 
