@@ -93,7 +93,7 @@ let package = Package(
             name: "EngineApp",
             dependencies: [
                 "StreamModel", "CheckpointCore", "CheckpointStore", "ControlProtocol", "Dataflow", "ControlSocket", "FlinkFormats", "FlinkREST",
-                "FlinkSnapshots",
+                "FlinkSnapshots", "Ledger",
             ],
             swiftSettings: strict),
         .target(
