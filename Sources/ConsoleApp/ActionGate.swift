@@ -4,14 +4,22 @@ internal import Ledger
 internal import StreamModel
 internal import Synchronization
 
-/// The one way to an engine: holds the engines of all contexts, and lets no action pass that is not written down first.
+/// An operation that went through the record of actions. Made in this file only, and `ActingSession` takes nothing else: what was not
+/// written down cannot be sent.
+struct RecordedOperation: Sendable {
+    let request: OperationRequest
+    fileprivate init(_ request: OperationRequest) { self.request = request }
+}
+
+/// The one way to the engines: every context can be looked at, and where it may be acted in there is a second session for that. No
+/// action passes that is not written down first.
 ///
 /// Actions are recorded and sent by a worker thread, one after the other; the thread of the terminal never waits for the disk.
 /// Everything that engines say passes through here too, so that the ledger learns the outcomes. When a link comes up, the
 /// operations of that context whose end nobody saw are asked for.
 final class ActionGate: Sendable {
-    private let contexts: [String: ConsoleContext]
-    private let engines: [String: any Engine]
+    private let looking: [String: LookingSession]
+    private let acting: [String: ActingSession]
     private let deliver: @Sendable (ConsoleEvent) -> Void
     private let worker = DispatchQueue(label: "weir.ledger")
     /// Actions that were let through and not yet answered; quitting waits for them a little.
@@ -33,31 +41,38 @@ final class ActionGate: Sendable {
 
     /// `deliver` is called from any thread and must not block.
     init(contexts: [ConsoleContext], makeEngine: ConsoleLaunch.EngineFactory, deliver: @escaping @Sendable (ConsoleEvent) -> Void) {
-        self.contexts = Dictionary(contexts.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-        engines = self.contexts.mapValues(makeEngine)
+        let engines = Dictionary(contexts.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }).mapValues { ($0, makeEngine($0)) }
+        looking = engines.mapValues { LookingSession($0, $1) }
+        acting = engines.compactMapValues { ActingSession($0, $1) }
         self.deliver = deliver
     }
 
     /// Opens the ledger and starts the engines, both away from the calling thread.
     func start(ledgerPath: String) {
         worker.async { self.openLedger(ledgerPath) }
-        for (name, engine) in engines {
-            engine.start { [weak self] event in self?.took(event, from: name) }
+        for (name, session) in looking {
+            session.start { [weak self] event in self?.took(event, from: name) }
         }
     }
 
     /// Hands a request to an engine. Never blocks.
     func send(_ request: EngineRequest, to context: String) {
-        guard let engine = engines[context], let place = contexts[context] else { return }
-        guard case .operate(let operation) = request else { return engine.send(request) }
-        guard !place.isReadOnly else {
-            return deliver(.engine(context: context, .refused(operation.id, message: "\(context) is read-only here: nothing was sent")))
+        switch request {
+        case .ask(let question): looking[context]?.send(question)
+        case .operate(let operation): operate(operation, in: context)
+        }
+    }
+
+    private func operate(_ operation: OperationRequest, in context: String) {
+        guard let session = acting[context] else {
+            let cause = looking[context]?.context.isReadOnly ?? true ? "\(context) is read-only here" : "\(context) takes no operations"
+            return deliver(.engine(context: context, .refused(operation.id, message: "\(cause): nothing was sent")))
         }
         if book.withLock({ $0.waiting.insert(operation.id).inserted }) { unanswered.enter() }
         let now = Surroundings.wallTime()
         worker.async {
-            guard self.record(operation, place, at: now) else { return }
-            engine.send(request)
+            guard let recorded = self.record(operation, session.context, at: now) else { return }
+            session.operate(recorded)
         }
     }
 
@@ -82,16 +97,16 @@ final class ActionGate: Sendable {
             result: entry.error ?? entry.path ?? entry.newJob.map { "new job \($0)" } ?? "")
     }
 
-    func look(at focus: EngineFocus, of context: String) { engines[context]?.look(at: focus) }
+    func look(at focus: EngineFocus, of context: String) { looking[context]?.look(at: focus) }
 
-    func retryNow(_ context: String) { engines[context]?.retryNow() }
+    func retryNow(_ context: String) { looking[context]?.retryNow() }
 
     /// Waits, at most `limit`, until what was let through has been answered and written down; then stops the engines. Returns
     /// the operations of which nothing was heard.
     func finish(within limit: Milliseconds) -> [OperationID] {
         let deadline = DispatchTime.now() + .milliseconds(Int(limit.count))
         _ = unanswered.wait(timeout: deadline)
-        for engine in engines.values { engine.stop() }
+        for session in looking.values { session.stop() }
         let written = DispatchSemaphore(value: 0)
         worker.async { written.signal() }
         _ = written.wait(timeout: deadline + .milliseconds(100))
@@ -110,9 +125,9 @@ final class ActionGate: Sendable {
         }
     }
 
-    /// Writes an action down. False = it must not be sent.
-    private func record(_ operation: OperationRequest, _ place: ConsoleContext, at now: WallTime) -> Bool {
-        guard let ledger = book.withLock({ $0.ledger }) else { return true }
+    /// Writes an action down. nil = it must not be sent. Without a usable ledger, which was complained about, actions go on.
+    private func record(_ operation: OperationRequest, _ place: ConsoleContext, at now: WallTime) -> RecordedOperation? {
+        guard let ledger = book.withLock({ $0.ledger }) else { return RecordedOperation(operation) }
         do throws(LedgerError) {
             try ledger.recordIntent(operation, context: place.name, address: place.address.text, at: now)
             book.withLock { $0.open[operation.id] = .some(nil) }
@@ -120,11 +135,11 @@ final class ActionGate: Sendable {
             answered(id)
             let message = LedgerError.conflict(path: path, operation: id).description
             deliver(.engine(context: place.name, .refused(id, message: message)))
-            return false
+            return nil
         } catch {
             complain(error)
         }
-        return true
+        return RecordedOperation(operation)
     }
 
     /// One banner, however often the ledger fails: a console without a ledger is still a console.
@@ -200,7 +215,7 @@ final class ActionGate: Sendable {
     private static let settlingTime: Milliseconds = .seconds(15)
 
     private func reattach(_ context: String) {
-        guard let lookup = engines[context] as? any OperationLookup, let ledger = book.withLock({ $0.ledger }) else { return }
+        guard let lookup = looking[context]?.lookup, let ledger = book.withLock({ $0.ledger }) else { return }
         let entries: [LedgerEntry]
         do throws(LedgerError) { entries = try ledger.unfinished(context: context) } catch { return complain(error) }
         for entry in entries {

@@ -9,7 +9,7 @@ internal import Synchronization
 ///
 /// Only what the operator looks at is asked for: one question a poll on the overview, three at most for one job. What else the console asks
 /// is answered from what is known already, or takes the place of the third question.
-public final class FlinkEngine: Engine {
+public final class FlinkEngine: ActingEngine {
     /// Time between polls.
     static let period: Milliseconds = .seconds(2)
     /// The same while the first answers are still missing, for a little while after the link came up.
@@ -29,7 +29,7 @@ public final class FlinkEngine: Engine {
     /// What waits for the engine's thread.
     private struct Inbox {
         var answers: [Answer] = []
-        var requests: [EngineRequest] = []
+        var requests: [EngineQuestion] = []
         var operations: [OperationReport] = []
         var focus: EngineFocus?
         var wantsRetry = false
@@ -66,9 +66,8 @@ public final class FlinkEngine: Engine {
 
     public func look(at focus: EngineFocus) { put { $0.focus = focus } }
 
-    public func send(_ request: EngineRequest) {
-        if case .operate(let operation) = request { return operate(operation) }
-        put { if !$0.requests.contains(request) { $0.requests.append(request) } }
+    public func send(_ question: EngineQuestion) {
+        put { if !$0.requests.contains(question) { $0.requests.append(question) } }
     }
 
     /// Takes in what became of an operation: it is told at once, and with every report from now on.
@@ -251,7 +250,7 @@ public final class FlinkEngine: Engine {
 
     // MARK: Questions of the console
 
-    private func take(_ request: EngineRequest, _ state: inout Polling, now: Int64) {
+    private func take(_ request: EngineQuestion, _ state: inout Polling, now: Int64) {
         let version = state.picture.cluster?.version
         switch request {
         case .checkpoints(let id):
@@ -269,7 +268,6 @@ public final class FlinkEngine: Engine {
                 state.quests.append(quest)
             }
         case .inspect(let path): inspect(path)
-        case .operate: break
         }
     }
 }

@@ -4,8 +4,8 @@ internal import Dispatch
 internal import StreamModel
 internal import Synchronization
 
-/// Plays recorded events back into a console: a clock that shows the time of the recording, and an engine for each of its contexts. It has
-/// no way to send anything: an operation is answered with a refusal, a question with what the recording knew at that moment.
+/// Plays recorded events back into a console: a clock that shows the time of the recording, and an engine for each of its contexts. The
+/// engines cannot act: a question is answered with what the recording knew at that moment, an operation has nowhere to go.
 final class Playback: ConsoleClock {
     let recording: RecordedEvents
     private let state: Mutex<State>
@@ -130,11 +130,9 @@ final class Playback: ConsoleClock {
         bell.signal()
     }
 
-    fileprivate func answer(_ request: EngineRequest, in context: String) {
+    fileprivate func answer(_ asked: EngineQuestion, in context: String) {
         let question: Question
-        switch request {
-        case .operate(let operation):
-            return deliver(.refused(operation.id, message: "this is a recording: there is nobody to send it to"), to: context)
+        switch asked {
         case .checkpoints(let job): question = .checkpoints(context, job)
         case .checkpoint(let job, let id): question = .checkpoint(context, job, id)
         case .failures(let job): question = .failures(context, job)
@@ -196,7 +194,7 @@ private struct ReplayEngine: Engine {
     let context: String
 
     func start(_ deliver: @escaping @Sendable (EngineEvent) -> Void) { playback.attach(context, deliver) }
-    func send(_ request: EngineRequest) { playback.answer(request, in: context) }
+    func send(_ question: EngineQuestion) { playback.answer(question, in: context) }
     func retryNow() {}
     func stop() { playback.stop() }
 }

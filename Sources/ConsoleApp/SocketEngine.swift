@@ -3,7 +3,7 @@ internal import ControlProtocol
 internal import ControlSocket
 internal import Dispatch
 internal import Glibc
-internal import StreamModel
+public import StreamModel
 internal import Synchronization
 
 /// Finds out about operations whose end was not seen.
@@ -15,7 +15,7 @@ protocol OperationLookup: Sendable {
 
 /// An engine behind its control socket. Connects on a thread of its own and goes on trying for ever; a hung engine costs nobody
 /// else any time. Requests without a link are answered at once.
-public final class SocketEngine: Engine, OperationLookup {
+public final class SocketEngine: ActingEngine, OperationLookup {
     /// Without a word for this long the engine counts as silent; reports come every second, heartbeats are answered at once.
     static let silenceLimit: Milliseconds = .seconds(6)
     /// Silent for this long, the connection is given up and a new one tried.
@@ -40,7 +40,7 @@ public final class SocketEngine: Engine, OperationLookup {
         var isSilent = false
         var roundTrip: Milliseconds?
         /// Questions that wait for their answer: asking twice would only pile up behind a slow engine.
-        var asked: [EngineRequest] = []
+        var asked: [EngineQuestion] = []
         var isStopped = false
         var wantsRetry = false
     }
@@ -73,18 +73,17 @@ public final class SocketEngine: Engine, OperationLookup {
         bell.signal()
     }
 
-    public func send(_ request: EngineRequest) {
-        if case .operate(let operation) = request { return operate(operation) }
+    public func send(_ question: EngineQuestion) {
         let client = link.withLock { link -> ControlClient? in
-            guard let client = link.client, !link.asked.contains(request) else { return nil }
-            link.asked.append(request)
+            guard let client = link.client, !link.asked.contains(question) else { return nil }
+            link.asked.append(question)
             return client
         }
         // Without a link nothing is said: the screen shows that already, and asks again with the next report.
-        client?.call(Self.question(request)) { [weak self] result in
+        client?.call(Self.request(question)) { [weak self] result in
             guard let self else { return }
-            link.withLock { link in link.asked.removeAll { $0 == request } }
-            answer(request, result)
+            link.withLock { link in link.asked.removeAll { $0 == question } }
+            answer(question, result)
         }
     }
 
@@ -100,7 +99,7 @@ public final class SocketEngine: Engine, OperationLookup {
 
     // MARK: Requests
 
-    private func operate(_ operation: OperationRequest) {
+    public func operate(_ operation: OperationRequest) {
         guard let client = link.withLock({ $0.client }) else {
             return emit(.refused(operation.id, message: "no link to the engine: nothing was sent; try again when it is back"))
         }
@@ -115,9 +114,8 @@ public final class SocketEngine: Engine, OperationLookup {
         }
     }
 
-    private static func question(_ request: EngineRequest) -> ControlRequest {
-        switch request {
-        case .operate(let operation): .operate(JobCommand(operation))
+    private static func request(_ question: EngineQuestion) -> ControlRequest {
+        switch question {
         case .checkpoints(let job): .checkpoints(JobReference(job), limit: nil)
         case .checkpoint(let job, let id): .checkpoint(JobReference(job), id)
         case .failures(let job): .exceptions(JobReference(job))
@@ -125,8 +123,8 @@ public final class SocketEngine: Engine, OperationLookup {
         }
     }
 
-    private func answer(_ request: EngineRequest, _ result: Result<ControlReply, ControlClientError>) {
-        switch (request, result) {
+    private func answer(_ question: EngineQuestion, _ result: Result<ControlReply, ControlClientError>) {
+        switch (question, result) {
         case (.checkpoints(let job), .success(.checkpoints(let list))): emit(.checkpoints(job, list))
         case (.checkpoint(let job, _), .success(.checkpoint(let report))): emit(.checkpoint(job, report))
         case (.failures(let job), .success(.exceptions(let list))): emit(.failures(job, list))

@@ -1,12 +1,12 @@
 public import StreamModel
 
-/// Everything the console knows of an engine: reports come in, requests go out. The control socket implements it, and so can
-/// anything else that has jobs and checkpoints. The console never waits for an engine.
+/// Everything the console can learn of an engine: reports come in, questions go out. The control socket implements it, and so can
+/// anything else that has jobs and checkpoints. The console never waits for an engine. Nothing here changes a job: see `ActingEngine`.
 public protocol Engine: Sendable {
     /// Connects, and goes on trying for ever. `deliver` is called from any thread, in order, until `stop`.
     func start(_ deliver: @escaping @Sendable (EngineEvent) -> Void)
-    /// Sends a request, or answers it with `.requestFailed` (`.refused` for an operation) when there is no link. Never blocks.
-    func send(_ request: EngineRequest)
+    /// Asks, or answers with `.requestFailed` when there is no link. Never blocks.
+    func send(_ question: EngineQuestion)
     /// Tells what the operator looks at, so that nothing else is asked for where asking costs. Never blocks.
     func look(at focus: EngineFocus)
     /// Ends the pause before the next attempt to connect.
@@ -18,6 +18,12 @@ public protocol Engine: Sendable {
 extension Engine {
     /// For engines that tell everything anyhow.
     public func look(at focus: EngineFocus) {}
+}
+
+/// An engine that also does what operators ask. A recording is none.
+public protocol ActingEngine: Engine {
+    /// Sends an operation, or answers it with `.refused` when there is no link. Never blocks.
+    func operate(_ operation: OperationRequest)
 }
 
 /// What the operator looks at of one engine.
@@ -89,8 +95,14 @@ public enum EngineEvent: Sendable {
     case requestFailed(String)
 }
 
+/// What the console wants from an engine.
 public enum EngineRequest: Sendable, Equatable {
     case operate(OperationRequest)
+    case ask(EngineQuestion)
+}
+
+/// Something that changes nothing.
+public enum EngineQuestion: Sendable, Equatable {
     case checkpoints(JobID)
     case checkpoint(JobID, CheckpointID)
     case failures(JobID)

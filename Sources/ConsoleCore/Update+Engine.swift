@@ -151,7 +151,7 @@ extension ConsoleModel {
         case .failed, nil: break
         }
         live.contexts[index].inspections[path] = .pending
-        effects.append(.send(context: context.name, .inspect(path: path)))
+        effects.append(.send(context: context.name, .ask(.inspect(path: path))))
     }
 
     /// Asks for what the screen shows and the reports do not carry, when it changed: once, and again only when no answer comes.
@@ -165,19 +165,19 @@ extension ConsoleModel {
         if isOverdue || memory.checkpointsAskedAt == nil && memory.revision != job.checkpointsRevision {
             memory.revision = job.checkpointsRevision
             memory.checkpointsAskedAt = now
-            effects.append(.send(context: key.context, .checkpoints(key.job)))
+            effects.append(.send(context: key.context, .ask(.checkpoints(key.job))))
         }
         let mark = JobMemory.FailuresMark(restarts: job.restarts, last: job.lastFailure?.at)
         if memory.failuresMark != mark, isDue(memory.failuresAskedAt) {
             memory.failuresMark = mark
             memory.failuresAskedAt = now
-            effects.append(.send(context: key.context, .failures(key.job)))
+            effects.append(.send(context: key.context, .ask(.failures(key.job))))
         }
         for id in shownDetails where isDue(memory.detailAskedAt[id]) && needsDetail(id, memory, job) {
             // A few questions at a time: the answers come with the next reports.
             guard memory.detailAskedAt.count < 3 else { break }
             memory.detailAskedAt[id] = now
-            effects.append(.send(context: key.context, .checkpoint(key.job, id)))
+            effects.append(.send(context: key.context, .ask(.checkpoint(key.job, id))))
         }
         live.contexts[index].memories[key.job] = memory
     }

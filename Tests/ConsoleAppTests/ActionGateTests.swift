@@ -12,7 +12,7 @@ import Testing
 @testable import ConsoleApp
 
 /// Records requests, and says what the test wants it to say.
-final class ScriptedEngine: Engine, OperationLookup {
+final class ScriptedEngine: ActingEngine, OperationLookup {
     struct State {
         var deliver: (@Sendable (EngineEvent) -> Void)?
         var sent: [EngineRequest] = []
@@ -23,7 +23,9 @@ final class ScriptedEngine: Engine, OperationLookup {
     let state = Mutex(State())
 
     func start(_ deliver: @escaping @Sendable (EngineEvent) -> Void) { state.withLock { $0.deliver = deliver } }
-    func send(_ request: EngineRequest) {
+    func send(_ question: EngineQuestion) { take(.ask(question)) }
+    func operate(_ operation: OperationRequest) { take(.operate(operation)) }
+    private func take(_ request: EngineRequest) {
         let act = state.withLock { state in
             state.sent.append(request)
             return state.onSend
@@ -143,10 +145,34 @@ func eventually(_ seconds: Double = 10, _ condition: () throws -> Bool) rethrows
         let gate = gate(isReadOnly: true)
         gate.start(ledgerPath: home.ledger)
         gate.send(.operate(try operation("a1", .cancel(.keep))), to: "lab")
-        gate.send(.checkpoints(job().id), to: "lab")
+        gate.send(.ask(.checkpoints(job().id)), to: "lab")
         #expect(eventually { engine.sent.count == 1 })
-        #expect(engine.sent == [.checkpoints(job().id)])
+        #expect(engine.sent == [.ask(.checkpoints(job().id))])
         #expect(log.refusals.count == 1)
+        #expect(gate.finish(within: .seconds(1)).isEmpty)
+        #expect(try Ledger.open(path: home.ledger).recent(limit: 9).isEmpty)
+    }
+
+    /// Like a recording: it can be looked at and nothing else.
+    private struct Picture: Engine {
+        func start(_ deliver: @escaping @Sendable (EngineEvent) -> Void) {}
+        func send(_ question: EngineQuestion) {}
+        func retryNow() {}
+        func stop() {}
+    }
+
+    @Test func `there is no session to act with where nothing may be sent`() throws {
+        let place = ConsoleContext(name: "lab", class: .lab, socket: home.socket)
+        var guarded = place
+        guarded.isReadOnly = true
+        #expect(ActingSession(place, engine) != nil)
+        #expect(ActingSession(guarded, engine) == nil)
+        #expect(ActingSession(place, Picture()) == nil)
+        let gate = ActionGate(contexts: [place], makeEngine: { _ in Picture() }) { [log] in log.take($0) }
+        gate.start(ledgerPath: home.ledger)
+        gate.send(.operate(try operation("a1")), to: "lab")
+        gate.send(.operate(try operation("a2")), to: "elsewhere")
+        #expect(log.refusals.count == 2 && log.refusals.allSatisfy { $0.contains("nothing was sent") })
         #expect(gate.finish(within: .seconds(1)).isEmpty)
         #expect(try Ledger.open(path: home.ledger).recent(limit: 9).isEmpty)
     }

@@ -132,7 +132,7 @@ import Testing
         let start = ContinuousClock.now
         engine.look(at: .job(id))
         engine.send(.failures(id))
-        engine.send(.operate(OperationRequest(id: OperationID("op-1")!, kind: .savepoint(directory: nil), job: id)))
+        engine.operate(OperationRequest(id: OperationID("op-1")!, kind: .savepoint(directory: nil), job: id))
         engine.retryNow()
         #expect(ContinuousClock.now - start < .milliseconds(200), "nobody waits for it")
         #expect(listener.events.contains { if case .refused(let refused, _) = $0 { refused == OperationID("op-1") } else { false } })

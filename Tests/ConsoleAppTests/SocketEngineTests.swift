@@ -54,7 +54,7 @@ final class EngineLog: Sendable {
         try #require(eventually { log.isUp })
         engine.send(.checkpoints(job().id))
         engine.send(.failures(job().id))
-        engine.send(.operate(try operation("op1")))
+        engine.operate(try operation("op1"))
         engine.send(.inspect(path: "/none"))
         #expect(eventually { log.all.contains { if case .checkpoints = $0 { true } else { false } } })
         #expect(eventually { log.all.contains { if case .failures = $0 { true } else { false } } })
@@ -73,7 +73,7 @@ final class EngineLog: Sendable {
         defer { engine.stop() }
         #expect(eventually { !log.downs.isEmpty })
         #expect(log.downs.first?.contains("no socket") == true)
-        engine.send(.operate(try operation("op1")))
+        engine.operate(try operation("op1"))
         let refusals = log.all.compactMap { if case .refused(let id, let message) = $0 { "\(id): \(message)" } else { nil } }
         #expect(refusals.count == 1 && refusals[0].contains("nothing was sent"))
     }
@@ -100,7 +100,7 @@ final class EngineLog: Sendable {
         defer { withExtendedLifetime(hung) {} }
         let engine = start()
         let begin = monotonicSeconds()
-        engine.send(.operate(try operation("op1")))
+        engine.operate(try operation("op1"))
         engine.send(.checkpoints(job().id))
         engine.retryNow()
         #expect(monotonicSeconds() - begin < 0.1)

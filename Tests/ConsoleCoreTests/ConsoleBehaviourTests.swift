@@ -208,7 +208,7 @@ import Testing
         console.report([Sample.running(state: .canceled)], operations: [operation])
         #expect(console.model.live.operations[0].stage == .observed)
         let path = try #require(Sample.list[0].path)
-        #expect(console.effects.contains(.send(context: "lab", .inspect(path: path))))
+        #expect(console.effects.contains(.send(context: "lab", .ask(.inspect(path: path)))))
         console.send(.engine(context: "lab", .inspection(SnapshotInspection(path: path, verdict: .ok, checkpoint: CheckpointID(4120)))))
         #expect(console.lastMessage.contains("job is CANCELED, #4120 is kept, files ok"))
         #expect(console.screen.contains("R restarts from one"))
@@ -248,9 +248,9 @@ import Testing
     @Test func listsAreAskedForOnceAndAgainWhenTheyChange() {
         var console = ScriptedConsole()
         console.report([Sample.running()])
-        #expect(!console.effects.contains(.send(context: "lab", .checkpoints(Sample.job))), "nothing is asked for what is not shown")
+        #expect(!console.effects.contains(.send(context: "lab", .ask(.checkpoints(Sample.job)))), "nothing is asked for what is not shown")
         console.press("enter")
-        func asked() -> Int { console.effects.count { $0 == .send(context: "lab", .checkpoints(Sample.job)) } }
+        func asked() -> Int { console.effects.count { $0 == .send(context: "lab", .ask(.checkpoints(Sample.job))) } }
         #expect(asked() == 1)
         console.report([Sample.running()])
         #expect(asked() == 1)
@@ -277,12 +277,12 @@ import Testing
         // That of the newest is wanted on the job screen already; what was asked for a while ago is asked for again.
         console.advance(6000)
         console.press("enter")
-        #expect(console.effects.contains(.send(context: "lab", .checkpoint(Sample.job, CheckpointID(4120)))))
+        #expect(console.effects.contains(.send(context: "lab", .ask(.checkpoint(Sample.job, CheckpointID(4120))))))
         console.send(.engine(context: "lab", .checkpoint(Sample.job, Sample.detail())))
         _ = console.take()
         console.advance(10_000)
         console.report([Sample.running()])
-        #expect(!console.effects.contains { if case .send(_, .checkpoint) = $0 { true } else { false } }, "a completed checkpoint does not change")
+        #expect(!console.effects.contains { if case .send(_, .ask(.checkpoint)) = $0 { true } else { false } }, "a completed checkpoint does not change")
         #expect(console.screen.contains("revenue -> sink"))
         console.press("j", "enter")
         #expect(console.screen.contains("by subtask: revenue -> sink"))

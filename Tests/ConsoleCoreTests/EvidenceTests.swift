@@ -236,7 +236,7 @@ import Testing
         var console = atJob(job)
         #expect(!console.screen.contains("STORAGE"))
         // The console asks for where the time went by itself.
-        #expect(console.take().contains(.send(context: "lab", .checkpoint(Sample.job, CheckpointID(4120)))))
+        #expect(console.take().contains(.send(context: "lab", .ask(.checkpoint(Sample.job, CheckpointID(4120))))))
         newest.operators = [
             OperatorCheckpointReport(
                 uid: "win-agg", name: "agg", operatorID: OperatorID(uid: "win-agg"), parallelism: 1, stateSize: 1,

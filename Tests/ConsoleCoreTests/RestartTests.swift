@@ -42,7 +42,7 @@ import Testing
 
     @Test func openingReadsTheFilesOfTheFirstRows() {
         let console = chooser()
-        let inspected = console.effects.compactMap { if case .send(_, .inspect(let path)) = $0 { path } else { nil } }
+        let inspected = console.effects.compactMap { if case .send(_, .ask(.inspect(let path))) = $0 { path } else { nil } }
         #expect(inspected == Sample.list.prefix(3).compactMap(\.path))
         #expect(console.effects.contains(.flushInput))
         #expect(console.screen.contains(".. reading"))
@@ -210,7 +210,7 @@ import Testing
         console.type("/mnt/backup/savepoint one")
         console.press("enter")
         let path = "/mnt/backup/savepoint one"
-        #expect(console.effects.contains(.send(context: "lab", .inspect(path: path))))
+        #expect(console.effects.contains(.send(context: "lab", .ask(.inspect(path: path)))))
         #expect(console.screen.contains("savepoint one"))
         console.send(
             .engine(context: "lab", .inspection(SnapshotInspection(path: path, verdict: .ok, checkpoint: CheckpointID(77), kind: .savepoint))))

@@ -168,6 +168,15 @@ enum Rules {
         #expect(importers["NIOPosix"] == ["ControlSocket", "FlinkREST", "FlinkFake"])
     }
 
+    /// A console acts through one session type: outside it only the engines know that they can act.
+    @Test func oneFileOfTheConsoleCanAct() throws {
+        let allowed: Set = [
+            "ConsoleCore/Engine.swift", "ConsoleApp/Sessions.swift", "ConsoleApp/SocketEngine.swift", "ConsoleApp/FlinkEngine.swift",
+        ]
+        let found = try sources().filter { $0.text.contains("ActingEngine") }.map(\.file)
+        #expect(Set(found) == allowed)
+    }
+
     @Test func everySourceFileHasManners() throws {
         for (_, file, text) in try sources() { #expect(Rules.manners(in: text, file: file) == []) }
     }
