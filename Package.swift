@@ -155,6 +155,7 @@ let package = Package(
             name: "ConsoleAppTests",
             dependencies: [
                 "ConsoleApp", "ConsoleCore", "StreamModel", "CellGrid", "ControlSocket", "ControlProtocol", "FlinkREST", "FlinkFake", "Ledger", "weir",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -25,6 +25,8 @@ final class ActionGate: Sendable {
     /// Actions that were let through and not yet answered; quitting waits for them a little.
     private let unanswered = DispatchGroup()
     private let book = Mutex(Book())
+    /// nil = nothing is remembered, as of what is played back.
+    private let historian: CheckpointHistorian?
 
     private struct Book {
         /// nil = not open yet, or not usable.
@@ -40,11 +42,15 @@ final class ActionGate: Sendable {
     }
 
     /// `deliver` is called from any thread and must not block.
-    init(contexts: [ConsoleContext], makeEngine: ConsoleLaunch.EngineFactory, deliver: @escaping @Sendable (ConsoleEvent) -> Void) {
+    init(
+        contexts: [ConsoleContext], makeEngine: ConsoleLaunch.EngineFactory, historian: CheckpointHistorian? = nil,
+        deliver: @escaping @Sendable (ConsoleEvent) -> Void
+    ) {
         let engines = Dictionary(contexts.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }).mapValues { ($0, makeEngine($0)) }
         looking = engines.mapValues { LookingSession($0, $1) }
         acting = engines.compactMapValues { ActingSession($0, $1) }
         self.deliver = deliver
+        self.historian = historian
     }
 
     /// Opens the ledger and starts the engines, both away from the calling thread.
@@ -107,6 +113,7 @@ final class ActionGate: Sendable {
         let deadline = DispatchTime.now() + .milliseconds(Int(limit.count))
         _ = unanswered.wait(timeout: deadline)
         for session in looking.values { session.stop() }
+        run(historian?.finish(), nil)
         let written = DispatchSemaphore(value: 0)
         worker.async { written.signal() }
         _ = written.wait(timeout: deadline + .milliseconds(100))
@@ -172,6 +179,14 @@ final class ActionGate: Sendable {
         case .refused(let id, let message): refused(id, message)
         default: break
         }
+        run(historian?.took(event, from: context, now: Surroundings.wallTime(), time: Surroundings.monotonicMilliseconds()), context)
+    }
+
+    /// Carries out what the historian wants. An engine that is calling is not asked on its own thread.
+    private func run(_ errand: CheckpointHistorian.Errand?, _ context: String?) {
+        guard let errand, let historian else { return }
+        worker.async { for job in errand.questions { context.flatMap { self.looking[$0] }?.send(.checkpoints(job)) } }
+        if !errand.news.isEmpty { write { ledger throws(LedgerError) in try historian.carryOut(errand, ledger, at: Surroundings.wallTime()) } }
     }
 
     private func learn(_ report: OperationReport) {

@@ -53,7 +53,9 @@ private func run(_ launch: ConsoleLaunch, clock: any ConsoleClock, director: Con
     if let notice = terminal.notice { notices.append(notice) }
     let model = settings.model(for: terminal, at: clock.now())
     recorder?.begin(model, contexts: settings.contexts, at: clock.now())
-    let gate = ActionGate(contexts: settings.contexts, makeEngine: launch.makeEngine) { mailbox.post($0) }
+    // What is played back was remembered when it happened.
+    let historian: CheckpointHistorian? = if case .playback = director { nil } else { CheckpointHistorian(contexts: settings.contexts) }
+    let gate = ActionGate(contexts: settings.contexts, makeEngine: launch.makeEngine, historian: historian) { mailbox.post($0) }
     var loop = ConsoleLoop(
         terminal: terminal, mailbox: mailbox, gate: gate, themes: settings.themes, model: model, notices: notices, clock: clock,
         recorder: recorder, director: director)

@@ -22,46 +22,81 @@ public struct CheckpointQuery: Sendable, Equatable {
     public var context: String?
     /// A name, or an id of 32 digits.
     public var job: String?
+    /// Triggered then or before.
+    public var until: WallTime?
     public var limit: Int
 
-    public init(context: String? = nil, job: String? = nil, limit: Int = 1000) {
+    public init(context: String? = nil, job: String? = nil, until: WallTime? = nil, limit: Int = 1000) {
         self.context = context
         self.job = job
+        self.until = until
         self.limit = limit
     }
 }
 
+/// A job as the ledger files its checkpoints.
+public struct JobOrigin: Sendable, Hashable {
+    /// Name of the context.
+    public var context: String
+    public var job: JobID
+    public var jobName: String
+
+    public init(context: String, job: JobID, jobName: String) {
+        self.context = context
+        self.job = job
+        self.jobName = jobName
+    }
+}
+
+/// Something that was learned of checkpoints.
+public enum CheckpointNews: Sendable, Equatable {
+    /// Some of a job's, as its engine reports them now.
+    case reported([CheckpointReport], of: JobOrigin, at: WallTime)
+    /// All that its engine still has: what it kept before and does not list now is `unlisted`.
+    case listed([CheckpointReport], of: JobOrigin, at: WallTime)
+    /// Until then the engine had all that it kept when it was last heard of.
+    case unchanged(JobID, until: WallTime)
+    /// Somebody looked for a snapshot's files: nothing is there.
+    case missing(path: String)
+}
+
 extension Ledger {
-    /// Takes in checkpoints of a job as its engine reports them now. What is the same as before is not written again; what had ended
-    /// does not go back to being in flight.
-    public func remember(_ reports: [CheckpointReport], context: String, job: JobID, jobName: String, at time: WallTime) throws(LedgerError) {
-        guard !reports.isEmpty else { return }
+    /// Takes news in, in their order and all of them or none. What is the same as before is not written again; what had ended does not go
+    /// back to being in flight, and what was discarded does not come back.
+    public func remember(_ news: [CheckpointNews]) throws(LedgerError) {
+        guard !news.isEmpty else { return }
         try write { database in
-            for report in reports { try Self.upsert(report, context, job, jobName, time, database) }
+            for item in news {
+                switch item {
+                case .reported(let reports, let origin, let time):
+                    for report in reports { try Self.upsert(report, origin, time, database) }
+                case .listed(let reports, let origin, let time): try Self.takeList(reports, origin, time, database)
+                case .unchanged(let job, let time):
+                    try database.execute(
+                        sql: "UPDATE checkpoint SET last_seen_at = ? WHERE job = ? AND fate IN ('kept', 'running') AND last_seen_at < ?",
+                        arguments: [time.milliseconds, job.description, time.milliseconds])
+                case .missing(let path):
+                    try database.execute(sql: "UPDATE checkpoint SET fate = 'gone' WHERE path = ? AND fate IN ('kept', 'unlisted')", arguments: [path])
+                }
+            }
         }
     }
 
-    /// As `remember`, for a list that is all that the engine still has of the job: what it kept before and does not list now is `unlisted`.
-    public func rememberList(_ reports: [CheckpointReport], context: String, job: JobID, jobName: String, at time: WallTime) throws(LedgerError) {
+    private static func takeList(_ reports: [CheckpointReport], _ origin: JobOrigin, _ time: WallTime, _ database: Database) throws {
+        let job = origin.job.description
         let numbers = reports.compactMap { Int64(exactly: $0.id.rawValue) }
-        try write { database in
-            for report in reports { try Self.upsert(report, context, job, jobName, time, database) }
-            let known = try Int64.fetchSet(database, sql: "SELECT id FROM checkpoint WHERE job = ? AND fate IN ('kept', 'running')", arguments: [job.description])
-            for number in known.subtracting(numbers) {
-                try database.execute(sql: "UPDATE checkpoint SET fate = 'unlisted' WHERE job = ? AND id = ?", arguments: [job.description, number])
-            }
-            for number in numbers {
-                try database.execute(
-                    sql: "UPDATE checkpoint SET last_seen_at = ? WHERE job = ? AND id = ? AND last_seen_at < ?",
-                    arguments: [time.milliseconds, job.description, number, time.milliseconds])
-            }
+        for report in reports { try upsert(report, origin, time, database) }
+        // What is newer than the whole list was reported since it was put together.
+        let newest = numbers.max() ?? .max
+        let known = try Int64.fetchSet(
+            database, sql: "SELECT id FROM checkpoint WHERE job = ? AND fate IN ('kept', 'running') AND id <= ?", arguments: [job, newest])
+        for number in known.subtracting(numbers) {
+            try database.execute(sql: "UPDATE checkpoint SET fate = 'unlisted' WHERE job = ? AND id = ?", arguments: [job, number])
         }
-    }
-
-    /// Takes in that somebody looked for a snapshot's files: nothing is there.
-    public func recordMissing(path: String) throws(LedgerError) {
-        try write { database in
-            try database.execute(sql: "UPDATE checkpoint SET fate = 'gone' WHERE path = ? AND fate IN ('kept', 'unlisted')", arguments: [path])
+        for number in numbers {
+            try database.execute(
+                sql: "UPDATE checkpoint SET last_seen_at = ? WHERE job = ? AND id = ? AND last_seen_at < ?",
+                arguments: [time.milliseconds, job, number, time.milliseconds])
         }
     }
 
@@ -111,6 +146,10 @@ extension Ledger {
         if let context = query.context {
             terms.append("context = ?")
             arguments += [context]
+        }
+        if let until = query.until {
+            terms.append("triggered_at <= ?")
+            arguments += [until.milliseconds]
         }
         return (terms.isEmpty ? "" : "WHERE " + terms.joined(separator: " AND "), arguments)
     }
@@ -165,12 +204,12 @@ extension Ledger {
         """
 
     private static func upsert(
-        _ report: CheckpointReport, _ context: String, _ job: JobID, _ jobName: String, _ time: WallTime, _ database: Database
+        _ report: CheckpointReport, _ origin: JobOrigin, _ time: WallTime, _ database: Database
     ) throws {
         // A number beyond SQLite's is none that any engine counts to.
         guard let number = Int64(exactly: report.id.rawValue) else { return }
         let arguments: StatementArguments = [
-            context, job.description, jobName, number, report.kind.rawValue, report.status.rawValue, report.fate.rawValue,
+            origin.context, origin.job.description, origin.jobName, number, report.kind.rawValue, report.status.rawValue, report.fate.rawValue,
             report.triggeredAt.milliseconds, report.endedAt?.milliseconds, report.duration?.count, report.timeoutAt.milliseconds,
             report.acknowledgedSubtasks, report.totalSubtasks, report.stateSize.count, report.checkpointedSize?.count, report.path,
             report.discarded, report.requestedBy, try report.failure.map { try CheckpointFailureText.encode($0) }, time.milliseconds,

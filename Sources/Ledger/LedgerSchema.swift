@@ -92,6 +92,10 @@ enum LedgerSchema {
                     CREATE INDEX checkpoint_by_path ON checkpoint (path) WHERE path IS NOT NULL;
                     """)
         }
+        // Those that may be there still: few of many, and looked for with every list of an engine.
+        migrator.registerMigration("checkpoints that may be there") { database in
+            try database.execute(sql: "CREATE INDEX checkpoint_kept ON checkpoint (job, id) WHERE fate IN ('kept', 'running')")
+        }
         return migrator
     }
 }

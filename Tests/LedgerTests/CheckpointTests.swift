@@ -80,11 +80,35 @@ private func failed(_ id: UInt64) -> CheckpointReport {
         // It comes back when the engine lists it again.
         try ledger.rememberList([completed(1)], context: "flink", job: orders, jobName: "orders", at: time(6000))
         #expect(try ledger.checkpoints().last?.fate == .kept)
-        try ledger.recordMissing(path: "/c/chk-1")
+        try ledger.remember([.missing(path: "/c/chk-1")])
         #expect(try ledger.checkpoints().last?.fate == .gone)
-        // Another job's list is another list.
+        try ledger.rememberList([completed(5)], context: "flink", job: orders, jobName: "orders", at: time(7000))
+        // Another job's list is another list, and an empty one is one too.
         try ledger.rememberList([], context: "flink", job: other, jobName: "other", at: time(7000))
+        #expect(try ledger.checkpoints().map(\.fate) == [.kept, .unlisted, .failed, .unlisted, .gone])
+        try ledger.rememberList([], context: "flink", job: orders, jobName: "orders", at: time(8000))
         #expect(try ledger.checkpoints().first?.fate == .unlisted)
+    }
+
+    @Test func `what is newer than a list is not missing from it`() throws {
+        let ledger = try Ledger.open(path: path)
+        let origin = JobOrigin(context: "lab", job: orders, jobName: "orders")
+        // A report with #3 came before the list that was put together when #2 was the newest.
+        try ledger.remember([.reported([completed(3)], of: origin, at: time(10)), .listed([completed(2)], of: origin, at: time(11))])
+        #expect(try ledger.checkpoints().map(\.fate) == [.kept, .kept])
+        // Of a list that stays the same only the last moment is told.
+        try ledger.remember([.unchanged(orders, until: time(99))])
+        #expect(try ledger.checkpoints().map(\.lastSeenAt.milliseconds) == [99, 99])
+        try ledger.remember([.listed([completed(3)], of: origin, at: time(100)), .unchanged(orders, until: time(200))])
+        #expect(try ledger.checkpoints().map(\.lastSeenAt.milliseconds) == [200, 99], "what is listed no longer was last seen before")
+    }
+
+    @Test func `pages of the past follow each other`() throws {
+        let ledger = try Ledger.open(path: path)
+        try ledger.remember((1...50).map { completed($0) }, context: "lab", job: orders, jobName: "orders", at: time(1))
+        let first = try ledger.checkpoints(CheckpointQuery(limit: 20))
+        let next = try ledger.checkpoints(CheckpointQuery(until: first.last?.report.triggeredAt, limit: 20))
+        #expect(first.map(\.report.id.rawValue) == (31...50).reversed() && next.map(\.report.id.rawValue) == (12...31).reversed())
     }
 
     @Test func `the same list twice changes nothing but when it was seen`() throws {
@@ -147,7 +171,7 @@ private func failed(_ id: UInt64) -> CheckpointReport {
         }
     }
 
-    @Test(arguments: [CheckpointQuery(), CheckpointQuery(job: "orders"), CheckpointQuery(job: JobID(high: 1, low: 2).description), CheckpointQuery(context: "lab", job: "orders")])
+    @Test(arguments: [CheckpointQuery(), CheckpointQuery(job: "orders"), CheckpointQuery(job: JobID(high: 1, low: 2).description), CheckpointQuery(context: "lab", job: "orders"), CheckpointQuery(job: "orders", until: WallTime(milliseconds: 9))])
     func `lists are read along an index, however long they are`(query: CheckpointQuery) throws {
         let plan = try Ledger.open(path: path).plan(of: query)
         #expect(plan.allSatisfy { $0.contains("USING INDEX") }, "\(plan)")

@@ -18,6 +18,16 @@ func report(_ id: String, _ state: OperationReport.State, path: String? = nil) -
         endedAt: state.isTerminal ? WallTime(milliseconds: 9) : nil, path: path)
 }
 
+extension Ledger {
+    func remember(_ reports: [CheckpointReport], context: String, job: JobID, jobName: String, at time: WallTime) throws(LedgerError) {
+        try remember([.reported(reports, of: JobOrigin(context: context, job: job, jobName: jobName), at: time)])
+    }
+
+    func rememberList(_ reports: [CheckpointReport], context: String, job: JobID, jobName: String, at time: WallTime) throws(LedgerError) {
+        try remember([.listed(reports, of: JobOrigin(context: context, job: job, jobName: jobName), at: time)])
+    }
+}
+
 final class TemporaryDirectory {
     let path: String
 
