@@ -9,6 +9,11 @@ internal import TOMLKit
 ///     ascii  = false
 ///     colors = "256"            # none, 8, 16, 256, direct
 ///
+///     [keys]                    # the keys of a command, in place of those it has; `:keys` names the commands
+///     savepoint = "W"
+///     move_down = ["j", "down", "ctrl-n"]
+///     themes    = []            # none: `:themes` is left
+///
 ///     [contexts.lab]
 ///     socket = "/run/user/1000/weir/engine.sock"
 ///     class  = "lab"            # lab, staging, prod, demo; prod where nothing is said
@@ -28,6 +33,10 @@ struct ConfigurationFile: Equatable {
     var theme: String?
     var usesASCII: Bool?
     var colorDepth: ColorDepth?
+    var keyMap = KeyMap.standard
+    /// Why the keys are the standard ones although the file asks for others. The rest of the file holds all the same: who cannot have a key
+    /// of his own still wants his contexts.
+    var keysProblem: ConfigurationError?
     /// By name.
     var contexts: [ConsoleContext] = []
 
@@ -53,15 +62,29 @@ struct ConfigurationFile: Equatable {
         let source = ConfigurationSource(text: text, name: name)
         let root = try source.root()
         var file = ConfigurationFile()
-        try root.checkKeys(["theme", "ascii", "colors", "contexts"])
+        try root.checkKeys(["theme", "ascii", "colors", "keys", "contexts"])
         file.theme = try root.text("theme")
         file.usesASCII = try root.truth("ascii")
         file.colorDepth = try root.choice("colors", ColorDepth.allCases.map { ($0.rawValue, $0) })
+        do throws(ConfigurationError) {
+            if let keys = try root.section("keys") { file.keyMap = try keyMap(keys) }
+        } catch {
+            file.keysProblem = error
+            file.keysProblem?.consequence = "all keys are the standard ones"
+        }
         if let contexts = try root.section("contexts") {
             for name in contexts.keys { file.contexts.append(try context(name, contexts)) }
             try checkConflicts(file.contexts, contexts)
         }
         return file
+    }
+
+    private static func keyMap(_ section: ConfigurationSection) throws(ConfigurationError) -> KeyMap {
+        var entries: [KeyRemapping] = []
+        for name in section.keys { entries.append(KeyRemapping(command: name, keys: try section.texts(name) ?? [])) }
+        do throws(KeyRemappingError) { return try KeyMap(remapping: entries) } catch {
+            throw section.failure(error.command, error.problem)
+        }
     }
 
     // MARK: Contexts

@@ -8,6 +8,8 @@ public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConver
     public var line: Int?
     public var column: Int?
     public var problem: String
+    /// What is done without it.
+    var consequence = "the file is left out"
 
     init(file: String, line: Int? = nil, column: Int? = nil, problem: String) {
         self.file = file
@@ -16,7 +18,7 @@ public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConver
         self.problem = problem
     }
 
-    public var description: String { "\(place): \(problem); the file is left out" }
+    public var description: String { "\(place): \(problem); \(consequence)" }
 
     /// "config.toml:3:1".
     var place: String { "\(file)\(line.map { ":\($0)" } ?? "")\(column.map { ":\($0)" } ?? "")" }
@@ -98,7 +100,7 @@ struct ConfigurationSection {
         guard let value = table[key] else { return nil }
         let inner = path.isEmpty ? key : "\(path).\(key)"
         guard let table = value.table else {
-            throw failure(key, path.isEmpty ? "\(key) must be tables: [\(key).NAME]" : "\(SafeText(key)) must be a table: [\(SafeText(inner))]")
+            throw failure(key, inner == "contexts" ? "\(key) must be tables: [\(key).NAME]" : "\(SafeText(key)) must be a table: [\(SafeText(inner))]")
         }
         return ConfigurationSection(source: source, path: inner, table: table)
     }

@@ -356,7 +356,7 @@ extension ConsoleLoop {
                 isUrgent = true
                 apply(.key(key))
             }
-            caption = script.caption
+            caption = script.caption(model.options.keyMap)
         }
         if caption != model.caption { apply(.caption(caption)) }
     }

@@ -78,6 +78,9 @@ public enum Doctor {
         } catch {
             findings.append(.fail("config", "\(error)", "correct the file; until then it is left out as a whole"))
         }
+        if let problem = file.keysProblem {
+            findings.append(.fail("keys", "\(problem.place): \(problem.problem)", "correct it; until then all keys are the standard ones"))
+        }
         findings.append(theme(file.theme))
         findings.append(state(directories.ledgerPath))
         var contexts = file.contexts

@@ -91,6 +91,7 @@ private struct Settings {
     let colorDepth: ColorDepth?
     let usesASCII: Bool
     private let isReadOnly: Bool
+    private let keyMap: KeyMap
 
     init(_ launch: ConsoleLaunch, _ directories: BaseDirectories, _ notices: inout [String]) {
         var file = ConfigurationFile()
@@ -104,6 +105,7 @@ private struct Settings {
         colorDepth = launch.colorDepth ?? file.colorDepth
         usesASCII = launch.usesASCII ?? file.usesASCII ?? false
         isReadOnly = launch.isReadOnly
+        keyMap = Self.keyMap(launch, file, &notices)
         themes = ThemeLibrary(
             directories: directories, executablePath: launch.executablePath ?? Surroundings.executablePath())
         theme = Self.theme(launch.theme ?? file.theme, themes, &notices)
@@ -121,6 +123,13 @@ private struct Settings {
         }
     }
 
+    private static func keyMap(_ launch: ConsoleLaunch, _ file: ConfigurationFile, _ notices: inout [String]) -> KeyMap {
+        if let problem = file.keysProblem { notices.append(problem.description) }
+        guard launch.script != nil, let missing = DemoScript.pressed.first(where: { file.keyMap.keys($0).isEmpty }) else { return file.keyMap }
+        notices.append("the script presses a key for \(missing.name), and the configuration has none: the keys are the standard ones")
+        return .standard
+    }
+
     private static func theme(_ name: String?, _ themes: ThemeLibrary, _ notices: inout [String]) -> Theme {
         do throws(ThemeError) {
             let theme = try themes.load(name ?? "base16")
@@ -135,7 +144,7 @@ private struct Settings {
     func model(for terminal: CursesTerminal, at start: WallTime) -> ConsoleModel {
         let options = ConsoleOptions(
             utcOffsetSeconds: Surroundings.utcOffsetSeconds(), glyphs: terminal.glyphs, theme: theme, themeNames: themes.names(),
-            isReadOnly: isReadOnly, size: terminal.size)
+            isReadOnly: isReadOnly, size: terminal.size, keyMap: keyMap)
         return ConsoleModel(
             contexts: contexts.map(\.description), start: start, seed: UInt64.random(in: .min ... .max),
             operatorName: Surroundings.operatorName(), options: options)

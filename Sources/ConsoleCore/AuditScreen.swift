@@ -76,13 +76,13 @@ struct AuditScreen {
     }
 
     private func list(_ rows: [AuditRecord], _ cursor: Int, _ canvas: inout Canvas) {
-        canvas.rule("! audit\(model.listNote(.audit))", row: 0, note: model.auditIsLoaded ? "engines and this user's records" : "this user's records are being read")
+        canvas.rule("\(model.options.keyMap.title(.audit, "audit"))\(model.listNote(.audit))", row: 0, note: model.auditIsLoaded ? "engines and this user's records" : "this user's records are being read")
         let isWide = canvas.size.columns >= 100
         let columns: [(Int, SafeText, String)] =
             [(3, "WHEN", "when"), (13, "WHO", "who"), (isWide ? 32 : 26, "WHAT", "what"), (isWide ? 47 : 40, "JOB", "job"), (isWide ? 76 : 62, "OUTCOME", "outcome")]
             + (isWide ? [(87, "REASON", "reason")] : [])
         for (column, name, field) in columns { canvas.put(name, column: column, row: 1, role: model.headerRole(.audit, field)) }
-        if rows.isEmpty { canvas.put("   nothing on record\(model.filters[.audit] == nil ? "" : " matches the filter; Esc clears it")", column: 0, row: 2, role: .textDim) }
+        if rows.isEmpty { canvas.put("   nothing on record\(model.filters[.audit] == nil ? "" : " matches the filter; \(model.options.keyMap.label(.back)) clears it")", column: 0, row: 2, role: .textDim) }
         for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
             let row = rows[index], y = line + 2
             canvas.put(Figures.moment(row.at, now: model.shownAt, offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim, columns: 9)

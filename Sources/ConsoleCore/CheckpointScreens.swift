@@ -16,7 +16,7 @@ struct CheckpointsScreen {
         canvas.inside(body) { inner in
             if let job { configuration(job, row: 0, &inner) }
             inner.inside(CellRect(column: 0, row: 1, columns: inner.size.columns, rows: inner.size.rows - 1)) {
-                CheckpointTable(model, job: job, at: time).draw(&$0, title: "3 checkpoints", isStale: isStale)
+                CheckpointTable(model, job: job, at: time).draw(&$0, title: model.options.keyMap.title(.checkpoints, "checkpoints"), isStale: isStale)
             }
         }
         if isStale { canvas.restyle(body, role: .textStale) }

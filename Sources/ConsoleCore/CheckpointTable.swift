@@ -61,8 +61,8 @@ struct CheckpointTable {
     }
 
     private var emptyReason: SafeText {
-        if model.filters[.checkpoints] != nil { return "no checkpoint matches the filter; Esc clears it" }
-        if job?.configuration.interval == nil { return "no checkpoint yet; periodic checkpoints are off (B begins one, S takes a savepoint)" }
+        if model.filters[.checkpoints] != nil { return "no checkpoint matches the filter; \(model.options.keyMap.label(.back)) clears it" }
+        if job?.configuration.interval == nil { return "no checkpoint yet; periodic checkpoints are off (\(model.options.keyMap.label(.checkpoint)) begins one, \(model.options.keyMap.label(.savepoint)) takes a savepoint)" }
         return "no checkpoint yet"
     }
 

@@ -126,7 +126,7 @@ struct Chrome {
         ]
         let refusals = names.map { model.refusal($0.0, on: key) }
         var column = 1
-        for ((command, name), refusal) in zip(names, refusals) {
+        for ((command, name), refusal) in zip(names, refusals) where model.options.keyMap.hasKey(command) {
             let isLocked = refusal != nil
             column = canvas.line(
                 [
@@ -140,7 +140,8 @@ struct Chrome {
         } else if let context = key.flatMap({ model.live.context($0.context) }), context.description.guardClass == .prod,
             !context.isUnlocked(at: model.now)
         {
-            reason = "X C R locked: :unlock"
+            let keys = model.options.keyMap
+            reason = "\(keys.label(.stop)) \(keys.label(.cancel, .restart)) locked: :unlock"
         } else {
             return
         }
@@ -159,11 +160,17 @@ struct Chrome {
     }
 
     /// The keys that are good for something on this screen, the most needed first; from the key map.
-    private var hintList: [(SafeText, SafeText)] {
+    private var hintList: [(SafeText, SafeText)] { screenHints.compactMap { $0 } }
+
+    /// nil where the operator has taken the key away.
+    private var screenHints: [(SafeText, SafeText)?] {
         let map = model.options.keyMap
-        func hint(_ command: Command, _ text: SafeText) -> (SafeText, SafeText) { (map.label(command), text) }
-        let jobs: (SafeText, SafeText) = ("\(map.label(.previousJob)) \(map.label(.nextJob))", "job")
-        let past: (SafeText, SafeText) = ("\(map.label(.scrubBack)) \(map.label(.scrubForward))", "past")
+        func hint(_ command: Command, _ text: SafeText) -> (SafeText, SafeText)? { map.hasKey(command) ? (map.label(command), text) : nil }
+        func hint(_ first: Command, _ second: Command, _ text: SafeText) -> (SafeText, SafeText)? {
+            map.hasKey(first) && map.hasKey(second) ? (map.label(first, second), text) : nil
+        }
+        let jobs = hint(.previousJob, .nextJob, "job")
+        let past = hint(.scrubBack, .scrubForward, "past")
         let general = [hint(.help, "help"), hint(.commandLine, "cmd")]
         switch model.screen {
         case .overview:
@@ -181,10 +188,10 @@ struct Chrome {
                 hint(.open, "detail"), hint(.filter, "filter"), hint(.sort, "sort"), jobs, hint(.copy, "path"), hint(.copyCommand, "command"), hint(.quit, "back"),
             ]
         case .checkpoint:
-            let steps: (SafeText, SafeText) = ("\(map.label(.previousCheckpoint)) \(map.label(.nextCheckpoint))", "checkpoint")
+            let steps = hint(.previousCheckpoint, .nextCheckpoint, "checkpoint")
             return general + [hint(.open, "subtasks"), steps, hint(.copy, "path"), hint(.quit, "back")]
         case .subtasks:
-            let steps: (SafeText, SafeText) = ("\(map.label(.previousCheckpoint)) \(map.label(.nextCheckpoint))", "checkpoint")
+            let steps = hint(.previousCheckpoint, .nextCheckpoint, "checkpoint")
             return general + [steps, hint(.copy, "path"), hint(.quit, "back")]
         case .failures: return general + [hint(.filter, "filter"), jobs, hint(.copy, "copy"), hint(.quit, "back")]
         case .operations: return general + [hint(.open, "evidence"), hint(.filter, "filter"), hint(.copy, "copy"), hint(.quit, "back")]

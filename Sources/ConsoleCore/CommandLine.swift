@@ -46,6 +46,9 @@ enum CommandLine {
 
     static let names = commands.map(\.name)
 
+    /// What keys do and no command of its own does: can be typed too, so that nothing is lost with its key.
+    static let keyCommands = Command.allCases.filter { $0 != .commandLine && entry($0.name) == nil }
+
     static func entry(_ word: String) -> Entry? { commands.first { $0.name == word || $0.aliases.contains(word) } }
 
     /// The screens by name.
@@ -70,6 +73,7 @@ extension ConsoleModel {
         guard let space = text.firstIndex(of: " ") else {
             let wanted = text.lowercased()
             return CommandLine.commands.filter { $0.name.hasPrefix(wanted) }.map { $0.usage.string.contains(" ") ? $0.name + " " : $0.name }
+                + CommandLine.keyCommands.map(\.name).filter { $0.hasPrefix(wanted) }
         }
         let verb = String(text[..<space]), rest = String(text[text.index(after: space)...].drop { $0 == " " })
         guard let entry = CommandLine.entry(verb) else { return [] }
@@ -96,6 +100,13 @@ extension ConsoleModel {
         var common = first[...]
         for choice in choices { while !choice.hasPrefix(common) { common = common.dropLast() } }
         return (common.count > field.text.count ? TextField(String(common)) : field, choices.count > 1 ? choices : [])
+    }
+
+    /// A choice as it is told: with the key that does the same, where there is one.
+    func withKey(_ choice: String) -> SafeText {
+        let name = choice.last == " " ? String(choice.dropLast()) : choice
+        guard let command = Command(name: name), options.keyMap.hasKey(command) else { return SafeText(choice) }
+        return "\(name) (\(options.keyMap.label(command)))"
     }
 
     /// What the best completion would add, to be shown behind the cursor.

@@ -51,7 +51,7 @@ struct CompactScreen {
             let name = row.jobName.isEmpty ? row.id.context : row.jobName
             let state = row.key.flatMap { model.shown.job($0)?.state.rawValue } ?? ""
             let role = row.condition.severity.role
-            let text = row.condition.text(at: model.shownAt)
+            let text = row.condition.text(at: model.shownAt, keys: model.options.keyMap)
             lines.append([
                 Span(index == cursor ? ">" : " ", .mark), Span(model.theme.mark(role), role), Span(" \(name) ", .titleJob),
                 Span(text.isEmpty ? SafeText(state) : text, role),
@@ -66,7 +66,7 @@ struct CompactScreen {
         let condition = Condition.of(job, in: context, at: model.shownAt)
         let role = condition.severity.role
         let old: SafeText = screen.isStale ? "~" : ""
-        let text = condition.text(at: model.shownAt)
+        let text = condition.text(at: model.shownAt, keys: model.options.keyMap)
         var lines: [[Span]] = [
             [
                 Span(" \(SafeText(context.name).prefix(columns: 10)) "), Span(SafeText(job.name).prefix(columns: 12, ending: "~"), .titleJob),

@@ -140,7 +140,7 @@ enum Condition: Sendable, Equatable {
     }
 
     /// In words, for the operator; empty when all is well.
-    func text(at now: WallTime) -> SafeText {
+    func text(at now: WallTime, keys: KeyMap) -> SafeText {
         switch self {
         case .fine: return ""
         case .linkDown(let reason, let retryAt, let attempts):
@@ -158,7 +158,7 @@ enum Condition: Sendable, Equatable {
         case .starting: return "INITIALIZING: tasks are being started"
         case .cancelling: return "CANCELLING: tasks are being ended"
         case .canceled(let restorable):
-            return restorable ? "CANCELED: checkpoints are kept, R restarts from one" : "CANCELED: no checkpoint is known to be kept"
+            return restorable ? "CANCELED: checkpoints are kept, \(keys.label(.restart)) restarts from one" : "CANCELED: no checkpoint is known to be kept"
         case .finished: return "FINISHED: the input has ended"
         case .suspended: return "SUSPENDED: the engine was shut down with the job alive"
         case .budgetExhausted(let counted, let tolerable):
@@ -174,11 +174,13 @@ enum Condition: Sendable, Equatable {
     }
 
     /// The screen that tells more, as a key.
-    var screenKey: SafeText {
+    func screenKey(_ keys: KeyMap) -> SafeText { screenCommand.map { "\(keys.label($0))>" } ?? "" }
+
+    private var screenCommand: Command? {
         switch self {
-        case .failed, .failing, .restarting, .budgetExhausted, .budgetUsed, .suspect(.crashLoop): "5>"
-        case .suspect(.slowStorage), .checkpointLate, .checkpointOld, .nothingToGoBackTo: "3>"
-        default: ""
+        case .failed, .failing, .restarting, .budgetExhausted, .budgetUsed, .suspect(.crashLoop): .failures
+        case .suspect(.slowStorage), .checkpointLate, .checkpointOld, .nothingToGoBackTo: .checkpoints
+        default: nil
         }
     }
 }

@@ -120,8 +120,8 @@ struct ConfigurationScreen {
         let rows = model.configurationRows
         let cursor = model.listPosition.index
         canvas.inside(CellRect(column: 0, row: 2, columns: canvas.size.columns, rows: canvas.size.rows - 2 - Chrome.footerRows)) { inner in
-            inner.rule("7 config\(model.listNote(.configuration))", row: 0, note: Figures.plural(rows.count, "setting"))
-            if rows.isEmpty { inner.put(" no setting matches the filter; Esc clears it", column: 0, row: 1, role: .textDim) }
+            inner.rule("\(model.options.keyMap.title(.configuration, "config"))\(model.listNote(.configuration))", row: 0, note: Figures.plural(rows.count, "setting"))
+            if rows.isEmpty { inner.put(" no setting matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 0, row: 1, role: .textDim) }
             for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: inner.size.rows - 1).enumerated() {
                 draw(rows[index], row: line + 1, isSelected: index == cursor, &inner)
             }

@@ -31,12 +31,12 @@ struct ContextsScreen {
     }
 
     private func list(_ rows: [ContextState], _ cursor: Int, _ canvas: inout Canvas) {
-        canvas.rule("@ contexts\(model.listNote(.contexts))", row: 0)
+        canvas.rule("\(model.options.keyMap.title(.contexts, "contexts"))\(model.listNote(.contexts))", row: 0)
         let columns: [(Int, SafeText, String)] = [
             (3, "CONTEXT", "context"), (20, "CLASS", "class"), (36, "LINK", "link"), (50, "AGE", "age"), (57, "JOBS", "jobs"), (63, "ADDRESS", "address"),
         ]
         for (column, name, field) in columns { canvas.put(name, column: column, row: 1, role: model.headerRole(.contexts, field)) }
-        if rows.isEmpty { canvas.put("   none matches the filter; Esc clears it", column: 0, row: 2, role: .textDim) }
+        if rows.isEmpty { canvas.put("   none matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 0, row: 2, role: .textDim) }
         for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
             draw(rows[index], row: line + 2, &canvas)
             guard index == cursor else { continue }
@@ -98,7 +98,7 @@ struct ContextsScreen {
     private func linkWords(_ context: ContextState) -> SafeText {
         switch context.link {
         case .connecting: "connecting"
-        case .down: Condition.of(context, at: model.shownAt).text(at: model.shownAt)
+        case .down: Condition.of(context, at: model.shownAt).text(at: model.shownAt, keys: model.options.keyMap)
         case .up(let roundTrip): "up\(roundTrip.map { ", round trip \(Figures.duration($0))" } ?? "")\(context.age(at: model.shownAt).map { $0 > ContextState.freshness ? ", last report \(Figures.age($0)) ago" : ", reports come in" } ?? ", no report yet")"
         }
     }

@@ -8,7 +8,8 @@ public import StreamModel
 public struct DemoScript: Sendable {
     /// A scene: a caption, keys, and what must be seen before the next one.
     struct Scene: Sendable {
-        var caption: SafeText
+        private let text: String
+        private let names: [Command]
         /// At least so long, for people to read it.
         var dwell: Milliseconds
         /// The key to press after so many of this scene; nil = no more.
@@ -17,11 +18,17 @@ public struct DemoScript: Sendable {
         var isTyped: Bool
         var until: @Sendable (ConsoleModel) -> Bool
 
+        /// Each "%" of the caption is the key of one of `names`.
         init(
-            _ caption: SafeText, dwell: Milliseconds = .seconds(4), key: @escaping @Sendable (Int, ConsoleModel) -> KeyPress? = { _, _ in nil },
+            _ caption: String, _ names: Command..., dwell: Milliseconds = .seconds(4), key: @escaping @Sendable (Int, ConsoleModel) -> KeyPress? = { _, _ in nil },
             isTyped: Bool = false, until: @escaping @Sendable (ConsoleModel) -> Bool
         ) {
-            (self.caption, self.dwell, self.key, self.isTyped, self.until) = (caption, dwell, key, isTyped, until)
+            (text, self.names, self.dwell, self.key, self.isTyped, self.until) = (caption, names, dwell, key, isTyped, until)
+        }
+
+        func caption(_ keys: KeyMap) -> SafeText {
+            let parts = text.split(separator: "%", omittingEmptySubsequences: false)
+            return SafeText(zip(parts, names.map { keys.label($0).string } + [""]).map { $0 + $1 }.joined())
         }
     }
 
@@ -58,20 +65,11 @@ public struct DemoScript: Sendable {
         sceneBegan = nil
     }
 
-    public var caption: Caption {
-        let keys = recentKeys.map(Self.label).joined(separator: " ")
-        if isOver { return Caption(badge: "DEMO", text: "Nothing was lost. You have the keys; q leaves.", keys: "") }
+    public func caption(_ map: KeyMap) -> Caption {
+        let keys = recentKeys.map(\.label.string).joined(separator: " ")
+        if isOver { return Caption(badge: "DEMO", text: "Nothing was lost. You have the keys; \(map.label(.quit)) leaves.", keys: "") }
         if isTakenOver { return Caption(badge: "DEMO", text: "You have the keys; `:demo next` goes on.", keys: "") }
-        return Caption(badge: "DEMO", text: scenes[index].caption, keys: SafeText(keys))
-    }
-
-    private static func label(_ key: KeyPress) -> String {
-        switch key {
-        case .named(.enter): "Enter"
-        case .named(.escape): "Esc"
-        case .character(" "): "Space"
-        default: key.description
-        }
+        return Caption(badge: "DEMO", text: scenes[index].caption(map), keys: SafeText(keys))
     }
 
     /// The key to press now, if any.
@@ -118,17 +116,20 @@ public struct DemoScript: Sendable {
 extension DemoScript {
     static let job = "orders"
 
+    /// The commands that the script presses the keys of.
+    public static let pressed: [Command] = [.commandLine, .savepoint, .cancel, .restart, .open, .moveDown, .first, .quit]
+
     /// Savepoint, slow storage, a budget that shrinks, cancel and keep, a restart from an older checkpoint on purpose, the proof.
     static let restoreFromOlder: [Scene] = [
         Scene("A private engine, two jobs, the worst on top. The keys are real.", dwell: .seconds(5)) { model in
             model.demoJob != nil
         },
-        Scene("Enter opens a job: alive? losing ground? can it go back?", key: openJob) { model in
+        Scene("% opens a job: alive? losing ground? can it go back?", .open, key: openJob) { model in
             model.screen == .job && model.demoJob?.counts.completed ?? 0 >= 2
         },
         Scene("FAIL: failure budget. CKPT: newest and its age. SEQ: the count.", dwell: .seconds(6)
         ) { $0.demoJob?.counts.completed ?? 0 >= 3 },
-        Scene("S: a savepoint. Sent, accepted, observed are different words.", key: command(.savepoint)) {
+        Scene("%: a savepoint. Sent, accepted, observed are different words.", .savepoint, key: command(.savepoint)) {
             $0.demoJob?.latestSavepoint != nil
         },
         Scene("Now the storage turns slow.", key: typed(":fault slow 60s"), isTyped: true) {
@@ -137,11 +138,11 @@ extension DemoScript {
         Scene("Checkpoints expire. FAIL counts them in a row.", dwell: .seconds(3)) {
             $0.demoJob?.budget.counted ?? 0 >= 2
         },
-        Scene("C cancels. The sheet reads first whether checkpoints are kept.", dwell: .seconds(5), key: command(.cancel)) {
+        Scene("% cancels. The sheet reads first whether checkpoints are kept.", .cancel, dwell: .seconds(5), key: command(.cancel)) {
             $0.openSheet != nil
         },
         Scene("y sends it. No other key does, and y opens nothing.", key: accept) { $0.demoJob?.state == .canceled },
-        Scene("R: what can a restart begin with? Every file of it is read.", dwell: .seconds(5), key: openChooser) {
+        Scene("%: what can a restart begin with? Every file of it is read.", .restart, dwell: .seconds(5), key: openChooser) {
             $0.demoChooser != nil
         },
         Scene("Not the newest: an older checkpoint, on purpose.", key: chooseOlder) { $0.isOlderChosen },
@@ -202,6 +203,7 @@ extension DemoScript {
 }
 
 extension ConsoleModel {
+    /// The key that the operator gave to a command, and nothing else: a script presses what people could press.
     fileprivate func demoKey(_ command: Command) -> KeyPress? { options.keyMap.keys(command).first }
 
     /// The job that the demo is about: the newest of its name.

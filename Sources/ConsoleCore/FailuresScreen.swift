@@ -52,7 +52,7 @@ struct FailuresScreen {
 
     private func list(_ rows: [FailureRow], _ cursor: Int, _ canvas: inout Canvas) {
         let all = rows.flatMap(\.failures)
-        canvas.rule("5 failures\(model.listNote(.failures))", row: 0, note: "\(Figures.plural(all.count, "failure")), \(Figures.plural(rows.count, "root cause"))")
+        canvas.rule("\(model.options.keyMap.title(.failures, "failures"))\(model.listNote(.failures))", row: 0, note: "\(Figures.plural(all.count, "failure")), \(Figures.plural(rows.count, "root cause"))")
         canvas.put(
             "   \(SafeText("WHEN").padded(10))\(SafeText("COUNT").padded(7))WHAT AND WHERE", column: 0, row: 1,
             role: model.orders[.failures]?.field == nil ? .header : .headerSort)
@@ -61,7 +61,7 @@ struct FailuresScreen {
         }
         if rows.isEmpty {
             canvas.put(
-                model.filters[.failures] == nil ? "   none known" : "   none matches the filter; Esc clears it", column: 0, row: 2, role: .textDim)
+                model.filters[.failures] == nil ? "   none known" : "   none matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 0, row: 2, role: .textDim)
         }
         for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
             let row = rows[index]

@@ -24,30 +24,37 @@ struct HelpScreen {
         ("TERMINAL", [.mouse, .repaint, .interrupt, .suspend]),
     ]
 
-    /// A line of the help: what to press, what it does.
-    var lines: [(keys: SafeText, text: SafeText, isTitle: Bool)] {
-        var lines: [(keys: SafeText, text: SafeText, isTitle: Bool)] = []
+    /// A line of the help: what to press, what it does, and the name of what it does, for the command line and the configuration.
+    struct Line {
+        var keys: SafeText
+        var name: SafeText = ""
+        var text: SafeText = ""
+        var isTitle = false
+    }
+
+    var lines: [Line] {
+        var lines: [Line] = []
         for (title, commands) in Self.sections {
-            lines.append((title, "", true))
+            lines.append(Line(keys: title, isTitle: true))
             for command in commands {
                 let keys = model.options.keyMap.keys(command).map(\.description).joined(separator: " ")
-                if !keys.isEmpty { lines.append((SafeText(keys), command.summary, false)) }
+                lines.append(Line(keys: keys.isEmpty ? "-" : SafeText(keys), name: SafeText(command.name), text: command.summary))
             }
         }
-        lines.append(("COMMANDS", "", true))
-        for command in CommandLine.commands { lines.append((":" + command.usage, command.summary, false)) }
-        lines.append(("FILTERS", "", true))
+        lines.append(Line(keys: "COMMANDS (and the names above)", isTitle: true))
+        for command in CommandLine.commands { lines.append(Line(keys: ":" + command.usage, text: command.summary)) }
+        lines.append(Line(keys: "FILTERS", isTitle: true))
         for (form, text) in [
             ("word", "rows with the word in some field"), ("~expression", "a regular expression; any case"), ("!term", "rows that the term does not fit"),
             ("field:term", "only that field; Tab completes its name"), ("a b", "both"),
-        ] as [(SafeText, SafeText)] { lines.append((form, text, false)) }
-        lines.append(("MARKS", "", true))
+        ] as [(SafeText, SafeText)] { lines.append(Line(keys: form, text: text)) }
+        lines.append(Line(keys: "MARKS", isTitle: true))
         for (role, text) in [
             (.severityOK, "well"), (.severityRun, "under way"), (.severityWarn, "look at it"), (.severityCrit, "act"),
             (.severityUnknown, "not known"),
             (.linkStale, "old: the number is not fresh"), (.checkpointSavepoint, "a savepoint"), (.checkpointGone, "its files are deleted"),
         ] as [(StyleRole, SafeText)] {
-            lines.append((model.theme.mark(role), text, false))
+            lines.append(Line(keys: model.theme.mark(role), text: text))
         }
         return lines
     }
@@ -56,17 +63,21 @@ struct HelpScreen {
         let all = lines
         let rows = Self.rows(canvas.size)
         canvas.clear(CellRect(canvas.size))
-        let keyColumns = min(30, max(8, canvas.size.columns / 3))
+        let isWide = canvas.size.columns >= 80
+        let keyColumns = canvas.size.columns >= 100 ? 20 : isWide ? 12 : max(8, canvas.size.columns / 3), nameColumns = 20
+        let textColumn = 2 + keyColumns + (isWide ? nameColumns : 0)
         for (index, line) in all.dropFirst(top).prefix(rows).enumerated() {
             if line.isTitle {
                 canvas.put(" \(line.keys)", column: 0, row: index + 1, role: .header)
             } else {
-                canvas.put(line.keys, column: 2, row: index + 1, role: .hintKey, columns: keyColumns - 1)
-                canvas.put(line.text, column: 2 + keyColumns, row: index + 1, role: .hintText)
+                let room = (line.name.isEmpty ? textColumn - 2 : keyColumns) - 1
+                canvas.put(line.keys.prefix(columns: room, ending: "~"), column: 2, row: index + 1, role: .hintKey)
+                if isWide { canvas.put(line.name, column: 2 + keyColumns, row: index + 1, role: .textDim) }
+                canvas.put(line.text, column: textColumn, row: index + 1, role: .hintText)
             }
         }
-        let more: SafeText = all.count > rows ? "   \(top + 1)-\(min(top + rows, all.count)) of \(all.count), j k scroll" : ""
+        let more: SafeText = all.count > rows ? "   \(top + 1)-\(min(top + rows, all.count)) of \(all.count), \(model.options.keyMap.label(.moveDown, .moveUp)) scroll" : ""
         Chrome(model).plainTitle("help\(more)", &canvas)
-        canvas.put(" q closes", column: 0, row: canvas.size.rows - 1, role: .hintText)
+        canvas.put(" \(model.options.keyMap.label(.quit)) closes", column: 0, row: canvas.size.rows - 1, role: .hintText)
     }
 }

@@ -11,7 +11,7 @@ extension ConsoleModel {
         let condition = Condition.of(job, in: context, at: shownAt)
         var lines: [SafeText] = [
             "\(job.name) (\(job.id.short)) in \(context.name) [\(context.description.class.rawValue)]: \(job.state.rawValue) for \(Figures.age(since)), \(Figures.plural(job.restarts, "restart"))",
-            "problem: \(condition.text(at: shownAt).isEmpty ? "none seen" : condition.text(at: shownAt))",
+            "problem: \(condition.text(at: shownAt, keys: options.keyMap).isEmpty ? "none seen" : condition.text(at: shownAt, keys: options.keyMap))",
             budgetLine(job), goBackLine(job, at: time),
         ]
         if let last = job.lastFailure { lines.append("last failure: \(Figures.age(time - last.at)) ago, \(place(of: last))\(last.message)") }

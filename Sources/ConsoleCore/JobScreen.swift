@@ -39,7 +39,7 @@ struct JobScreen {
         if bottom < canvas.size.rows - Chrome.footerRows { canvas.horizontalLine(row: bottom) }
         let failures = canvas.size.rows >= 30 ? 4 : 2
         let list = CellRect(column: 0, row: top, columns: columns, rows: bottom - top - failures - 1)
-        canvas.inside(list) { CheckpointTable(model, job: job, at: knownUntil).draw(&$0, title: "3 checkpoints", isStale: isStale) }
+        canvas.inside(list) { CheckpointTable(model, job: job, at: knownUntil).draw(&$0, title: model.options.keyMap.title(.checkpoints, "checkpoints"), isStale: isStale) }
         canvas.inside(CellRect(column: 0, row: list.rows.upperBound, columns: columns, rows: failures + 1)) { failureLines(&$0) }
         if isStale { canvas.restyle(CellRect(column: 0, row: 2, columns: columns, rows: bottom - 2), role: .textStale) }
         Chrome(model).footer(&canvas)
@@ -47,10 +47,10 @@ struct JobScreen {
 
     func condition(row: Int, _ canvas: inout Canvas) {
         let condition = Condition.of(job, in: context, at: model.shownAt)
-        let text = condition.text(at: model.shownAt)
+        let text = condition.text(at: model.shownAt, keys: model.options.keyMap)
         guard !text.isEmpty else { return }
         let role = condition.severity.role
-        let key = condition.screenKey
+        let key = condition.screenKey(model.options.keyMap)
         let room = canvas.size.columns - 5 - (key.isEmpty ? 0 : key.columns + 1)
         let column = canvas.line([Span(" "), Span(model.theme.mark(role), role), Span(" "), Span(text.prefix(columns: room, ending: "..."), role)], row: row)
         if let suspect = suspect(beside: condition), column + suspect.columns + 2 <= room + 4 {
@@ -69,8 +69,8 @@ struct JobScreen {
     func homelessSuspect(_ columns: Int) -> SafeText? {
         let condition = Condition.of(job, in: context, at: model.shownAt)
         guard let suspect = suspect(beside: condition) else { return nil }
-        let key = condition.screenKey
-        let isAtHome = 4 + condition.text(at: model.shownAt).columns + suspect.columns + 2 <= columns - 1 - (key.isEmpty ? 0 : key.columns + 1)
+        let key = condition.screenKey(model.options.keyMap)
+        let isAtHome = 4 + condition.text(at: model.shownAt, keys: model.options.keyMap).columns + suspect.columns + 2 <= columns - 1 - (key.isEmpty ? 0 : key.columns + 1)
         return isAtHome ? nil : suspect
     }
 
@@ -214,7 +214,7 @@ struct JobScreen {
         let rows = model.failureRows
         let suspect = homelessSuspect(canvas.size.columns)
         canvas.rule(
-            "5 failures\(model.listNote(.failures))", row: 0, note: suspect == nil && rows.count > canvas.size.rows - 1 ? "\(rows.count) in all" : "",
+            "\(model.options.keyMap.title(.failures, "failures"))\(model.listNote(.failures))", row: 0, note: suspect == nil && rows.count > canvas.size.rows - 1 ? "\(rows.count) in all" : "",
             isFocused: model.focusedPane == .failures)
         if let suspect { canvas.put(" \(suspect.prefix(columns: canvas.size.columns - 18, ending: "...")) ", endingAt: canvas.size.columns - 1, row: 0, role: .severityWarn) }
         if rows.isEmpty { canvas.put(" none known", column: 0, row: 1, role: .textDim) }

@@ -17,6 +17,16 @@ public enum Command: String, Sendable, CaseIterable {
 
     public var isActing: Bool { Self.acting.contains(self) }
 
+    /// The name on the command line and in `[keys]` of the configuration: "next_job".
+    public var name: String {
+        rawValue.reduce(into: "") { name, letter in name += letter.isUppercase ? "_" + letter.lowercased() : String(letter) }
+    }
+
+    public init?(name: String) {
+        guard let command = Self.allCases.first(where: { $0.name == name }) else { return nil }
+        self = command
+    }
+
     /// For the help screen.
     var summary: SafeText {
         switch self {
@@ -76,8 +86,8 @@ public enum Command: String, Sendable, CaseIterable {
     }
 }
 
-/// Which key does what: the one source of dispatch, help and hint bar.
-public struct KeyMap: Sendable {
+/// Which key does what: the one source of dispatch, help, hints and completion.
+public struct KeyMap: Sendable, Equatable {
     public struct Binding: Sendable, Equatable {
         public var key: KeyPress
         public var command: Command
@@ -94,7 +104,7 @@ public struct KeyMap: Sendable {
         public var commands: [Command]
 
         public var description: String {
-            "the key \(key) is bound to \(commands.map(\.rawValue).joined(separator: " and to ")); give one of them another key"
+            "the key \(key) is bound to \(commands.map(\.name).joined(separator: " and to ")); give one of them another key"
         }
     }
 
@@ -123,27 +133,49 @@ public struct KeyMap: Sendable {
     /// The keys of a command, the first one being the one to show.
     public func keys(_ command: Command) -> [KeyPress] { bindings.filter { $0.command == command }.map(\.key) }
 
-    func label(_ command: Command) -> SafeText {
-        guard let key = keys(command).first else { return "-" }
-        switch key {
-        case .named(.enter): return "Enter"
-        case .character(" "): return "Space"
-        default: return SafeText(key.description)
-        }
-    }
+    func hasKey(_ command: Command) -> Bool { bindings.contains { $0.command == command } }
+
+    /// What an operator presses for a command; one without a key can be typed.
+    func label(_ command: Command) -> SafeText { keys(command).first?.label ?? ":\(command.name)" }
+
+    /// Two commands that belong together: "j k".
+    func label(_ first: Command, _ second: Command) -> SafeText { "\(label(first)) \(label(second))" }
+
+    /// The title of a pane, with the key that leads to it: "3 checkpoints".
+    func title(_ command: Command, _ text: SafeText) -> SafeText { hasKey(command) ? "\(label(command)) \(text)" : text }
 
     /// A test holds that it has no conflict.
     public static let standard = KeyMap(unchecked: standardBindings)
+
+    /// These stay where they are: Ctrl-C leaves whatever is open, and of Ctrl-Z the terminal takes care.
+    static let fixedBindings = [Binding(.control("c"), .interrupt), Binding(.control("z"), .suspend)]
 
     static let standardBindings: [Binding] = [
         ("S", Command.savepoint), ("C", .cancel), ("R", .restart), ("X", .stop), ("B", .checkpoint), ("a", .actions),
         ("1", .overview), ("2", .job), ("3", .checkpoints), ("4", .metrics), ("5", .failures), ("6", .operations), ("7", .configuration), ("@", .contexts), ("!", .audit), ("?", .help), ("f1", .help),
         ("j", .moveDown), ("down", .moveDown), ("k", .moveUp), ("up", .moveUp), ("g", .first), ("home", .first), ("G", .last),
         ("end", .last), ("pgdn", .pageDown), ("ctrl-d", .pageDown), ("pgup", .pageUp), ("ctrl-u", .pageUp), ("enter", .open),
-        ("q", .quit), ("backspace", .back), ("esc", .back), ("[", .previousJob), ("]", .nextJob), ("{", .previousCheckpoint),
+        ("q", .quit), ("esc", .back), ("backspace", .back), ("[", .previousJob), ("]", .nextJob), ("{", .previousCheckpoint),
         ("}", .nextCheckpoint), ("tab", .nextPane), ("backtab", .previousPane), ("z", .zoom), ("v", .wide), ("/", .filter),
         ("n", .nextMatch), ("N", .previousMatch), ("o", .sort), ("O", .flipOrder), ("<", .scrubBack), (">", .scrubForward), (".", .now),
         ("w", .write), ("m", .mouse), (":", .commandLine), ("space", .freeze), ("r", .refresh), ("f5", .refresh), ("y", .copy),
-        ("Y", .copyCommand), ("T", .themes), ("ctrl-l", .repaint), ("ctrl-c", .interrupt), ("ctrl-z", .suspend),
-    ].compactMap { text, command in KeyPress(text).map { Binding($0, command) } }
+        ("Y", .copyCommand), ("T", .themes), ("ctrl-l", .repaint),
+    ].compactMap { text, command in KeyPress(text).map { Binding($0, command) } } + fixedBindings
+}
+
+extension KeyPress {
+    /// As it is named to people.
+    var label: SafeText {
+        switch self {
+        case .character(" "): "Space"
+        case .named(.enter): "Enter"
+        case .named(.escape): "Esc"
+        case .named(.tab): "Tab"
+        case .named(.pageUp): "PgUp"
+        case .named(.pageDown): "PgDn"
+        case .control(let letter): "Ctrl-\(Character(letter).uppercased())"
+        case .function(let number): "F\(number)"
+        default: SafeText(description)
+        }
+    }
 }

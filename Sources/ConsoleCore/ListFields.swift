@@ -45,7 +45,7 @@ extension ConsoleModel {
     private func clock(_ time: WallTime) -> String { Figures.clock(time, offset: options.utcOffsetSeconds).string }
 
     var overviewFields: [ListField<OverviewRow>] {
-        let shown = shown, now = shownAt
+        let shown = shown, now = shownAt, keys = options.keyMap
         func job(_ row: OverviewRow) -> JobReport? { shown.job(row.key) }
         return [
             ListField("context") { .text($0.id.context) },
@@ -62,7 +62,7 @@ extension ConsoleModel {
                 let budget = job(row)?.budget
                 return Self.number(budget.map { Double($0.counted) }, budget.map { "\($0.counted)" } ?? "")
             },
-            ListField("condition") { .text($0.condition.text(at: now).string) },
+            ListField("condition") { .text($0.condition.text(at: now, keys: keys).string) },
         ]
     }
 

@@ -19,7 +19,7 @@ struct MetricsScreen {
     }
 
     private func list(_ screen: JobScreen, _ canvas: inout Canvas) {
-        canvas.rule("4 metrics", row: 0)
+        canvas.rule(model.options.keyMap.title(.metrics, "metrics"), row: 0)
         for (index, metric) in Metric.allCases.enumerated() {
             let isCharted = model.metrics.charted.contains(metric)
             let row = index + 1
@@ -33,7 +33,7 @@ struct MetricsScreen {
         }
         let map = model.options.keyMap
         let notes: [SafeText] = [
-            "\(map.label(.open)) adds or removes a chart", "\(map.label(.wide)) span: \(spanWords)", "\(map.label(.scrubBack)) \(map.label(.scrubForward)) look at the past",
+            "\(map.label(.open)) adds or removes a chart", "\(map.label(.wide)) span: \(spanWords)", "\(map.label(.scrubBack, .scrubForward)) look at the past",
         ]
         for (index, note) in notes.enumerated() { canvas.put(" \(note)", column: 0, row: Metric.allCases.count + 2 + index, role: .textDim) }
         let other = screen.job.vertices.prefix(max(0, canvas.size.rows - Metric.allCases.count - 7))

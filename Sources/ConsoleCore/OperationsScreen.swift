@@ -13,7 +13,7 @@ struct OperationsScreen {
         let body = CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1 - Chrome.footerRows)
         canvas.inside(body) { inner in
             inner.rule(
-                "6 operations\(model.listNote(.operations))", row: 0, note: "sent > accepted > completed > observed > proven")
+                "\(model.options.keyMap.title(.operations, "operations"))\(model.listNote(.operations))", row: 0, note: "sent > accepted > completed > observed > proven")
             let isWide = inner.size.columns >= 100
             inner.put(
                 isWide

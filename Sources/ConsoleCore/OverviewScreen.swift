@@ -60,7 +60,7 @@ struct OverviewScreen {
 
     private func table(_ rows: [OverviewRow], _ cursor: Int, _ canvas: inout Canvas) {
         canvas.rule(
-            "1 overview\(model.listNote(.overview))", row: 0, note: rows.count > canvas.size.rows - 2 ? "\(cursor + 1) of \(rows.count)" : "", isFocused: model.focusedPane == .list)
+            "\(model.options.keyMap.title(.overview, "overview"))\(model.listNote(.overview))", row: 0, note: rows.count > canvas.size.rows - 2 ? "\(cursor + 1) of \(rows.count)" : "", isFocused: model.focusedPane == .list)
         let layout = Layout(columns: canvas.size.columns)
         let names: [(Int, SafeText, String)] = [
             (layout.context, "CONTEXT", "context"), (layout.link, "LINK", "link"), (layout.job, "JOB", "job"), (layout.state, "STATE", "state"),
@@ -70,7 +70,7 @@ struct OverviewScreen {
         if let reported = layout.reported { canvas.put("REPORT", column: reported, row: 1, role: .header) }
         canvas.put("IN/s", endingAt: layout.rateEnd, row: 1, role: model.headerRole(.overview, "in"))
         if let condition = layout.condition { canvas.put("CONDITION", column: condition, row: 1, role: model.headerRole(.overview, "condition")) }
-        if rows.isEmpty { canvas.put("no job matches the filter; Esc clears it", column: 3, row: 2, role: .textDim) }
+        if rows.isEmpty { canvas.put("no job matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 3, row: 2, role: .textDim) }
         for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
             draw(rows[index], row: line + 2, layout, &canvas)
             if index == cursor {
@@ -87,7 +87,7 @@ struct OverviewScreen {
         canvas.put(tag, column: layout.context + 9, row: line, role: tagRole)
         link(context, row: line, layout, &canvas)
         guard let id = row.id.job, let job = context.job(id) else {
-            let text = row.condition == .fine ? "no jobs" : row.condition.text(at: model.shownAt)
+            let text = row.condition == .fine ? "no jobs" : row.condition.text(at: model.shownAt, keys: model.options.keyMap)
             canvas.put(text, column: layout.job, row: line, role: row.condition.severity == .ok ? .textDim : row.condition.severity.role)
             return
         }
@@ -105,7 +105,7 @@ struct OverviewScreen {
         canvas.put(
             "\(Figures.used(budget))\(budget.isExhausted ? "!" : "")", column: layout.fail, row: line, role: isStale ? .textStale : failRole)
         if let column = layout.condition {
-            canvas.put(row.condition.text(at: model.shownAt), column: column, row: line, role: isStale ? .textStale : row.condition.severity.role)
+            canvas.put(row.condition.text(at: model.shownAt, keys: model.options.keyMap), column: column, row: line, role: isStale ? .textStale : row.condition.severity.role)
         }
     }
 
@@ -168,7 +168,7 @@ struct OverviewScreen {
             canvas.sparkline(samples.values, count: samples.count, column: 17, row: line + 1, columns: columns)
         }
         let below = metrics.count + 1
-        let condition = row.condition.text(at: model.shownAt)
+        let condition = row.condition.text(at: model.shownAt, keys: model.options.keyMap)
         canvas.line([Span(" now   ", .header), Span(condition.isEmpty ? "no complaint" : condition, row.condition.severity.role)], row: below)
         if let audit = job.audit {
             canvas.line(

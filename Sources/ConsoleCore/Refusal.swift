@@ -15,10 +15,10 @@ enum Refusal: Sendable, Equatable {
     case ended(job: String, JobState)
 
     /// For the message row.
-    var text: SafeText {
+    func text(_ keys: KeyMap) -> SafeText {
         switch self {
         case .tooSmall(let size): "actions need a terminal of 80x24; this one is \(size.columns)x\(size.rows)"
-        case .frozen: "the screen is frozen: Space returns to live"
+        case .frozen: "the screen is frozen: \(keys.label(.freeze)) returns to live"
         case .noJob: "there is no job here"
         case .readOnly(let context): "\(context) is read-only here"
         case .viewer(let context): "this link to \(context) may only look"

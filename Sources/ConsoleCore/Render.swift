@@ -34,7 +34,7 @@ private func drawScreen(_ model: ConsoleModel, _ canvas: inout Canvas) {
 
 private func drawMissingJob(_ model: ConsoleModel, _ canvas: inout Canvas) {
     Chrome(model).jobTitle(&canvas)
-    canvas.put(" this job is not in the last report of its engine; 1 shows all jobs", column: 0, row: 2, role: .severityWarn)
+    canvas.put(" this job is not in the last report of its engine; \(model.options.keyMap.label(.overview)) shows all jobs", column: 0, row: 2, role: .severityWarn)
     Chrome(model).footer(&canvas)
 }
 
@@ -62,7 +62,7 @@ private func drawThemes(_ model: ConsoleModel, _ index: Int, _ canvas: inout Can
         for (line, position) in listWindow(count: names.count, cursor: index, rows: rows).enumerated() {
             inner.put("\(position == index ? ">" : " ") \(names[position])", column: 1, row: line, role: position == index ? .select : .dialog)
         }
-        inner.put("j k preview  Enter keeps  Esc", column: 1, row: inner.size.rows - 1, role: .hintText)
+        inner.put("\(model.options.keyMap.label(.moveDown, .moveUp)) preview  Enter keeps  Esc", column: 1, row: inner.size.rows - 1, role: .hintText)
     }
 }
 
@@ -76,7 +76,7 @@ private func drawActions(_ model: ConsoleModel, _ canvas: inout Canvas) {
                 [
                     Span(" \(model.options.keyMap.label(command)) ", refusal == nil ? .hintKey : .hintLocked),
                     Span(command.summary.padded(34), refusal == nil ? .hintText : .hintLocked),
-                    Span(refusal.map { "locked: \($0.text)" } ?? "ready", refusal == nil ? .severityOK : .hintLocked),
+                    Span(refusal.map { "locked: \($0.text(model.options.keyMap))" } ?? "ready", refusal == nil ? .severityOK : .hintLocked),
                 ], row: row)
         }
         inner.put(" any other key closes", column: 0, row: inner.size.rows - 1, role: .textDim)

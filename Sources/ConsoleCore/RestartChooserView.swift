@@ -165,12 +165,22 @@ struct RestartChooserView {
     }
 
     private func hints(row: Int, _ canvas: inout Canvas) {
+        let keys = model.options.keyMap
+        let rows = keys.label(.moveDown, .moveUp)
         let hints: [(SafeText, SafeText)] =
             switch chooser.step {
-            case .choose: [("j k", "choose"), ("Enter", "options"), (":", "restore PATH"), ("r", "read again"), ("y", "copy"), ("q", "out")]
-            case .options: [("j k", "move"), ("Space", "change"), ("Enter", "confirm"), ("Esc", "back")]
+            case .choose:
+                [
+                    (rows, "choose"), ("Enter", "options"), (keys.label(.commandLine), "restore PATH"), (keys.label(.refresh), "read again"),
+                    (keys.label(.copy), "copy"), (keys.label(.quit), "out"),
+                ]
+            case .options: [(rows, "move"), ("Space", "change"), ("Enter", "confirm"), ("Esc", "back")]
             case .confirm: [("Esc", "back to the options")]
-            case .verify: [("y", "copy evidence"), ("w", "write it"), ("q", "leave it running"), ("C", "cancel on mismatch")]
+            case .verify:
+                [
+                    (keys.label(.copy), "copy evidence"), (keys.label(.write), "write it"), (keys.label(.quit), "leave it running"),
+                    (keys.label(.cancel), "cancel on mismatch"),
+                ]
             }
         var column = 1
         for (key, text) in hints {

@@ -123,7 +123,7 @@ extension ConsoleModel {
                 context.name, context.description.class.rawValue, row.jobName, row.id.job?.description, job?.state.rawValue,
                 job.map { "\(Int($0.throughput.recordsReadPerSecond.isFinite ? min(max($0.throughput.recordsReadPerSecond, 0), 1e15) : 0))" },
                 newest?.id.description, age?.count.description, job?.budget.counted.description, job?.budget.tolerable?.description,
-                job?.restarts.description, row.condition.text(at: shownAt).string)
+                job?.restarts.description, row.condition.text(at: shownAt, keys: options.keyMap).string)
         }
     }
 

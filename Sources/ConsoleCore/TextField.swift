@@ -17,6 +17,12 @@ struct TextField: Sendable, Equatable {
         text.append(contentsOf: clean.prefix(Self.countMax - text.count))
     }
 
+    /// Whether a key is one for editing.
+    static func edits(_ key: KeyPress) -> Bool {
+        var field = TextField()
+        return field.take(key)
+    }
+
     /// Whether the key was one for editing.
     mutating func take(_ key: KeyPress) -> Bool {
         switch key {

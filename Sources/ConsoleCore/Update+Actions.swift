@@ -28,7 +28,7 @@ extension ConsoleModel {
             return say("too many keys at once: nothing was done", .warn)
         }
         let key = focusedJob
-        if let refusal = refusal(command, on: key) { return say(refusal.text, .warn) }
+        if let refusal = refusal(command, on: key) { return say(refusal.text(options.keyMap), .warn) }
         guard let key else { return }
         switch command {
         case .savepoint: begin(.savepoint(directory: nil), on: key, &effects)
@@ -138,7 +138,7 @@ extension ConsoleModel {
     }
 
     private mutating func act(_ command: Command, on key: JobKey, _ effects: inout [ConsoleEffect]) {
-        if let refusal = refusal(command, on: key) { return say(refusal.text, .warn) }
+        if let refusal = refusal(command, on: key) { return say(refusal.text(options.keyMap), .warn) }
         begin(.savepoint(directory: nil), on: key, &effects)
     }
 

@@ -17,7 +17,7 @@ extension ConsoleModel {
             return run(field.text, &effects)
         case .named(.tab):
             let completed = completed(field)
-            if completed.field == field, !completed.choices.isEmpty { say("\(completed.choices.joined(separator: "  "))") }
+            if completed.field == field, !completed.choices.isEmpty { say(SafeText(completed.choices.map { withKey($0).string }.joined(separator: "  "))) }
             field = completed.field
         case .named(.right), .named(.end): field = TextField(field.text + suggestion(field).string)
         case .named(.up), .named(.down):
@@ -72,14 +72,21 @@ extension ConsoleModel {
         case "demo": arguments == ["next"] ? effects.append(.goOnWithDemo) : say("usage: demo next", .warn)
         case "keys": modals.append(.help(top: 0))
         case "quit": effects.append(.quit)
+        case _ where CommandLine.keyCommands.contains { $0.name == verb }: runKey(verb, arguments, &effects)
         default: say("there is no command \"\(SafeText(verb, limit: 30))\"; there are \(CommandLine.names.joined(separator: ", "))", .warn)
         }
+    }
+
+    /// What a key does, by its name.
+    private mutating func runKey(_ name: String, _ arguments: [String], _ effects: inout [ConsoleEffect]) {
+        guard arguments.isEmpty else { return say("usage: \(name)", .warn) }
+        if let command = Command(name: name) { perform(command, &effects) }
     }
 
     /// An action with arguments, under the same rules as its key.
     private mutating func act(_ command: Command, _ action: Action, _ effects: inout [ConsoleEffect]) {
         let key = focusedJob
-        if let refusal = refusal(command, on: key) { return say(refusal.text, .warn) }
+        if let refusal = refusal(command, on: key) { return say(refusal.text(options.keyMap), .warn) }
         if let key { begin(action, on: key, &effects) }
     }
 
@@ -99,7 +106,7 @@ extension ConsoleModel {
             modals.removeLast()
             return openChooser(on: open.key, path: path, &effects)
         }
-        if let refusal = refusal(.restart, on: focusedJob) { return say(refusal.text, .warn) }
+        if let refusal = refusal(.restart, on: focusedJob) { return say(refusal.text(options.keyMap), .warn) }
         if let key = focusedJob { openChooser(on: key, path: path, &effects) }
     }
 
@@ -107,7 +114,7 @@ extension ConsoleModel {
         guard !text.isEmpty else { return say("usage: fault TEXT, such as: fault slow 5s, fault fail 3, fault off", .warn) }
         guard let key = focusedJob, let context = live.context(key.context) else { return say("there is no job here", .warn) }
         guard context.capabilities.canFault else { return say("\(context.name) has no jobs that misbehave on request", .warn) }
-        if let refusal = refusal(.cancel, on: key) { return say(refusal.text, .warn) }
+        if let refusal = refusal(.cancel, on: key) { return say(refusal.text(options.keyMap), .warn) }
         begin(.fault(text), on: key, &effects)
     }
 

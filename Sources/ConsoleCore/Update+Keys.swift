@@ -11,11 +11,13 @@ extension ConsoleModel {
     mutating func press(_ key: KeyPress, _ effects: inout [ConsoleEffect]) {
         keyTimes.append(now)
         if keyTimes.count > Self.burstCount { keyTimes.removeFirst() }
-        switch options.keyMap[key] {
-        case .repaint: return effects.append(.repaint)
-        case .suspend: return effects.append(.suspend)
-        case .interrupt: return interrupt(&effects)
-        default: break
+        if isForConsole(key) {
+            switch options.keyMap[key] {
+            case .repaint: return effects.append(.repaint)
+            case .suspend: return effects.append(.suspend)
+            case .interrupt: return interrupt(&effects)
+            default: break
+            }
         }
         switch modals.last {
         case .command(let field, let recalled): pressInCommand(key, field, recalled, &effects)
@@ -32,6 +34,27 @@ extension ConsoleModel {
         requestWhatIsShown(&effects)
     }
 
+    /// Whether a key can mean the console itself and not the box that is open: in a box the keys that edit, choose and answer stay what they are.
+    private func isForConsole(_ key: KeyPress) -> Bool {
+        if modals.isEmpty { return true }
+        switch key {
+        case .control: return !(isTakingText && TextField.edits(key))
+        case .function: return true
+        case .character, .named: return false
+        }
+    }
+
+    /// What a key means in a box without a text field: the arrows, Enter and Esc are the same in all of them.
+    func commandInBox(_ key: KeyPress) -> Command? {
+        switch key {
+        case .named(.up): .moveUp
+        case .named(.down): .moveDown
+        case .named(.enter): .open
+        case .named(.escape): .back
+        default: options.keyMap[key]
+        }
+    }
+
     /// Ctrl-C leaves whatever is open; on a bare screen the second one quits.
     private mutating func interrupt(_ effects: inout [ConsoleEffect]) {
         if let modal = modals.last {
@@ -42,7 +65,7 @@ extension ConsoleModel {
         }
         if let last = interruptedAt, now - last <= Milliseconds.seconds(3) { return effects.append(.quit) }
         interruptedAt = now
-        say("Ctrl-C again quits", .warn)
+        say("\(options.keyMap.label(.interrupt)) again quits", .warn)
     }
 
     mutating func perform(_ command: Command, _ effects: inout [ConsoleEffect]) {
@@ -115,7 +138,7 @@ extension ConsoleModel {
         switch screen {
         case .overview:
             guard let row = selectedOverviewRow else { return }
-            guard let key = row.key else { return say("\(row.id.context) has no job to open; \(row.condition.text(at: now))", .warn) }
+            guard let key = row.key else { return say("\(row.id.context) has no job to open; \(row.condition.text(at: now, keys: options.keyMap))", .warn) }
             enter(key)
             screens = [.overview, .job]
         case .job, .checkpoints:
@@ -179,7 +202,7 @@ extension ConsoleModel {
 
     /// To the next row that the last filter finds, round the ends.
     private mutating func goToMatch(forward: Bool) {
-        guard let kind = listKind, let text = filters[kind] ?? lastFilters[kind] else { return say("there is no filter to go by; / sets one", .warn) }
+        guard let kind = listKind, let text = filters[kind] ?? lastFilters[kind] else { return say("there is no filter to go by; \(options.keyMap.label(.filter)) sets one", .warn) }
         let matches = matchIndices(kind, text)
         guard !matches.isEmpty else { return say("nothing here matches /\(text)", .warn) }
         let current = listPosition.index
@@ -209,7 +232,7 @@ extension ConsoleModel {
     mutating func show(_ moment: History.Moment) {
         frozen = Frozen(observations: live.asOf(moment), at: moment.at)
         let keys = options.keyMap
-        say("\(Figures.duration(now - moment.at)) ago; \(keys.label(.scrubBack)) \(keys.label(.scrubForward)) step, \(keys.label(.now)) returns to now", .warn)
+        say("\(Figures.duration(now - moment.at)) ago; \(keys.label(.scrubBack, .scrubForward)) step, \(keys.label(.now)) returns to now", .warn)
     }
 
     private mutating func goLive() {
@@ -310,7 +333,7 @@ extension ConsoleModel {
     private mutating func toggleFreeze() {
         if frozen == nil {
             frozen = Frozen(observations: live, at: now)
-            say("frozen at \(Figures.clock(now, offset: options.utcOffsetSeconds)); Space returns to live", .warn)
+            say("frozen at \(Figures.clock(now, offset: options.utcOffsetSeconds)); \(options.keyMap.label(.freeze)) returns to live", .warn)
         } else {
             goLive()
         }
@@ -373,7 +396,7 @@ extension ConsoleModel {
 
     private mutating func pressInHelp(_ key: KeyPress, _ top: Int) {
         let last = max(0, HelpScreen(self).lines.count - HelpScreen.rows(size))
-        switch options.keyMap[key] {
+        switch commandInBox(key) {
         case .moveDown: modals[modals.count - 1] = .help(top: min(top + 1, last))
         case .moveUp: modals[modals.count - 1] = .help(top: max(top - 1, 0))
         case .pageDown, .last: modals[modals.count - 1] = .help(top: last)
@@ -403,7 +426,7 @@ extension ConsoleModel {
             model.modals[model.modals.count - 1] = .themes(index: next, before: before)
             effects.append(.loadTheme(model.options.themeNames[next]))
         }
-        switch options.keyMap[key] {
+        switch commandInBox(key) {
         case .moveDown: preview(index + 1, &self)
         case .moveUp: preview(index - 1, &self)
         case .open: modals.removeLast()

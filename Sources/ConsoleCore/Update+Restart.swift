@@ -50,7 +50,7 @@ extension ConsoleModel {
         let rows = chooser.candidates(live)
         let index = chooser.index(in: rows)
         func select(_ next: Int) { if !rows.isEmpty { chooser.selected = rows[max(0, min(next, rows.count - 1))].path } }
-        switch options.keyMap[key] {
+        switch commandInBox(key) {
         case .moveDown: select(index + 1)
         case .moveUp: select(index - 1)
         case .first: select(0)
@@ -65,7 +65,7 @@ extension ConsoleModel {
             modals.removeLast()
             return say("backed out, nothing was sent")
         case .open: toOptions(rows.isEmpty ? nil : rows[index], &chooser)
-        default: chooser.answer = "j k choose, Enter goes on, Esc backs out"
+        default: chooser.answer = "\(options.keyMap.label(.moveDown, .moveUp)) choose, Enter goes on, Esc backs out"
         }
         replace(chooser)
         inspectAhead(chooser, &effects)
@@ -97,6 +97,18 @@ extension ConsoleModel {
             _ = chooser.parallelism.take(key)
             return replace(chooser)
         }
+        let index = chooser.optionRow.rawValue
+        switch commandInBox(key) {
+        case .moveDown: chooser.optionRow = rows[min(index + 1, rows.count - 1)]
+        case .moveUp: chooser.optionRow = rows[max(index - 1, 0)]
+        case .quit, .back: chooser.step = .choose
+        case .open: toConfirm(&chooser, &effects)
+        default: change(key, &chooser)
+        }
+        replace(chooser)
+    }
+
+    private func change(_ key: KeyPress, _ chooser: inout RestartChooser) {
         switch key {
         case .named(.left), .named(.right), .character(" "), .character("h"), .character("l"):
             switch chooser.optionRow {
@@ -104,18 +116,8 @@ extension ConsoleModel {
             case .unmatched: chooser.options.allowsUnmatchedState.toggle()
             case .parallelism: chooser.answer = "type a number; empty is as recorded"
             }
-            return replace(chooser)
-        default: break
+        default: chooser.answer = "\(options.keyMap.label(.moveDown, .moveUp)) move, Space changes, Enter goes on, Esc goes back"
         }
-        let index = chooser.optionRow.rawValue
-        switch options.keyMap[key] {
-        case .moveDown: chooser.optionRow = rows[min(index + 1, rows.count - 1)]
-        case .moveUp: chooser.optionRow = rows[max(index - 1, 0)]
-        case .quit, .back: chooser.step = .choose
-        case .open: toConfirm(&chooser, &effects)
-        default: chooser.answer = "j k move, Space changes, Enter goes on, Esc goes back"
-        }
-        replace(chooser)
     }
 
     private func isDigit(_ key: KeyPress) -> Bool {
@@ -174,7 +176,7 @@ extension ConsoleModel {
 
     private mutating func watch(_ key: KeyPress, _ id: OperationID, _ chooser: inout RestartChooser, _ effects: inout [ConsoleEffect]) {
         let operation = live.operations.first { $0.id == id }
-        switch options.keyMap[key] {
+        switch commandInBox(key) {
         case .copy:
             guard let operation else { return }
             effects.append(.copy(evidence(operation).string))
@@ -183,7 +185,7 @@ extension ConsoleModel {
             if let operation { writeEvidence(operation, &effects) }
         case .cancel:
             guard let job = operation?.proof?.newJob, operation?.proof?.verdict == .mismatch else {
-                chooser.answer = "C is offered only when the job runs from something else"
+                chooser.answer = "\(options.keyMap.label(.cancel)) is offered only when the job runs from something else"
                 return replace(chooser)
             }
             let target = JobKey(context: chooser.key.context, job: job)
@@ -193,7 +195,7 @@ extension ConsoleModel {
             act(.cancel, &effects)
         case .quit, .back, .open: leave(operation, chooser)
         default:
-            chooser.answer = "q leaves it running; y copies the evidence, w writes it"
+            chooser.answer = "\(options.keyMap.label(.quit)) leaves it running; \(options.keyMap.label(.copy)) copies the evidence, \(options.keyMap.label(.write)) writes it"
             replace(chooser)
         }
     }

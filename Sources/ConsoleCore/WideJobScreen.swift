@@ -29,7 +29,7 @@ struct WideJobScreen {
         panel(column: 1, row: 3, columns: split - 1, rows: 6, &canvas, vitals)
         verticals(rows: 3..<9, column: split, &canvas)
         panel(column: split + 1, row: 3, columns: columns - split - 2, rows: 6, &canvas, budget)
-        joint(row: 9, "3 checkpoints: duration of the last ones, log scale, S savepoint, ! failed", split: split, ends: true, &canvas)
+        joint(row: 9, model.options.keyMap.title(.checkpoints, "checkpoints: duration of the last ones, log scale, S savepoint, ! failed"), split: split, ends: true, &canvas)
         panel(column: 1, row: 10, columns: columns - 2, rows: 3, &canvas, strip)
         // The table brings its own rule; the frame's sides are drawn over its ends.
         panel(column: 1, row: listTop, columns: columns - 2, rows: listBottom - listTop, &canvas) { inner in
@@ -38,11 +38,11 @@ struct WideJobScreen {
         canvas.put(glyph: canvas.glyphs.line(.teeLeft), column: 0, row: listTop, role: .border)
         canvas.put(glyph: canvas.glyphs.line(.teeRight), column: columns - 1, row: listTop, role: .border)
         joint(row: listBottom, detailTitle, split: split, ends: false, &canvas)
-        canvas.put("[5 failures]", column: split + 2, row: listBottom, role: .header)
+        canvas.put("[\(model.options.keyMap.title(.failures, "failures"))]", column: split + 2, row: listBottom, role: .header)
         panel(column: 1, row: listBottom + 1, columns: split - 1, rows: 6, &canvas, detail)
         verticals(rows: listBottom + 1..<listBottom + 7, column: split, &canvas)
         panel(column: split + 1, row: listBottom + 1, columns: columns - split - 2, rows: 6, &canvas, failures)
-        joint(row: listBottom + 7, "6 operations", split: split, ends: true, &canvas)
+        joint(row: listBottom + 7, model.options.keyMap.title(.operations, "operations"), split: split, ends: true, &canvas)
         if let suspect = base.homelessSuspect(columns) {
             canvas.put(" \(suspect.prefix(columns: columns - 24, ending: "...")) ", endingAt: columns - 2, row: listBottom + 7, role: .severityWarn)
         }

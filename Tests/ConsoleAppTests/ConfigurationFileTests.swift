@@ -61,6 +61,31 @@ import FlinkREST
             ])
     }
 
+    @Test func `keys are remapped, and everything else of the file holds`() throws {
+        let file = try ConfigurationFile.parse(
+            "theme = \"slate\"\n[keys]\nsavepoint = \"W\"\nmove_down = [\"j\", \"ctrl-n\"]\nmouse = []\n", name: "config.toml")
+        #expect(file.keysProblem == nil && file.theme == "slate")
+        #expect(file.keyMap[.character("W")] == .savepoint && file.keyMap.keys(.moveDown) == [.character("j"), .control("n")])
+        #expect(file.keyMap.keys(.mouse).isEmpty)
+    }
+
+    @Test(arguments: [
+        ("[keys]\nhelp = \"H\"\nsavepoint = \"q\"\n", 3, 1, "the key q is given to savepoint and belongs to quit"),
+        ("[keys]\n  savepoint = \"ctrl-s\"\n", 2, 3, "stops the output"),
+        ("[keys]\nstop = \"f4\"\n", 2, 1, "acts on a job"),
+        ("keys.stopp = \"H\"\n", 1, 1, "no command \"stopp\""),
+        ("\n[keys]\nhelp = 1\n", 3, 1, "must be a text, or texts in [ ]"),
+        ("keys = \"vi\"\n", 1, 1, "must be a table"),
+        ("[keys]\nhelp = [\"hh\"]\n", 2, 1, "\"hh\" is no key"),
+    ] as [(String, Int, Int, String)])
+    func `keys that cannot be are told with their line, and the standard ones hold`(text: String, line: Int, column: Int, problem: String) throws {
+        let file = try ConfigurationFile.parse(text + "[contexts.lab]\nsocket = \"/x\"\nclass = \"lab\"\n", name: "config.toml")
+        #expect(file.keyMap == .standard && file.contexts.map(\.name) == ["lab"])
+        let error = try #require(file.keysProblem)
+        #expect(error.line == line && error.column == column && error.description.contains(problem), "\(error)")
+        #expect(error.description.hasSuffix("all keys are the standard ones"))
+    }
+
     @Test(arguments: [
         ("[contexts.a]\nsocket = \"/x\"\nurl = \"http://h\"\n", 3, 1, "both socket and url"),
         ("[contexts.a]\n  url = \"flink:8081\"\n", 2, 3, "has no scheme"),

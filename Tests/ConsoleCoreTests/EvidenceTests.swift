@@ -151,7 +151,7 @@ import Testing
     }
 
     @Test func captionsFitAnEightyColumnTerminal() {
-        for scene in DemoScript.restoreFromOlder { #expect(scene.caption.columns <= 64, "\(scene.caption)") }
+        for scene in DemoScript.restoreFromOlder { #expect(scene.caption(.standard).columns <= 64, "\(scene.caption(.standard))") }
     }
 
     private static let scenes = [
@@ -177,7 +177,7 @@ import Testing
         var script = DemoScript(scenes: Self.scenes, speed: 1)
         #expect(play(&script, &console, for: 6).map(\.0) == [.character("j"), .character("j"), .named(.enter)])
         // There is no job to open: the scene waits for one.
-        #expect(!script.isOver && script.caption.text == "second" && script.caption.keys == "Enter")
+        #expect(!script.isOver && script.caption(.standard).text == "second" && script.caption(.standard).keys == "Enter")
         console.report([Sample.running()])
         console.press("enter")
         _ = play(&script, &console, for: 1)
@@ -198,7 +198,7 @@ import Testing
         var script = DemoScript(scenes: Self.scenes, speed: 1)
         _ = play(&script, &console, for: 2)
         script.takeOver()
-        #expect(script.isTakenOver && script.caption.text.string.contains(":demo next"))
+        #expect(script.isTakenOver && script.caption(.standard).text.string.contains(":demo next"))
         #expect(play(&script, &console, for: 5).isEmpty)
         script.goOn()
         #expect(!play(&script, &console, for: 5).isEmpty)

@@ -2,6 +2,7 @@
 // takes the theme it is told. Method: the real console on the real engine in tmux, which is the judge of what is on the screen.
 
 import Glibc
+import StreamModel
 import Testing
 
 extension EndToEnd {
@@ -93,6 +94,32 @@ extension EndToEnd {
                 let screen = try terminal.waitFor("3 checkpoints")
                 #expect(screen.text.utf8.allSatisfy { $0 < 0x80 }, "\(options) \(environment)\n\(screen.text)")
             }
+        }
+
+        @Test func `keys of the configuration are those that act and those that are shown`() throws {
+            home.write("config/weir/config.toml", "[keys]\nsavepoint = \"W\"\nhelp = [\"H\", \"f1\"]\nopen = [\"l\", \"enter\"]\n")
+            let terminal = try console()
+            try terminal.type("l")
+            try terminal.wait(for: "the job, with its keys") { $0.contains("[3 checkpoints") && $0.contains(" W savepoint") && $0.contains(" H help") }
+            try terminal.type("S")
+            try terminal.type("H")
+            try terminal.wait(for: "the help") { screen in screen.lines.contains { $0.contains("W") && $0.hasSuffix("savepoint") } }
+            try terminal.type("q")
+            try terminal.waitFor("[3 checkpoints")
+            try terminal.type("W")
+            try terminal.wait(for: "the savepoint") { $0.contains("savepoint op ") && $0.contains("observed") }
+            let operations = try home.succeed("operations", "--json").record([OperationReport].self)
+            #expect(operations.count == 1, "S did something: \(operations)")
+        }
+
+        @Test func `keys that cannot be are told with file and line, and the standard ones hold`() throws {
+            home.write("config/weir/config.toml", "[keys]\nhelp = \"H\"\nsavepoint = \"ctrl-w\"\n")
+            let terminal = try console(columns: 120, rows: 40)
+            try terminal.wait(for: "the line to blame") { $0.contains("config.toml:3:1: savepoint acts on a job") }
+            try terminal.type("?")
+            try terminal.wait(for: "the help of the standard keys") { screen in screen.lines.contains { $0.contains("?") && $0.contains("this help") } }
+            let doctor = try home.weir("doctor")
+            #expect(doctor.output.contains("keys") && doctor.output.contains("config.toml:3:1"), "\(doctor.output)")
         }
 
         @Test(arguments: ["base", "base16", "slate", "slate-light"]) func `a theme by its name`(name: String) throws {

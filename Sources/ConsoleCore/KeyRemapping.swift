@@ -1,0 +1,87 @@
+import CellGrid
+
+/// The keys that an operator's configuration gives to a command, in place of those that it has by default.
+public struct KeyRemapping: Sendable, Equatable {
+    /// As written: "next_job".
+    public var command: String
+    /// As written: "ctrl-l", "f5", "]". None takes the command its keys.
+    public var keys: [String]
+
+    public init(command: String, keys: [String]) {
+        self.command = command
+        self.keys = keys
+    }
+}
+
+/// Why keys cannot be given out as a configuration asks.
+public struct KeyRemappingError: Error, Equatable, Sendable {
+    /// The entry to blame, by its command as written.
+    public var command: String
+    public var problem: String
+}
+
+extension KeyMap {
+    /// The standard map with the keys of some commands replaced. All entries hold, or none.
+    public init(remapping entries: [KeyRemapping]) throws(KeyRemappingError) {
+        var replaced: [Command: [KeyPress]] = [:]
+        for entry in entries {
+            guard let command = Command(name: entry.command) else {
+                throw KeyRemappingError(command: entry.command, problem: "there is no command \"\(SafeText(entry.command, limit: 40))\"; `:keys` in the console names them all")
+            }
+            var keys: [KeyPress] = []
+            for text in entry.keys { keys.append(try Self.key(text, for: command)) }
+            if keys.isEmpty, command == .commandLine {
+                throw KeyRemappingError(command: entry.command, problem: "\(command.name) needs a key: it leads to everything that has none")
+            }
+            replaced[command] = keys
+        }
+        var bindings = Self.standardBindings.filter { replaced[$0.command] == nil || Self.fixedBindings.contains($0) }
+        for entry in entries {
+            guard let command = Command(name: entry.command), let keys = replaced[command] else { continue }
+            for key in keys {
+                if let other = bindings.first(where: { $0.key == key && $0.command != command }) {
+                    let owner = replaced[other.command] == nil ? "which has it by default" : "which it is given to as well"
+                    throw KeyRemappingError(
+                        command: entry.command, problem: "the key \(key) is given to \(command.name) and belongs to \(other.command.name), \(owner); give one of them another key")
+                }
+            }
+            // The keys of the operator come first: they are the ones to show.
+            bindings.insert(contentsOf: keys.map { Binding($0, command) }, at: 0)
+        }
+        do throws(Conflict) { try self.init(bindings) } catch {
+            throw KeyRemappingError(command: error.commands[0].name, problem: "\(error)")
+        }
+    }
+
+    /// The key of this name, if a command may have it.
+    private static func key(_ text: String, for command: Command) throws(KeyRemappingError) -> KeyPress {
+        func refused(_ problem: String) -> KeyRemappingError { KeyRemappingError(command: command.name, problem: problem) }
+        guard let key = KeyPress(text.count > 1 ? text.lowercased() : text) else {
+            throw refused("\"\(SafeText(text, limit: 20))\" is no key: one character, space, ctrl-a to ctrl-z, f1 to f63, \(KeyPress.Named.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        if let fixed = fixedBindings.first(where: { $0.key == key }), fixed.command != command {
+            throw refused("\(key) is always \(fixed.command.name) and cannot be given to \(command.name)")
+        }
+        if let problem = unreachable[key] { throw refused("\(key) cannot be used: \(problem)") }
+        if command.isActing { try checkActing(key, command) }
+        return key
+    }
+
+    /// What a terminal never hands over under this name.
+    private static let unreachable: [KeyPress: String] = [
+        .control("i"): "terminals send it as tab", .control("j"): "terminals send it as enter", .control("m"): "terminals send it as enter",
+        .control("h"): "terminals send it as backspace", .control("s"): "it stops the output of many terminals",
+        .control("q"): "it is what lets stopped terminals go on",
+    ]
+
+    /// A key that acts must be pressed on purpose: chords and function keys are hit by habit and sent by multiplexers, the keys of dialogs
+    /// would open a sheet and accept it.
+    private static func checkActing(_ key: KeyPress, _ command: Command) throws(KeyRemappingError) {
+        guard case .character(let scalar) = key, scalar != " " else {
+            throw KeyRemappingError(command: command.name, problem: "\(command.name) acts on a job, so its key must be a plain character, and not \(key)")
+        }
+        guard scalar != "y" else {
+            throw KeyRemappingError(command: command.name, problem: "\(command.name) acts on a job, so its key cannot be y, which accepts in the box that it opens")
+        }
+    }
+}
