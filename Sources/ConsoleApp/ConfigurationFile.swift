@@ -14,6 +14,10 @@ internal import TOMLKit
 ///     move_down = ["j", "down", "ctrl-n"]
 ///     themes    = []            # none: `:themes` is left
 ///
+///     [alerts]                  # when a job has become bad; `:mute` silences one
+///     bell = true
+///     osc9 = false              # a notification of the desktop, from terminals that know OSC 9
+///
 ///     [contexts.lab]
 ///     socket = "/run/user/1000/weir/engine.sock"
 ///     class  = "lab"            # lab, staging, prod, demo; prod where nothing is said
@@ -33,6 +37,7 @@ struct ConfigurationFile: Equatable {
     var theme: String?
     var usesASCII: Bool?
     var colorDepth: ColorDepth?
+    var alerts = AlertOptions()
     var keyMap = KeyMap.standard
     /// Why the keys are the standard ones although the file asks for others. The rest of the file holds all the same: who cannot have a key
     /// of his own still wants his contexts.
@@ -62,10 +67,14 @@ struct ConfigurationFile: Equatable {
         let source = ConfigurationSource(text: text, name: name)
         let root = try source.root()
         var file = ConfigurationFile()
-        try root.checkKeys(["theme", "ascii", "colors", "keys", "contexts"])
+        try root.checkKeys(["theme", "ascii", "colors", "keys", "alerts", "contexts"])
         file.theme = try root.text("theme")
         file.usesASCII = try root.truth("ascii")
         file.colorDepth = try root.choice("colors", ColorDepth.allCases.map { ($0.rawValue, $0) })
+        if let alerts = try root.section("alerts") {
+            try alerts.checkKeys(["bell", "osc9"])
+            file.alerts = AlertOptions(rings: try alerts.truth("bell") ?? true, notifies: try alerts.truth("osc9") ?? false)
+        }
         do throws(ConfigurationError) {
             if let keys = try root.section("keys") { file.keyMap = try keyMap(keys) }
         } catch {

@@ -40,6 +40,7 @@ struct ConsoleLoop: ~Copyable {
     private let clock: any ConsoleClock
     private let recorder: Recorder?
     private var director: ConsoleDirector
+    private var hasToldAboutTmux = false
 
     /// Keys that come at once in this number were not typed: a terminal without bracketed paste was pasted into.
     private static let burst = 64
@@ -212,6 +213,7 @@ struct ConsoleLoop: ~Copyable {
         case .send(let context, let request): gate.send(request, to: context)
         case .flushInput: terminal.flushInput()
         case .bell: terminal.bell()
+        case .notify(let text): terminal.notify(text)
         case .suspend: suspend()
         case .quit: end(.quit)
         case .repaint:
@@ -245,10 +247,19 @@ struct ConsoleLoop: ~Copyable {
 
     private mutating func copy(_ text: String) {
         switch terminal.copy(text) {
-        case .sent: break
+        case .sent: tellAboutTmux()
         case .tooLong: apply(.notice("too long for the clipboard: \(text.utf8.count) bytes, it takes about 55000"))
         case .unsupported: apply(.notice("this terminal has no clipboard"))
         }
+    }
+
+    /// Once: that text was copied cannot be known, and tmux drops it unless it is told not to.
+    private mutating func tellAboutTmux() {
+        guard terminal.isTmux, !hasToldAboutTmux else { return }
+        hasToldAboutTmux = true
+        notices.append("inside tmux a copy reaches the clipboard only with `set -s set-clipboard on`; `weir doctor` looks whether it is")
+        // What was copied is said first.
+        nextNotice = max(nextNotice, Surroundings.monotonicMilliseconds() + Self.noticeInterval / 2)
     }
 
     private func save(_ name: String, _ text: String) {

@@ -92,6 +92,7 @@ private struct Settings {
     let usesASCII: Bool
     private let isReadOnly: Bool
     private let keyMap: KeyMap
+    private let alerts: AlertOptions
 
     init(_ launch: ConsoleLaunch, _ directories: BaseDirectories, _ notices: inout [String]) {
         var file = ConfigurationFile()
@@ -105,6 +106,7 @@ private struct Settings {
         colorDepth = launch.colorDepth ?? file.colorDepth
         usesASCII = launch.usesASCII ?? file.usesASCII ?? false
         isReadOnly = launch.isReadOnly
+        alerts = file.alerts
         keyMap = Self.keyMap(launch, file, &notices)
         themes = ThemeLibrary(
             directories: directories, executablePath: launch.executablePath ?? Surroundings.executablePath())
@@ -144,7 +146,7 @@ private struct Settings {
     func model(for terminal: CursesTerminal, at start: WallTime) -> ConsoleModel {
         let options = ConsoleOptions(
             utcOffsetSeconds: Surroundings.utcOffsetSeconds(), glyphs: terminal.glyphs, theme: theme, themeNames: themes.names(),
-            isReadOnly: isReadOnly, size: terminal.size, keyMap: keyMap)
+            isReadOnly: isReadOnly, size: terminal.size, keyMap: keyMap, alerts: alerts)
         return ConsoleModel(
             contexts: contexts.map(\.description), start: start, seed: UInt64.random(in: .min ... .max),
             operatorName: Surroundings.operatorName(), options: options)

@@ -35,6 +35,8 @@ public enum ConsoleEffect: Sendable, Equatable {
     /// Drop the input that was typed but not read yet.
     case flushInput
     case bell
+    /// Tell the operator's desktop, through the terminal.
+    case notify(String)
     /// Stop the process as Ctrl-Z does.
     case suspend
     /// Restore the terminal and end.

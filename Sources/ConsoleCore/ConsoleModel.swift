@@ -15,10 +15,11 @@ public struct ConsoleOptions: Sendable {
     /// The size of the terminal; a `.resize` changes it.
     public var size: Size
     public var keyMap: KeyMap
+    public var alerts: AlertOptions
 
     public init(
         utcOffsetSeconds: Int = 0, glyphs: GlyphProfile = .braille, theme: Theme = .base, themeNames: [String] = Theme.builtinNames,
-        isReadOnly: Bool = false, size: Size = Size(columns: 80, rows: 24), keyMap: KeyMap = .standard
+        isReadOnly: Bool = false, size: Size = Size(columns: 80, rows: 24), keyMap: KeyMap = .standard, alerts: AlertOptions = AlertOptions()
     ) {
         self.utcOffsetSeconds = utcOffsetSeconds
         self.glyphs = glyphs
@@ -27,6 +28,7 @@ public struct ConsoleOptions: Sendable {
         self.isReadOnly = isReadOnly
         self.size = size
         self.keyMap = keyMap
+        self.alerts = alerts
     }
 }
 
@@ -62,6 +64,9 @@ public struct ConsoleModel: Sendable {
     var history = History()
     /// Jobs that do not ring.
     var muted: Set<JobKey> = []
+    var alarms: [JobKey: Alarm] = [:]
+    /// Contexts that have reported.
+    var heardContexts: Set<String> = []
     /// From the record of earlier actions.
     var auditRecords: [AuditRecord] = []
     var auditIsLoaded = false

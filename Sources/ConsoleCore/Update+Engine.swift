@@ -11,7 +11,9 @@ extension ConsoleModel {
     mutating func observe(_ event: EngineEvent, in context: String, _ effects: inout [ConsoleEffect]) {
         guard let index = live.contexts.firstIndex(where: { $0.name == context }) else { return }
         switch event {
-        case .link(let state): observe(state, index)
+        case .link(let state):
+            observe(state, index)
+            if !state.isUp { soundAlarms(index, &effects) }
         case .capabilities(let capabilities): live.contexts[index].capabilities = capabilities
         case .report(let report, let receivedAt): observe(report, receivedAt, index, &effects)
         case .checkpoints(let job, let list):
@@ -74,6 +76,7 @@ extension ConsoleModel {
             announce(position, from: before, index, &effects)
         }
         history.record(live, at: receivedAt)
+        soundAlarms(index, &effects)
     }
 
     private mutating func observe(_ report: OperationReport, _ index: Int, _ effects: inout [ConsoleEffect]) {

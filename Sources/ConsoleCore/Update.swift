@@ -26,6 +26,7 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
     case .terminate: effects.append(.quit)
     }
     model.tellFocus(&effects)
+    if !model.options.alerts.rings { effects.removeAll { $0 == .bell } }
     return effects
 }
 

@@ -41,7 +41,8 @@ public final class CursesTerminal {
     private let signals: TerminalSignals
     private let log: LogRedirection?
     private let savedTermios: termios
-    private let isTmux: Bool
+    public let isTmux: Bool
+    private let isUTF8: Bool
     private let term: String
     private var painter: CellPainter
     private var decoder: KeyDecoder
@@ -49,6 +50,7 @@ public final class CursesTerminal {
     private var pending: ArraySlice<UInt8> = []
     private var isOpen = true
 
+    private static let pendingLimit = 4096
     private static let enterPaste = "\u{1b}[?2004h", leavePaste = "\u{1b}[?2004l"
 
     // MARK: Life
@@ -85,6 +87,7 @@ public final class CursesTerminal {
         self.term = term
         savedTermios = before
         isTmux = traits.isTmux
+        self.isUTF8 = isUTF8
         inputDescriptor = fileno(files.input)
         outputDescriptor = fileno(files.output)
         log = LogRedirection(path: options.logPath)
@@ -234,6 +237,15 @@ public final class CursesTerminal {
         pending += bytes
         pump()
         return .sent
+    }
+
+    /// Asks the operator's terminal to notify the desktop, between frames. A terminal that does not know how does nothing.
+    public func notify(_ text: String) {
+        guard isOpen, term != "linux", !term.hasPrefix("vt") else { return }
+        // A stalled line has other worries than a pile of notifications.
+        guard pending.count < Self.pendingLimit else { return }
+        pending += NotificationSequence.bytes(for: text, isTmux: isTmux, isUTF8: isUTF8)
+        pump()
     }
 
     /// Bytes wait for the line: ask for writability of `outputDescriptor` and call `pump`.

@@ -61,6 +61,13 @@ import FlinkREST
             ])
     }
 
+    @Test func `alerts are on by the bell and off by OSC 9 where nothing is said`() throws {
+        #expect(try ConfigurationFile.parse("", name: "c").alerts == AlertOptions(rings: true, notifies: false))
+        #expect(try ConfigurationFile.parse("[alerts]\nbell = false\nosc9 = true\n", name: "c").alerts == AlertOptions(rings: false, notifies: true))
+        let error = #expect(throws: ConfigurationError.self) { try ConfigurationFile.parse("[alerts]\nbel = true\n", name: "c") }
+        #expect(error?.description.contains("c:2:1: unknown key \"bel\" in [alerts]; there are bell, osc9") == true)
+    }
+
     @Test func `keys are remapped, and everything else of the file holds`() throws {
         let file = try ConfigurationFile.parse(
             "theme = \"slate\"\n[keys]\nsavepoint = \"W\"\nmove_down = [\"j\", \"ctrl-n\"]\nmouse = []\n", name: "config.toml")

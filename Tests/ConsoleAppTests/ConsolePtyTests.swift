@@ -72,6 +72,23 @@ struct ConsolePtyTests {
         #expect(bytes <= 4 * 100, "\(bytes) bytes in 3 s")
     }
 
+    // MARK: Alerts
+
+    @Test(arguments: [false, true]) func `a job that turns bad rings once, and notifies where that was asked for`(notifies: Bool) throws {
+        home.configure("[alerts]\nosc9 = \(notifies)\n[contexts.lab]\nsocket = \"\(home.socket)\"\nclass = \"lab\"\n")
+        let server = try ControlServer.start(path: home.socket, handler: StubEngine())
+        let console = home.console()
+        try #require(console.waitForText("orders"))
+        #expect(!console.output.contains(0x07), "what it finds is no news")
+        server.stop()
+        try #require(console.waitForText("no link"), "\(console.screen.text)")
+        // Every further try fails too.
+        _ = console.collect(for: 3)
+        let notification = Array("\u{1b}]9;weir: orders (lab): no link".utf8)
+        #expect(console.output.split(separator: notification, omittingEmptySubsequences: false).count == (notifies ? 2 : 1))
+        #expect(console.output.count { $0 == 0x07 } == (notifies ? 2 : 1), "one bell, and the end of the notification")
+    }
+
     // MARK: Ends
 
     @Test(arguments: [SIGTERM, SIGINT, SIGQUIT]) func `a request to end restores the terminal`(signal: Int32) throws {

@@ -82,3 +82,34 @@ import Testing
         #expect(ClipboardSequence.bytes(for: String(repeating: "x", count: 56_000), isTmux: false) == nil)
     }
 }
+
+@Suite struct NotificationSequenceTests {
+    private func text(_ text: String, isTmux: Bool = false, isUTF8: Bool = true) -> String {
+        String(decoding: NotificationSequence.bytes(for: text, isTmux: isTmux, isUTF8: isUTF8), as: UTF8.self)
+    }
+
+    @Test func `the text is framed, and passed through tmux`() {
+        #expect(text("orders: FAILED") == "\u{1b}]9;weir: orders: FAILED\u{07}")
+        #expect(text("hi", isTmux: true) == "\u{1b}Ptmux;\u{1b}\u{1b}]9;weir: hi\u{07}\u{1b}\\")
+    }
+
+    @Test(arguments: ["a\u{07}b", "a\u{1b}\\b", "a\u{9c}b", "a\u{9b}31mb", "a\nb", "a\u{202e}b", "a\u{200b}b", "a\u{2028}b", "a\u{e000}b", "a\u{7f}b", "4;1;50"])
+    func `nothing in the text ends the sequence or begins another`(_ hostile: String) {
+        for isUTF8 in [true, false] {
+            let bytes = NotificationSequence.bytes(for: hostile, isTmux: false, isUTF8: isUTF8)
+            #expect(bytes.first == 0x1b && bytes.last == 0x07 && bytes.starts(with: Array("\u{1b}]9;weir: ".utf8)))
+            let inside = String(decoding: bytes.dropFirst().dropLast(), as: UTF8.self).unicodeScalars
+            #expect(inside.allSatisfy { $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) && $0.properties.generalCategory != .format }, "\(inside)")
+            #expect(String(decoding: bytes, as: UTF8.self).contains("?") || hostile == "4;1;50" || hostile.contains("\\"))
+        }
+    }
+
+    @Test func `letters of the world stay where the terminal can show them`() {
+        #expect(text("Größe 日本") == "\u{1b}]9;weir: Größe 日本\u{07}")
+        #expect(text("Größe", isUTF8: false) == "\u{1b}]9;weir: Gr??e\u{07}")
+    }
+
+    @Test func `a long text is cut`() {
+        #expect(NotificationSequence.bytes(for: String(repeating: "x", count: 10_000), isTmux: false, isUTF8: true).count < 300)
+    }
+}

@@ -1,0 +1,25 @@
+/// OSC 9: the escape sequence by which a terminal, also one at the other end of SSH, shows a notification of the desktop.
+enum NotificationSequence {
+    /// Characters of the text that are shown at most.
+    static let countMax = 200
+
+    /// The bytes to send. Only what can be printed is left of the text, so that nothing in it ends the sequence or begins another; and it never
+    /// begins with a digit, which some terminals take for another kind of OSC 9. tmux knows no notifications: it is asked to pass this one through.
+    static func bytes(for text: String, isTmux: Bool, isUTF8: Bool) -> [UInt8] {
+        var scalars = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars.prefix(countMax) {
+            let isPrintable = (0x20..<0x7f).contains(scalar.value) || isUTF8 && scalar.value >= 0xa0 && isPlain(scalar)
+            scalars.append(isPrintable ? scalar : "?")
+        }
+        let plain = Array("\u{1b}]9;weir: \(String(scalars))\u{07}".utf8)
+        guard isTmux else { return plain }
+        return Array("\u{1b}Ptmux;".utf8) + plain.flatMap { $0 == 0x1b ? [0x1b, 0x1b] : [$0] } + Array("\u{1b}\\".utf8)
+    }
+
+    private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: false
+        default: true
+        }
+    }
+}
