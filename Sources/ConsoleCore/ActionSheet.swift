@@ -156,6 +156,18 @@ struct ActionSheet: Sendable {
     static let settle = Milliseconds(300)
     /// How long an armed action in production waits for Esc.
     static let abortWindow = Milliseconds.seconds(5)
+    /// How long the second look may take; large snapshots are read as a whole.
+    static let lookPatience = Milliseconds.seconds(60)
+
+    /// What is looked at again right before a job is replaced or its state deleted: the job, by the next report, and the files, which are
+    /// read anew.
+    struct SecondLook: Sendable, Equatable {
+        let since: WallTime
+        /// Where the files are; nil = there are none to look at.
+        let path: String?
+        /// What the first look found; nil = it could not tell.
+        let first: SnapshotInspection?
+    }
 
     enum Focus: Sendable { case none, name, reason }
     enum Outcome: Sendable, Equatable {
@@ -176,6 +188,8 @@ struct ActionSheet: Sendable {
     var focus = Focus.none
     /// When the abort window ends.
     var armedUntil: WallTime?
+    /// The action is accepted and is sent when this finds nothing changed.
+    var secondLook: SecondLook?
     /// Why the last key did nothing.
     var answer: SafeText = ""
 
@@ -190,7 +204,13 @@ struct ActionSheet: Sendable {
     var isNameMatched: Bool { name.text == SafeText(target.name).string }
 
     /// Whether typing goes into a field, so that a paste is welcome.
-    var isTyping: Bool { focus != .none && armedUntil == nil }
+    var isTyping: Bool { focus != .none && !isOnItsWay }
+
+    /// Accepted and not sent yet: only Esc is read.
+    var isOnItsWay: Bool { armedUntil != nil || secondLook != nil }
+
+    /// Where a name has to be typed, a job is not replaced by what was known when the sheet was opened.
+    var needsSecondLook: Bool { action.tier == .replacing && rule.needsName }
 
     mutating func paste(_ text: String) {
         switch focus {
@@ -208,7 +228,7 @@ struct ActionSheet: Sendable {
             answer = "ignored: the box has just opened"
             return .stay
         }
-        if armedUntil != nil {
+        if isOnItsWay {
             answer = "Esc takes it back; nothing else is read now"
             return .stay
         }
@@ -255,5 +275,21 @@ struct ActionSheet: Sendable {
         case .name: focus = .reason
         case .reason: focus = rule.needsName ? .name : .none
         }
+    }
+}
+
+extension ActionSheet.SecondLook {
+    /// What is different about the snapshot now; nil = nothing.
+    func change(to second: SnapshotInspection) -> SafeText? {
+        if !second.verdict.allowsRestore { return "the snapshot is \(second.verdict.rawValue) now: \(second.problem ?? "no details")" }
+        guard let first else { return nil }
+        if second.verdict != first.verdict { return "the snapshot could be checked before and cannot now: \(second.problem ?? "no details")" }
+        func facts(_ inspection: SnapshotInspection) -> SnapshotInspection {
+            var copy = inspection
+            copy.problem = nil
+            return copy
+        }
+        func name(_ inspection: SnapshotInspection) -> SafeText { inspection.checkpoint.map { "#\($0)" } ?? "unnumbered" }
+        return facts(first) == facts(second) ? nil : "there is another snapshot at this path now (\(name(first)) before, \(name(second)) now)"
     }
 }

@@ -81,6 +81,12 @@ struct SheetView {
             canvas.put(" ARMED: sent in \(Figures.seconds(until - model.now)); Esc takes it back", column: 0, row: row, role: .dialogDanger)
             return
         }
+        if let look = sheet.secondLook {
+            let what: SafeText = look.path == nil ? "the job is" : "job and files are"
+            let text: SafeText = " SECOND LOOK: \(what) read again (\(Figures.seconds(model.now - look.since))), then it is sent; Esc stops"
+            canvas.put(text, column: 0, row: row, role: .dialogDanger)
+            return
+        }
         var spans = [Span(" Esc", .hintKey), Span(" backs out   ", .hintText)]
         if losesState {
             spans += [

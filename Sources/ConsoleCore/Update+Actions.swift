@@ -115,7 +115,7 @@ extension ConsoleModel {
     mutating func pressInSheet(_ key: KeyPress, _ sheet: ActionSheet, _ effects: inout [ConsoleEffect]) {
         var sheet = sheet
         let losesState = check(sheet.target.key).map { PreflightCheck.losesState(sheet.action, $0.job) } ?? false
-        let wasArmed = sheet.armedUntil != nil
+        let wasArmed = sheet.isOnItsWay
         switch sheet.take(key, at: now, losesState: losesState) {
         case .stay: modals[modals.count - 1] = .sheet(sheet)
         case .backOut:
@@ -128,12 +128,9 @@ extension ConsoleModel {
             modals.removeLast()
             act(.savepoint, on: sheet.target.key, &effects)
         case .accept:
-            if accept(&sheet) {
-                modals.removeLast()
-                send(sheet.action, to: sheet.target, reason: sheet.reason.text, isReady: sheetProblem(sheet), &effects)
-            } else {
-                modals[modals.count - 1] = .sheet(sheet)
-            }
+            let isAccepted = accept(&sheet)
+            modals[modals.count - 1] = .sheet(sheet)
+            if isAccepted { release(&effects) }
         }
     }
 
@@ -166,6 +163,71 @@ extension ConsoleModel {
 
     // MARK: Sending
 
+    /// Sends what the open sheet holds, accepted and with its abort window over; where a second look is due, that comes first.
+    mutating func release(_ effects: inout [ConsoleEffect]) {
+        guard let sheet = openSheet else { return }
+        guard sheet.needsSecondLook, sheetProblem(sheet) == nil, change(of: sheet.target) == nil,
+            let index = live.contexts.firstIndex(where: { $0.name == sheet.target.key.context })
+        else {
+            closeSheet()
+            return send(sheet.action, to: sheet.target, reason: sheet.reason.text, isReady: sheetProblem(sheet), &effects)
+        }
+        var path: String?, first: SnapshotInspection?
+        if case .restart(let options, _) = sheet.action, live.contexts[index].capabilities.verifiesFiles { path = options.path }
+        if let path {
+            if case .done(let inspection) = live.contexts[index].inspections[path] { first = inspection }
+            live.contexts[index].inspections[path] = nil
+            inspect(path, index, &effects)
+        }
+        let look = ActionSheet.SecondLook(since: now, path: path, first: first)
+        changeOpenSheet { sheet in (sheet.armedUntil, sheet.secondLook) = (nil, look) }
+    }
+
+    private mutating func changeOpenSheet(_ body: (inout ActionSheet) -> Void) {
+        switch modals.last {
+        case .sheet(var sheet):
+            body(&sheet)
+            modals[modals.count - 1] = .sheet(sheet)
+        case .chooser(var chooser):
+            guard var sheet = chooser.sheet else { return }
+            body(&sheet)
+            chooser.sheet = sheet
+            modals[modals.count - 1] = .chooser(chooser)
+        default: break
+        }
+    }
+
+    /// Sends when the second look is over and found nothing changed; sends nothing when it found something, or nothing in time.
+    mutating func finishSecondLook(_ effects: inout [ConsoleEffect]) {
+        guard let sheet = openSheet, let look = sheet.secondLook else { return }
+        let problem: SafeText?
+        switch outcome(of: look, sheet.target) {
+        case .waiting:
+            guard now - look.since >= ActionSheet.lookPatience else { return }
+            problem = "the second look was not over after \(Figures.setting(ActionSheet.lookPatience))"
+        case .changed(let what): problem = what
+        case .same: problem = sheetProblem(sheet)
+        }
+        closeSheet()
+        send(sheet.action, to: sheet.target, reason: sheet.reason.text, isReady: problem, &effects)
+    }
+
+    private enum LookOutcome { case waiting, same, changed(SafeText) }
+
+    private func outcome(of look: ActionSheet.SecondLook, _ target: PinnedTarget) -> LookOutcome {
+        if let change = change(of: target) { return .changed(change) }
+        guard let context = live.context(target.key.context) else { return .waiting }
+        if let path = look.path {
+            switch context.inspections[path] {
+            case .pending: return .waiting
+            // Not known to the first look either: the sheet has warned of that.
+            case nil, .failed: if look.first != nil { return .changed("the files could not be read a second time") }
+            case .done(let inspection): if let change = look.change(to: inspection) { return .changed(change) }
+            }
+        }
+        return (context.receivedAt ?? look.since) > look.since ? .same : .waiting
+    }
+
     /// Sends an accepted action, unless the job is not what it was when the action was opened. `isReady` is what a second look at
     /// the preflight found; nil = nothing.
     mutating func send(
@@ -181,9 +243,12 @@ extension ConsoleModel {
             id: id, kind: action.kind, job: target.key.job, expectedState: target.state, reason: SafeText(reason).string, by: operatorName)
         var chosen: CheckpointID?
         if case .restart(_, let checkpoint) = action { chosen = checkpoint }
-        insert(TrackedOperation(request, context: target.key.context, jobName: target.name, since: now, isOwn: true, chosen: chosen))
+        var operation = TrackedOperation(request, context: target.key.context, jobName: target.name, since: now, isOwn: true, chosen: chosen)
+        // What the job has come to before it is what a restart has to catch up with.
+        if let job = live.job(target.key) { operation.observe(job, at: now) }
+        insert(operation)
         effects.append(.send(context: target.key.context, .operate(request)))
-        if let operation = live.operations.first(where: { $0.id == id }) { say(operation.progress(at: now)) }
+        say(operation.progress(at: now))
         if case .restart = action { followRestart(id) }
     }
 

@@ -30,6 +30,7 @@ extension ConsoleModel {
             live.contexts[index].forgetQuestions(message)
             say("\(context): \(message)", .warn)
         }
+        finishSecondLook(&effects)
         requestWhatIsShown(&effects)
     }
 

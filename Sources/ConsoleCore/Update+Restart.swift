@@ -150,14 +150,15 @@ extension ConsoleModel {
         guard var sheet = chooser.sheet else { return }
         switch sheet.take(key, at: now, losesState: false) {
         case .backOut:
+            if sheet.isOnItsWay { say("taken back, nothing was sent") }
             chooser.sheet = nil
             chooser.step = .options
             replace(chooser)
-        case .accept where accept(&sheet):
-            chooser.sheet = nil
-            chooser.step = .options
+        case .accept:
+            let isAccepted = accept(&sheet)
+            chooser.sheet = sheet
             replace(chooser)
-            send(sheet.action, to: sheet.target, reason: sheet.reason.text, isReady: sheetProblem(sheet), &effects)
+            if isAccepted { release(&effects) }
         default:
             chooser.sheet = sheet
             replace(chooser)

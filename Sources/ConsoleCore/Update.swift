@@ -39,10 +39,8 @@ extension ConsoleModel {
                 say("\(live.contexts[index].name) is locked again", .warn)
             }
         }
-        if let sheet = openSheet, let until = sheet.armedUntil, until <= now {
-            closeSheet()
-            send(sheet.action, to: sheet.target, reason: sheet.reason.text, isReady: sheetProblem(sheet), &effects)
-        }
+        if let until = openSheet?.armedUntil, until <= now { release(&effects) }
+        finishSecondLook(&effects)
         requestWhatIsShown(&effects)
     }
 

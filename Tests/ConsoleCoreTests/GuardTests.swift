@@ -219,6 +219,23 @@ import Testing
         #expect(console.sentOperations.map(\.kind) == [.cancel(.discard)])
     }
 
+    @Test func discardingUnderGuardLooksAtTheJobASecondTime() {
+        for changes in [false, true] {
+            var console = console(.staging)
+            console.press(":")
+            console.type("cancel --discard-state")
+            console.press("enter")
+            console.advance(400)
+            console.type("orders")
+            console.press("enter")
+            #expect(console.sentOperations.isEmpty)
+            #expect(console.screen.contains("SECOND LOOK: the job is read again"))
+            console.advance(1000)
+            console.report([Sample.running(state: changes ? .restarting : .running)])
+            #expect(console.sentOperations.map(\.kind) == (changes ? [] : [.cancel(.discard)]))
+        }
+    }
+
     // MARK: Targets
 
     @Test func nothingIsSentWhenTheStateChangedMeanwhile() {
