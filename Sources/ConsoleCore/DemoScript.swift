@@ -149,7 +149,7 @@ extension DemoScript {
         Scene("Options, then the sheet: what is sent, what is read again.", dwell: .seconds(5), key: toSheet) { $0.openSheet != nil },
         Scene("y launches it.", dwell: .seconds(2), key: accept) { $0.demoProof != nil },
         Scene("The proof, as it is observed. Nothing is claimed before.", dwell: .seconds(6)) {
-            $0.demoProof?.verdict == .resumedDurable
+            $0.demoProof?.verdict.isProven ?? false
         },
         Scene("Back at the job: what came after was read again, once.", dwell: .seconds(6), key: leaveProof) {
             guard let audit = $0.demoJob?.audit, let toReplay = audit.toReplay else { return false }

@@ -160,7 +160,7 @@ struct RestartChooserView {
         ProofView(proof: proof, theme: model.theme).draw(&canvas, isTitled: false)
         let isBad = operation.severity == .crit
         let words = operation.refusal.map { SafeText("REFUSED: \($0)") } ?? RestartWords.verdict(proof)
-        let role: StyleRole = isBad || proof.verdict == .mismatch ? .severityCrit : proof.verdict == .resumedDurable ? .severityOK : .severityRun
+        let role: StyleRole = isBad || proof.verdict == .mismatch ? .severityCrit : proof.verdict.isProven ? .severityOK : .severityRun
         canvas.line([Span(" VERDICT  ", .header), Span(words, role)], row: 7)
     }
 

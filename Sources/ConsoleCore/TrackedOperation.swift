@@ -46,7 +46,10 @@ struct TrackedOperation: Sendable {
         self.jobName = jobName
         self.since = since
         self.isOwn = isOwn
-        if case .restart(let options) = request.kind, let path = options.path { proof = RestartProof(chosenID: chosen, chosenPath: path) }
+        if case .restart(let options) = request.kind, let path = options.path { 
+            proof = RestartProof(
+                chosenID: chosen, chosenPath: path, origin: request.job, allowsUnmatchedState: options.allowsUnmatchedState)
+        }
     }
 
     var id: OperationID { request.id }
@@ -66,7 +69,7 @@ struct TrackedOperation: Sendable {
         case .completed:
             if let proof {
                 switch proof.verdict {
-                case .resumedDurable: return .proven
+                case .resumedDurable, .caughtUp: return .proven
                 case .mismatch, .failed: return .failed
                 case .resumed: return .observed
                 case .waiting, .launched: return .completed
@@ -105,6 +108,11 @@ struct TrackedOperation: Sendable {
         self.report = report
         isLost = false
         jobName = report.jobName
+        // Asked to begin from the newest, the engine has chosen.
+        if proof == nil, case .restart(let options) = request.kind, let path = report.path {
+            proof = RestartProof(
+                chosenID: report.checkpoint, chosenPath: path, origin: request.job, allowsUnmatchedState: options.allowsUnmatchedState)
+        }
         proof?.observe(report)
     }
 
@@ -220,11 +228,16 @@ enum RestartWords {
         let from: SafeText = proof.chosenID.map { "FROM #\($0)" } ?? "FROM THE CHOSEN PATH"
         switch proof.verdict {
         case .waiting: return "WAITING for the engine to launch the job"
-        case .launched: return "LAUNCHED - not yet known to have resumed"
+        case .launched:
+            let restored = proof[.restored]
+            return restored.state == .unproven
+                ? "LAUNCHED - not proven to have resumed: \(restored.evidence)" : "LAUNCHED - not yet known to have resumed"
         case .resumed:
             let pending = proof.lines.filter { $0.state == .waiting && $0.step != .outputs }.map { "\($0.step.rawValue)" }
+            if pending.isEmpty { return "RESUMED \(from) - not proven durable: \(proof[.firstCheckpoint].evidence)" }
             return "RESUMED \(from) - not yet proven durable (step \(pending.joined(separator: ", ")) pending)"
         case .resumedDurable: return "RESUMED+DURABLE \(from)"
+        case .caughtUp: return "RESUMED+DURABLE \(from), CAUGHT UP: \(proof.caughtUp ?? "")"
         case .mismatch: return "MISMATCH: the job runs from something else; C cancels it"
         case .failed: return "FAILED: \(proof.lines.first { $0.state == .failed }?.evidence ?? "")"
         }

@@ -486,6 +486,7 @@ extension ConsoleModel {
         var text: SafeText = "\(operation.progress(at: shownAt)); by \(operation.request.by) in \(operation.context)"
         if !operation.request.reason.isEmpty { text = "\(text); reason \(operation.request.reason)" }
         if let path = operation.report?.path { text = "\(text); path \(path)" }
+        if let proof = operation.proof { text = "\(text); VERDICT \(RestartWords.verdict(proof))" }
         for line in operation.proof?.lines ?? [] {
             text = "\(text); \(line.step.rawValue) \(RestartWords.name(line.step)) \(line.state.rawValue) \(line.evidence)"
         }

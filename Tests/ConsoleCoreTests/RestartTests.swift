@@ -32,7 +32,7 @@ import Testing
         job.throughput = Throughput()
         job.vertices = Sample.vertices.map { vertex in
             var vertex = vertex
-            vertex.runningSubtasks = 0
+            (vertex.runningSubtasks, vertex.recordsIn, vertex.recordsOut) = (0, 0, 0)
             return vertex
         }
         job.restored = RestoreReport(checkpoint: id, path: path, kind: .checkpoint, fromJob: Sample.job, at: Sample.start, stateSize: 1, chosen: true)
@@ -116,7 +116,7 @@ import Testing
         #expect(console.screen.contains("VERDICT  LAUNCHED"))
 
         job.state = .running
-        job.vertices = Sample.vertices
+        for index in job.vertices.indices { job.vertices[index].runningSubtasks = job.vertices[index].parallelism }
         console.report([old, job], operations: [operation])
         #expect(console.screen.contains("RESUMED FROM #4119 - not yet proven durable (step 4, 5 pending)"))
 
@@ -127,7 +127,7 @@ import Testing
 
         job.latestCompleted = Sample.checkpoint(4121, ago: 0)
         console.report([old, job], operations: [operation])
-        #expect(console.screen.contains("VERDICT  RESUMED+DURABLE FROM #4119"))
+        #expect(console.screen.contains("VERDICT  RESUMED+DURABLE FROM #4119, CAUGHT UP: all 800 records"))
         #expect(console.screen.contains("0 duplicates, 0 lost in 1200 records; replayed 800/800"))
         #expect(console.model.live.operations[0].stage == .proven)
         console.press("q")
@@ -153,6 +153,32 @@ import Testing
         console.advance(400)
         console.press("y")
         #expect(console.sentOperations.map(\.job) == [Sample.otherJob])
+    }
+
+    @Test(arguments: [true, false]) func evidenceHoldsTheVerdictAndEveryStep(_ matches: Bool) throws {
+        var console = chooser()
+        verdict(&console, Sample.list[0], .ok)
+        console.press("enter", "enter")
+        console.advance(400)
+        console.press("y")
+        let request = try #require(console.sentOperations.last)
+        let operation = OperationReport(request: request, jobName: "orders", state: .completed, acceptedAt: console.now, newJob: Sample.otherJob)
+        var job = newJob(matches ? Sample.list[0].path ?? "" : "/elsewhere/chk-1", Sample.list[0].id)
+        (job.state, job.vertices, job.throughput.recordsRead) = (.running, Sample.vertices, 1200)
+        job.latestCompleted = Sample.checkpoint(4121, ago: 0)
+        job.audit = SequenceAudit(verified: 1200, duplicates: 0, lost: 0, replayed: 800, toReplay: 800)
+        console.report([Sample.running(state: .canceled), job], operations: [operation])
+        let words = matches ? "RESUMED+DURABLE FROM #4120, CAUGHT UP: all 800 records that had been read before are read again" : "MISMATCH: "
+        #expect(console.screen.contains("VERDICT  \(words.prefix(60))"))
+        _ = console.take()
+        console.press("y", "w")
+        let copied = console.effects.compactMap { if case .copy(let text) = $0 { text } else { nil } }
+        let saved = console.effects.compactMap { if case .save(_, let text) = $0 { text } else { nil } }
+        #expect(copied.count == 1 && saved.count == 1)
+        for text in copied + saved {
+            #expect(text.contains(words))
+            for step in RestartProof.Step.allCases { #expect(text.contains("\(step.rawValue) \(RestartWords.name(step).string)"), "\(step): \(text)") }
+        }
     }
 
     @Test func aRefusedRestartIsNeverCalledLaunched() throws {
@@ -265,7 +291,120 @@ import Testing
         #expect(console.sentOperations.isEmpty)
         console.report([Sample.running(state: .canceled)])
         console.advance(6000)
+        #expect(console.sentOperations.isEmpty, "the five seconds over, it is looked at a second time")
+        verdict(&console, Sample.list[0], .ok)
+        console.report([Sample.running(state: .canceled)])
         #expect(console.sentOperations.count == 1)
+        #expect(console.sentOperations[0].reason == "INC-1")
         #expect(console.screen.contains("VERDICT  WAITING"))
+    }
+
+    // MARK: The second look, where a name has to be typed
+
+    /// The name is typed and Enter pressed.
+    private func accepted(_ first: SnapshotInspection.Verdict = .ok) -> ScriptedConsole {
+        var console = chooser(.canceled, .staging)
+        verdict(&console, Sample.list[0], first)
+        console.press("enter", "enter")
+        console.advance(400)
+        console.type("orders")
+        _ = console.take()
+        console.press("enter")
+        return console
+    }
+
+    @Test func jobAndFilesAreReadAgainRightBeforeSending() throws {
+        var console = accepted()
+        let path = try #require(Sample.list[0].path)
+        #expect(console.effects.contains(.send(context: "lab", .ask(.inspect(path: path)))), "the files are read anew")
+        #expect(console.sentOperations.isEmpty)
+        #expect(console.screen.contains("SECOND LOOK: job and files are read again (0 s), then it is sent; Esc stops"))
+        console.advance(1000)
+        console.report([Sample.running(state: .canceled)])
+        #expect(console.sentOperations.isEmpty, "the files have not been read yet")
+        console.press("enter", "y")
+        #expect(console.sentOperations.isEmpty, "no key hurries it")
+        verdict(&console, Sample.list[0], .ok)
+        #expect(console.sentOperations.map(\.job) == [Sample.job])
+        #expect(console.screen.contains("VERDICT  WAITING"))
+    }
+
+    @Test func aReportFromBeforeIsNoSecondLook() {
+        var console = accepted()
+        verdict(&console, Sample.list[0], .ok)
+        #expect(console.sentOperations.isEmpty, "the job has not been read again")
+        console.report([Sample.running(state: .canceled)])
+        #expect(console.sentOperations.isEmpty, "this one came at the moment that the look began")
+        console.advance(1000)
+        console.report([Sample.running(state: .canceled)])
+        #expect(console.sentOperations.count == 1)
+    }
+
+    @Test func nothingIsSentWhenTheFilesChangedMeanwhile() throws {
+        let path = try #require(Sample.list[0].path)
+        let cases: [(SnapshotInspection, String)] = [
+            (SnapshotInspection(path: path, verdict: .missing, problem: "_metadata is gone"), "the snapshot is missing now: _metadata is gone"),
+            (SnapshotInspection(path: path, verdict: .damaged, problem: "state-3: checksum"), "the snapshot is damaged now: state-3: checksum"),
+            (SnapshotInspection(path: path, verdict: .unreachable, problem: "not mounted"), "could be checked before and cannot now: not mounted"),
+            (SnapshotInspection(path: path, verdict: .ok, checkpoint: CheckpointID(9)), "another snapshot at this path now (unnumbered before, #9 now)"),
+        ]
+        for (second, words) in cases {
+            var console = accepted()
+            console.advance(1000)
+            console.send(.engine(context: "lab", .inspection(second)))
+            console.report([Sample.running(state: .canceled)])
+            console.advance(120_000)
+            #expect(console.sentOperations.isEmpty)
+            #expect(console.model.messages.contains { $0.text.string.hasPrefix("nothing was sent: ") && $0.text.string.contains(words) }, "\(words)")
+            #expect(console.model.openSheet == nil)
+        }
+    }
+
+    @Test func nothingIsSentWhenTheJobChangedDuringTheSecondLook() {
+        for job in [Sample.running(state: .running), Sample.running(state: .canceled, attempt: 2)] {
+            var console = accepted()
+            console.advance(1000)
+            console.report([job])
+            verdict(&console, Sample.list[0], .ok)
+            #expect(console.sentOperations.isEmpty)
+            #expect(console.model.messages.contains { $0.text.string.hasPrefix("nothing was sent: orders ") })
+        }
+    }
+
+    @Test func aLinkLostDuringTheSecondLookSendsNothing() {
+        var console = accepted()
+        console.send(.engine(context: "lab", .link(.down(reason: "refused", retryAt: nil, attempts: 1))))
+        console.advance(1000)
+        verdict(&console, Sample.list[0], .ok)
+        console.report([Sample.running(state: .canceled)])
+        #expect(console.sentOperations.isEmpty)
+    }
+
+    @Test func theSecondLookDoesNotWaitForEver() {
+        var console = accepted()
+        console.advance(59_000)
+        #expect(console.model.openSheet?.secondLook != nil)
+        console.advance(2000)
+        #expect(console.sentOperations.isEmpty)
+        #expect(console.lastMessage == "nothing was sent: the second look was not over after 60s")
+    }
+
+    @Test func theSecondLookCanBeTakenBack() {
+        var console = accepted()
+        console.press("esc")
+        #expect(console.lastMessage == "taken back, nothing was sent")
+        console.advance(1000)
+        verdict(&console, Sample.list[0], .ok)
+        console.report([Sample.running(state: .canceled)])
+        #expect(console.sentOperations.isEmpty)
+    }
+
+    @Test func filesThatNobodyCouldCheckStayUnchecked() {
+        // The sheet has warned that they are unchecked; that they still are is no change.
+        var console = accepted(.unreachable)
+        console.advance(1000)
+        verdict(&console, Sample.list[0], .unreachable)
+        console.report([Sample.running(state: .canceled)])
+        #expect(console.sentOperations.count == 1)
     }
 }

@@ -44,7 +44,7 @@ import Testing
                 let report = try engine.job(new)
                 proof.observe(report, at: .now())
                 guard let audit = report.audit, let toReplay = audit.toReplay else { return false }
-                return proof.verdict == .resumedDurable && audit.replayed == toReplay
+                return proof.verdict.isProven && audit.replayed == toReplay
             }, "\(proof.lines)")
         let report = try engine.job(new)
         let audit = try #require(report.audit)

@@ -56,7 +56,7 @@ import Testing
         let chosen = try #require(kept.last)
         let restart = try weir(["restart", "orders", "--from", "\(chosen.id)", "--wait"], in: sandbox)
         #expect(restart.status == 0, "\(restart.output)\(restart.errors)")
-        #expect(restart.output.hasPrefix("VERDICT RESUMED+DURABLE\n"))
+        #expect(restart.output.hasPrefix("VERDICT RESUMED+DURABLE"))
         #expect(restart.output.contains("engine reports \(chosen.id), chosen \(chosen.id), path matches"))
         let jobs = try weir(["jobs"], in: sandbox)
         #expect(jobs.output.split(separator: "\n").count == 3)

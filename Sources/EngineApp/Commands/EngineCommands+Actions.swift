@@ -117,8 +117,7 @@ extension EngineCommands {
                 return status(of: operation, hasEnded: operation.state.isTerminal)
             }
             options.output.say("operation \(operation.request.id) accepted: restart from \(operation.path ?? "?")")
-            var watch = ProofWatch(
-                chosenID: operation.checkpoint, chosenPath: operation.path ?? restart.path ?? "", say: { options.output.say($0) })
+            var watch = ProofWatch(operation, say: { options.output.say($0) })
             _ = try watch.follow(operation.request.id, on: link, limit: action.limit)
             if options.printsJSON {
                 try print(ProofRecord(watch.proof, operation: try link.operation(operation.request.id)), options)

@@ -7,8 +7,15 @@ struct ProofWatch {
     private var told: [RestartProof.Step: RestartProof.StepState] = [:]
     private let say: (String) -> Void
 
-    init(chosenID: CheckpointID?, chosenPath: String, say: @escaping (String) -> Void) {
-        proof = RestartProof(chosenID: chosenID, chosenPath: chosenPath)
+    /// - Parameters:
+    ///   - restart: the operation as the engine accepted it.
+    ///   - chosen: number of the chosen checkpoint; nil = as the engine says.
+    init(_ restart: OperationReport, chosen: CheckpointID? = nil, say: @escaping (String) -> Void) {
+        var options = RestartOptions()
+        if case .restart(let asked) = restart.request.kind { options = asked }
+        proof = RestartProof(
+            chosenID: chosen ?? restart.checkpoint, chosenPath: options.path ?? restart.path ?? "", origin: restart.request.job,
+            allowsUnmatchedState: options.allowsUnmatchedState)
         self.say = say
     }
 
@@ -20,15 +27,14 @@ struct ProofWatch {
         var last: JobReport?
         let watched: JobReport?? = try link.watch(for: limit) { report -> JobReport?? in
             if let found = report.operations.first(where: { $0.request.id == operation }) { proof.observe(found) }
-            if let job = report.jobs.first(where: { $0.id == proof.newJob }) {
+            for job in report.jobs {
                 proof.observe(job, at: report.at)
-                last = job
+                if job.id == proof.newJob { last = job }
             }
             tell()
-            guard proof.isSettled else { return nil }
-            guard proof.verdict == .resumedDurable, let last else { return .some(last) }
+            guard proof.verdict.isProven, let last else { return proof.isSettled ? .some(last) : nil }
             // Outputs are seen only once records have come through.
-            let isCounted = last.audit == nil || proof[.outputs].state == .done
+            let isCounted = last.audit == nil || proof[.outputs].state == .done || proof[.progress].state == .unproven
             return isCounted && isEnough(last) ? .some(last) : nil
         }
         return watched ?? last
@@ -44,7 +50,10 @@ struct ProofWatch {
     }
 
     /// The verdict, then one line a step.
-    var summary: [String] { ["VERDICT \(proof.verdict.rawValue)"] + proof.lines.map(Self.text) }
+    var summary: [String] {
+        let words = proof.verdict == .caughtUp ? "\(RestartProof.Verdict.resumedDurable.rawValue), CAUGHT UP: \(proof.caughtUp ?? "")" : proof.verdict.rawValue
+        return ["VERDICT \(words)"] + proof.lines.map(Self.text)
+    }
 
     private static func text(_ line: RestartProof.Line) -> String {
         let mark =
@@ -68,7 +77,7 @@ struct ProofWatch {
 
     var status: ExitStatus {
         switch proof.verdict {
-        case .resumedDurable: proof[.outputs].state == .failed ? .failed : .ok
+        case .resumedDurable, .caughtUp: .ok
         case .mismatch, .failed: .failed
         case .waiting, .launched, .resumed: .unproven
         }
@@ -83,6 +92,8 @@ struct ProofRecord: Encodable {
         var evidence: String
     }
     var verdict: RestartProof.Verdict
+    /// What showed that the job has caught up, if that was seen.
+    var caughtUp: String?
     var chosenPath: String
     var newJob: JobID?
     var steps: [Step]
@@ -90,6 +101,7 @@ struct ProofRecord: Encodable {
 
     init(_ proof: RestartProof, operation: OperationReport) {
         verdict = proof.verdict
+        caughtUp = proof.caughtUp
         chosenPath = proof.chosenPath
         newJob = proof.newJob
         steps = proof.lines.map { Step(step: $0.step.rawValue, state: $0.state, evidence: $0.evidence) }

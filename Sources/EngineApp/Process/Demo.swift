@@ -141,7 +141,7 @@ struct RestoreLoop {
         let operation = try link.operate(command(.restart(RestartOptions(path: path))))
         tell("restart asked for, operation \(operation.request.id)")
         let output = output
-        var watch = ProofWatch(chosenID: chosen.id, chosenPath: path, say: { output.data("  \($0)") })
+        var watch = ProofWatch(operation, chosen: chosen.id, say: { output.data("  \($0)") })
         let last = try watch.follow(operation.request.id, on: link, limit: remaining) { job in
             guard let audit = job.audit, let toReplay = audit.toReplay else { return false }
             return audit.replayed >= toReplay

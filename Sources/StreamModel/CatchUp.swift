@@ -1,0 +1,119 @@
+/// Whether a restarted job has made up for what it had to read again. Reports of the job before and of the job after go in; what was seen
+/// comes out, and nothing is taken for granted: where no rule below can be applied, the answer stays nil for ever.
+///
+/// The first rule that applies to a report decides; the ones after it are for jobs that do not tell the measure of the ones before it.
+///
+/// 1. *Input*: a bounded input is read to its end (`inputFraction` is 1).
+/// 2. *Lag*: no vertex's event time is more than `lagLimit` behind the clock. A job that told a lag before the restart is judged by its
+///    lag only; until it tells one again, nothing is claimed.
+/// 3. *Count*: the engine counts the records that an earlier execution had read, and all of them have been read again (`SequenceAudit`).
+/// 4. *Event time*: every vertex with a watermark has passed the highest one of the job before.
+/// 5. *Records*: the job has read more than the job before had read in all its life, and what that one read in its last `unseen` seconds on
+///    top, which no report may have shown. Holds only for a snapshot of that job, and while neither has restarted by itself: then a counter
+///    means something else.
+/// 6. *Rate*: the job read much faster than the job before (`fast` times, in `fastReports` reports on end), and then as fast as that one
+///    (at most `calm` times, in `calmReports` on end) with no vertex back-pressured or busy to its limit: it could read faster, and there is
+///    nothing more to read. A job that is as slow as its slowest part has not caught up by that.
+struct CatchUp: Sendable, Equatable {
+    static let lagLimit = Milliseconds.seconds(10)
+    static let unseen = 10.0
+    static let fast = 1.5, calm = 1.2
+    static let fastReports = 3, calmReports = 5
+
+    /// What was seen when it had caught up, in one line; nil = that was not seen.
+    private(set) var evidence: String?
+    /// How far it is, in one line; nil = no measure tells.
+    private(set) var distance: String?
+
+    // Of the job before, as far as reports showed it.
+    private var toldLag = false
+    private var watermark: EventTime?
+    private var recordsRead: UInt64?
+    private var rate: Double?
+
+    // Of the job after.
+    private var attempt: Int?
+    private var flowAt: WallTime?
+    private var fastSeen = 0, calmSeen = 0
+
+    /// Takes in a report of the job before.
+    mutating func observe(before job: JobReport) {
+        if job.vertices.contains(where: { Self.lag($0) != nil }) { toldLag = true }
+        for case let known? in job.vertices.map(\.watermark) where known < .max { watermark = max(watermark ?? known, known) }
+        if job.restarts > 0 {
+            recordsRead = nil
+        } else if job.throughput.recordsRead > 0 {
+            recordsRead = max(recordsRead ?? 0, job.throughput.recordsRead)
+        }
+        if job.state == .running, job.throughput.recordsReadPerSecond > 0 { rate = job.throughput.recordsReadPerSecond }
+    }
+
+    /// Takes in a report of the job after, which has read something.
+    /// - Parameter isOwnSnapshot: it began from a snapshot of the job before.
+    mutating func observe(after job: JobReport, isOwnSnapshot: Bool) {
+        guard evidence == nil else { return }
+        distance = nil
+        if let fraction = job.throughput.inputFraction, fraction >= 1 {
+            evidence = "all of its input is read"
+            return
+        }
+        guard job.state == .running else { return }
+        let lags = job.vertices.compactMap(Self.lag)
+        if let worst = lags.max() {
+            distance = "lag \(worst.count / 1000) s"
+            if worst <= Self.lagLimit { evidence = "event time is \(max(0, worst.count / 1000)) s behind the clock" }
+            return
+        }
+        if toldLag { return }
+        if let audit = job.audit, let toReplay = audit.toReplay {
+            if audit.replayed >= toReplay { evidence = "all \(toReplay) records that had been read before are read again" }
+            return
+        }
+        if let evidence = Self.passed(watermark, job) ?? readEnough(job, isOwnSnapshot: isOwnSnapshot) ?? slowedDown(job) { self.evidence = evidence }
+    }
+
+    /// How far event time is behind; nil = not told, or ahead of the clock, so that the clock is no measure of it.
+    private static func lag(_ vertex: VertexReport) -> Milliseconds? {
+        vertex.watermarkLag.flatMap { $0.count >= -lagLimit.count ? $0 : nil }
+    }
+
+    private static func passed(_ before: EventTime?, _ job: JobReport) -> String? {
+        guard let before, let slowest = job.vertices.compactMap(\.watermark).min(), slowest >= before else { return nil }
+        return "event time has passed where the job before was last seen"
+    }
+
+    private mutating func readEnough(_ job: JobReport, isOwnSnapshot: Bool) -> String? {
+        guard isOwnSnapshot, job.restarts == 0, let recordsRead else { return nil }
+        let margin = (rate ?? 0) * Self.unseen
+        guard margin < 1e15 else { return nil }
+        let (wanted, overflows) = recordsRead.addingReportingOverflow(UInt64(margin))
+        guard !overflows else { return nil }
+        guard job.throughput.recordsRead > wanted else {
+            distance = "\(job.throughput.recordsRead) of at most \(wanted) records"
+            return nil
+        }
+        return "\(job.throughput.recordsRead) records are read, more than the job before had read (\(recordsRead))"
+    }
+
+    private mutating func slowedDown(_ job: JobReport) -> String? {
+        if attempt != job.attempt { (attempt, fastSeen, calmSeen) = (job.attempt, 0, 0) }
+        // A measurement is counted once, in however many reports it comes.
+        if let measured = job.freshness?.flow {
+            if measured == flowAt { return nil }
+            flowAt = measured
+        }
+        guard let rate else { return nil }
+        let now = job.throughput.recordsReadPerSecond
+        if fastSeen < Self.fastReports {
+            fastSeen = now >= rate * Self.fast ? fastSeen + 1 : 0
+            return nil
+        }
+        let isFree = job.vertices.allSatisfy { vertex in
+            guard let busy = vertex.busyPermille, let pressed = vertex.backPressuredPermille else { return false }
+            return busy < 900 && pressed < 100
+        }
+        calmSeen = isFree && now > 0 && now <= rate * Self.calm ? calmSeen + 1 : 0
+        guard calmSeen >= Self.calmReports else { return nil }
+        return "after reading faster it reads \(UInt64(min(now, 1e15)))/s, as the job before did, with room to spare"
+    }
+}
