@@ -31,6 +31,11 @@ static inline int curses_set_cell(cchar_t *cell, const wchar_t *text, attr_t att
 extern int wcwidth(wchar_t character);
 static inline int curses_column_count(wchar_t character) { return wcwidth(character); }
 
+/* The kinds of mouse event that the console can use; the wheel is buttons 4 and 5. */
+static inline mmask_t curses_mouse_press(void) { return BUTTON1_PRESSED; }
+static inline mmask_t curses_mouse_wheel_up(void) { return BUTTON4_PRESSED; }
+static inline mmask_t curses_mouse_wheel_down(void) { return BUTTON5_PRESSED; }
+
 /* tigetstr answers -1 or 0 as pointers for "not a string" and "absent"; both become NULL here. */
 static inline const char *curses_capability(const char *name) {
     char *value = tigetstr((char *)name);

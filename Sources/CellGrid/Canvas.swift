@@ -5,6 +5,8 @@ public struct Canvas: Sendable {
     /// The rectangle of the buffer that is being drawn in.
     public private(set) var bounds: CellRect
     public let glyphs: GlyphProfile
+    /// The rows of a list that were drawn, in places of the whole buffer.
+    private var targets: [(rect: CellRect, index: Int)] = []
 
     /// A blank canvas.
     public init(size: Size, glyphs: GlyphProfile = .braille) {
@@ -132,6 +134,17 @@ public struct Canvas: Sendable {
         put(glyph: glyphs.line(.topRight), column: right, row: top, role: role)
         put(glyph: glyphs.line(.bottomLeft), column: left, row: bottom, role: role)
         put(glyph: glyphs.line(.bottomRight), column: right, row: bottom, role: role)
+    }
+
+    /// Says that a row of the present rectangle shows the row `index` of the screen's list.
+    public mutating func target(row: Int, index: Int) {
+        guard (0..<size.rows).contains(row) else { return }
+        targets.append((CellRect(column: bounds.origin.column, row: bounds.origin.row + row, columns: size.columns, rows: 1), index))
+    }
+
+    /// The row of the screen's list that is shown at a place of the buffer; nil = none.
+    public func listIndex(at point: CellPoint) -> Int? {
+        targets.last { $0.rect.rows.contains(point.row) && $0.rect.columns.contains(point.column) }?.index
     }
 
     /// Lays a role over everything in a rectangle: the selected row.

@@ -8,6 +8,7 @@ internal import TOMLKit
 ///     theme  = "slate"          # name or path
 ///     ascii  = false
 ///     colors = "256"            # none, 8, 16, 256, direct
+///     mouse  = false            # `m` turns it on and off
 ///
 ///     [keys]                    # the keys of a command, in place of those it has; `:keys` names the commands
 ///     savepoint = "W"
@@ -37,6 +38,7 @@ struct ConfigurationFile: Equatable {
     var theme: String?
     var usesASCII: Bool?
     var colorDepth: ColorDepth?
+    var usesMouse = false
     var alerts = AlertOptions()
     var keyMap = KeyMap.standard
     /// Why the keys are the standard ones although the file asks for others. The rest of the file holds all the same: who cannot have a key
@@ -67,10 +69,11 @@ struct ConfigurationFile: Equatable {
         let source = ConfigurationSource(text: text, name: name)
         let root = try source.root()
         var file = ConfigurationFile()
-        try root.checkKeys(["theme", "ascii", "colors", "keys", "alerts", "contexts"])
+        try root.checkKeys(["theme", "ascii", "colors", "mouse", "keys", "alerts", "contexts"])
         file.theme = try root.text("theme")
         file.usesASCII = try root.truth("ascii")
         file.colorDepth = try root.choice("colors", ColorDepth.allCases.map { ($0.rawValue, $0) })
+        file.usesMouse = try root.truth("mouse") ?? false
         if let alerts = try root.section("alerts") {
             try alerts.checkKeys(["bell", "osc9"])
             file.alerts = AlertOptions(rings: try alerts.truth("bell") ?? true, notifies: try alerts.truth("osc9") ?? false)

@@ -69,6 +69,7 @@ struct ConsoleLoop: ~Copyable {
         watcher.watch(model.theme.files)
         planTick()
         paint()
+        if model.options.usesMouse, !terminal.watchMouse(true) { apply(.mouseIsMissing) }
     }
 
     mutating func run() -> Ending {
@@ -165,6 +166,7 @@ struct ConsoleLoop: ~Copyable {
         return inputs.map { input in
             switch input {
             case .key(let key): .key(key)
+            case .mouse(let mouse): .mouse(mouse)
             case .paste(let text): .paste(text)
             case .closed: nil
             }
@@ -220,6 +222,7 @@ struct ConsoleLoop: ~Copyable {
             terminal.invalidate()
             isDirty = true
         case .copy(let text): copy(text)
+        case .watchMouse(let isOn): if !terminal.watchMouse(isOn) { apply(.mouseIsMissing) }
         case .loadTheme(let name): loadTheme(name)
         case .retryNow(let context): gate.retryNow(context)
         case .loadAudit: gate.loadAudit()

@@ -93,6 +93,7 @@ private struct Settings {
     private let isReadOnly: Bool
     private let keyMap: KeyMap
     private let alerts: AlertOptions
+    private let usesMouse: Bool
 
     init(_ launch: ConsoleLaunch, _ directories: BaseDirectories, _ notices: inout [String]) {
         var file = ConfigurationFile()
@@ -107,6 +108,7 @@ private struct Settings {
         usesASCII = launch.usesASCII ?? file.usesASCII ?? false
         isReadOnly = launch.isReadOnly
         alerts = file.alerts
+        usesMouse = file.usesMouse
         keyMap = Self.keyMap(launch, file, &notices)
         themes = ThemeLibrary(
             directories: directories, executablePath: launch.executablePath ?? Surroundings.executablePath())
@@ -146,7 +148,7 @@ private struct Settings {
     func model(for terminal: CursesTerminal, at start: WallTime) -> ConsoleModel {
         let options = ConsoleOptions(
             utcOffsetSeconds: Surroundings.utcOffsetSeconds(), glyphs: terminal.glyphs, theme: theme, themeNames: themes.names(),
-            isReadOnly: isReadOnly, size: terminal.size, keyMap: keyMap, alerts: alerts)
+            isReadOnly: isReadOnly, size: terminal.size, keyMap: keyMap, alerts: alerts, usesMouse: usesMouse)
         return ConsoleModel(
             contexts: contexts.map(\.description), start: start, seed: UInt64.random(in: .min ... .max),
             operatorName: Surroundings.operatorName(), options: options)

@@ -84,6 +84,7 @@ struct AuditScreen {
         for (column, name, field) in columns { canvas.put(name, column: column, row: 1, role: model.headerRole(.audit, field)) }
         if rows.isEmpty { canvas.put("   nothing on record\(model.filters[.audit] == nil ? "" : " matches the filter; \(model.options.keyMap.label(.back)) clears it")", column: 0, row: 2, role: .textDim) }
         for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
+            canvas.target(row: line + 2, index: index)
             let row = rows[index], y = line + 2
             canvas.put(Figures.moment(row.at, now: model.shownAt, offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim, columns: 9)
             canvas.put(SafeText(row.request.by).prefix(columns: isWide ? 18 : 12, ending: "~"), column: 13, row: y)

@@ -114,6 +114,7 @@ struct CheckpointDetailScreen {
         let slowest = SubtaskTable.slowest(checkpoint.operators ?? [])
         canvas.put(" \(SubtaskTable.commonFactor(slowest))", column: 0, row: canvas.size.rows - 1, role: .textStrong)
         for (line, index) in listWindow(count: operators.count, cursor: cursor, rows: canvas.size.rows - 3).enumerated() {
+            canvas.target(row: line + 2, index: index)
             row(operators[index], row: line + 2, &canvas)
             if index == cursor { select(row: line + 2, &canvas) }
         }
@@ -147,6 +148,7 @@ struct CheckpointDetailScreen {
         SubtaskTable.header(row: 1, withOperator: false, &canvas)
         let cursor = model.listPosition.index
         for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
+            canvas.target(row: line + 2, index: index)
             SubtaskTable.row(rows[index], operator: nil, row: line + 2, &canvas)
             if let host = rows[index].host { canvas.put("@ \(host)", column: 64, row: line + 2, role: .textDim, columns: 14) }
             if canvas.size.columns >= 98, let at = rows[index].acknowledgedAt {

@@ -55,6 +55,7 @@ struct CheckpointTable {
         if rows.isEmpty { canvas.put(emptyReason, column: 2, row: 2, role: .textDim) }
         let window = listWindow(count: rows.count, cursor: cursor, rows: space)
         for (line, index) in window.enumerated() {
+            canvas.target(row: line + 2, index: index)
             draw(rows[index], row: line + 2, isSelected: index == cursor, layout, &canvas)
             if index == cursor { canvas.overlay(CellRect(column: 0, row: line + 2, columns: canvas.size.columns, rows: 1), role: .select) }
         }

@@ -123,6 +123,7 @@ struct ConfigurationScreen {
             inner.rule("\(model.options.keyMap.title(.configuration, "config"))\(model.listNote(.configuration))", row: 0, note: Figures.plural(rows.count, "setting"))
             if rows.isEmpty { inner.put(" no setting matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 0, row: 1, role: .textDim) }
             for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: inner.size.rows - 1).enumerated() {
+                inner.target(row: line + 1, index: index)
                 draw(rows[index], row: line + 1, isSelected: index == cursor, &inner)
             }
         }

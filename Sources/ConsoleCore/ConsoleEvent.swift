@@ -4,6 +4,9 @@ public import StreamModel
 /// Everything that can happen to the console, in one total order: what `update` takes in.
 public enum ConsoleEvent: Sendable {
     case key(KeyPress)
+    case mouse(MousePress)
+    /// The terminal tells nothing of a mouse.
+    case mouseIsMissing
     /// A bracketed paste, or a burst of keys too fast for fingers.
     case paste(String)
     case resize(Size)
@@ -43,6 +46,8 @@ public enum ConsoleEffect: Sendable, Equatable {
     case quit
     /// Paint every cell again.
     case repaint
+    /// Ask the terminal to tell of the mouse, or not to.
+    case watchMouse(Bool)
     /// Put text on the operator's clipboard.
     case copy(String)
     /// Find and read a theme by name or path, and answer with `.themeLoaded` or `.themeFailed`.

@@ -16,10 +16,12 @@ public struct ConsoleOptions: Sendable {
     public var size: Size
     public var keyMap: KeyMap
     public var alerts: AlertOptions
+    /// The mouse is the console's, and not the terminal's for selecting text.
+    public var usesMouse: Bool
 
     public init(
         utcOffsetSeconds: Int = 0, glyphs: GlyphProfile = .braille, theme: Theme = .base, themeNames: [String] = Theme.builtinNames,
-        isReadOnly: Bool = false, size: Size = Size(columns: 80, rows: 24), keyMap: KeyMap = .standard, alerts: AlertOptions = AlertOptions()
+        isReadOnly: Bool = false, size: Size = Size(columns: 80, rows: 24), keyMap: KeyMap = .standard, alerts: AlertOptions = AlertOptions(), usesMouse: Bool = false
     ) {
         self.utcOffsetSeconds = utcOffsetSeconds
         self.glyphs = glyphs
@@ -29,6 +31,7 @@ public struct ConsoleOptions: Sendable {
         self.size = size
         self.keyMap = keyMap
         self.alerts = alerts
+        self.usesMouse = usesMouse
     }
 }
 

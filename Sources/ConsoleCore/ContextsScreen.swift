@@ -38,6 +38,7 @@ struct ContextsScreen {
         for (column, name, field) in columns { canvas.put(name, column: column, row: 1, role: model.headerRole(.contexts, field)) }
         if rows.isEmpty { canvas.put("   none matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 0, row: 2, role: .textDim) }
         for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
+            canvas.target(row: line + 2, index: index)
             draw(rows[index], row: line + 2, &canvas)
             guard index == cursor else { continue }
             canvas.put(">", column: 0, row: line + 2, role: .mark)

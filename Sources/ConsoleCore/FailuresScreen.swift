@@ -64,6 +64,7 @@ struct FailuresScreen {
                 model.filters[.failures] == nil ? "   none known" : "   none matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 0, row: 2, role: .textDim)
         }
         for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
+            canvas.target(row: line + 2, index: index)
             let row = rows[index]
             let time = Figures.moment(row.at, now: model.shownAt, offset: model.options.utcOffsetSeconds)
             let role: StyleRole = row.isCheckpoint ? .checkpointFailed : .severityWarn

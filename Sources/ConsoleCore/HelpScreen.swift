@@ -8,6 +8,9 @@ struct HelpScreen {
 
     static func rows(_ size: Size) -> Int { max(1, size.rows - 2) }
 
+    /// The nearest row that the help can begin with.
+    func clamped(_ top: Int) -> Int { max(0, min(top, lines.count - Self.rows(model.size))) }
+
     private static let sections: [(SafeText, [Command])] = [
         ("ACT (through a box that says what will happen)", Command.acting + [.actions]),
         ("SCREENS", [.overview, .job, .checkpoints, .metrics, .failures, .operations, .configuration, .contexts, .audit, .help]),

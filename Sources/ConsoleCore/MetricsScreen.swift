@@ -23,6 +23,7 @@ struct MetricsScreen {
         for (index, metric) in Metric.allCases.enumerated() {
             let isCharted = model.metrics.charted.contains(metric)
             let row = index + 1
+            canvas.target(row: row, index: index)
             canvas.put(isCharted ? "*" : " ", column: 1, row: row, role: .mark)
             canvas.put(metric.title, column: 3, row: row, columns: 21)
             canvas.put(metric.text(metric.value(screen.job)), endingAt: canvas.size.columns - 1, row: row, role: .textStrong)

@@ -22,6 +22,7 @@ struct OperationsScreen {
                 role: model.orders[.operations]?.field == nil ? .header : .headerSort)
             if rows.isEmpty { inner.put(" none", column: 0, row: 2, role: .textDim) }
             for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: inner.size.rows - 2).enumerated() {
+                inner.target(row: line + 2, index: index)
                 self.line(rows[index], row: line + 2, &inner)
                 if index == cursor { inner.overlay(CellRect(column: 0, row: line + 2, columns: inner.size.columns, rows: 1), role: .select) }
             }

@@ -72,6 +72,7 @@ struct OverviewScreen {
         if let condition = layout.condition { canvas.put("CONDITION", column: condition, row: 1, role: model.headerRole(.overview, "condition")) }
         if rows.isEmpty { canvas.put("no job matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 3, row: 2, role: .textDim) }
         for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
+            canvas.target(row: line + 2, index: index)
             draw(rows[index], row: line + 2, layout, &canvas)
             if index == cursor {
                 canvas.put(">", column: 0, row: line + 2, role: .mark)

@@ -107,7 +107,7 @@ extension ConsoleModel {
         case .scrubForward: scrub(forward: true)
         case .now: goLive()
         case .write: write(&effects)
-        case .mouse: say("the mouse is not watched by this terminal", .warn)
+        case .mouse: toggleMouse(&effects)
         case .help: modals.append(.help(top: 0))
         case .commandLine: modals.append(.command(TextField(), recalled: nil))
         case .filter: openFilter()
@@ -127,7 +127,7 @@ extension ConsoleModel {
 
     // MARK: Moving about
 
-    private mutating func move(by rows: Int) {
+    mutating func move(by rows: Int) {
         let position = listPosition
         guard position.count > 0 else { return }
         select(position.index + rows)
@@ -395,12 +395,15 @@ extension ConsoleModel {
     }
 
     private mutating func pressInHelp(_ key: KeyPress, _ top: Int) {
-        let last = max(0, HelpScreen(self).lines.count - HelpScreen.rows(size))
+        let help = HelpScreen(self)
+        func scroll(to top: Int, _ model: inout ConsoleModel) { model.modals[model.modals.count - 1] = .help(top: help.clamped(top)) }
         switch commandInBox(key) {
-        case .moveDown: modals[modals.count - 1] = .help(top: min(top + 1, last))
-        case .moveUp: modals[modals.count - 1] = .help(top: max(top - 1, 0))
-        case .pageDown, .last: modals[modals.count - 1] = .help(top: last)
-        case .pageUp, .first: modals[modals.count - 1] = .help(top: 0)
+        case .moveDown: scroll(to: top + 1, &self)
+        case .moveUp: scroll(to: top - 1, &self)
+        case .pageDown: scroll(to: top + HelpScreen.rows(size), &self)
+        case .pageUp: scroll(to: top - HelpScreen.rows(size), &self)
+        case .last: scroll(to: help.lines.count, &self)
+        case .first: scroll(to: 0, &self)
         case .quit, .back, .help, .open: modals.removeLast()
         default: break
         }
@@ -420,7 +423,7 @@ extension ConsoleModel {
     }
 
     /// Moving previews a theme on the live screen; Enter keeps it, Esc goes back.
-    private mutating func pressInThemes(_ key: KeyPress, _ index: Int, _ before: Theme, _ effects: inout [ConsoleEffect]) {
+    mutating func pressInThemes(_ key: KeyPress, _ index: Int, _ before: Theme, _ effects: inout [ConsoleEffect]) {
         func preview(_ next: Int, _ model: inout ConsoleModel) {
             guard model.options.themeNames.indices.contains(next), next != index else { return }
             model.modals[model.modals.count - 1] = .themes(index: next, before: before)

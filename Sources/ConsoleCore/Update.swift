@@ -7,6 +7,10 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
     model.now = now
     switch event {
     case .key(let key): model.press(key, &effects)
+    case .mouse(let mouse): model.take(mouse, &effects)
+    case .mouseIsMissing:
+        model.options.usesMouse = false
+        model.say("this terminal tells nothing of a mouse", .warn)
     case .paste(let text): model.paste(text)
     case .resize(let size): model.options.size = size
     case .tick: model.tick(&effects)

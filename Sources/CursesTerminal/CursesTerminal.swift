@@ -49,6 +49,7 @@ public final class CursesTerminal {
     /// Bytes for the terminal that do not belong to a frame (the clipboard), sent between frames as the line takes them.
     private var pending: ArraySlice<UInt8> = []
     private var isOpen = true
+    private var isWatchingMouse = false
 
     private static let pendingLimit = 4096
     private static let enterPaste = "\u{1b}[?2004h", leavePaste = "\u{1b}[?2004l"
@@ -104,6 +105,7 @@ public final class CursesTerminal {
     /// Puts the terminal back as it was. Calling it again does nothing.
     public func close() {
         guard isOpen else { return }
+        watchMouse(false)
         isOpen = false
         sendAside(Self.leavePaste)
         endwin()
@@ -188,6 +190,8 @@ public final class CursesTerminal {
         let capabilities = ["sgr0", "op", "rmkx", "cnorm", "rmcup"]
         var bytes = capabilities.flatMap { name in curses_capability(name).map { withoutPadding(String(cString: $0)) } ?? [] }
         bytes += Array(leavePaste.utf8)
+        // Terminals that have no mouse do not know these modes either, and pass over them.
+        if curses_capability("kmous") != nil { bytes += Array("\u{1b}[?1006;1000l".utf8) }
         return bytes
     }
 
@@ -295,6 +299,17 @@ public final class CursesTerminal {
         return descriptor.revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0
     }
 
+    /// Asks the terminal to tell of the mouse, which then does not select text, or not to. Returns whether it does as asked.
+    @discardableResult
+    public func watchMouse(_ isOn: Bool) -> Bool {
+        guard isOpen, isOn != isWatchingMouse else { return true }
+        // Presses are told at once, not after the time in which a click could become a double one.
+        mouseinterval(0)
+        let events = isOn ? curses_mouse_press() | curses_mouse_wheel_up() | curses_mouse_wheel_down() : 0
+        isWatchingMouse = mousemask(events, nil) != 0
+        return isOn == isWatchingMouse
+    }
+
     // MARK: Signals
 
     /// Signals since the last call, each kind once.
@@ -313,11 +328,14 @@ public final class CursesTerminal {
     /// Gives the terminal back, stops the process, and takes the terminal again when it is continued.
     public func suspend() {
         guard isOpen else { return }
+        let hadMouse = isWatchingMouse
+        watchMouse(false)
         sendAside(Self.leavePaste)
         def_prog_mode()
         endwin()
         signals.stopProcess()
         resume()
+        if hadMouse { watchMouse(true) }
     }
 
     /// Takes the terminal again after the process was stopped without our doing.

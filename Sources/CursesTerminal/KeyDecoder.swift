@@ -5,6 +5,7 @@ internal import Glibc
 /// What comes in from the keyboard.
 public enum TerminalInput: Sendable, Equatable {
     case key(KeyPress)
+    case mouse(MousePress)
     /// Text that the terminal says was pasted: data, never keys. Lines end in "\n"; longer text is cut.
     case paste(String)
     /// The terminal is gone.
@@ -54,6 +55,8 @@ struct KeyDecoder {
                 pasted = ""
             } else if code == .character(0x1b), next != .none {
                 next = escape(next, window, deliver)
+            } else if code == .function(KEY_MOUSE) {
+                if let mouse = Self.mouse() { deliver(.mouse(mouse)) }
             } else if let key = Self.key(code) {
                 deliver(.key(key))
             }
@@ -104,6 +107,17 @@ struct KeyDecoder {
             if !(0x20...0x3f).contains(value) { break }
         }
         return code
+    }
+
+    /// The mouse event that was read last; nil for a kind that nobody uses.
+    private static func mouse() -> MousePress? {
+        var event = MEVENT()
+        guard getmouse(&event) == OK else { return nil }
+        let point = CellPoint(column: Int(event.x), row: Int(event.y))
+        if event.bstate & curses_mouse_press() != 0 { return MousePress(.press, at: point) }
+        if event.bstate & curses_mouse_wheel_up() != 0 { return MousePress(.wheelUp, at: point) }
+        if event.bstate & curses_mouse_wheel_down() != 0 { return MousePress(.wheelDown, at: point) }
+        return nil
     }
 
     private static func key(_ code: Code) -> KeyPress? {

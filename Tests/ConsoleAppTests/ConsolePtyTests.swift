@@ -22,6 +22,7 @@ struct ConsolePtyTests {
         #expect(!console.screen.isAlternate)
         #expect(console.screen.isCursorVisible)
         #expect(!console.screen.isPasteBracketed)
+        #expect(!console.screen.tellsMouse)
     }
 
     // MARK: Bytes
@@ -87,6 +88,61 @@ struct ConsolePtyTests {
         let notification = Array("\u{1b}]9;weir: orders (lab): no link".utf8)
         #expect(console.output.split(separator: notification, omittingEmptySubsequences: false).count == (notifies ? 2 : 1))
         #expect(console.output.count { $0 == 0x07 } == (notifies ? 2 : 1), "one bell, and the end of the notification")
+    }
+
+    // MARK: Mouse
+
+    @Test func `the mouse selects a row, and is given back at every way out`() throws {
+        let server = try ControlServer.start(path: home.socket, handler: StubEngine())
+        defer { server.stop() }
+        let console = home.console()
+        try #require(console.waitForText("orders"))
+        #expect(!console.screen.tellsMouse)
+        console.type("m")
+        try #require(console.wait { $0.tellsMouse && $0.text.contains("mouse on") })
+        console.type("4")
+        try #require(console.waitForText("[4 metrics]"))
+        let third = try #require(console.screen.lines.firstIndex { $0.contains("[4 metrics]") }) + 3
+        console.type("\u{1b}[<0;6;\(third + 1)M\u{1b}[<0;6;\(third + 1)m")
+        try #require(console.wait { $0.lines[third].hasPrefix(">") }, "a press: \(console.screen.text)")
+        console.type("\u{1b}[<65;6;6M")
+        try #require(console.wait { $0.lines[third + 3].hasPrefix(">") }, "the wheel: \(console.screen.text)")
+        // On the row of the keys that act.
+        for column in 1...60 { console.type("\u{1b}[<0;\(column);22M\u{1b}[<0;\(column);22m") }
+        _ = console.collect(for: 0.5)
+        #expect(console.screen.lines[third + 3].hasPrefix(">") && !console.screen.text.contains("SAVEPOINT") && !console.screen.text.contains("savepoint op"))
+        console.type("1q")
+        try #require(console.waitForText("quit?"))
+        console.type("y")
+        #expect(console.waitForEnd() == .exited(0))
+        expectRestored(console)
+    }
+
+    @Test func `Ctrl-Z and a crash give the mouse back`() throws {
+        home.configure("mouse = true\n[contexts.lab]\nsocket = \"\(home.socket)\"\nclass = \"lab\"\n")
+        let binary = try #require(weirBinary)
+        let shell = PtyProcess("/bin/bash", ["--norc", "--noprofile", "-i"], environment: home.environment(["PS1": "ready> "]))
+        try #require(shell.waitForText("ready>"))
+        shell.type("\(binary) console\r")
+        try #require(shell.wait { $0.isAlternate && $0.tellsMouse })
+        shell.settle()
+        shell.type([0x1a])
+        try #require(shell.wait { !$0.isAlternate && !$0.tellsMouse }, "suspended: \(shell.screen.text)")
+        try #require(shell.waitForText("Stopped"))
+        shell.type("clear; fg\r")
+        try #require(shell.wait { $0.isAlternate && $0.tellsMouse }, "resumed: \(shell.screen.text)")
+        shell.settle()
+        shell.type([0x1a])
+        try #require(shell.waitForText("Stopped"))
+        shell.type("clear; kill -SEGV %1; fg\r")
+        #expect(shell.wait { !$0.isAlternate && !$0.tellsMouse && $0.text.contains("Segmentation fault") }, "\(shell.screen.text)")
+    }
+
+    @Test func `a terminal without a mouse says so`() throws {
+        let console = home.console(["TERM": "vt100"])
+        try #require(console.wait { $0.text.contains("lab") })
+        console.type("m")
+        #expect(console.waitForText("tells nothing of a mouse"))
     }
 
     // MARK: Ends

@@ -4,8 +4,8 @@
 struct ScreenReader {
     private(set) var columns: Int, rows: Int
     private(set) var unknown: [String] = []
-    /// The alternate screen, the cursor and bracketed paste, as last set.
-    private(set) var isAlternate = false, isCursorVisible = true, isPasteBracketed = false
+    /// The alternate screen, the cursor, bracketed paste and the mouse, as last set.
+    private(set) var isAlternate = false, isCursorVisible = true, isPasteBracketed = false, tellsMouse = false
     /// A sequence has set a colour (30-37, 38, 40-47, 48, 90-97, 100-107).
     private(set) var hasColor = false
     private var cells: [[Character]]
@@ -124,6 +124,7 @@ struct ScreenReader {
             case 1049: isAlternate = isOn
             case 25: isCursorVisible = isOn
             case 2004: isPasteBracketed = isOn
+            case 1000: tellsMouse = isOn
             default: break
             }
         }
