@@ -49,6 +49,17 @@ public enum StyleRole: UInt8, Sendable, CaseIterable {
     case dialogBorder
     case dialogDanger
     case toast
+    /// Steps of a graph, the lowest first.
+    case graphScale0, graphScale1, graphScale2, graphScale3, graphScale4, graphScale5, graphScale6, graphScale7, graphScale8, graphScale9
+
+    /// The step for a part of a graph's height, from 0 to 1.
+    public static func graphScale(_ fraction: Double) -> StyleRole {
+        let step = fraction.isFinite ? Int(min(max(fraction, 0), 1) * 10) : 0
+        return StyleRole(rawValue: graphScale0.rawValue + UInt8(min(step, 9))) ?? .graphLine
+    }
+
+    /// Which step of a graph it is; nil for other roles.
+    public var graphStep: Int? { (Self.graphScale0.rawValue...Self.graphScale9.rawValue).contains(rawValue) ? Int(rawValue - Self.graphScale0.rawValue) : nil }
 
     /// Position in `allCases`: the index into a `StyleSheet`.
     public var index: Int { Int(rawValue) }
@@ -110,6 +121,16 @@ public enum StyleRole: UInt8, Sendable, CaseIterable {
         case .dialogBorder: "dialog.border"
         case .dialogDanger: "dialog.danger"
         case .toast: "toast"
+        case .graphScale0: "graph.scale.0"
+        case .graphScale1: "graph.scale.1"
+        case .graphScale2: "graph.scale.2"
+        case .graphScale3: "graph.scale.3"
+        case .graphScale4: "graph.scale.4"
+        case .graphScale5: "graph.scale.5"
+        case .graphScale6: "graph.scale.6"
+        case .graphScale7: "graph.scale.7"
+        case .graphScale8: "graph.scale.8"
+        case .graphScale9: "graph.scale.9"
         }
     }
 }

@@ -337,6 +337,8 @@ private let paperSource = #"""
     alarm  = { rgb = "#870000", x256 = 88, x16 = "red", x8 = "red" }
     save   = { rgb = "#5f5faf", x256 = 61, x16 = "blue", x8 = "blue" }
     sea    = { rgb = "#3a3a3a", x256 = 237, x16 = "default", x8 = "default" }
+    deep   = { rgb = "#808080", x256 = 244, x16 = "default", x8 = "default" }
+    crest  = { rgb = "#262626", x256 = 235, x16 = "default", x8 = "default" }
 
     [roles]
     "text"              = { fg = "ink" }
@@ -366,6 +368,8 @@ private let slateSource = #"""
     alarm  = { rgb = "#a8323c", x256 = 124, x16 = "red", x8 = "red" }
     save   = { rgb = "#c678dd", x256 = 176, x16 = "bright-magenta", x8 = "magenta" }
     sea    = { rgb = "#56b6c2", x256 = 73, x16 = "cyan", x8 = "cyan" }
+    deep   = { rgb = "#5f87af", x256 = 67, x16 = "cyan", x8 = "cyan" }
+    crest  = { rgb = "#87ffd7", x256 = 122, x16 = "cyan", x8 = "cyan" }
     snow   = { rgb = "#ffffff", x256 = 231, x16 = "bright-white", x8 = "white" }
 
     [roles]
@@ -402,6 +406,8 @@ private let slateSource = #"""
     "phase.async"       = { fg = "sea" }
     "graph.line"        = { fg = "sea" }
     "graph.fill"        = { fg = "sea" }
+    "graph.scale.0"     = { fg = "deep" }
+    "graph.scale.9"     = { fg = "crest" }
     "dialog.border"     = { fg = "sea" }
     "dialog.danger"     = { fg = "snow", bg = "alarm", attr = ["bold"] }
     "toast"             = { fg = "busy" }
@@ -431,6 +437,7 @@ private let slateLightSource = #"""
     crit   = { rgb = "#af0000", x256 = 124, x16 = "red", x8 = "red" }
     save   = { rgb = "#870087", x256 = 90, x16 = "magenta", x8 = "magenta" }
     sea    = { rgb = "#0f6674", x256 = 24, x16 = "cyan", x8 = "cyan" }
+    crest  = { rgb = "#005f5f", x256 = 23, x16 = "cyan", x8 = "cyan" }
     snow   = { rgb = "#000000", x256 = 16, x16 = "black", x8 = "black" }
     paper  = { rgb = "#ffffff", x256 = 231, x16 = "bright-white", x8 = "white" }
 

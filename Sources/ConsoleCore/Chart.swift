@@ -40,7 +40,8 @@ struct Chart {
 
     func top(slots: Int) -> Double { Swift.max(Canvas.scale(extent(slots: slots)?.high ?? 0), ceiling ?? 0) }
 
-    func draw(_ canvas: inout Canvas, role: StyleRole = .graphLine) {
+    /// Each row is a step of `graph.scale`, so that a row is one style.
+    func draw(_ canvas: inout Canvas) {
         let perCell = canvas.glyphs.samplesPerCell, levels = canvas.glyphs.sparkLevels
         let rows = canvas.size.rows, slots = canvas.size.columns * perCell
         guard rows > 0, slots > 0 else { return }
@@ -52,6 +53,7 @@ struct Chart {
             let left = height(start + column * perCell), right = perCell == 2 ? height(start + column * perCell + 1) : nil
             let isMarked = mark.map { $0 >= start && ($0 - start) / perCell == column } ?? false
             for row in 0..<rows {
+                let role = StyleRole.graphScale(Double(rows - row) / Double(rows))
                 let below = (rows - 1 - row) * levels
                 func part(_ height: Int?) -> Int? {
                     guard let height, height > below || row == rows - 1 else { return nil }

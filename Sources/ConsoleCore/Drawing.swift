@@ -42,8 +42,8 @@ extension Canvas {
     }
 
     /// A sparkline of the last samples as a ring: each sample has its place, the newest one overwrites the oldest, and a gap runs
-    /// ahead of it. So one new sample changes two or three cells and not the whole row.
-    mutating func sparkline(_ samples: [Float], count: Int, column: Int, row: Int, columns: Int, role: StyleRole = .graphLine) {
+    /// ahead of it. So one new sample changes two or three cells and not the whole row. Heights are steps of `graph.scale`.
+    mutating func sparkline(_ samples: [Float], count: Int, column: Int, row: Int, columns: Int) {
         let perCell = glyphs.samplesPerCell
         let slots = columns * perCell
         guard slots > 0, count > 0, !samples.isEmpty else { return }
@@ -61,6 +61,7 @@ extension Canvas {
         for cell in 0..<columns where cell != gap || columns == 1 {
             let left = height(cell * perCell)
             let right = perCell == 2 ? height(cell * perCell + 1) : nil
+            let role = StyleRole.graphScale(Double(max(left ?? 0, right ?? 0)) / Double(glyphs.sparkLevels))
             put(glyph: glyphs.spark(left, right), column: column + cell, row: row, role: role)
         }
     }

@@ -52,11 +52,23 @@ public struct Theme: Sendable, Equatable {
     /// The text to show with a role, so that it can be told from others without colour; empty for most.
     public func mark(_ role: StyleRole) -> SafeText { roles[role]?.mark ?? .empty }
 
+    /// Of the steps of a graph a theme need name none, or the lowest and the highest: what is between them is computed, and without them all
+    /// look as the line does.
+    private func style(of role: StyleRole) -> RoleStyle {
+        guard let step = role.graphStep, roles[role] == nil else { return roles[role] ?? RoleStyle() }
+        guard let low = roles[.graphScale0], let high = roles[.graphScale9], let from = low.foreground, let to = high.foreground,
+            let mixed = from.mixed(with: to, Double(step) / 9)
+        else { return roles[.graphLine] ?? RoleStyle() }
+        var style = high
+        style.foreground = mixed
+        return style
+    }
+
     /// The theme for a terminal of this depth.
     public func styleSheet(depth: ColorDepth) -> StyleSheet {
         let plain = Theme.base.roles
         return StyleSheet { role in
-            let style = roles[role] ?? RoleStyle()
+            let style = style(of: role)
             let foreground = (style.foreground ?? .terminal).resolved(depth)
             let background = (style.background ?? .terminal).resolved(depth)
             var attributes = style.attributes ?? []

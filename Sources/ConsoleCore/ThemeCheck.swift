@@ -75,7 +75,8 @@ private struct ThemeCheck {
 
     /// Roles that may be faint: they say little that is not said elsewhere.
     private static let faint: Set<StyleRole> = [
-        .textDim, .textStale, .border, .borderFocus, .header, .hintLocked, .checkpointGone, .dialogBorder,
+        .textDim, .textStale, .border, .borderFocus, .header, .hintLocked, .checkpointGone, .dialogBorder, .graphScale0, .graphScale1, .graphScale2,
+        .graphScale3, .graphScale4, .graphScale5, .graphScale6, .graphScale7, .graphScale8, .graphScale9,
     ]
     /// Meanings that must not be taken for each other.
     private static let families: [[StyleRole]] = [

@@ -58,6 +58,15 @@ struct ThemeColor: Sendable, Equatable {
 
     static let terminal = ThemeColor(x16: .terminal, x8: .terminal)
 
+    /// A colour between two; terminals with few colours have only the other one of them. nil where one is the terminal's own.
+    func mixed(with other: ThemeColor, _ part: Double) -> ThemeColor? {
+        guard let from = rgb, let to = other.rgb else { return nil }
+        func between(_ left: UInt8, _ right: UInt8) -> UInt8 { UInt8((Double(left) + (Double(right) - Double(left)) * part).rounded()) }
+        return ThemeColor(
+            rgb: RGB(red: between(from.red, to.red), green: between(from.green, to.green), blue: between(from.blue, to.blue)), x16: other.x16,
+            x8: other.x8)
+    }
+
     /// The colour at a depth, and whether bold has to stand in for brightness.
     func resolved(_ depth: ColorDepth) -> (color: TerminalColor, needsBold: Bool) {
         switch depth {

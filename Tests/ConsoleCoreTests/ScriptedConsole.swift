@@ -88,9 +88,9 @@ extension CellBuffer {
         }.joined(separator: "\n")
     }
 
-    /// The role of every cell as a letter, one line a row: the overlaid role where there is one.
+    /// The role of every cell as a letter, and a step of a graph as its digit, one line a row: the overlaid role where there is one.
     var roleLetters: String {
-        let letters = Array(".abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        let letters = Array(".abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTU0123456789")
         return (0..<size.rows).map { row in
             var line = String(self[row: row].map { letters[($0.style.overlay ?? $0.style.role).index] })
             while line.last == "." { line.removeLast() }
