@@ -97,6 +97,19 @@ final class ActionGate: Sendable {
         }
     }
 
+    /// Looks in the record for what a job was launched with; it is delivered as `.recipe`, none when nobody launched it through Weir.
+    func loadRecipe(of job: JobID, in context: String) {
+        worker.async {
+            guard let ledger = self.book.withLock({ $0.ledger }) else { return self.deliver(.recipe(context: context, job, nil)) }
+            do throws(LedgerError) {
+                self.deliver(.recipe(context: context, job, try ledger.recipe(of: job)))
+            } catch {
+                self.complain(error)
+                self.deliver(.recipe(context: context, job, nil))
+            }
+        }
+    }
+
     private static func record(_ entry: LedgerEntry) -> AuditRecord {
         AuditRecord(
             request: entry.request, context: entry.context, jobName: "", at: entry.sentAt, endedAt: entry.endedAt, outcome: entry.outcome.rawValue,
@@ -230,23 +243,24 @@ final class ActionGate: Sendable {
     private static let settlingTime: Milliseconds = .seconds(15)
 
     private func reattach(_ context: String) {
-        guard let lookup = looking[context]?.lookup, let ledger = book.withLock({ $0.ledger }) else { return }
+        guard let place = contexts[context], let lookup = looking[context]?.lookup, let ledger = book.withLock({ $0.ledger }) else { return }
         let entries: [LedgerEntry]
-        do throws(LedgerError) { entries = try ledger.unfinished(context: context) } catch { return complain(error) }
+        do throws(LedgerError) { entries = try ledger.unfinished(address: place.address.text) } catch { return complain(error) }
         for entry in entries {
             book.withLock { book in
                 if book.open[entry.request.id] == nil { book.open[entry.request.id] = .some(nil) }
             }
-            lookup.lookUp(entry.request.id) { [weak self] report in self?.found(report, for: entry) }
+            let sent = SentOperation(request: entry.request, reference: entry.reference, sentAt: entry.sentAt)
+            lookup.lookUp(sent) { [weak self] report in self?.found(report, for: entry) }
         }
     }
 
     private func found(_ report: OperationReport?, for entry: LedgerEntry) {
-        if let report {
+        let now = Surroundings.wallTime()
+        if let report, report.state != .unknown || now - entry.sentAt >= Self.settlingTime {
             deliver(.reattached([report]))
             return learn(report)
         }
-        let now = Surroundings.wallTime()
         guard now - entry.sentAt >= Self.settlingTime else { return }
         let message = "the engine does not know it: it never arrived, or the engine's records are gone"
         book.withLock { $0.open[entry.request.id] = nil }

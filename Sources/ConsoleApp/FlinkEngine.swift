@@ -16,7 +16,8 @@ public final class FlinkEngine: ActingEngine {
     static let eagerPeriod: Milliseconds = 250
     static let eagerFor: Milliseconds = .seconds(20)
     /// How long a poll waits for its answers.
-    private let patience: Milliseconds
+    let patience: Milliseconds
+    let threads = OperationThreads()
 
     let client: FlinkClient
     let inspector: FlinkInspector
@@ -58,6 +59,7 @@ public final class FlinkEngine: ActingEngine {
     public func stop() {
         outlet.withLock { $0 = nil }
         inbox.withLock { $0.isStopped = true }
+        threads.stop()
         client.close()
         bell.signal()
     }
@@ -245,7 +247,7 @@ public final class FlinkEngine: ActingEngine {
     static func capabilities(of cluster: FlinkClusterConfiguration) -> EngineCapabilities {
         EngineCapabilities(
             canCheckpointNow: cluster.version.has(.checkpointTrigger), canFault: false, exactBudget: false, verifiesFiles: true, hasChecksums: false,
-            canOverrideRetention: false)
+            canOverrideRetention: false, needsJarRecipe: true, dialect: .flinkREST)
     }
 
     // MARK: Questions of the console

@@ -10,7 +10,14 @@ internal import Synchronization
 protocol OperationLookup: Sendable {
     /// `completion` gets the operation as the engine knows it, nil when the engine never heard of it; it is not called when the
     /// link failed. Called from any thread.
-    func lookUp(_ id: OperationID, completion: @escaping @Sendable (OperationReport?) -> Void)
+    func lookUp(_ sent: SentOperation, completion: @escaping @Sendable (OperationReport?) -> Void)
+}
+
+/// An operation as the ledger remembers it: what was sent, and when, and what the engine called it.
+struct SentOperation: Sendable {
+    var request: OperationRequest
+    var reference: String?
+    var sentAt: WallTime
 }
 
 /// An engine behind its control socket. Connects on a thread of its own and goes on trying for ever; a hung engine costs nobody
@@ -87,8 +94,8 @@ public final class SocketEngine: ActingEngine, OperationLookup {
         }
     }
 
-    func lookUp(_ id: OperationID, completion: @escaping @Sendable (OperationReport?) -> Void) {
-        link.withLock { $0.client }?.call(.operation(id)) { result in
+    func lookUp(_ sent: SentOperation, completion: @escaping @Sendable (OperationReport?) -> Void) {
+        link.withLock { $0.client }?.call(.operation(sent.request.id)) { result in
             switch result {
             case .success(.operation(let report)): completion(report)
             case .failure(.failure(let failure)) where failure.kind == .unknownOperation: completion(nil)

@@ -42,8 +42,46 @@ enum Action: Sendable, Equatable {
         }
     }
 
-    /// The exact request, in the words of the control protocol.
-    func request(_ job: JobID) -> SafeText {
+    /// The exact request, in the engine's words.
+    func request(_ job: JobID, in dialect: EngineCapabilities.Dialect) -> SafeText {
+        switch dialect {
+        case .controlSocket: request(job)
+        case .flinkREST: restRequest(job)
+        }
+    }
+
+    /// In the words of Flink's REST API.
+    private func restRequest(_ job: JobID) -> SafeText {
+        switch self {
+        case .savepoint(let directory): "POST /jobs/\(job)/savepoints\(directory.map { " target-directory \($0)" } ?? "")"
+        case .checkpoint: "POST /jobs/\(job)/checkpoints"
+        case .stop(let drain): "POST /jobs/\(job)/stop drain \(drain)"
+        case .cancel: "PATCH /jobs/\(job)?mode=cancel"
+        case .restart(let options, _):
+            "\(options.cancelsFirst ? "PATCH /jobs/\(job)?mode=cancel, then " : "")\(Self.restLaunch(options))"
+        case .fault(let text): "nothing: \(text)"
+        }
+    }
+
+    private static func restLaunch(_ options: RestartOptions) -> SafeText {
+        var words: SafeText
+        switch options.recipe?.jar {
+        case .file(let path): words = "POST /jars/upload \(path), then POST /jars/<its id>/run"
+        case .uploaded(let id): words = "POST /jars/\(id)/run"
+        case nil: words = "POST /jars/<jar>/run"
+        }
+        words = "\(words) savepointPath \(options.path ?? "the newest"), allowNonRestoredState \(options.allowsUnmatchedState)"
+        if options.claim == .claim { words = "\(words), CLAIM" }
+        if let name = options.recipe?.entryClass { words = "\(words), entryClass \(name)" }
+        if let parallelism = options.parallelism ?? options.recipe?.parallelism { words = "\(words), parallelism \(parallelism)" }
+        if let arguments = options.recipe?.arguments, !arguments.isEmpty {
+            words = "\(words), programArgs \(Secrets.masked(arguments: arguments))"
+        }
+        return words
+    }
+
+    /// In the words of the control protocol.
+    private func request(_ job: JobID) -> SafeText {
         switch self {
         case .savepoint(let directory): "savepoint \(job)\(directory.map { " into \($0)" } ?? "")"
         case .checkpoint: "checkpoint \(job)"

@@ -23,7 +23,7 @@ extension ConsoleModel {
 /// A job's settings in words. What may be a secret is masked.
 enum ConfigurationRows {
     static func of(_ job: JobReport, in context: ContextState) -> [ConfigurationRow] {
-        checkpoints(job.configuration) + directories(job.configuration) + [failures(job), restart(job.restartStrategy)] + program(job) + engine(job, context)
+        checkpoints(job.configuration) + directories(job.configuration) + [failures(job), restart(job.restartStrategy)] + program(job, context) + engine(job, context)
     }
 
     private static func checkpoints(_ configuration: CheckpointConfiguration) -> [ConfigurationRow] {
@@ -73,14 +73,17 @@ enum ConfigurationRows {
         ConfigurationRow(name: "restart strategy", value: RestartWords.strategy(strategy), isWarning: strategy == .none)
     }
 
-    private static func program(_ job: JobReport) -> [ConfigurationRow] {
+    private static func program(_ job: JobReport, _ context: ContextState) -> [ConfigurationRow] {
         var rows = [ConfigurationRow(name: "parallelism", value: "\(job.parallelism)", note: "at most \(job.maxParallelism)")]
-        guard let recipe = job.recipe else {
-            return rows + [ConfigurationRow(name: "relaunch recipe", value: "not known", note: "R cannot start the job again", isWarning: true)]
+        guard let recipe = context.recipe(of: job) else {
+            let note: SafeText = context.capabilities.needsJarRecipe ? ":recipe JAR tells it" : "R cannot start the job again"
+            return rows + [ConfigurationRow(name: "relaunch recipe", value: "not known", note: note, isWarning: true)]
         }
-        rows.append(ConfigurationRow(name: "relaunch recipe", value: SafeText(recipe.program), note: "parallelism \(recipe.parallelism)"))
+        let parallelism: SafeText = recipe.parallelism > 0 ? "parallelism \(recipe.parallelism)" : "the program's own parallelism"
+        rows.append(ConfigurationRow(name: "relaunch recipe", value: SafeText(recipe.program), note: parallelism))
         for (name, value) in recipe.arguments.sorted(by: { $0.key < $1.key }) {
-            rows.append(ConfigurationRow(name: "argument \(name)", value: Secrets.masked(name, value)))
+            let shown = name == "arguments" ? Secrets.masked(arguments: value.split(separator: " ").map(String.init)) : Secrets.masked(name, value)
+            rows.append(ConfigurationRow(name: "argument \(name)", value: shown))
         }
         return rows
     }
@@ -107,6 +110,31 @@ enum Secrets {
     static func masked(_ name: String, _ value: String) -> SafeText {
         let lower = name.lowercased()
         return words.contains { lower.contains($0) } ? "******" : SafeText(value)
+    }
+
+    /// A program's arguments in one line; what stands behind a name that tells of a secret is masked: "--password x", "--password=x".
+    static func masked(arguments: [String]) -> SafeText { SafeText(maskedWords(arguments).joined(separator: " ")) }
+
+    private static func maskedWords(_ arguments: [String]) -> [String] {
+        var isSecret = false
+        return arguments.map { word in
+            defer { isSecret = word.hasPrefix("-") && !word.contains("=") && isTelling(word) }
+            if isSecret, !word.hasPrefix("--") { return "******" }
+            guard let equals = word.firstIndex(of: "="), isTelling(String(word[..<equals])) else { return word }
+            return word[...equals] + "******"
+        }
+    }
+
+    private static func isTelling(_ name: String) -> Bool {
+        let lower = name.lowercased()
+        return words.contains { lower.contains($0) }
+    }
+
+    /// A recipe as it is typed, with its secrets masked.
+    static func masked(_ recipe: JarRecipe) -> SafeText {
+        var shown = recipe
+        shown.arguments = maskedWords(recipe.arguments)
+        return SafeText(shown.line, limit: 400)
     }
 }
 

@@ -27,6 +27,8 @@ public enum ConsoleEvent: Sendable {
     case reattached([OperationReport])
     /// The actions on record, answering `.loadAudit`.
     case audit([AuditRecord])
+    /// What a job was launched with, answering `.loadRecipe`; nil = it is not on record.
+    case recipe(context: String, JobID, JarRecipe?)
     /// SIGTERM or the like: leave now, without asking.
     case terminate
 }
@@ -55,6 +57,8 @@ public enum ConsoleEffect: Sendable, Equatable {
     case retryNow(context: String)
     /// Read the record of actions, and answer with `.audit`.
     case loadAudit
+    /// Look in the record for what a job was launched with, and answer with `.recipe`.
+    case loadRecipe(context: String, JobID)
     /// Write a file of this name, with ".txt" or the like at its end, into the folder of reports, and tell its path as a `.notice`.
     case save(name: String, text: String)
     /// Tell the engine of a context what the screen shows of it.

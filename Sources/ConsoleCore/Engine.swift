@@ -62,11 +62,19 @@ public struct EngineCapabilities: Sendable, Equatable, Codable {
     public var canOverrideRetention: Bool
     /// This link may only look.
     public var isViewer: Bool
+    /// Does not know how its jobs were launched: a restart has to be told.
+    public var needsJarRecipe: Bool
+    /// In whose words a request is shown before it is sent.
+    public var dialect: Dialect
+
+    public enum Dialect: String, Sendable, Codable { case controlSocket, flinkREST }
 
     public init(
         canCheckpointNow: Bool = true, canFault: Bool = false, exactBudget: Bool = true, verifiesFiles: Bool = true, hasChecksums: Bool = true,
-        canOverrideRetention: Bool = true, isViewer: Bool = false
+        canOverrideRetention: Bool = true, isViewer: Bool = false, needsJarRecipe: Bool = false, dialect: Dialect = .controlSocket
     ) {
+        self.needsJarRecipe = needsJarRecipe
+        self.dialect = dialect
         self.canCheckpointNow = canCheckpointNow
         self.canFault = canFault
         self.exactBudget = exactBudget

@@ -23,6 +23,9 @@ struct Observations: Sendable {
 
     func job(_ key: JobKey?) -> JobReport? { key.flatMap { context($0.context)?.job($0.job) } }
 
+    /// In whose words a request to a context is shown.
+    func dialect(of context: String) -> EngineCapabilities.Dialect { self.context(context)?.capabilities.dialect ?? .controlSocket }
+
     func memory(_ key: JobKey) -> JobMemory { context(key.context)?.memories[key.job] ?? JobMemory() }
 }
 
@@ -45,6 +48,8 @@ struct ContextState: Sendable {
     var inspections: [String: Inspection] = [:]
     /// `:unlock` holds until then.
     var unlockedUntil: WallTime?
+    /// How jobs are launched, where the engine does not know it.
+    var recipes: [JobID: LaunchRecipe] = [:]
 
     enum Inspection: Sendable, Equatable {
         case pending

@@ -88,12 +88,13 @@ struct OperationScreen {
         let action = operation.action
         var facts: [(SafeText, SafeText, StyleRole)] = [
             ("stage", "\(operation.stage.rawValue)\(operation.isReattached ? ", re-attached after an earlier run" : "")", operation.severity.role),
-            ("request", action.request(operation.request.job), .text),
+            ("request", action.request(operation.request.job, in: model.live.dialect(of: operation.context)), .text),
             ("by", "\(operation.request.by)\(operation.request.reason.isEmpty ? "" : ", reason: \(operation.request.reason)")", .text),
             ("since", Figures.clock(operation.since, offset: offset), .text),
         ]
         if let report = operation.report {
             facts.append(("engine says", "\(report.state.rawValue)\(report.endedAt.map { " at \(Figures.clock($0, offset: offset))" } ?? "")", .text))
+            if let inference = report.inference { facts.append(("inferred", SafeText(inference), .severityWarn)) }
             if let path = report.path { facts.append(("path", SafeText(path), .textStrong)) }
             if let job = report.newJob { facts.append(("new job", "\(job)", .text)) }
             if let checkpoint = report.checkpoint { facts.append(("checkpoint", "#\(checkpoint)", .text)) }

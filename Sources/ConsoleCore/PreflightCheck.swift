@@ -79,8 +79,19 @@ struct PreflightCheck {
     }
 
     private var recipe: Preflight {
-        job.recipe.map { .ok("relaunch recipe known: program \($0.program), parallelism \($0.parallelism)") }
-            ?? .warn("no relaunch recipe is known: R will not be able to start the job again")
+        if let known = context.recipe(of: job) {
+            let words: SafeText = "relaunch recipe known: program \(known.program)"
+            return .ok(known.parallelism > 0 ? "\(words), parallelism \(known.parallelism)" : words)
+        }
+        if case .sought = context.recipes[job.id] { return .warn("whether a relaunch recipe is on record is being read") }
+        return .warn("no relaunch recipe is known: R will \(context.capabilities.needsJarRecipe ? "ask for one" : "not be able to start the job again")")
+    }
+
+    private var neededRecipe: Preflight {
+        if context.recipe(of: job) != nil { return recipe }
+        guard context.capabilities.needsJarRecipe else { return .stop("no relaunch recipe is known: this engine cannot start the job") }
+        if case .sought = context.recipes[job.id] { return .pending("the record is read for how the job was launched") }
+        return .stop("how the job was launched is not known: type :recipe JAR [--class NAME] [-- ARGUMENT...]")
     }
 
     // MARK: Cancel
@@ -109,6 +120,8 @@ struct PreflightCheck {
             case .retainOnCancellation: "retention policy: retain on cancellation"
             }
         switch retention {
+        case .discard where !context.capabilities.canOverrideRetention && job.configuration.retention == .retainOnCancellation:
+            return .stop("\(words), and this engine has no other way: cancel, then dispose of what is left")
         case .discard: return .warn("ALL checkpoints of the job are deleted, as asked for")
         case .keep: return .ok("kept on request; \(words)")
         case .byPolicy:
@@ -127,7 +140,7 @@ struct PreflightCheck {
 
     private func restart(_ options: RestartOptions, _ chosen: CheckpointID?) -> [Preflight] {
         var lines = [files(options.path)]
-        if job.recipe == nil { lines.append(.stop("no relaunch recipe is known: this engine cannot start the job")) } else { lines.append(recipe) }
+        lines.append(neededRecipe)
         if !job.state.isTerminal {
             lines.append(.warn("\(job.state.rawValue): it is canceled first, its checkpoints are kept"))
         }

@@ -127,8 +127,7 @@ struct RestartChooserView {
         for (index, (option, name, text)) in lines.enumerated() { row(option, name, text, row: index + 1, &canvas) }
         let typed: SafeText = chooser.parallelism.text.isEmpty ? "\(job?.parallelism ?? 0) (as recorded)" : chooser.parallelism.safe
         row(.parallelism, "parallelism", "\(typed)   max-parallelism \(job?.maxParallelism ?? 0) unchanged", row: 3, &canvas)
-        let recipe: SafeText = job?.recipe.map { "program \($0.program)" } ?? "no relaunch recipe is known"
-        canvas.line([Span("   code            ", .textDim), Span(recipe, job?.recipe == nil ? .severityWarn : .text)], row: 4)
+        code(row: 4, &canvas)
         replay(row: 5, &canvas)
     }
 
@@ -138,6 +137,21 @@ struct RestartChooserView {
             canvas.put(">", column: 0, row: row, role: .mark)
             canvas.overlay(CellRect(column: 0, row: row, columns: canvas.size.columns, rows: 1), role: .select)
         }
+    }
+
+    private func code(row: Int, _ canvas: inout Canvas) {
+        let context = model.live.context(chooser.key.context)
+        let known = job.flatMap { context?.recipe(of: $0) }
+        var words: SafeText = known.map { "program \($0.program)" } ?? "no relaunch recipe is known"
+        if context?.capabilities.needsJarRecipe == true {
+            switch context?.recipes[chooser.key.job] {
+            case .recorded(let recipe): words = "\(Secrets.masked(recipe))  (as recorded)"
+            case .given(let recipe): words = Secrets.masked(recipe)
+            case .sought: words = "the record is being read"
+            case .unknown, nil: words = "not on record: :recipe JAR [--class NAME] [-- ARGUMENT...]"
+            }
+        }
+        canvas.line([Span("   code            ", .textDim), Span(words, known == nil ? .severityWarn : .text)], row: row)
     }
 
     private func replay(row: Int, _ canvas: inout Canvas) {

@@ -37,7 +37,7 @@ struct SheetView {
         label("target")
         body("\(sheet.target.name)   job \(sheet.target.key.job)   context \(sheet.target.key.context)", .titleJob)
         label("will send")
-        body(sheet.action.request(sheet.target.key.job))
+        body(sheet.action.request(sheet.target.key.job, in: model.live.dialect(of: sheet.target.key.context)))
         row += 1
         label("preflight")
         let room = canvas.size.rows - row - 11

@@ -53,6 +53,10 @@ extension ConsoleModel {
             return send(action, to: target, reason: "", isReady: stop?.text, &effects)
         }
         var sheet = ActionSheet(action, on: target, rule: rule, at: now)
+        switch action {
+        case .cancel, .stop: seekRecipe(key, &effects)
+        default: break
+        }
         // The ways out (savepoint first, keep) are letters: nothing is typed before one of them is taken.
         if PreflightCheck.losesState(action, job) { sheet.focus = .none }
         modals.append(.sheet(sheet))

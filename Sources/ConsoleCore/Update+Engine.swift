@@ -195,12 +195,23 @@ extension ConsoleModel {
 
     /// The job that the screen is about.
     var jobOfScreen: JobKey? {
+        if let launched = jobInProof { return launched }
         if case .overview = screen { return shownJob }
         return currentJob
     }
 
+    /// The job that a restart has launched, while its proof is watched: what is to be seen is on it, and not on the one before.
+    private var jobInProof: JobKey? {
+        for case .chooser(let chooser) in modals {
+            guard case .verify(let id) = chooser.step, let job = live.operations.first(where: { $0.id == id })?.proof?.newJob else { return nil }
+            return JobKey(context: chooser.key.context, job: job)
+        }
+        return nil
+    }
+
     /// The job whose lists the screen shows.
     private var shownJob: JobKey? {
+        if let launched = jobInProof { return launched }
         for modal in modals.reversed() {
             if case .chooser(let chooser) = modal { return chooser.key }
         }

@@ -500,7 +500,7 @@ extension ConsoleModel {
     func evidenceReport(_ operation: TrackedOperation) -> String {
         let offset = options.utcOffsetSeconds
         var lines = [
-            "operation  \(operation.id)", "what       \(operation.action.request(operation.request.job))", "job        \(operation.jobName)",
+            "operation  \(operation.id)", "what       \(operation.action.request(operation.request.job, in: live.dialect(of: operation.context)))", "job        \(operation.jobName)",
             "context    \(operation.context)  \(live.context(operation.context)?.description.address ?? "")", "by         \(operation.request.by)",
             "reason     \(operation.request.reason.isEmpty ? "none given" : operation.request.reason)",
             "sent       \(Figures.clock(operation.since, offset: offset)), \(operation.since.milliseconds) ms since 1970",
@@ -511,6 +511,7 @@ extension ConsoleModel {
             if let path = report.path { lines.append("path       \(path)") }
             if let job = report.newJob { lines.append("new job    \(job)") }
             if let error = report.error { lines.append("error      \(error)") }
+            if let inference = report.inference { lines.append("inferred   \(inference)") }
         }
         if let seen = operation.evidence { lines.append("observed   \(seen)") }
         if let proof = operation.proof {

@@ -18,6 +18,7 @@ extension ConsoleModel {
         let chooser = RestartChooser(key, selected: selected, otherPath: path)
         modals.append(.chooser(chooser))
         effects.append(.flushInput)
+        seekRecipe(key, &effects)
         inspectAhead(chooser, &effects)
     }
 
@@ -99,6 +100,9 @@ extension ConsoleModel {
         }
         let index = chooser.optionRow.rawValue
         switch commandInBox(key) {
+        case .commandLine:
+            let known = live.context(chooser.key.context)?.recipes[chooser.key.job]?.recipe?.line ?? ""
+            return modals.append(.command(TextField("recipe \(known)"), recalled: nil))
         case .moveDown: chooser.optionRow = rows[min(index + 1, rows.count - 1)]
         case .moveUp: chooser.optionRow = rows[max(index - 1, 0)]
         case .quit, .back: chooser.step = .choose
@@ -129,9 +133,16 @@ extension ConsoleModel {
             chooser.answer = "the job is not in the last report any more"
             return
         }
-        guard let options = chooser.finalOptions(path: row.path, cancelsFirst: !job.state.isTerminal) else {
+        guard var options = chooser.finalOptions(path: row.path, cancelsFirst: !job.state.isTerminal) else {
             chooser.answer = "\"\(chooser.parallelism.text)\" is not a parallelism"
             return
+        }
+        if context.capabilities.needsJarRecipe {
+            guard let recipe = context.recipes[job.id]?.recipe else {
+                chooser.answer = "how the job was launched is not known: type : and then recipe JAR [--class NAME] [-- ARGUMENT...]"
+                return
+            }
+            options.recipe = recipe
         }
         let action = Action.restart(options, chosen: row.checkpoint?.id ?? inspected(row.path, context))
         chooser.sheet = ActionSheet(

@@ -27,6 +27,7 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
     case .notice(let text): model.say(SafeText(text))
     case .caption(let caption): model.caption = caption
     case .reattached(let reports): model.reattach(reports)
+    case .recipe(let context, let job, let recipe): model.take(recipe, of: job, in: context)
     case .terminate: effects.append(.quit)
     }
     model.tellFocus(&effects)

@@ -98,13 +98,24 @@ public final class Ledger: Sendable {
         try update(id, outcome: .unknown, endedAt: time, error: message)
     }
 
-    /// Actions sent to `context` whose end was never heard of, oldest first.
-    public func unfinished(context: String) throws(LedgerError) -> [LedgerEntry] {
+    /// Actions sent to the engine at `address` whose end was never heard of, oldest first. By the address and not by the context's name: a
+    /// command may have called the same cluster otherwise, and a name may have come to mean another cluster.
+    public func unfinished(address: String) throws(LedgerError) -> [LedgerEntry] {
         try entries(
             """
-            SELECT * FROM operation WHERE context = ? AND outcome IN ('intended', 'accepted', 'running')
+            SELECT * FROM operation WHERE address = ? AND outcome IN ('intended', 'accepted', 'running')
             ORDER BY sent_at, id
-            """, [context])
+            """, [address])
+    }
+
+    /// The newest actions sent to the engine at `address`, newest first.
+    public func recent(address: String, limit: Int) throws(LedgerError) -> [LedgerEntry] {
+        try entries("SELECT * FROM operation WHERE address = ? ORDER BY sent_at DESC, id DESC LIMIT ?", [address, max(0, limit)])
+    }
+
+    /// One action; nil = it is not on record.
+    public func entry(_ id: OperationID) throws(LedgerError) -> LedgerEntry? {
+        try entries("SELECT * FROM operation WHERE id = ?", [id.description]).first
     }
 
     /// The newest actions of all contexts, newest first.

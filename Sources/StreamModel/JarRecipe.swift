@@ -78,6 +78,27 @@ extension JarRecipe {
         }
     }
 
+    /// What `init(line:)` reads as this recipe. A word that has both kinds of quotation marks cannot be written.
+    public var line: String {
+        var words = [jarWord]
+        if let entryClass { words += ["--class", entryClass] }
+        if let parallelism { words += ["--parallelism", "\(parallelism)"] }
+        if !arguments.isEmpty { words += ["--"] + arguments }
+        return words.map(Self.quoted).joined(separator: " ")
+    }
+
+    private var jarWord: String {
+        switch jar {
+        case .uploaded(let id): id
+        case .file(let path): path
+        }
+    }
+
+    private static func quoted(_ word: String) -> String {
+        guard word.isEmpty || word.contains(where: { " \t\"'".contains($0) }) else { return word }
+        return word.contains("\"") ? "'\(word)'" : "\"\(word)\""
+    }
+
     /// A word with a slash, or one that has no uuid before it, is a file.
     public static func jar(_ word: String) -> Jar {
         let digits = word.prefix { $0 != "_" }

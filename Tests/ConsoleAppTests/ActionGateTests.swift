@@ -39,8 +39,8 @@ final class ScriptedEngine: ActingEngine, OperationLookup {
             state.deliver = nil
         }
     }
-    func lookUp(_ id: OperationID, completion: @escaping @Sendable (OperationReport?) -> Void) {
-        completion(state.withLock { $0.known[id] })
+    func lookUp(_ sent: SentOperation, completion: @escaping @Sendable (OperationReport?) -> Void) {
+        completion(state.withLock { $0.known[sent.request.id] })
     }
 
     func say(_ event: EngineEvent) { state.withLock { $0.deliver }?(event) }
@@ -100,11 +100,12 @@ func eventually(_ seconds: Double = 10, _ condition: () throws -> Bool) rethrows
         let request = try operation("a1")
         let path = home.ledger
         let seen = Mutex<[String]>([])
+        let socket = home.socket
         engine.state.withLock { state in
             state.onSend = { sent in
                 guard case .operate(let operation) = sent else { return }
                 // Read through another connection, as the console that comes after a kill would.
-                let unfinished = (try? Ledger.open(path: path).unfinished(context: "lab")) ?? []
+                let unfinished = (try? Ledger.open(path: path).unfinished(address: socket)) ?? []
                 seen.withLock { $0 = unfinished.map { "\($0.request.id) \($0.request == operation) \($0.address)" } }
             }
         }
@@ -185,7 +186,7 @@ func eventually(_ seconds: Double = 10, _ condition: () throws -> Bool) rethrows
         let start = monotonicSeconds()
         #expect(gate.finish(within: 200).map(\.description) == ["a1"])
         #expect(monotonicSeconds() - start < 5)
-        #expect(try Ledger.open(path: home.ledger).unfinished(context: "lab").count == 1)
+        #expect(try Ledger.open(path: home.ledger).unfinished(address: home.socket).count == 1)
     }
 
     @Test func `what an earlier console sent is asked for, once, when the link comes up`() throws {

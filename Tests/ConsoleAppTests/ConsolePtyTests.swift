@@ -337,7 +337,7 @@ struct ConsolePtyTests {
         #expect(first.waitForEnd() == .killed(SIGKILL))
         let request = try #require(stub.received.first)
         #expect(request.kind == .savepoint(directory: nil))
-        #expect(try Ledger.open(path: home.ledger).unfinished(context: "lab").map(\.request) == [request])
+        #expect(try Ledger.open(path: home.ledger).unfinished(address: home.socket).map(\.request) == [request])
         // The engine finishes it while nobody looks.
         stub.know(
             OperationReport(

@@ -62,8 +62,8 @@ final class EngineLog: Sendable {
         #expect(eventually { log.all.contains { if case .requestFailed = $0 { true } else { false } } })
         #expect(stub.received.map(\.id.description) == ["op1"])
         let found = Mutex<[OperationReport?]>([])
-        engine.lookUp(try #require(OperationID("op1"))) { report in found.withLock { $0.append(report) } }
-        engine.lookUp(try #require(OperationID("nobody"))) { report in found.withLock { $0.append(report) } }
+        engine.lookUp(SentOperation(request: try operation("op1"), sentAt: WallTime(milliseconds: 0))) { report in found.withLock { $0.append(report) } }
+        engine.lookUp(SentOperation(request: try operation("nobody"), sentAt: WallTime(milliseconds: 0))) { report in found.withLock { $0.append(report) } }
         #expect(eventually { found.withLock { $0.count } == 2 })
         #expect(found.withLock { $0.map { $0?.request.id.description } } == ["op1", nil])
     }

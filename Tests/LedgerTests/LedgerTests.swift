@@ -17,9 +17,9 @@ import Testing
             try ledger.recordIntent(request("a1"), context: "lab", address: "/run/e.sock", at: WallTime(milliseconds: 100))
         }
         let again = try Ledger.open(path: path)
-        let open = try again.unfinished(context: "lab")
+        let open = try again.unfinished(address: "/run/e.sock")
         #expect(open == [LedgerEntry(request: request("a1"), context: "lab", address: "/run/e.sock", sentAt: WallTime(milliseconds: 100))])
-        #expect(try again.unfinished(context: "prod").isEmpty)
+        #expect(try again.unfinished(address: "/run/other.sock").isEmpty)
     }
 
     @Test func `a console killed between intent and outcome leaves the action open for the next one`() throws {
@@ -27,10 +27,10 @@ import Testing
         let killed = try Ledger.open(path: path)
         try killed.recordIntent(request("a1"), context: "lab", address: "s", at: WallTime(milliseconds: 1))
         let next = try Ledger.open(path: path)
-        #expect(try next.unfinished(context: "lab").map(\.request.id.description) == ["a1"])
+        #expect(try next.unfinished(address: "s").map(\.request.id.description) == ["a1"])
         let changed = try next.recordOutcome(report("a1", .completed, path: "/sp/1"))
         #expect(changed)
-        #expect(try next.unfinished(context: "lab").isEmpty)
+        #expect(try next.unfinished(address: "s").isEmpty)
         let entry = try #require(try killed.recent(limit: 10).first)
         #expect(entry.outcome == .completed && entry.path == "/sp/1" && entry.endedAt == WallTime(milliseconds: 9))
     }
@@ -47,7 +47,7 @@ import Testing
         for (index, kind) in kinds.enumerated() {
             try ledger.recordIntent(request("k\(index)", kind), context: "lab", address: "s", at: WallTime(milliseconds: Int64(index)))
         }
-        #expect(try ledger.unfinished(context: "lab").map(\.request.kind) == kinds)
+        #expect(try ledger.unfinished(address: "s").map(\.request.kind) == kinds)
         #expect(try ledger.recent(limit: 2).map(\.request.id.description) == ["k6", "k5"])
     }
 

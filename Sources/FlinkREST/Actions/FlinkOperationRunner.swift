@@ -42,7 +42,7 @@ public struct FlinkOperationRunner: Sendable {
 
     /// Finds out what became of a request that was sent earlier, by a process that is gone, and follows it to its end.
     /// - Parameter reference: what `OperationReport.reference` was, as far as it was written down.
-    /// - Returns: nil when the cluster knows nothing of it.
+    /// - Returns: `.unknown`, with the reason, when the cluster knows nothing of it; nil when it could not be asked to the end.
     public func resume(_ request: OperationRequest, reference: String?, sentAt: WallTime) -> OperationReport? {
         let track = OperationTrack(
             OperationReport(request: request, jobName: "", state: .accepted, acceptedAt: sentAt, reference: reference), tell: tell)
@@ -63,7 +63,7 @@ public struct FlinkOperationRunner: Sendable {
             findLaunched(track, tries: 1)
         case .fault: return nil
         }
-        return track.report.state == .unknown ? nil : track.report
+        return track.report.state.isTerminal || track.isTold ? track.report : nil
     }
 
     // MARK: Savepoint, stop, checkpoint
@@ -271,19 +271,21 @@ public struct FlinkOperationRunner: Sendable {
     }
 
     private func resumeCancel(_ track: OperationTrack) {
-        let state: FlinkWord<JobState>
-        do throws(FlinkFailure) {
-            let job = try client.answer(to: .job(track.request.job))
+        while true {
+            let job: FlinkJobDetails
+            do throws(FlinkFailure) { job = try client.answer(to: .job(track.request.job)) } catch {
+                guard error.kind != .notFound else { return track.end(.unknown, error: "the cluster does not know the job any more", at: clock()) }
+                guard pause(.seconds(1)) else { return }
+                continue
+            }
             track.name(job.name)
-            state = job.state
-        } catch {
-            return track.end(.unknown, error: error.message, at: clock())
-        }
-        switch state.known {
-        case .canceled: concludeCancel(track)
-        case .cancelling: track.run()
-        case let ended? where ended.isTerminal: track.end(.failed, error: "the job ended as \(ended.rawValue)", at: clock())
-        default: track.end(.unknown, error: "the job is \(state.text)", at: clock())
+            switch job.state.known {
+            case .canceled: return concludeCancel(track)
+            case .cancelling: track.run()
+            case let ended? where ended.isTerminal: return track.end(.failed, error: "the job ended as \(ended.rawValue)", at: clock())
+            default: return track.end(.unknown, error: "the job is \(job.state.text): the cancel did not arrive", at: clock())
+            }
+            guard pause(500) else { return }
         }
     }
 
@@ -393,20 +395,29 @@ public struct FlinkOperationRunner: Sendable {
     }
 
     /// The job's id is ours, so whether it was launched can be asked.
+    /// - Parameter tries: how often the cluster may say that there is no such job, a second apart, before it is believed.
     private func findLaunched(_ track: OperationTrack, tries: Int) {
         let job = FlinkOperationNames.job(of: track.request.id)
-        for attempt in 1...max(1, tries) {
+        var denials = 0
+        while true {
             do throws(FlinkFailure) {
                 let details = try client.answer(to: .job(job))
                 track.name(details.name)
                 track.launched(job)
                 return track.end(.completed, at: clock())
             } catch {
-                guard attempt < tries else { break }
-                guard pause(.seconds(1)) else { return }
+                if error.kind == .notFound { denials += 1 }
             }
+            guard denials < tries else { return track.end(.unknown, error: notLaunched(track, job), at: clock()) }
+            guard pause(.seconds(1)) else { return }
         }
-        track.end(.unknown, error: "no answer to the launch came, and the cluster has no job \(job)", at: clock())
+    }
+
+    /// What is left when a launch was not seen: perhaps a job that was ended for it.
+    private func notLaunched(_ track: OperationTrack, _ job: JobID) -> String {
+        let start = "the cluster has no job \(job): the launch did not arrive"
+        guard case .success(let before) = ask(.job(track.request.job)) else { return start }
+        return "\(start); \(before.name) (\(track.request.job.short)) is \(before.state.text)"
     }
 
     // MARK: Reading before acting
@@ -480,6 +491,7 @@ private final class OperationTrack {
     private(set) var report: OperationReport
     /// Before the cluster has taken it, nothing is told.
     private var isAccepted = false
+    var isTold: Bool { isAccepted }
     private let tell: (OperationReport) -> Void
 
     var request: OperationRequest { report.request }
