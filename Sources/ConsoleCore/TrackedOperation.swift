@@ -174,7 +174,7 @@ struct TrackedOperation: Sendable {
         case .stop(let drain, _): drain ? "stop+drain" : "stop"
         case .cancel(.discard): "cancel+discard"
         case .cancel: "cancel"
-        case .restart: "restart"
+        case .restart(let options): options.startsEmpty == true ? "launch" : "restart"
         case .fault: "fault"
         }
     }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Where a JobManager's REST API (or the proxy before it) is: scheme, host, port and path prefix. It holds no secret: a user name or a
 /// password in a URL is refused.
 public struct FlinkAddress: Hashable, Sendable, CustomStringConvertible {
@@ -84,4 +86,17 @@ public struct FlinkAddress: Hashable, Sendable, CustomStringConvertible {
 /// The beginning of a text, for messages.
 func shortened(_ text: String, to limit: Int) -> String {
     text.utf8.count <= limit ? text : String(text.prefix(limit)) + "..."
+}
+
+extension FlinkAddress {
+    /// Whether a host is this machine, whose files are the cluster's, too. By name alone: nothing is looked up in the network.
+    public static func isThisMachine(_ host: String) -> Bool {
+        let name = host.lowercased()
+        if name == "localhost" || name == "::1" || name == "0.0.0.0" { return true }
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        if parts.count == 4, parts.first == "127", parts.allSatisfy({ UInt8($0) != nil }) { return true }
+        var own = [CChar](repeating: 0, count: 256)
+        guard gethostname(&own, own.count - 1) == 0 else { return false }
+        return name == String(decoding: own.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self).lowercased()
+    }
 }

@@ -92,6 +92,7 @@ struct RestartCommand: ParsableCommand {
             EXAMPLES
               weir restart orders --from 12 --wait
               weir restart orders --from /path/to/savepoint --cancel-first --wait
+              weir --flink http://host:8081 restart orders --recipe "orders.jar --class com.example.Orders -- --topic orders" --wait
             """)
     @OptionGroup var acting: ActingOptions
     @Option(help: ArgumentHelp("Number of a checkpoint of the job, or a path; the newest by default.", valueName: "id|path"), completion: .directory)
@@ -104,12 +105,25 @@ struct RestartCommand: ParsableCommand {
     var parallelism: Int?
     @Flag(help: "Cancel the job first if it runs, and keep its checkpoints.")
     var cancelFirst = false
+    @Option(
+        help: ArgumentHelp(
+            "What is launched, on a Flink cluster: JAR [--class NAME] [--parallelism N] [-- ARGUMENT...], where JAR is a file or the id of a jar on the cluster. By default as recorded, for jobs that were launched through Weir.",
+            valueName: "recipe"))
+    var recipe: String?
     @OptionGroup var link: LinkOptions
+
+    func validate() throws { _ = try parsedRecipe() }
+
+    private func parsedRecipe() throws -> JarRecipe? {
+        guard let recipe else { return nil }
+        do throws(JarRecipe.Problem) { return try JarRecipe(line: recipe) } catch { throw ValidationError("--recipe: \(error.description)") }
+    }
+
     func run() throws {
         try end(
             EngineCommands.restart(
                 link.actingOptions, acting.options, from: from, claims: claim, allowsUnmatched: allowUnmatched, parallelism: parallelism,
-                cancelsFirst: cancelFirst))
+                cancelsFirst: cancelFirst, recipe: parsedRecipe()))
     }
 }
 

@@ -35,7 +35,7 @@ struct LinkOptions: ParsableArguments {
         switch found?.address {
         case nil: return CommandOptions(socketPath: socket, printsJSON: json)
         case .socket(let path): return CommandOptions(socketPath: path, printsJSON: json)
-        case .flink(let connection): return CommandOptions(flink: connection, printsJSON: json)
+        case .flink(let connection): return CommandOptions(flink: connection, contextName: found?.name ?? "flink", printsJSON: json)
         }
     }
 

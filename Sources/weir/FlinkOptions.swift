@@ -63,6 +63,9 @@ enum CommandLineOrder {
             index += parts.count == 2 ? 1 : 2
         }
         guard index > 0, index < arguments.count, !arguments[index].hasPrefix("-") else { return arguments }
-        return [arguments[index]] + arguments[..<index] + arguments[(index + 1)...]
+        // `jars run` is one command in two words.
+        let isNested = arguments[index] == JarsCommand.configuration.commandName && index + 1 < arguments.count && !arguments[index + 1].hasPrefix("-")
+        let end = index + (isNested ? 2 : 1)
+        return Array(arguments[index..<end] + arguments[..<index] + arguments[end...])
     }
 }

@@ -18,6 +18,7 @@ struct WeirCommand: ParsableCommand {
               weir status                                   how its jobs are
               weir --flink http://host:8081                 the console on a Flink cluster
               weir --flink http://host:8081 status --json   how the cluster's jobs are
+              weir --flink http://host:8081 savepoint orders --wait
               weir savepoint orders --wait                  take a savepoint and wait for it
               weir cancel orders --keep --wait              cancel and keep the checkpoints
               weir restart orders --from 12 --wait          start again from checkpoint 12, and prove it
@@ -27,7 +28,7 @@ struct WeirCommand: ParsableCommand {
         version: WeirVersion.current,
         subcommands: [
             DemoCommand.self, EngineCommand.self, RunCommand.self, SubmitCommand.self, ConsoleCommand.self, StatusCommand.self, JobsCommand.self, CheckpointsCommand.self,
-            SavepointCommand.self, CheckpointCommand.self, StopCommand.self, CancelCommand.self, RestartCommand.self, OperationsCommand.self,
+            SavepointCommand.self, CheckpointCommand.self, StopCommand.self, CancelCommand.self, RestartCommand.self, JarsCommand.self, DisposeCommand.self, OperationsCommand.self,
             AuditCommand.self, WatchCommand.self, FaultCommand.self, InspectCommand.self, ContextsCommand.self, ThemesCommand.self, ReplayCommand.self, DoctorCommand.self,
         ],
         defaultSubcommand: ConsoleCommand.self)

@@ -135,7 +135,7 @@ import Testing
         engine.operate(OperationRequest(id: OperationID("op-1")!, kind: .savepoint(directory: nil), job: id))
         engine.retryNow()
         #expect(ContinuousClock.now - start < .milliseconds(200), "nobody waits for it")
-        #expect(listener.events.contains { if case .refused(let refused, _) = $0 { refused == OperationID("op-1") } else { false } })
+        try wait("the refusal") { listener.events.contains { if case .refused(let refused, let why) = $0 { refused == OperationID("op-1") && why.hasPrefix("nothing was sent") } else { false } } }
         server.answer(RecordedFlink.answer("1.14.3"))
         engine.retryNow()
         try wait("the link") { if case .up? = listener.links.last { true } else { false } }

@@ -14,11 +14,11 @@ import Testing
     ).path
 
     @Test(arguments: ["localhost", "LOCALHOST", "127.0.0.1", "127.8.0.1", "::1"]) func `this machine's names`(host: String) {
-        #expect(FlinkInspector.isThisMachine(host))
+        #expect(FlinkAddress.isThisMachine(host))
     }
 
     @Test(arguments: ["flink.example.org", "10.0.0.7", "127.0.0.1.example.org", "127.0.0.300", "2001:db8::1", ""]) func `others' names`(host: String) {
-        #expect(!FlinkInspector.isThisMachine(host))
+        #expect(!FlinkAddress.isThisMachine(host))
     }
 
     @Test func `a whole checkpoint is ok, under the path it was asked for`() {

@@ -4,13 +4,13 @@ public import StreamModel
 /// The commands that act on a job.
 extension EngineCommands {
     public static func savepoint(_ options: CommandOptions, _ action: ActionOptions, directory: String?) -> Int32 {
-        act(options, action, .savepoint(directory: directory.map(StandardPaths.absolute)))
+        act(options, action, .savepoint(directory: directory.map(StandardPaths.location)))
     }
 
     public static func checkpoint(_ options: CommandOptions, _ action: ActionOptions) -> Int32 { act(options, action, .checkpoint) }
 
     public static func stop(_ options: CommandOptions, _ action: ActionOptions, drain: Bool, directory: String?) -> Int32 {
-        act(options, action, .stop(drain: drain, directory: directory.map(StandardPaths.absolute)))
+        act(options, action, .stop(drain: drain, directory: directory.map(StandardPaths.location)))
     }
 
     public static func cancel(_ options: CommandOptions, _ action: ActionOptions, retention: CancelRetention) -> Int32 {
@@ -21,25 +21,25 @@ extension EngineCommands {
 
     /// Looks at the job first, and acts on that job in that state only: a name cannot come to mean another job in between.
     private static func act(_ options: CommandOptions, _ action: ActionOptions, _ kind: OperationRequest.Kind) -> Int32 {
-        run(options) { (link) throws(CommandFailure) in
+        act(options) { (link) throws(CommandFailure) in
             let operation = try link.operate(try command(action, kind, on: link))
             return try conclude(operation, options, action, link)
         }
     }
 
-    private static func command(_ action: ActionOptions, _ kind: OperationRequest.Kind, on link: EngineLink) throws(CommandFailure) -> JobCommand {
+    private static func command(_ action: ActionOptions, _ kind: OperationRequest.Kind, on link: some ActingLink) throws(CommandFailure) -> JobCommand {
         // A repetition must be the same request to the letter, whatever the job has become.
         if let id = action.operation {
             return JobCommand(operation: id, job: JobReference(action.job), action: kind, reason: action.reason, by: CommandIdentity.operatorName)
         }
-        let job = try link.job(JobReference(action.job))
+        let (job, state) = try link.target(JobReference(action.job))
         return JobCommand(
-            operation: OperationID(random: .random(in: .min ... .max)), job: JobReference(job.id), action: kind, expectedState: job.state,
+            operation: OperationID(random: .random(in: .min ... .max)), job: JobReference(job), action: kind, expectedState: state,
             reason: action.reason, by: CommandIdentity.operatorName)
     }
 
     private static func conclude(
-        _ accepted: OperationReport, _ options: CommandOptions, _ action: ActionOptions, _ link: EngineLink
+        _ accepted: OperationReport, _ options: CommandOptions, _ action: ActionOptions, _ link: some ActingLink
     ) throws(CommandFailure) -> ExitStatus {
         guard action.waits, !accepted.state.isTerminal else {
             try show(accepted, options)
@@ -61,7 +61,7 @@ extension EngineCommands {
         return status(of: ended, hasEnded: true)
     }
 
-    private static func status(of operation: OperationReport, hasEnded: Bool) -> ExitStatus {
+    static func status(of operation: OperationReport, hasEnded: Bool) -> ExitStatus {
         switch operation.state {
         case .completed: .ok
         case .failed: .failed
@@ -70,7 +70,7 @@ extension EngineCommands {
         }
     }
 
-    private static func show(_ operation: OperationReport, _ options: CommandOptions) throws(CommandFailure) {
+    static func show(_ operation: OperationReport, _ options: CommandOptions) throws(CommandFailure) {
         if options.printsJSON {
             try print(operation, options)
             return
@@ -78,6 +78,7 @@ extension EngineCommands {
         let line = "\(operation.request.id)  \(verb(of: operation.request.kind)) of \(printable(operation.jobName)): \(operation.state.rawValue)"
         let result = result(of: operation)
         options.output.data(result == "-" ? line : line + ", " + printable(result, limit: 4096))
+        if let inference = operation.inference { options.output.say("inferred: \(inference)") }
     }
 
     /// - Parameter settings: NAME=VALUE, as the program takes them.
@@ -103,33 +104,46 @@ extension EngineCommands {
 
     /// - Parameter from: number of a checkpoint of the job, or a path; nil = its newest.
     public static func restart(
-        _ options: CommandOptions, _ action: ActionOptions, from: String?, claims: Bool, allowsUnmatched: Bool, parallelism: Int?, cancelsFirst: Bool
+        _ options: CommandOptions, _ action: ActionOptions, from: String?, claims: Bool, allowsUnmatched: Bool, parallelism: Int?, cancelsFirst: Bool,
+        recipe: JarRecipe? = nil
     ) -> Int32 {
-        run(options) { (link) throws(CommandFailure) in
+        act(options) { (link) throws(CommandFailure) in
             var restart = RestartOptions(path: try from.map { (text) throws(CommandFailure) in try path(of: text, job: action.job, on: link) })
             restart.claim = claims ? .claim : .noClaim
             restart.allowsUnmatchedState = allowsUnmatched
             restart.parallelism = parallelism
             restart.cancelsFirst = cancelsFirst
+            if options.flink != nil {
+                restart.recipe = if let recipe { recipe } else { try link.recordedRecipe(of: link.target(JobReference(action.job)).job) }
+            } else if recipe != nil {
+                throw CommandFailure(.usage, "--recipe is for jobs of a Flink cluster: an engine of Weir knows its programs")
+            }
             let operation = try link.operate(try command(action, .restart(restart), on: link))
             guard action.waits, operation.state != .failed else {
                 try show(operation, options)
                 return status(of: operation, hasEnded: operation.state.isTerminal)
             }
-            options.output.say("operation \(operation.request.id) accepted: restart from \(operation.path ?? "?")")
-            var watch = ProofWatch(operation, say: { options.output.say($0) })
-            _ = try watch.follow(operation.request.id, on: link, limit: action.limit)
-            if options.printsJSON {
-                try print(ProofRecord(watch.proof, operation: try link.operation(operation.request.id)), options)
-            } else {
-                for line in watch.summary { options.output.data(line) }
-            }
-            return watch.status
+            return try prove(operation, on: link, options, limit: action.limit)
         }
     }
 
-    private static func path(of text: String, job: String, on link: EngineLink) throws(CommandFailure) -> String {
-        guard let number = UInt64(text) else { return StandardPaths.absolute(text) }
+    /// Watches a restart that was accepted, step by step.
+    static func prove(
+        _ operation: OperationReport, on link: some ActingLink, _ options: CommandOptions, limit: Milliseconds
+    ) throws(CommandFailure) -> ExitStatus {
+        options.output.say("operation \(operation.request.id) accepted: restart from \(operation.path ?? "?")")
+        var watch = ProofWatch(operation, say: { options.output.say($0) })
+        _ = try watch.follow(operation.request.id, on: link, limit: limit)
+        if options.printsJSON {
+            try print(ProofRecord(watch.proof, operation: try link.operation(operation.request.id)), options)
+        } else {
+            for line in watch.summary { options.output.data(line) }
+        }
+        return watch.status
+    }
+
+    private static func path(of text: String, job: String, on link: some ActingLink) throws(CommandFailure) -> String {
+        guard let number = UInt64(text) else { return StandardPaths.location(text) }
         let row = try link.checkpoint(JobReference(job), CheckpointID(number))
         guard row.isRestorable, let path = row.path else {
             let why = row.discarded ? "its files were deleted" : "it is \(row.status.rawValue)"

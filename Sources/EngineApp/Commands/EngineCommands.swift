@@ -6,13 +6,22 @@ public import StreamModel
 /// What all commands that talk to an engine are told.
 public struct CommandOptions: Sendable {
     public var socketPath: String
-    /// A Flink cluster instead of an engine of ours; only the commands that look take it.
+    /// A Flink cluster instead of an engine of ours.
     public var flink: FlinkConnection?
+    /// What the record of actions calls it.
+    public var contextName: String
+    /// The record of actions, of engines that keep none themselves.
+    public var ledgerPath: String
     /// Print the records as JSON, one line.
     public var printsJSON: Bool
     public var output: Output
 
-    public init(socketPath: String? = nil, flink: FlinkConnection? = nil, printsJSON: Bool = false, output: Output = .standard) {
+    public init(
+        socketPath: String? = nil, flink: FlinkConnection? = nil, contextName: String = "flink", ledgerPath: String? = nil, printsJSON: Bool = false,
+        output: Output = .standard
+    ) {
+        self.contextName = contextName
+        self.ledgerPath = ledgerPath ?? StandardPaths.stateRoot + "/ledger.sqlite"
         self.socketPath = socketPath ?? SocketPath.standard()
         self.flink = flink
         self.printsJSON = printsJSON
@@ -43,7 +52,7 @@ public struct ActionOptions: Sendable {
 public enum EngineCommands {
     static let clientName = "weir " + WeirVersion.current
 
-    /// Connects, runs a command and says why it failed.
+    /// Connects to an engine of ours, runs a command and says why it failed.
     static func run(_ options: CommandOptions, _ body: (EngineLink) throws(CommandFailure) -> ExitStatus) -> Int32 {
         do throws(CommandFailure) {
             if let flink = options.flink {
@@ -59,14 +68,25 @@ public enum EngineCommands {
     }
 
     /// As `run`, on an engine of either kind.
-    private static func look(_ options: CommandOptions, _ body: (any LookingLink) throws(CommandFailure) -> ExitStatus) -> Int32 {
+    static func act(_ options: CommandOptions, _ body: (any ActingLink) throws(CommandFailure) -> ExitStatus) -> Int32 {
         guard let flink = options.flink else { return run(options) { (link) throws(CommandFailure) in try body(link) } }
-        let link = FlinkLink(flink)
+        return onFlink(options, flink) { (link) throws(CommandFailure) in try body(link) }
+    }
+
+    static func onFlink(_ options: CommandOptions, _ flink: FlinkConnection, _ body: (FlinkLink) throws(CommandFailure) -> ExitStatus) -> Int32 {
+        let ledger = CommandLedger(
+            path: options.ledgerPath, context: options.contextName, address: flink.address.description, output: options.output)
+        let link = FlinkLink(flink, ledger: ledger)
         defer { link.close() }
         do throws(CommandFailure) { return try body(link).rawValue } catch {
             if let message = error.message { options.output.say(message) }
             return error.status.rawValue
         }
+    }
+
+    /// As `act`, for commands that only look.
+    private static func look(_ options: CommandOptions, _ body: (any LookingLink) throws(CommandFailure) -> ExitStatus) -> Int32 {
+        act(options) { (link) throws(CommandFailure) in try body(link) }
     }
 
     @discardableResult
@@ -180,7 +200,7 @@ public enum EngineCommands {
     }
 
     public static func operations(_ options: CommandOptions, limit: Int?) -> Int32 {
-        run(options) { (link) throws(CommandFailure) in
+        act(options) { (link) throws(CommandFailure) in
             let operations = try link.operations(limit: limit)
             if options.printsJSON {
                 try print(operations, options)
@@ -199,17 +219,23 @@ public enum EngineCommands {
     }
 
     static func verb(of kind: OperationRequest.Kind) -> String {
+        if case .restart(let options) = kind, options.startsEmpty == true { return "launch" }
+        return verbOfRequest(kind)
+    }
+
+    private static func verbOfRequest(_ kind: OperationRequest.Kind) -> String {
         JobCommand(operation: OperationID(random: 0), job: JobReference(""), action: kind).verb.rawValue
     }
 
     static func result(of operation: OperationReport) -> String {
         if let error = operation.error { return error }
-        if let job = operation.newJob { return "job \(job.short) from \(operation.path ?? "?")" }
+        if let job = operation.newJob { return "job \(job)\(operation.path.map { " from \($0)" } ?? "")" }
         return operation.path ?? operation.checkpoint.map { "checkpoint \($0)" } ?? "-"
     }
 
     public static func audit(_ options: CommandOptions, limit: Int?) -> Int32 {
-        run(options) { (link) throws(CommandFailure) in
+        if let flink = options.flink { return FlinkCommands.audit(options, flink, limit: limit) }
+        return run(options) { (link) throws(CommandFailure) in
             guard case .audit(let entries) = try link.call(.audit(limit: limit)) else { throw CommandFailure(.noLink, "no audit") }
             if options.printsJSON {
                 try print(entries, options)

@@ -36,8 +36,11 @@ extension EngineLink: LookingLink {
 
 /// A command's connection to a Flink cluster.
 final class FlinkLink: LookingLink {
-    private let client: FlinkClient
-    private var picture = FlinkPicture()
+    let client: FlinkClient
+    let ledger: CommandLedger
+    var picture = FlinkPicture()
+    /// The operations of this command.
+    var courses: [OperationID: Course] = [:]
     private var lastReportAt: EngineInstant?
 
     /// Questions under way at once.
@@ -46,7 +49,10 @@ final class FlinkLink: LookingLink {
     private static let roundsMax = 8
     private static let period: Milliseconds = .seconds(2)
 
-    init(_ connection: FlinkConnection) { client = FlinkClient(connection) }
+    init(_ connection: FlinkConnection, ledger: CommandLedger) {
+        client = FlinkClient(connection)
+        self.ledger = ledger
+    }
 
     func close() { client.close() }
 
@@ -86,7 +92,7 @@ final class FlinkLink: LookingLink {
         return current()
     }
 
-    private func current() -> EngineReport {
+    func current() -> EngineReport {
         lastReportAt = .now()
         let now = WallTime.now()
         return EngineReport(
@@ -94,7 +100,7 @@ final class FlinkLink: LookingLink {
     }
 
     /// The one job that is meant, by the rules of the control protocol. All submissions of one name count as continuing one another.
-    private func find(_ reference: JobReference) throws(CommandFailure) -> JobID {
+    func find(_ reference: JobReference) throws(CommandFailure) -> JobID {
         if !picture.hasList { try ask([.cluster, .jobs]) }
         var lineages: [String: JobID] = [:]
         let candidates = picture.reports(at: .now()).map { job in
@@ -116,7 +122,7 @@ final class FlinkLink: LookingLink {
     }
 
     /// Asks a few at a time and takes in what comes. What is no matter of the link leaves a gap in the report, not none.
-    private func ask(_ questions: [FlinkQuestion]) throws(CommandFailure) {
+    func ask(_ questions: [FlinkQuestion]) throws(CommandFailure) {
         var rest = questions[...]
         while !rest.isEmpty {
             let batch = Array(rest.prefix(Self.width))

@@ -21,11 +21,10 @@ struct ProofWatch {
 
     /// - Parameter isEnough: what to wait for beyond a settled proof.
     mutating func follow(
-        _ operation: OperationID, on link: EngineLink, limit: Milliseconds, isEnough: (JobReport) -> Bool = { _ in true }
+        _ operation: OperationID, on link: some ActingLink, limit: Milliseconds, isEnough: (JobReport) -> Bool = { _ in true }
     ) throws(CommandFailure) -> JobReport? {
-        try link.subscribe()
         var last: JobReport?
-        let watched: JobReport?? = try link.watch(for: limit) { report -> JobReport?? in
+        let watched: JobReport?? = try link.follow(operation, for: limit) { report -> JobReport?? in
             if let found = report.operations.first(where: { $0.request.id == operation }) { proof.observe(found) }
             for job in report.jobs {
                 proof.observe(job, at: report.at)

@@ -27,6 +27,13 @@ public enum StandardPaths {
         return "/" + full.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
     }
 
+    /// As `absolute`, but for a URL ("s3://bucket/savepoints", "file:/sp"), which stands as it is.
+    public static func location(_ text: String) -> String {
+        let scheme = text.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || "+-.".contains($0)) }
+        let isURL = scheme.count > 1 && text.dropFirst(scheme.count).hasPrefix(":/")
+        return isURL ? text : absolute(text)
+    }
+
     /// The one name of a file or directory that may not be there yet: links and `..` in what is there are followed.
     static func canonical(_ path: String) -> String {
         let path = absolute(path)

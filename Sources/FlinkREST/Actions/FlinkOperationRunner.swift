@@ -386,6 +386,8 @@ public struct FlinkOperationRunner: Sendable {
     private func launch(_ track: OperationTrack, _ launch: FlinkLaunch) {
         do throws(FlinkFailure) {
             let job = try client.answer(to: .run(launch, version: cluster.version))
+            // Of a program that was none of the cluster's jobs before, the name is the new job's; nothing depends on it.
+            if track.report.jobName.isEmpty, case .success(let details) = ask(.job(job)) { track.name(details.name) }
             track.launched(job)
             track.end(.completed, at: clock())
         } catch {
