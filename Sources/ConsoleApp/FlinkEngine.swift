@@ -133,6 +133,8 @@ public final class FlinkEngine: ActingEngine {
         mutating func look(at focus: EngineFocus, now: Int64) {
             guard self.focus != focus else { return }
             self.focus = focus
+            // What was asked for another job is in nobody's sight any more, and would keep the one that is waiting.
+            if let job = focus.job { quests.removeAll { $0.job != job } }
             // What comes into view is asked for at once, if the link is not at rest.
             if linkedAt != nil { nextPollAt = min(nextPollAt, now) }
         }
@@ -153,7 +155,9 @@ public final class FlinkEngine: ActingEngine {
 
     private func begin(_ state: inout Polling, now: Int64) {
         var questions = state.picture.nextQuestions(state.pictureFocus, at: Surroundings.wallTime())
-        if !state.picture.isEmpty, let quest = state.quests.first, let question = state.quests[0].next() {
+        // Until the job that is looked at is in the list, the list comes first.
+        let isKnown = state.focus.job.map { state.picture.job($0) != nil } ?? true
+        if !state.picture.isEmpty, isKnown, let quest = state.quests.first, let question = state.quests[0].next() {
             let limit = quest.job == state.focus.job ? FlinkPicture.questionsMax.job : FlinkPicture.questionsMax.overview
             if questions.count >= limit { questions.removeLast() }
             questions.append(question)
@@ -261,6 +265,7 @@ public final class FlinkEngine: ActingEngine {
         case .failures(let id):
             if let job = state.picture.job(id), job.exceptions != nil { emit(.failures(id, job.failures())) }
         case .checkpoint(let job, let id):
+            if let shown = state.focus.job, shown != job { return }
             guard !state.quests.contains(where: { $0.job == job && $0.id == id }) else { return }
             let quest = FlinkDetailQuest(job, id)
             if case .checkpoint(job, id) = state.focus {

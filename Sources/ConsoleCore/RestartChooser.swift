@@ -48,9 +48,11 @@ struct RestartChooser: Sendable {
 
     func index(in candidates: [Candidate]) -> Int { candidates.firstIndex { $0.path == selected } ?? 0 }
 
+    /// The row that was chosen; nil when it is not there any more: a running job subsumes checkpoints, and none takes its place unasked.
     func chosen(_ observations: Observations) -> Candidate? {
         let rows = candidates(observations)
-        return rows.isEmpty ? nil : rows[index(in: rows)]
+        guard let selected else { return rows.first }
+        return rows.first { $0.path == selected }
     }
 
     /// The options with what is typed; nil when the parallelism is no number.

@@ -128,11 +128,18 @@ extension ConsoleModel {
         if case .character(let scalar) = key { ("0"..."9").contains(scalar) } else { false }
     }
 
-    private func toConfirm(_ chooser: inout RestartChooser, _ effects: inout [ConsoleEffect]) {
-        guard let context = live.context(chooser.key.context), let job = context.job(chooser.key.job), let row = chooser.chosen(live) else {
+    private mutating func toConfirm(_ chooser: inout RestartChooser, _ effects: inout [ConsoleEffect]) {
+        guard let index = live.contexts.firstIndex(where: { $0.name == chooser.key.context }), let job = live.contexts[index].job(chooser.key.job) else {
             chooser.answer = "the job is not in the last report any more"
             return
         }
+        let context = live.contexts[index]
+        guard let row = chooser.chosen(live) else {
+            chooser.answer = "what was chosen has been subsumed meanwhile: choose again, or cancel the job first"
+            (chooser.step, chooser.selected) = (.choose, nil)
+            return
+        }
+        inspect(row.path, index, &effects)
         guard var options = chooser.finalOptions(path: row.path, cancelsFirst: !job.state.isTerminal) else {
             chooser.answer = "\"\(chooser.parallelism.text)\" is not a parallelism"
             return

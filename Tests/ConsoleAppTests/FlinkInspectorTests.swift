@@ -2,6 +2,7 @@
 // on this disk, and names of hosts.
 
 import Foundation
+import FlinkREST
 import StreamModel
 import Synchronization
 import Testing

@@ -167,13 +167,25 @@ public struct FlinkOperationRunner: Sendable {
     }
 
     private func complete(_ track: OperationTrack, _ result: SnapshotResult) {
-        // Its number, or its path, is in the history; without it the operation is as complete.
-        let row = (try? ask(.checkpoints(track.request.job)).get())?.rows.first { row in  // A failure to read it is no failure of the operation.
-            result.checkpoint.map { $0 == row.id } ?? (row.path.map(SnapshotLocation.init) == result.path.map(SnapshotLocation.init))
-        }
+        let row = findRow(track.request.job, result)
         track.note(checkpoint: row?.id ?? result.checkpoint, path: result.path ?? row?.path)
         if let row { track.run(checkpoint: row.id, acknowledged: row.acknowledged, of: row.subtasks) }
         track.end(.completed, at: clock())
+    }
+
+    /// Its number, or its path, is in the history; without it the operation is as complete. The path of a checkpoint is nowhere else, so it is
+    /// waited for as long as the history may be old.
+    private func findRow(_ job: JobID, _ result: SnapshotResult) -> FlinkCheckpoint? {
+        var waited: Milliseconds = 0
+        while true {
+            guard case .success(let checkpoints) = ask(.checkpoints(job)) else { return nil }
+            let row = checkpoints.rows.first { row in
+                result.checkpoint.map { $0 == row.id } ?? (row.path.map(SnapshotLocation.init) == result.path.map(SnapshotLocation.init))
+            }
+            if let row, row.path != nil { return row }
+            guard result.path == nil, waited < staleness, pause(Self.glance) else { return row }
+            waited = waited + Self.glance
+        }
     }
 
     /// Concludes from the history, and says so.
@@ -325,12 +337,13 @@ public struct FlinkOperationRunner: Sendable {
 
     private func findSnapshot(_ track: OperationTrack, _ options: RestartOptions) throws(FlinkRefusal) -> Snapshot {
         let job = track.request.job
-        guard let details = try found({ () throws(FlinkFailure) in try client.answer(to: .job(job)) }) else {
+        guard let details = try found({ () throws(FlinkFailure) in
+            try details(track) { options.cancelsFirst || $0.state.known?.isTerminal == true }
+        }) else {
             // The JobManager was started anew, perhaps; a path from the ledger is as good.
             guard let path = options.path else { throw FlinkRefusal("the cluster does not know the job any more: give the path of a checkpoint or savepoint") }
             return .path(path, isJobOver: true)
         }
-        track.name(details.name)
         try FlinkActionRules.expect(details.state, toBe: track.request.expectedState)
         let isOver = details.state.known?.isTerminal == true
         guard isOver || options.cancelsFirst else { throw FlinkRefusal("the job is \(details.state.text): cancel it first, or let the restart do it") }
@@ -430,11 +443,28 @@ public struct FlinkOperationRunner: Sendable {
 
     private func look(at track: OperationTrack) throws(FlinkRefusal) -> FlinkJobDetails {
         let job: FlinkJobDetails
-        do throws(FlinkFailure) { job = try client.answer(to: .job(track.request.job)) } catch { throw FlinkRefusal("nothing was sent: \(error.message)") }
-        track.name(job.name)
+        do throws(FlinkFailure) { job = try details(track) { _ in true } } catch { throw FlinkRefusal("nothing was sent: \(error.message)") }
         try FlinkActionRules.expect(job.state, toBe: track.request.expectedState)
         return job
     }
+
+    /// The job as the cluster tells it. What it tells may be as old as its refresh interval: one that is not as it must be is looked at again
+    /// until that has passed.
+    private func details(_ track: OperationTrack, isFit: (FlinkJobDetails) -> Bool) throws(FlinkFailure) -> FlinkJobDetails {
+        let limit = staleness
+        var waited: Milliseconds = 0
+        while true {
+            let job = try client.answer(to: .job(track.request.job))
+            track.name(job.name)
+            let isExpected = track.request.expectedState.map { $0 == job.state.known } ?? true
+            guard !(isExpected && isFit(job)), waited < limit, pause(Self.glance) else { return job }
+            waited = waited + Self.glance
+        }
+    }
+
+    /// How old an answer may be.
+    private var staleness: Milliseconds { min(cluster.refreshInterval ?? .seconds(3), .seconds(10)) + 500 }
+    private static let glance: Milliseconds = 300
 
     private func history(_ job: JobID) throws(FlinkRefusal) -> FlinkCheckpoints? {
         try found { () throws(FlinkFailure) in try client.answer(to: .checkpoints(job)) }

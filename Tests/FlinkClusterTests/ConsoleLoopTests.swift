@@ -1,0 +1,60 @@
+// Goal: the same loop with the keys an operator presses, in a real terminal of 80x24, on a real cluster.
+
+import Glibc
+import StreamModel
+import Testing
+
+extension FlinkClusters {
+    @Suite struct ConsoleLoop {
+        @Test func `savepoint, cancel and keep, restart, and the proof`() throws {
+            let weir = try WeirOnFlink(.newest)
+            weir.home.write(weir.home.configuration, "[contexts.live]\nurl = \"\(weir.cluster.url)\"\nclass = \"lab\"\n")
+            let job = try weir.launch("keys", ["--interval", "1000"])
+            let console = try TmuxSession(weir.home, [try #require(Binaries.weir), "--context", "live"])
+            try console.wait(for: "the job on the overview") { $0.contains("keys") && $0.contains("RUNNING") }
+            // Jobs of earlier tests stand there, too.
+            try console.command("job keys")
+            try console.wait(for: "its screen") { $0.lines[0].contains("keys") && $0.lines[0].contains(job.short.prefix(4)) }
+            try console.wait(for: "its checkpoints") { $0.contains("ok done") }
+
+            try console.command("savepoint \(weir.cluster.folder)/savepoints")
+            _ = try console.waitFor(/savepoint #\d+ is in the/, "the savepoint to be observed", 30)
+
+            try console.type("C")
+            // The record is read while the sheet stands there.
+            let sheet = try console.wait(for: "the sheet") { $0.contains("CANCEL, KEEP CHECKPOINTS") && $0.contains("relaunch recipe known") }
+            #expect(sheet.contains("PATCH /jobs/\(job)") && sheet.contains("retain on cancellation"))
+            try accept("CANCEL, KEEP CHECKPOINTS", console)
+            try console.wait(30, for: "the job to be CANCELED") { $0.lines[0].contains("CANCELED") }
+            _ = try console.waitFor(/#\d+ is kept/, "the newest checkpoint to be looked at", 30)
+
+            try console.type("R")
+            try console.waitFor("restart from: 1 choose")
+            let chosen = try console.waitFor(/^>\s+(\d+)\s+ckpt.*ok files/, "the newest checkpoint, its files looked at", 30)
+            try console.press("Enter")
+            try console.waitFor("as recorded")
+            try console.press("Enter")
+            let restart = try console.waitFor("RESTART FROM A CHECKPOINT")
+            #expect(restart.contains("chk-\(chosen.1)") && restart.contains("POST /jars/"))
+            try accept("RESTART FROM A CHECKPOINT", console)
+            for (step, name) in [(1, "launched"), (2, "restored id"), (3, "tasks"), (4, "first new ckpt"), (5, "progress")] {
+                try console.wait(30, for: "step \(step) to be proven") { $0.contains("[ok] \(step) \(name)") }
+            }
+            let proof = try console.wait(30, for: "the verdict") { $0.contains("RESUMED+DURABLE FROM #\(chosen.1)") || $0.contains("CAUGHT UP") }
+            #expect(proof.contains("engine reports \(chosen.1), chosen \(chosen.1), path matches"))
+            try console.type("q")
+            let after = try console.wait(for: "the new job's screen") { $0.lines[0].contains("keys") && $0.lines[0].contains("RUNNING") }
+            #expect(!after.lines[0].contains(job.short.prefix(4)), "another job id")
+            try weir.operation("cancel", "keys").expectCompleted()
+        }
+
+        /// Accepts the open sheet with `y`. It takes no key in its first moments.
+        private func accept(_ title: String, _ console: TmuxSession) throws {
+            try console.wait(for: "the sheet to be accepted") { screen in
+                guard screen.contains(title) else { return true }
+                try console.type("y")
+                return false
+            }
+        }
+    }
+}
