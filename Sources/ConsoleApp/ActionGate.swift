@@ -243,7 +243,7 @@ final class ActionGate: Sendable {
     private static let settlingTime: Milliseconds = .seconds(15)
 
     private func reattach(_ context: String) {
-        guard let place = contexts[context], let lookup = looking[context]?.lookup, let ledger = book.withLock({ $0.ledger }) else { return }
+        guard let place = looking[context]?.context, let lookup = looking[context]?.lookup, let ledger = book.withLock({ $0.ledger }) else { return }
         let entries: [LedgerEntry]
         do throws(LedgerError) { entries = try ledger.unfinished(address: place.address.text) } catch { return complain(error) }
         for entry in entries {
