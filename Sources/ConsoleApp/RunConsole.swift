@@ -146,9 +146,13 @@ private struct Settings {
     }
 
     func model(for terminal: CursesTerminal, at start: WallTime) -> ConsoleModel {
+        let addresses = Dictionary(contexts.map { ($0.name, $0.address) }) { first, _ in first }
         let options = ConsoleOptions(
             utcOffsetSeconds: Surroundings.utcOffsetSeconds(), glyphs: terminal.glyphs, theme: theme, themeNames: themes.names(),
-            isReadOnly: isReadOnly, size: terminal.size, keyMap: keyMap, alerts: alerts, usesMouse: usesMouse)
+            isReadOnly: isReadOnly, size: terminal.size, keyMap: keyMap, alerts: alerts, usesMouse: usesMouse,
+            requestText: { context, operation in
+                addresses[context.name].map { RequestText.lines(operation, to: $0) } ?? []
+            })
         return ConsoleModel(
             contexts: contexts.map(\.description), start: start, seed: UInt64.random(in: .min ... .max),
             operatorName: Surroundings.operatorName(), options: options)

@@ -208,6 +208,8 @@ struct ActionSheet: Sendable {
     }
 
     enum Focus: Sendable { case none, name, reason }
+    /// What the box shows of the action.
+    enum Page: Sendable { case overview, request, preflight }
     enum Outcome: Sendable, Equatable {
         case stay
         case backOut
@@ -224,6 +226,7 @@ struct ActionSheet: Sendable {
     var name = TextField()
     var reason = TextField()
     var focus = Focus.none
+    var page = Page.overview
     /// When the abort window ends.
     var armedUntil: WallTime?
     /// The action is accepted and is sent when this finds nothing changed.
@@ -296,10 +299,12 @@ struct ActionSheet: Sendable {
         case .character("s") where losesState: return .savepointInstead
         case .character("k") where losesState: return .keep
         case .character("q"), .named(.backspace): return .backOut
+        case .character("d"): page = page == .request ? .overview : .request
+        case .character("v"): page = page == .preflight ? .overview : .preflight
         default:
             answer = rule.needsName ? "Tab goes to the fields; Esc backs out" : "y sends; Tab goes to the reason; Esc backs out"
-            return .stay
         }
+        return .stay
     }
 
     private mutating func refuseEnter() -> Outcome {
@@ -311,7 +316,8 @@ struct ActionSheet: Sendable {
         switch focus {
         case .none: focus = rule.needsName ? .name : .reason
         case .name: focus = .reason
-        case .reason: focus = rule.needsName ? .name : .none
+        // Out of the fields letters are keys: the pages of the box.
+        case .reason: focus = .none
         }
     }
 }

@@ -18,10 +18,13 @@ public struct ConsoleOptions: Sendable {
     public var alerts: AlertOptions
     /// The mouse is the console's, and not the terminal's for selecting text.
     public var usesMouse: Bool
+    /// What is sent to a context for an operation, for reading. Pure.
+    public var requestText: @Sendable (ContextDescription, OperationRequest) -> [SafeText]
 
     public init(
         utcOffsetSeconds: Int = 0, glyphs: GlyphProfile = .braille, theme: Theme = .base, themeNames: [String] = Theme.builtinNames,
-        isReadOnly: Bool = false, size: Size = Size(columns: 80, rows: 24), keyMap: KeyMap = .standard, alerts: AlertOptions = AlertOptions(), usesMouse: Bool = false
+        isReadOnly: Bool = false, size: Size = Size(columns: 80, rows: 24), keyMap: KeyMap = .standard, alerts: AlertOptions = AlertOptions(), usesMouse: Bool = false,
+        requestText: @escaping @Sendable (ContextDescription, OperationRequest) -> [SafeText] = { _, _ in [] }
     ) {
         self.utcOffsetSeconds = utcOffsetSeconds
         self.glyphs = glyphs
@@ -32,6 +35,7 @@ public struct ConsoleOptions: Sendable {
         self.keyMap = keyMap
         self.alerts = alerts
         self.usesMouse = usesMouse
+        self.requestText = requestText
     }
 }
 

@@ -21,7 +21,33 @@ struct SheetView {
             accept(losesState: losesState, row: inner.size.rows - 1, &inner)
         }
         canvas.clear(CellRect(column: 0, row: canvas.size.rows - 1, columns: canvas.size.columns, rows: 1))
-        canvas.put(" keys typed before this box opened were dropped", column: rect.origin.column, row: canvas.size.rows - 1, role: .textDim)
+        canvas.inside(CellRect(column: rect.origin.column, row: canvas.size.rows - 1, columns: rect.size.columns, rows: 1)) { pages(&$0) }
+    }
+
+    /// Below the box: how to turn its pages.
+    private func pages(_ canvas: inout Canvas) {
+        guard !sheet.isOnItsWay else { return }
+        let note: SafeText = "earlier keys were dropped"
+        var column = 1
+        if sheet.focus == .none {
+            for (key, page, text) in [("d", .request, "exact request"), ("v", .preflight, "preflight detail")] as [(SafeText, ActionSheet.Page, SafeText)] {
+                let isOpen = sheet.page == page
+                column = canvas.line([Span(key, .hintKey), Span(isOpen ? " back   " : " \(text)   ", .hintText)], row: 0, column: column)
+            }
+        } else {
+            column = canvas.line([Span("Tab", .hintKey), Span(" out of the fields, then d: exact request, v: preflight", .hintText)], row: 0, column: column)
+        }
+        guard column + note.columns + 1 <= canvas.size.columns else { return }
+        canvas.put(note, endingAt: canvas.size.columns - 1, row: 0, role: .textDim)
+    }
+
+    /// The request as it would go, with what is typed so far.
+    private var request: [SafeText] {
+        guard let context = model.live.context(sheet.target.key.context) else { return [] }
+        let operation = OperationRequest(
+            id: OperationID(random: 0), kind: sheet.action.kind, job: sheet.target.key.job, expectedState: sheet.target.state,
+            reason: SafeText(sheet.reason.text).string, by: model.operatorName)
+        return model.options.requestText(context.description, operation)
     }
 
     /// Target, request, preflight and effect; returns the row after them.
@@ -39,6 +65,10 @@ struct SheetView {
         label("will send")
         body(sheet.action.request(sheet.target.key.job, in: model.live.dialect(of: sheet.target.key.context)))
         row += 1
+        if sheet.page != .overview {
+            label(sheet.page == .request ? "request" : "preflight")
+            return detail(preflight, row: row, &canvas)
+        }
         label("preflight")
         let room = canvas.size.rows - row - 11
         for line in preflight.sorted(by: { $0.weight > $1.weight }).prefix(max(room, 3)) {
@@ -56,6 +86,27 @@ struct SheetView {
                     ? "what is sent cannot be taken back; 5 s to abort after arming" : "what is sent cannot be taken back")
         }
         return row + 1
+    }
+
+    /// The request, or the whole text of the preflight, as far as the box has room above its fields.
+    private func detail(_ preflight: [Preflight], row first: Int, _ canvas: inout Canvas) -> Int {
+        var lines: [(badge: SafeText, text: SafeText, role: StyleRole)] = []
+        if sheet.page == .request {
+            for line in request.isEmpty ? ["the engine does not say what it sends"] : request {
+                lines += wrapped(line, columns: canvas.size.columns - 14).map { ("", $0, .dialog) }
+            }
+        } else {
+            for line in preflight.sorted(by: { $0.weight > $1.weight }) {
+                for (index, text) in wrapped(line.text, columns: canvas.size.columns - 19).enumerated() { lines.append((index == 0 ? line.badge : "", text, line.role)) }
+            }
+        }
+        let room = max(1, canvas.size.rows - first - 5)
+        if lines.count > room { lines = lines.prefix(room - 1) + [("", "...", .textDim)] }
+        for (offset, line) in lines.enumerated() {
+            canvas.put(line.badge, column: 13, row: first + offset, role: line.role)
+            canvas.put(line.text, column: sheet.page == .request ? 13 : 18, row: first + offset, role: .dialog)
+        }
+        return first + lines.count
     }
 
     private func fields(row: Int, _ canvas: inout Canvas) {
