@@ -251,7 +251,7 @@ public final class FlinkEngine: ActingEngine {
     static func capabilities(of cluster: FlinkClusterConfiguration) -> EngineCapabilities {
         EngineCapabilities(
             canCheckpointNow: cluster.version.has(.checkpointTrigger), canFault: false, exactBudget: false, verifiesFiles: true, hasChecksums: false,
-            canOverrideRetention: false, needsJarRecipe: true, dialect: .flinkREST)
+            canOverrideRetention: false, canClaim: cluster.version.has(.restoreMode), needsJarRecipe: true, dialect: .flinkREST)
     }
 
     // MARK: Questions of the console

@@ -130,9 +130,10 @@ enum Secrets {
         return words.contains { lower.contains($0) }
     }
 
-    /// A recipe as it is typed, with its secrets masked.
+    /// A recipe as it is typed, with its secrets masked, and without the digits that a cluster puts before the name of a jar.
     static func masked(_ recipe: JarRecipe) -> SafeText {
         var shown = recipe
+        if case .uploaded = recipe.jar { shown.jar = .file(recipe.jarName) }
         shown.arguments = maskedWords(recipe.arguments)
         return SafeText(shown.line, limit: 400)
     }

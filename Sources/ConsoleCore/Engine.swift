@@ -62,6 +62,8 @@ public struct EngineCapabilities: Sendable, Equatable, Codable {
     public var canOverrideRetention: Bool
     /// This link may only look.
     public var isViewer: Bool
+    /// A restart can make the snapshot the new job's own.
+    public var canClaim: Bool
     /// Does not know how its jobs were launched: a restart has to be told.
     public var needsJarRecipe: Bool
     /// In whose words a request is shown before it is sent.
@@ -71,8 +73,10 @@ public struct EngineCapabilities: Sendable, Equatable, Codable {
 
     public init(
         canCheckpointNow: Bool = true, canFault: Bool = false, exactBudget: Bool = true, verifiesFiles: Bool = true, hasChecksums: Bool = true,
-        canOverrideRetention: Bool = true, isViewer: Bool = false, needsJarRecipe: Bool = false, dialect: Dialect = .controlSocket
+        canOverrideRetention: Bool = true, isViewer: Bool = false, canClaim: Bool = true, needsJarRecipe: Bool = false,
+        dialect: Dialect = .controlSocket
     ) {
+        self.canClaim = canClaim
         self.needsJarRecipe = needsJarRecipe
         self.dialect = dialect
         self.canCheckpointNow = canCheckpointNow

@@ -10,7 +10,8 @@ enum Refusal: Sendable, Equatable {
     case viewer(context: String)
     case noLink(context: String)
     case notReported(context: String)
-    case cannotCheckpoint
+    /// `engine` names it with its version.
+    case cannotCheckpoint(engine: String)
     case notRunning(job: String, JobState)
     case ended(job: String, JobState)
 
@@ -24,7 +25,7 @@ enum Refusal: Sendable, Equatable {
         case .viewer(let context): "this link to \(context) may only look"
         case .noLink(let context): "there is no link to \(context)"
         case .notReported(let context): "the job is not in the last report of \(context)"
-        case .cannotCheckpoint: "this engine cannot begin a checkpoint on request"
+        case .cannotCheckpoint(let engine): "\(engine) cannot begin a checkpoint on request: take a savepoint"
         case .notRunning(let job, let state): "\(job) is \(state.rawValue), not RUNNING"
         case .ended(let job, let state): "\(job) is \(state.rawValue) already"
         }

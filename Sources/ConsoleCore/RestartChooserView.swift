@@ -145,7 +145,7 @@ struct RestartChooserView {
         var words: SafeText = known.map { "program \($0.program)" } ?? "no relaunch recipe is known"
         if context?.capabilities.needsJarRecipe == true {
             switch context?.recipes[chooser.key.job] {
-            case .recorded(let recipe): words = "\(Secrets.masked(recipe))  (as recorded)"
+            case .recorded(let recipe): words = "as recorded: \(Secrets.masked(recipe))"
             case .given(let recipe): words = Secrets.masked(recipe)
             case .sought: words = "the record is being read"
             case .unknown, nil: words = "not on record: :recipe JAR [--class NAME] [-- ARGUMENT...]"

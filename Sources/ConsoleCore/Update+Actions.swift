@@ -14,7 +14,7 @@ extension ConsoleModel {
         guard context.link.isUp else { return .noLink(context: context.name) }
         guard let job = context.job(key.job) else { return .notReported(context: context.name) }
         switch command {
-        case .checkpoint where !context.capabilities.canCheckpointNow: return .cannotCheckpoint
+        case .checkpoint where !context.capabilities.canCheckpointNow: return .cannotCheckpoint(engine: context.report?.engine.version ?? "this engine")
         case .savepoint, .stop, .checkpoint: return job.state == .running ? nil : .notRunning(job: job.name, job.state)
         case .cancel: return job.state.isTerminal ? .ended(job: job.name, job.state) : nil
         default: return nil

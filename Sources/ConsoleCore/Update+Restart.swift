@@ -116,6 +116,8 @@ extension ConsoleModel {
         switch key {
         case .named(.left), .named(.right), .character(" "), .character("h"), .character("l"):
             switch chooser.optionRow {
+            case .claim where live.context(chooser.key.context)?.capabilities.canClaim == false:
+                chooser.answer = "\(live.context(chooser.key.context)?.report?.engine.version ?? "this engine") cannot claim a snapshot: it stays yours"
             case .claim: chooser.options.claim = chooser.options.claim == .claim ? .noClaim : .claim
             case .unmatched: chooser.options.allowsUnmatchedState.toggle()
             case .parallelism: chooser.answer = "type a number; empty is as recorded"

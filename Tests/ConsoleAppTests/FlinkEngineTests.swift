@@ -144,6 +144,31 @@ import Testing
         try server.stop()
     }
 
+    @Test func `a job that was just launched is found while details of another are asked for`() throws {
+        let old = try RecordedFlink.job("2.3.0")
+        let new = try #require(JobID("00000000000000000000000000c0ffee"))
+        let isListed = Mutex(false)
+        let server = try FakeServer { request in
+            let reply = RecordedFlink.answer("2.3.0")(request)
+            guard request.path == "/jobs/overview", isListed.withLock({ $0 }), case .status(_, let body, _) = reply else { return reply }
+            return .json(body.replacing(old.description, with: new.description))
+        }
+        let listener = Listener(), engine = try engine(server.url)
+        engine.look(at: .job(old))
+        listener.attach(engine, to: server)
+        try wait("a report") { listener.reports.last?.jobs.contains { $0.id == old } ?? false }
+        for number in 1...9 { engine.send(.checkpoint(old, CheckpointID(UInt64(number)))) }
+        isListed.withLock { $0 = true }
+        server.forgetRequests()
+        engine.look(at: .job(new))
+        try wait("the new job") { listener.reports.last?.jobs.first { $0.id == new }?.freshness?.checkpoints != nil }
+        let asked = server.requests.map(\.path)
+        #expect(asked.first { $0 == "/jobs/overview" } != nil)
+        #expect(asked.prefix { $0 != "/jobs/overview" }.count <= 3, "the list comes first: \(asked)")
+        engine.stop()
+        try server.stop()
+    }
+
     @Test func `nobody there is told with growing pauses, and stop ends it`() throws {
         let server = try FakeServer { _ in .close }
         let url = server.url

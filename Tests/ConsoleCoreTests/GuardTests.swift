@@ -321,7 +321,7 @@ import Testing
         console.press("space")
         console.send(.engine(context: "lab", .capabilities(EngineCapabilities(canCheckpointNow: false, isViewer: false))))
         console.press("B")
-        #expect(console.lastMessage == "this engine cannot begin a checkpoint on request")
+        #expect(console.lastMessage == "0.1 cannot begin a checkpoint on request: take a savepoint")
         console.send(.engine(context: "lab", .capabilities(EngineCapabilities(isViewer: true))))
         console.press("S")
         #expect(console.lastMessage == "this link to lab may only look")

@@ -116,6 +116,12 @@ import Testing
         #expect(throws: JarRecipe.Problem.self) { try JarRecipe(line: line) }
     }
 
+    @Test(arguments: [
+        JarRecipe(jar: .file("a.jar")), JarRecipe(jar: .uploaded("0a1b2c3d-0000-4000-8000-0123456789ab_x.jar"), entryClass: "A", arguments: ["--b", "", "c d", "it's", "a\"b"], parallelism: 3),
+    ]) func aLineIsReadBackAsItWasWritten(recipe: JarRecipe) throws {
+        #expect(try JarRecipe(line: recipe.line) == recipe)
+    }
+
     @Test func itSurvivesTheLedger() throws {
         var options = RestartOptions(path: "/a/chk-1")
         options.recipe = JarRecipe(jar: .uploaded("x"), arguments: ["a b"])

@@ -1,0 +1,148 @@
+import CellGrid
+import StreamModel
+import Testing
+
+@testable import ConsoleCore
+
+/// Goal: on an engine that does not know how its jobs are launched, a restart is told, from the record or by hand, and shows what it will send; and
+/// what the operator chose is never exchanged for something else. Method: keys and answers into the console without a terminal.
+@Suite struct LaunchRecipeTests {
+    private static let flink = EngineCapabilities(
+        canCheckpointNow: false, exactBudget: false, hasChecksums: false, canOverrideRetention: false, canClaim: false, needsJarRecipe: true, dialect: .flinkREST)
+    private static let jar = "0a1b2c3d-0000-4000-8000-0123456789ab_orders.jar"
+
+    /// A job of a cluster with its list, the chooser open, and all files ok.
+    private func chooser(_ state: JobState = .canceled) -> ScriptedConsole {
+        var console = ScriptedConsole()
+        console.send(.engine(context: "lab", .capabilities(Self.flink)))
+        console.report([job(state)])
+        console.press("enter")
+        console.send(.engine(context: "lab", .checkpoints(Sample.job, Sample.list)))
+        _ = console.take()
+        console.press("R")
+        for row in Sample.list { console.send(.engine(context: "lab", .inspection(SnapshotInspection(path: row.path ?? "", verdict: .ok)))) }
+        return console
+    }
+
+    private func job(_ state: JobState = .running) -> JobReport {
+        var job = Sample.running(state: state)
+        job.recipe = nil
+        return job
+    }
+
+    private func recorded(_ recipe: JarRecipe?, _ console: inout ScriptedConsole) { console.send(.recipe(context: "lab", Sample.job, recipe)) }
+
+    @Test func theRecordIsReadOnceAndUsed() throws {
+        var console = chooser()
+        #expect(console.effects.contains(.loadRecipe(context: "lab", Sample.job)))
+        #expect(console.screen.contains("the record is being read"))
+        recorded(JarRecipe(jar: .uploaded(Self.jar), entryClass: "com.example.Orders", arguments: ["--topic", "orders"]), &console)
+        #expect(console.screen.contains("as recorded: orders.jar --class com.example.Orders"))
+        console.press("enter", "enter")
+        console.advance(400)
+        #expect(console.screen.contains("POST /jars/\(Self.jar)/run"))
+        #expect(!console.screen.contains("PATCH"), "it has ended already")
+        console.press("y")
+        guard case .restart(let options) = try #require(console.sentOperations.first).kind else { return #expect(Bool(false)) }
+        #expect(options.recipe?.entryClass == "com.example.Orders" && options.recipe?.arguments == ["--topic", "orders"])
+        #expect(options.path == Sample.list[0].path)
+        console.press("q")
+        #expect(console.take().filter { $0 == .loadRecipe(context: "lab", Sample.job) }.count == 1)
+    }
+
+    @Test func withoutARecipeNothingIsConfirmedUntilItIsTyped() {
+        var console = chooser(.running)
+        recorded(nil, &console)
+        #expect(console.screen.contains("not on record: :recipe JAR"))
+        console.press("enter", "enter")
+        #expect(console.screen.contains("how the job was launched is not known"))
+        #expect(console.sentOperations.isEmpty)
+        console.press(":")
+        console.type("/opt/orders.jar -- --password hunter2 --key=abc --token=t0p")
+        console.press("enter")
+        #expect(console.lastMessage.contains("will be launched with orders.jar"))
+        console.press("enter")
+        console.advance(400)
+        let sheet = console.screen.split(separator: "\n").map { $0.filter { $0 != " " && $0 != "│" } }.joined()
+        #expect(sheet.contains("PATCH/jobs/\(Sample.job)?mode=cancel,thenPOST/jars/upload/opt/orders.jar"))
+        #expect(sheet.contains("--password******--key=abc--token=******"), "\(console.screen)")
+        #expect(!console.screen.contains("hunter2") && !console.screen.contains("t0p"))
+        console.press("y")
+        guard case .restart(let options)? = console.sentOperations.first?.kind else { return #expect(Bool(false)) }
+        #expect(options.cancelsFirst && options.recipe?.arguments.contains("hunter2") == true)
+    }
+
+    @Test func whatIsTypedOutlivesALateAnswerOfTheRecord() {
+        var console = chooser()
+        console.press("enter", ":")
+        console.type("mine.jar")
+        console.press("enter")
+        recorded(JarRecipe(jar: .uploaded("theirs.jar")), &console)
+        #expect(console.screen.contains("mine.jar") && !console.screen.contains("theirs.jar"))
+        console.press(":", "enter")
+        #expect(console.screen.contains("mine.jar"), "it is offered for editing")
+    }
+
+    @Test func aBadRecipeIsNamed() {
+        var console = chooser()
+        console.press("enter", ":")
+        console.type("a.jar --parallelism many")
+        console.press("enter")
+        #expect(console.lastMessage.contains("'many' is no parallelism"))
+    }
+
+    @Test func whatWasChosenIsNotExchangedWhenItIsSubsumed() {
+        var console = chooser(.running)
+        recorded(JarRecipe(jar: .uploaded(Self.jar)), &console)
+        console.press("down", "enter")
+        var rest = Sample.list
+        let chosen = rest.remove(at: 1)
+        console.send(.engine(context: "lab", .checkpoints(Sample.job, rest)))
+        console.press("enter")
+        #expect(console.screen.contains("has been subsumed meanwhile: choose again"))
+        #expect(!console.screen.contains("RESTART FROM A CHECKPOINT") && !console.screen.contains("chk-\(chosen.id)"))
+        #expect(console.sentOperations.isEmpty)
+    }
+
+    @Test func theProofIsLookedForOnTheNewJob() throws {
+        var console = chooser()
+        recorded(JarRecipe(jar: .uploaded(Self.jar)), &console)
+        console.press("enter", "enter")
+        console.advance(400)
+        console.press("y")
+        let request = try #require(console.sentOperations.first)
+        _ = console.take()
+        let report = OperationReport(
+            request: request, jobName: "orders", state: .completed, acceptedAt: console.now, endedAt: console.now, path: Sample.list[0].path, newJob: Sample.otherJob)
+        console.send(.engine(context: "lab", .operation(report)))
+        #expect(console.take().contains(.look(context: "lab", .job(Sample.otherJob))))
+    }
+
+    @Test func aSnapshotIsNotClaimedWhereTheEngineCannot() {
+        var console = chooser()
+        console.press("enter", "right")
+        #expect(console.screen.contains("cannot claim a snapshot"))
+        #expect(console.screen.contains("(*) no-claim"))
+    }
+
+    @Test func discardingWhatTheEngineRetainsIsStopped() {
+        var console = ScriptedConsole()
+        console.send(.engine(context: "lab", .capabilities(Self.flink)))
+        console.report([job()])
+        console.press("enter", ":")
+        console.type("cancel --discard-state")
+        console.press("enter")
+        console.advance(400)
+        console.press("y")
+        #expect(console.screen.contains("no other way"))
+        #expect(console.sentOperations.isEmpty)
+    }
+
+    @Test func theKeySaysWhyThereIsNoCheckpointOnRequest() {
+        var console = ScriptedConsole()
+        console.send(.engine(context: "lab", .capabilities(Self.flink)))
+        console.report([job()])
+        console.press("enter", "B")
+        #expect(console.lastMessage.contains("cannot begin a checkpoint on request: take a savepoint"))
+    }
+}
