@@ -45,7 +45,7 @@ public final class Ledger: Sendable {
         do {
             let queue = try DatabaseQueue(path: path, configuration: configuration)
             let migrator = LedgerSchema.migrator
-            let foreign = try queue.read { try migrator.appliedIdentifiers($0) }.subtracting(migrator.migrations)
+            let foreign = try applied(queue, migrator).subtracting(migrator.migrations)
             guard foreign.isEmpty else { throw LedgerError.newer(path: path, migrations: foreign.sorted()) }
             try migrate(queue, migrator)
             return Ledger(path: path, queue: queue)
@@ -54,12 +54,20 @@ public final class Ledger: Sendable {
         }
     }
 
+    /// The migrations that the file has had. Another console may make their table between the question and the look whether there is one,
+    /// which then is an error: the second time it is there.
+    private static func applied(_ queue: DatabaseQueue, _ migrator: DatabaseMigrator) throws -> Set<String> {
+        do { return try queue.read { try migrator.appliedIdentifiers($0) } } catch let error as DatabaseError where error.resultCode == .SQLITE_ERROR {
+            return try queue.read { try migrator.appliedIdentifiers($0) }
+        }
+    }
+
     /// Two consoles may begin on one file at the same moment: what the other has done meanwhile is not done again.
     private static func migrate(_ queue: DatabaseQueue, _ migrator: DatabaseMigrator) throws {
         while true {
-            let before = try queue.read { try migrator.appliedIdentifiers($0) }
+            let before = try applied(queue, migrator)
             do { return try migrator.migrate(queue) } catch {
-                guard try queue.read({ try migrator.appliedIdentifiers($0) }) != before else { throw error }
+                guard try applied(queue, migrator) != before else { throw error }
             }
         }
     }
