@@ -11,6 +11,11 @@ public struct FlinkCheckpoints: Sendable, Equatable {
     /// The last ones (`web.checkpoints.history`, usually 10), newest first.
     public var history: [FlinkCheckpoint]
 
+    /// A newer one than this can be gone back to.
+    func hasRestorable(after id: CheckpointID) -> Bool {
+        ([latestCompleted, latestSavepoint].compactMap { $0 } + history).contains { $0.id > id && $0.status.known == .completed && !$0.isDiscarded }
+    }
+
     init(reading json: JSONValue) throws(FlinkReadingProblem) {
         guard let counts = json["counts"], let history = json["history"]?.items else { throw FlinkReadingProblem("has no 'counts' or 'history'") }
         func count(_ name: String) -> Int { counts[name]?.smallCount ?? 0 }

@@ -15,6 +15,8 @@ public struct FlinkJobPicture: Sendable {
     private(set) var flows: [OperatorID: VertexFlow] = [:]
     /// Where the subtasks of each vertex run.
     private(set) var hosts: [OperatorID: Dated<FlinkVertexSubtasks>] = [:]
+    /// The newest completed checkpoint, of which it was said that it is discarded although no newer one was named, and since when.
+    private var doubted: Dated<CheckpointID>?
     /// Rises with every change of the checkpoints.
     private(set) var revision: UInt64 = 0
     /// Questions that could not be answered, and when: they are not asked again at once.
@@ -53,6 +55,23 @@ public struct FlinkJobPicture: Sendable {
     public mutating func take(_ checkpoints: FlinkCheckpoints, at now: WallTime) {
         if self.checkpoints?.value != checkpoints { revision &+= 1 }
         self.checkpoints = Dated(value: checkpoints, at: now)
+        if let newest = checkpoints.latestCompleted, newest.isDiscarded, !checkpoints.hasRestorable(after: newest.id) {
+            if doubted?.value != newest.id { doubted = Dated(value: newest.id, at: now) }
+        } else {
+            doubted = nil
+        }
+    }
+
+    /// For so long a JobManager may answer about checkpoints from its memory (`web.refresh-interval`, 3 s), and the way of an answer.
+    static let statisticsLast: Milliseconds = .seconds(4)
+
+    /// The newest completed checkpoint. A JobManager that answers from its memory does not know of a checkpoint that has completed since, and
+    /// yet says of the one before that it is discarded: it was subsumed by the newer one. What a restart would go back to is no older than
+    /// that, so it stands until an answer that was surely made after the first such one says the same.
+    var newestCompleted: FlinkCheckpoint? {
+        guard var newest = checkpoints?.value.latestCompleted else { return nil }
+        if let doubted, doubted.value == newest.id, let at = checkpoints?.at, at - doubted.at < Self.statisticsLast, !hasEnded { newest.isDiscarded = false }
+        return newest
     }
 
     /// nil = the job has no checkpoints.

@@ -179,7 +179,7 @@ extension FlinkJobPicture {
         guard let known = checkpoints?.value else { return }
         report.counts = known.counts
         report.inProgress = known.history.filter { $0.status.known == .inProgress }.sorted { $0.id < $1.id }.map { self.report($0, version: version) }
-        report.latestCompleted = known.latestCompleted.map { self.report($0, version: version) }
+        report.latestCompleted = newestCompleted.map { self.report($0, version: version) }
         report.latestSavepoint = known.latestSavepoint.map { self.report($0, version: version) }
         report.latestFailed = known.latestFailed.map { self.report($0, version: version) }
         guard let restored = known.restored else { return }

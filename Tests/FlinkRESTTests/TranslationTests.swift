@@ -47,6 +47,32 @@ import Testing
         try #require(picture.reports(at: WallTime(milliseconds: 1_795_545_500_000)).first { $0.name == "orders" })
     }
 
+    /// A JobManager answers about checkpoints from its memory for 3 s, and marks what it remembers as discarded when that happens.
+    @Test func theNewestCheckpointStandsUntilANewerAnswerSaysOtherwise() throws {
+        var job = FlinkJobPicture(id: JobID(high: 1, low: 2))
+        func checkpoint(_ id: Int, discarded: Bool, savepoint: Bool = false) -> String {
+            #"{"id":\#(id),"status":"COMPLETED","is_savepoint":\#(savepoint),"trigger_timestamp":\#(id * 1000),"external_path":"file:/c/chk-\#(id)","discarded":\#(discarded)}"#
+        }
+        func answer(_ newest: String, savepoint: String? = nil, at time: Int64) throws -> CheckpointReport? {
+            let latest = #"{"completed":\#(newest)\#(savepoint.map { #","savepoint":"# + $0 } ?? "")}"#
+            let text = #"{"counts":{},"latest":\#(latest),"history":[\#(newest)\#(savepoint.map { "," + $0 } ?? "")]}"#
+            job.take(try FlinkCheckpoints(reading: try JSONValue.parse(Array(text.utf8), maximumDepth: 64)), at: WallTime(milliseconds: time))
+            return job.report(version: nil, clockAhead: 0).latestCompleted
+        }
+        #expect(try answer(checkpoint(5, discarded: false), at: 10_000)?.isRestorable == true)
+        #expect(try answer(checkpoint(5, discarded: true), at: 12_000)?.isRestorable == true, "#6 has replaced it, which this answer does not know")
+        #expect(try answer(checkpoint(6, discarded: false), at: 14_000)?.id == CheckpointID(6))
+        // Said again by an answer that cannot be the same memory, it is so.
+        #expect(try answer(checkpoint(6, discarded: true), at: 20_000)?.isRestorable == true)
+        #expect(try answer(checkpoint(6, discarded: true), at: 23_900)?.isRestorable == true)
+        #expect(try answer(checkpoint(6, discarded: true), at: 24_000)?.isRestorable == false)
+        #expect(try answer(checkpoint(6, discarded: true), savepoint: checkpoint(7, discarded: false, savepoint: true), at: 50_000)?.isRestorable == false, "there is a newer one to go back to: the answer is whole")
+        // A job that has ended deletes what it does not keep.
+        #expect(try answer(checkpoint(8, discarded: false), at: 60_000)?.isRestorable == true)
+        job.take(try #require(FlinkJobListing(lenient: .object(["jid": .string(job.id.description), "name": .string("orders"), "state": .string("CANCELED")]))), at: WallTime(milliseconds: 61_000))
+        #expect(try answer(checkpoint(8, discarded: true), at: 62_000)?.isRestorable == false)
+    }
+
     @Test(arguments: Fixture.versions) func aRunningJobIsReported(version: String) throws {
         let job = try orders(picture(version))
         #expect(job.state == .running && job.stateWord == nil)
