@@ -66,6 +66,7 @@ struct CompactScreen {
         let condition = Condition.of(job, in: context, at: model.shownAt)
         let role = condition.severity.role
         let old: SafeText = screen.isStale ? "~" : ""
+        func mark(_ part: ContextState.Part) -> SafeText { context.oldAge(of: part, job, at: model.shownAt).map { "~\(Figures.age($0))" } ?? old }
         let text = condition.text(at: model.shownAt, keys: model.options.keyMap)
         var lines: [[Span]] = [
             [
@@ -75,22 +76,22 @@ struct CompactScreen {
             ],
             [Span(" "), Span(model.theme.mark(role), role), Span(" \(text.isEmpty ? "no complaint" : text)", role)],
         ]
-        let newest = Condition.newestKnown(job).map { "#\($0.id) \(Figures.age(screen.time - ($0.endedAt ?? $0.triggeredAt))) ago" } ?? "none"
+        let newest = Condition.newestRestorable(job).map { "#\($0.id) \(Figures.age(screen.time - ($0.endedAt ?? $0.triggeredAt))) ago" } ?? "none"
         let flying =
             job.inProgress.first.map {
                 "   run \(Figures.duration(screen.knownUntil - $0.triggeredAt))/\(Figures.setting($0.timeoutAt - $0.triggeredAt))"
             } ?? ""
-        lines.append([Span(" CKPT\(old) \(newest)\(flying)")])
+        lines.append([Span(" CKPT\(mark(\.checkpoints)) \(newest)\(flying)")])
         let flow = job.throughput
         lines.append([
             Span(
-                " IN\(old) \(Figures.count(flow.recordsReadPerSecond))  OUT \(Figures.count(flow.recordsWrittenPerSecond))  FAIL \(Figures.used(job.budget))"
+                " IN\(mark(\.flow)) \(Figures.count(flow.recordsReadPerSecond))  OUT \(Figures.count(flow.recordsWrittenPerSecond))  FAIL \(Figures.used(job.budget))"
             )
         ])
         if let audit = job.audit {
             lines.append([Span(" SEQ\(old) dup \(audit.duplicates) lost \(audit.lost) replayed \(Figures.count(audit.replayed))")])
         }
-        lines.append([Span(" TASKS\(old) \(job.runningSubtasks)/\(job.totalSubtasks)  restarts \(job.restarts)")])
+        lines.append([Span(" TASKS\(mark(\.state)) \(job.runningSubtasks)/\(job.totalSubtasks)  restarts \(job.restarts)")])
         return lines
     }
 }

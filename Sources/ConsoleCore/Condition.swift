@@ -81,7 +81,7 @@ enum Condition: Sendable, Equatable {
         }
         if let interval = job.configuration.interval, job.configuration.storageDirectory != nil {
             let limit = max(interval.count * 3, interval.count + 10_000)
-            if let newest = newestKnown(job) {
+            if let newest = newestRestorable(job) {
                 let age = now - (newest.endedAt ?? newest.triggeredAt)
                 if age.count > limit, (now - job.stateSince).count > limit { return .checkpointOld(newest.id, age) }
             } else if (now - job.stateSince).count > limit {
@@ -100,14 +100,6 @@ enum Condition: Sendable, Equatable {
     /// What a restart without a choice would use, as far as the report shows.
     static func newestRestorable(_ job: JobReport) -> CheckpointReport? {
         [job.latestCompleted, job.latestSavepoint].compactMap { $0 }.filter(\.isRestorable).max { $0.id < $1.id }
-    }
-
-    /// The newest that is known to have completed. A cluster that answers from a cache says of the newest row that it was subsumed when a
-    /// newer one completed that the answer does not have yet: then there is something to go back to, and it is younger than this row.
-    static func newestKnown(_ job: JobReport) -> CheckpointReport? {
-        if let newest = newestRestorable(job) { return newest }
-        guard job.freshness != nil, !job.state.isTerminal, let latest = job.latestCompleted, latest.discarded else { return nil }
-        return latest
     }
 
     /// The condition of a context without any job.

@@ -16,6 +16,8 @@ struct JobScreen {
         memory = model.shown.memory(key)
     }
 
+    /// What is known of the checkpoints is old, though the report is not.
+    var hasOldCheckpoints: Bool { context.oldAge(of: \.checkpoints, job, at: model.shownAt) != nil }
     var isStale: Bool { context.isStale(at: model.shownAt) }
     /// The engine's clock now, for ages.
     var time: WallTime { context.engineTime(at: model.shownAt) }
@@ -32,6 +34,9 @@ struct JobScreen {
         input(row: 4, &canvas)
         output(row: 5, &canvas)
         tasks(row: 6, &canvas)
+        for (row, part) in [(2, \.checkpoints), (3, \.checkpoints), (4, \.flow), (5, \.flow), (6, \.state)] as [(Int, ContextState.Part)] {
+            markAge(part, row: row, from: 8, &canvas)
+        }
         if hasAudit { audit(row: 7, &canvas) }
         let top = hasAudit ? 8 : 7
         // The line above the actions is the first thing to go when room is short.
@@ -39,7 +44,7 @@ struct JobScreen {
         if bottom < canvas.size.rows - Chrome.footerRows { canvas.horizontalLine(row: bottom) }
         let failures = canvas.size.rows >= 30 ? 4 : 2
         let list = CellRect(column: 0, row: top, columns: columns, rows: bottom - top - failures - 1)
-        canvas.inside(list) { CheckpointTable(model, job: job, at: knownUntil).draw(&$0, title: model.options.keyMap.title(.checkpoints, "checkpoints"), isStale: isStale) }
+        canvas.inside(list) { CheckpointTable(model, job: job, at: knownUntil).draw(&$0, title: model.options.keyMap.title(.checkpoints, "checkpoints"), isStale: isStale || hasOldCheckpoints) }
         canvas.inside(CellRect(column: 0, row: list.rows.upperBound, columns: columns, rows: failures + 1)) { failureLines(&$0) }
         if isStale { canvas.restyle(CellRect(column: 0, row: 2, columns: columns, rows: bottom - 2), role: .textStale) }
         Chrome(model).footer(&canvas)
@@ -111,11 +116,11 @@ struct JobScreen {
     private func checkpoint(row: Int, _ canvas: inout Canvas) {
         label("CKPT", row: row, &canvas)
         var spans: [Span] = []
-        if let newest = Condition.newestKnown(job) {
+        if let newest = Condition.newestRestorable(job) {
             let age = time - (newest.endedAt ?? newest.triggeredAt)
             spans = [
                 Span(model.theme.mark(.checkpointOK), .checkpointOK), Span(" #\(newest.id) \(Figures.age(age)) ago"),
-                Span(newest.discarded ? " (a newer one has replaced it)" : newest.duration.map { " \(Figures.duration($0))" } ?? ""),
+                Span(newest.duration.map { " \(Figures.duration($0))" } ?? ""),
             ]
             if let percentiles { spans.append(Span(" (p50 \(percentiles.p50) p99 \(percentiles.p99))", .textDim)) }
         } else {

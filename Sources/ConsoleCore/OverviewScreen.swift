@@ -93,18 +93,20 @@ struct OverviewScreen {
             return
         }
         let isStale = context.isStale(at: model.shownAt)
-        let role: StyleRole = isStale ? .textStale : .text
         canvas.put(
             SafeText(job.name).prefix(columns: layout.jobColumns, ending: "~"), column: layout.job, row: line, role: isStale ? .textStale : .titleJob)
         canvas.put(SafeText(job.stateWord ?? job.state.rawValue, limit: 10), column: layout.state, row: line, role: isStale ? .textStale : Chrome(model).stateRole(job.state))
         // Of what has not been asked for yet nothing is claimed.
         let rate = job.freshness.map { $0.flow == nil } == true ? "-" : Figures.count(job.throughput.recordsReadPerSecond)
-        canvas.put("\(isStale ? "~" : "")\(rate)", endingAt: layout.rateEnd, row: line, role: role)
-        age(job, context, row: line, layout, isStale: isStale, &canvas)
+        let isOldFlow = isStale || context.oldAge(of: \.flow, job, at: model.shownAt) != nil
+        let isOld = isStale || context.oldAge(of: \.checkpoints, job, at: model.shownAt) != nil
+        canvas.put("\(isOldFlow ? "~" : "")\(rate)", endingAt: layout.rateEnd, row: line, role: isOldFlow ? .textStale : .text)
+        age(job, context, row: line, layout, isStale: isOld, &canvas)
+        if isOld, !isStale { canvas.put("~", column: layout.age - 1, row: line, role: .textStale) }
         let budget = job.budget
         let failRole: StyleRole = budget.isExhausted ? .severityCrit : budget.counted > 0 ? .severityWarn : .text
         canvas.put(
-            "\(Figures.used(budget))\(budget.isExhausted ? "!" : "")", column: layout.fail, row: line, role: isStale ? .textStale : failRole)
+            "\(Figures.used(budget))\(budget.isExhausted ? "!" : "")", column: layout.fail, row: line, role: isOld ? .textStale : failRole)
         if let column = layout.condition {
             canvas.put(row.condition.text(at: model.shownAt, keys: model.options.keyMap), column: column, row: line, role: isStale ? .textStale : row.condition.severity.role)
         }
@@ -129,7 +131,7 @@ struct OverviewScreen {
 
     private func age(_ job: JobReport, _ context: ContextState, row: Int, _ layout: Layout, isStale: Bool, _ canvas: inout Canvas) {
         let time = context.engineTime(at: model.shownAt)
-        if let newest = Condition.newestKnown(job) {
+        if let newest = Condition.newestRestorable(job) {
             let age = time - (newest.endedAt ?? newest.triggeredAt)
             let limit = (job.configuration.interval ?? .minutes(10)).count * 3
             let role: StyleRole = job.state == .running && age.count > max(limit, 10_000) ? .severityWarn : .severityOK

@@ -23,6 +23,7 @@ struct PreflightCheck {
         if let age = context.age(at: now), age > ContextState.freshness {
             lines.append(.warn("what follows is \(Figures.age(age)) old: the engine does not answer"))
         }
+        if let age = context.oldAge(of: \.checkpoints, job, at: now) { lines.append(.warn("what is known of its checkpoints is \(Figures.age(age)) old")) }
         switch action {
         case .savepoint(let directory): lines += [running] + savepoint(directory)
         case .checkpoint: lines += [running] + checkpoint

@@ -33,7 +33,7 @@ struct WideJobScreen {
         panel(column: 1, row: 10, columns: columns - 2, rows: 3, &canvas, strip)
         // The table brings its own rule; the frame's sides are drawn over its ends.
         panel(column: 1, row: listTop, columns: columns - 2, rows: listBottom - listTop, &canvas) { inner in
-            CheckpointTable(model, job: job, at: base.knownUntil).draw(&inner, title: "list", isStale: base.isStale)
+            CheckpointTable(model, job: job, at: base.knownUntil).draw(&inner, title: "list", isStale: base.isStale || base.hasOldCheckpoints)
         }
         canvas.put(glyph: canvas.glyphs.line(.teeLeft), column: 0, row: listTop, role: .border)
         canvas.put(glyph: canvas.glyphs.line(.teeRight), column: columns - 1, row: listTop, role: .border)
@@ -118,6 +118,9 @@ struct WideJobScreen {
         canvas.line(spans, row: 4)
         canvas.line(
             [Span(" SEQ   ", .header)] + (base.auditSpans.isEmpty ? [Span("records carry no sequence numbers", .textDim)] : base.auditSpans), row: 5)
+        for (row, part) in [(0, \.flow), (1, \.flow), (2, \.flow), (3, \.state), (4, \.flow)] as [(Int, ContextState.Part)] {
+            base.markAge(part, row: row, from: 7, &canvas)
+        }
     }
 
     private func budget(_ canvas: inout Canvas) {
@@ -157,6 +160,7 @@ struct WideJobScreen {
         } else if let next = job.nextTriggerAt, next > base.knownUntil {
             line("next due", "in \(Figures.seconds(next - base.knownUntil))", row: 5)
         }
+        for row in [0, 3, 4, 5] { base.markAge(\.checkpoints, row: row, from: 12, &canvas) }
     }
 
     /// One column pair a checkpoint, the newest at the right; height is the logarithm of the duration.

@@ -1,0 +1,70 @@
+import CellGrid
+import StreamModel
+import Testing
+
+@testable import ConsoleCore
+
+/// Every number is as old as it says: what a report took from older answers is marked, the rest is not.
+@Suite struct PartAgesTests {
+    /// A report of now whose parts were learned so many seconds ago.
+    private func job(state: Int64 = 1, checkpoints: Int64 = 1, flow: Int64 = 1, at now: WallTime, _ jobState: JobState = .running) -> JobReport {
+        func ago(_ seconds: Int64) -> WallTime { WallTime(milliseconds: now.milliseconds - seconds * 1000) }
+        var job = Sample.running(state: jobState)
+        job.freshness = ReportFreshness(state: ago(state), checkpoints: ago(checkpoints), flow: ago(flow))
+        return job
+    }
+
+    private func line(_ name: String, _ console: ScriptedConsole) -> String {
+        console.screen.split(separator: "\n").first { $0.hasPrefix(" \(name)") || $0.contains("│ \(name) ") }.map(String.init) ?? ""
+    }
+
+    @Test func `fresh parts carry no mark`() {
+        var console = ScriptedConsole()
+        console.report([job(at: console.now)])
+        #expect(!console.screen.contains("~"))
+        console.press("enter")
+        #expect(!console.screen.contains("~"))
+    }
+
+    @Test func `the overview marks what was learned longer ago`() {
+        var console = ScriptedConsole()
+        console.report([job(checkpoints: 40, at: console.now)])
+        let row = console.screen.split(separator: "\n").first { $0.contains("orders") } ?? ""
+        #expect(row.contains(" 118.4k ~ok"), "\(row)")
+        console.report([job(flow: 20, at: console.now)])
+        #expect(console.screen.contains("~118.4k"))
+        // What has ended changes no more.
+        console.report([job(checkpoints: 40, flow: 40, at: console.now, .finished)])
+        #expect(!console.screen.contains("~"))
+    }
+
+    @Test func `the job's screens say how old`() {
+        for size in [Size(columns: 80, rows: 24), Size(columns: 120, rows: 40)] {
+            var console = ScriptedConsole(options: ConsoleOptions(size: size))
+            console.report([job(at: console.now)])
+            console.press("enter")
+            console.report([job(flow: 33, at: console.now)])
+            #expect(line("IN", console).contains("~30s old"), "\(size.columns)")
+            #expect(!line("TASKS", console).contains("~"))
+            console.report([job(state: 21, checkpoints: 61, at: console.now)])
+            #expect(line("TASKS", console).contains("~20s old") && !line("IN", console).contains("~20s"))
+            #expect(console.screen.contains("~1m old"), "of the checkpoints")
+        }
+    }
+
+    @Test func `below the full size too`() {
+        var console = ScriptedConsole()
+        console.report([job(at: console.now)])
+        console.press("enter")
+        console.report([job(checkpoints: 61, at: console.now)])
+        console.send(.resize(Size(columns: 40, rows: 8)))
+        #expect(console.screen.contains("CKPT~1m "))
+    }
+
+    @Test func `a sheet warns of checkpoints that are not fresh`() {
+        var console = ScriptedConsole()
+        console.report([job(checkpoints: 61, at: console.now)])
+        console.press("enter", "C")
+        #expect(console.screen.contains("what is known of its checkpoints is 1m old"))
+    }
+}
