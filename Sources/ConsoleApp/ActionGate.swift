@@ -110,6 +110,20 @@ final class ActionGate: Sendable {
         }
     }
 
+    /// Reads remembered checkpoints; they are delivered as `.history`. Where nothing is remembered there are none.
+    func loadHistory(_ question: HistoryQuestion) {
+        worker.async {
+            guard self.historian != nil, let ledger = self.book.withLock({ $0.ledger }) else { return self.deliver(.history(question, [], total: 0)) }
+            let query = CheckpointQuery(question)
+            do throws(LedgerError) {
+                self.deliver(.history(question, try ledger.checkpoints(query), total: try ledger.countCheckpoints(CheckpointQuery(HistoryQuestion(question.scope)))))
+            } catch {
+                self.complain(error)
+                self.deliver(.history(question, [], total: 0))
+            }
+        }
+    }
+
     private static func record(_ entry: LedgerEntry) -> AuditRecord {
         AuditRecord(
             request: entry.request, context: entry.context, jobName: "", at: entry.sentAt, endedAt: entry.endedAt, outcome: entry.outcome.rawValue,

@@ -221,7 +221,8 @@ private struct JobHistoryBook {
 
     // MARK: Taking in
 
-    /// Takes a report in; the number of checkpoints that have ended since the one before and are not in it.
+    /// Takes a report in; the number of checkpoints that have ended since the one before and are not in it. An engine that counts from the
+    /// start again has lost some of its list.
     mutating func take(_ job: JobReport, at now: WallTime) -> Int {
         guard Self.hasCheckpoints(job) else { return 0 }
         var seen = 0
@@ -229,7 +230,7 @@ private struct JobHistoryBook {
         for case let report? in [job.latestCompleted, job.latestSavepoint, job.latestFailed] where take(report, at: now) { seen += 1 }
         let count = job.counts.completed &+ job.counts.failed
         defer { ended = count }
-        return ended.map { max(0, count &- $0 &- seen) } ?? 0
+        return ended.map { count < $0 ? 1 : max(0, count &- $0 &- seen) } ?? 0
     }
 
     /// Whether it is the first word of its end.
@@ -296,5 +297,11 @@ extension CheckpointReport {
         var copy = self
         copy.operators = nil
         return copy
+    }
+}
+
+extension CheckpointQuery {
+    init(_ question: HistoryQuestion) {
+        self.init(context: question.scope.context, job: question.scope.job, until: question.until, limit: question.limit)
     }
 }

@@ -19,6 +19,12 @@ internal import TOMLKit
 ///     bell = true
 ///     osc9 = false              # a notification of the desktop, from terminals that know OSC 9
 ///
+///     [ledger]                  # what operators did, and every checkpoint that a console saw
+///     days = 90                 # so long a checkpoint is remembered, and an action that has ended
+///     action_days = 400
+///     size_mb = 256             # the oldest checkpoints are forgotten while the file is larger
+///     path = "/home/ana/weir/ledger.sqlite"
+///
 ///     [contexts.lab]
 ///     socket = "/run/user/1000/weir/engine.sock"
 ///     class  = "lab"            # lab, staging, prod, demo; prod where nothing is said
@@ -40,6 +46,7 @@ struct ConfigurationFile: Equatable {
     var colorDepth: ColorDepth?
     var usesMouse = false
     var alerts = AlertOptions()
+    var ledger = LedgerSettings()
     var keyMap = KeyMap.standard
     /// Why the keys are the standard ones although the file asks for others. The rest of the file holds all the same: who cannot have a key
     /// of his own still wants his contexts.
@@ -69,11 +76,12 @@ struct ConfigurationFile: Equatable {
         let source = ConfigurationSource(text: text, name: name)
         let root = try source.root()
         var file = ConfigurationFile()
-        try root.checkKeys(["theme", "ascii", "colors", "mouse", "keys", "alerts", "contexts"])
+        try root.checkKeys(["theme", "ascii", "colors", "mouse", "keys", "alerts", "ledger", "contexts"])
         file.theme = try root.text("theme")
         file.usesASCII = try root.truth("ascii")
         file.colorDepth = try root.choice("colors", ColorDepth.allCases.map { ($0.rawValue, $0) })
         file.usesMouse = try root.truth("mouse") ?? false
+        if let ledger = try root.section("ledger") { file.ledger = try LedgerSettings(ledger) }
         if let alerts = try root.section("alerts") {
             try alerts.checkKeys(["bell", "osc9"])
             file.alerts = AlertOptions(rings: try alerts.truth("bell") ?? true, notifies: try alerts.truth("osc9") ?? false)

@@ -123,6 +123,12 @@ struct ConfigurationSection {
         return truth
     }
 
+    func count(_ key: String, _ range: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
+        guard let value = table[key] else { return nil }
+        guard let count = value.int, range.contains(count) else { throw failure(key, "\(key) must be a number from \(range.lowerBound) to \(range.upperBound)") }
+        return count
+    }
+
     func choice<Value>(_ key: String, _ choices: [(String, Value)]) throws(ConfigurationError) -> Value? {
         guard let value = table[key] else { return nil }
         guard let word = value.string, let found = choices.first(where: { $0.0 == word }) else {

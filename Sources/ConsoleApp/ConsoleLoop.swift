@@ -227,6 +227,7 @@ struct ConsoleLoop: ~Copyable {
         case .retryNow(let context): gate.retryNow(context)
         case .loadAudit: gate.loadAudit()
         case .loadRecipe(let context, let job): gate.loadRecipe(of: job, in: context)
+        case .loadHistory(let question): gate.loadHistory(question)
         case .save(let name, let text): save(name, text)
         case .look(let context, let focus): gate.look(at: focus, of: context)
         case .dump(let path, let format): dump(format, to: path)

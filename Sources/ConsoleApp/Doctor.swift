@@ -82,7 +82,7 @@ public enum Doctor {
             findings.append(.fail("keys", "\(problem.place): \(problem.problem)", "correct it; until then all keys are the standard ones"))
         }
         findings.append(theme(file.theme))
-        findings.append(state(directories.ledgerPath))
+        findings.append(state(file.ledger.path ?? directories.ledgerPath))
         var contexts = file.contexts
         if let socket { contexts.append(ConsoleContext(name: "given", class: .lab, socket: socket)) }
         if contexts.isEmpty, flink == nil { contexts.append(ConsoleContext(name: "local", class: .lab, socket: SocketPath.standard())) }

@@ -54,13 +54,13 @@ private func run(_ launch: ConsoleLaunch, clock: any ConsoleClock, director: Con
     let model = settings.model(for: terminal, at: clock.now())
     recorder?.begin(model, contexts: settings.contexts, at: clock.now())
     // What is played back was remembered when it happened.
-    let historian: CheckpointHistorian? = if case .playback = director { nil } else { CheckpointHistorian(contexts: settings.contexts) }
+    let historian: CheckpointHistorian? = if case .playback = director { nil } else { CheckpointHistorian(contexts: settings.contexts, limits: settings.ledger.limits) }
     let gate = ActionGate(contexts: settings.contexts, makeEngine: launch.makeEngine, historian: historian) { mailbox.post($0) }
     var loop = ConsoleLoop(
         terminal: terminal, mailbox: mailbox, gate: gate, themes: settings.themes, model: model, notices: notices, clock: clock,
         recorder: recorder, director: director)
     loop.paintFirst()
-    gate.start(ledgerPath: launch.ledgerPath ?? directories.ledgerPath)
+    gate.start(ledgerPath: launch.ledgerPath ?? settings.ledger.path ?? directories.ledgerPath)
     // On a thread that ends: a timer of Dispatch would keep one that wakes up every second.
     startThread {
         sleep(2)
@@ -94,6 +94,7 @@ private struct Settings {
     private let keyMap: KeyMap
     private let alerts: AlertOptions
     private let usesMouse: Bool
+    let ledger: LedgerSettings
 
     init(_ launch: ConsoleLaunch, _ directories: BaseDirectories, _ notices: inout [String]) {
         var file = ConfigurationFile()
@@ -109,6 +110,7 @@ private struct Settings {
         isReadOnly = launch.isReadOnly
         alerts = file.alerts
         usesMouse = file.usesMouse
+        ledger = file.ledger
         keyMap = Self.keyMap(launch, file, &notices)
         themes = ThemeLibrary(
             directories: directories, executablePath: launch.executablePath ?? Surroundings.executablePath())

@@ -68,13 +68,23 @@ struct CheckpointDetailScreen {
 
     private func facts(_ checkpoint: CheckpointReport, _ canvas: inout Canvas) {
         let offset = model.options.utcOffsetSeconds
-        let status = CheckpointTable.status(checkpoint)
+        let remembered = model.remembered(checkpoint.id)
+        let status = CheckpointTable.status(checkpoint, remembered: remembered)
+        if let remembered {
+            canvas.line(
+                [
+                    Span(" LEDGER    ", .header),
+                    Span(
+                        "\(remembered.fateWords); seen in \(remembered.context), for the last time \(Figures.age(model.shownAt - remembered.lastSeenAt)) ago",
+                        .textStale),
+                ], row: 6)
+        }
         canvas.rule("\(checkpoint.kind.isSavepoint ? "savepoint" : "checkpoint") #\(checkpoint.id)", row: 1)
         canvas.line(
             [
                 Span(" STATUS    ", .header), Span(model.theme.mark(status.role), status.role), Span(" \(status.word)", status.role),
                 Span(
-                    "   acked \(checkpoint.acknowledgedSubtasks)/\(checkpoint.totalSubtasks)   kept \(CheckpointTable.kept(checkpoint))   \(Figures.bytes(checkpoint.stateSize))\(written(checkpoint))"
+                    "   acked \(checkpoint.acknowledgedSubtasks)/\(checkpoint.totalSubtasks)   kept \(CheckpointTable.kept(checkpoint, remembered: remembered))   \(Figures.bytes(checkpoint.stateSize))\(written(checkpoint))"
                 ),
             ], row: 2)
         let ended = checkpoint.endedAt.map { "   ended \(Figures.clock($0, offset: offset))" } ?? ""
@@ -102,6 +112,10 @@ struct CheckpointDetailScreen {
 
     private func operators(_ checkpoint: CheckpointReport, _ canvas: inout Canvas) {
         canvas.rule("by operator, phases of the slowest subtask\(model.listNote(.operators))", row: 0)
+        if model.remembered(id) != nil {
+            canvas.put(" the engine does not tell of it any more, and the ledger keeps no operators", column: 0, row: 1, role: .textDim)
+            return
+        }
         guard checkpoint.operators != nil else {
             canvas.put(" asked the engine for the operators; no answer yet", column: 0, row: 1, role: .textDim)
             return

@@ -47,7 +47,7 @@ struct CheckpointTable {
         let cursor = rows.firstIndex { $0.id == model.cursors.checkpoint } ?? 0
         let follows = model.cursors.checkpoint == nil && model.orders[.checkpoints] == nil ? "follow -- " : ""
         canvas.rule(
-            "\(title)\(model.listNote(.checkpoints))\(isStale ? " ~" : "")", row: 0, note: "\(follows)\(rows.count) of \(job?.counts.total ?? rows.count)",
+            "\(title)\(model.listNote(.checkpoints))\(isStale ? " ~" : "")", row: 0, note: "\(follows)\(count(rows.count))",
             isFocused: model.listKind == .checkpoints)
         let layout = Layout(columns: canvas.size.columns)
         header(layout, &canvas)
@@ -59,6 +59,16 @@ struct CheckpointTable {
             draw(rows[index], row: line + 2, isSelected: index == cursor, layout, &canvas)
             if index == cursor { canvas.overlay(CellRect(column: 0, row: line + 2, columns: canvas.size.columns, rows: 1), role: .select) }
         }
+    }
+
+    /// How many rows of how many; those that only the ledger remembers are counted apart.
+    private func count(_ rows: Int) -> SafeText {
+        guard let key = model.currentJob else { return "\(rows)" }
+        let past = model.past(HistoryScope(job: key.job.description))
+        guard model.filters[.checkpoints] == nil, !past.rows.isEmpty, case let listed = model.shown.memory(key).checkpoints.count, listed < rows else {
+            return "\(rows) of \(job?.counts.total ?? rows)"
+        }
+        return "\(listed) listed, \(rows - listed) remembered*"
     }
 
     private var emptyReason: SafeText {
@@ -86,26 +96,36 @@ struct CheckpointTable {
     }
 
     private func draw(_ checkpoint: CheckpointReport, row: Int, isSelected: Bool, _ layout: Layout, _ canvas: inout Canvas) {
-        let status = Self.status(checkpoint)
+        let remembered = model.remembered(checkpoint.id)
+        let status = Self.status(checkpoint, remembered: remembered)
         if isSelected { canvas.put(">", column: 0, row: row, role: .mark) }
         canvas.put(SafeText(checkpoint.id.description).padded(leading: 6), column: 1, row: row, role: .text)
+        if remembered != nil { canvas.put("*", column: 7, row: row, role: .textStale) }
         canvas.put(
             checkpoint.kind.isSavepoint ? "save" : "ckpt", column: 8, row: row, role: checkpoint.kind.isSavepoint ? .checkpointSavepoint : .text)
         canvas.line([Span(model.theme.mark(status.role), status.role), Span(" "), Span(status.word, status.role)], row: row, column: 13)
         canvas.put(
             Figures.moment(checkpoint.triggeredAt, now: time, offset: model.options.utcOffsetSeconds), column: 24, row: row, columns: 9)
-        duration(checkpoint, row: row, layout, &canvas)
+        duration(checkpoint, isOver: remembered != nil, row: row, layout, &canvas)
         if let phases = layout.phases { self.phases(checkpoint, column: phases.column, row: row, columns: phases.columns, &canvas) }
         let size = checkpoint.stateSize.count == 0 && checkpoint.status != .completed ? "-" : Figures.bytes(checkpoint.stateSize)
         canvas.put(size, endingAt: layout.sizeEnd, row: row)
         if let wrote = layout.wroteEnd { canvas.put(checkpoint.checkpointedSize.map { Figures.bytes($0) } ?? "-", endingAt: wrote, row: row) }
         canvas.put("\(checkpoint.acknowledgedSubtasks)/\(checkpoint.totalSubtasks)", column: layout.acknowledged, row: row, columns: 7)
-        canvas.put(Self.kept(checkpoint), column: layout.kept, row: row, role: checkpoint.discarded ? .checkpointGone : .text)
-        canvas.put(Self.cause(checkpoint), column: layout.cause, row: row)
+        canvas.put(Self.kept(checkpoint, remembered: remembered), column: layout.kept, row: row, role: checkpoint.discarded ? .checkpointGone : .text)
+        guard let remembered else {
+            canvas.put(Self.cause(checkpoint), column: layout.cause, row: row)
+            return
+        }
+        let cause = Self.cause(checkpoint)
+        let seen: SafeText = "seen \(Figures.age(model.shownAt - remembered.lastSeenAt)) ago"
+        canvas.put(cause == "-" ? seen : layout.phases == nil ? cause : "\(cause), \(seen)", column: layout.cause, row: row)
+        canvas.restyle(CellRect(column: 0, row: row, columns: canvas.size.columns, rows: 1), role: .textStale)
     }
 
-    private func duration(_ checkpoint: CheckpointReport, row: Int, _ layout: Layout, _ canvas: inout Canvas) {
-        guard checkpoint.status == .inProgress else {
+    /// - Parameter isOver: nobody tells any more how it goes on.
+    private func duration(_ checkpoint: CheckpointReport, isOver: Bool, row: Int, _ layout: Layout, _ canvas: inout Canvas) {
+        guard checkpoint.status == .inProgress, !isOver else {
             canvas.put(checkpoint.duration.map { Figures.duration($0) } ?? "-", column: layout.duration, row: row)
             return
         }
@@ -140,8 +160,10 @@ struct CheckpointTable {
 
     // MARK: Words
 
-    static func status(_ checkpoint: CheckpointReport) -> (word: SafeText, role: StyleRole) {
+    /// - Parameter remembered: not nil = its engine does not tell of it any more.
+    static func status(_ checkpoint: CheckpointReport, remembered: RememberedCheckpoint? = nil) -> (word: SafeText, role: StyleRole) {
         switch checkpoint.status {
+        case .inProgress where remembered != nil: ("unknown", .severityUnknown)
         case .inProgress: ("run", .checkpointRun)
         case .failed: ("failed", .checkpointFailed)
         case .completed:
@@ -149,8 +171,10 @@ struct CheckpointTable {
         }
     }
 
-    static func kept(_ checkpoint: CheckpointReport) -> SafeText {
+    static func kept(_ checkpoint: CheckpointReport, remembered: RememberedCheckpoint? = nil) -> SafeText {
         guard checkpoint.status == .completed else { return "-" }
+        // It was there when it was last seen; what is there now only a look at the files tells.
+        if let remembered, remembered.mayBeRestored { return "past" }
         return checkpoint.discarded ? "gone" : checkpoint.path == nil ? "?" : "yes"
     }
 

@@ -31,6 +31,7 @@ enum CommandLine {
         Entry(name: "unlock", usage: "unlock [15m]", summary: "allow actions in this guarded context for a while", argument: .option(["5m", "15m", "30m", "60m"])),
         Entry(name: "lock", usage: "lock", summary: "end an unlock"),
         Entry(name: "job", usage: "job NAME", summary: "go to a job", argument: .job),
+        Entry(name: "history", usage: "history [JOB]", summary: "checkpoints that the ledger remembers, also of jobs that are gone", argument: .job),
         Entry(name: "go", usage: "go SCREEN", summary: "go to a screen", argument: .screen),
         Entry(name: "context", usage: "context NAME", summary: "show the jobs of one context", argument: .context, aliases: ["ctx"]),
         Entry(name: "filter", usage: "filter [TEXT]", summary: "filter this list: words, ~expression, !not, field:word"),

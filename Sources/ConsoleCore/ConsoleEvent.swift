@@ -29,6 +29,8 @@ public enum ConsoleEvent: Sendable {
     case audit([AuditRecord])
     /// What a job was launched with, answering `.loadRecipe`; nil = it is not on record.
     case recipe(context: String, JobID, JarRecipe?)
+    /// A page of the remembered checkpoints, answering `.loadHistory`; `total` counts all of its scope.
+    case history(HistoryQuestion, [RememberedCheckpoint], total: Int)
     /// SIGTERM or the like: leave now, without asking.
     case terminate
 }
@@ -59,6 +61,8 @@ public enum ConsoleEffect: Sendable, Equatable {
     case loadAudit
     /// Look in the record for what a job was launched with, and answer with `.recipe`.
     case loadRecipe(context: String, JobID)
+    /// Read remembered checkpoints, and answer with `.history`.
+    case loadHistory(HistoryQuestion)
     /// Write a file of this name, with ".txt" or the like at its end, into the folder of reports, and tell its path as a `.notice`.
     case save(name: String, text: String)
     /// Tell the engine of a context what the screen shows of it.

@@ -21,7 +21,9 @@ extension ConsoleModel {
     // MARK: Rows
 
     /// All jobs of all contexts, the worst first.
-    var overviewRows: [OverviewRow] {
+    var overviewRows: [OverviewRow] { lists.overview ?? arrangedOverview }
+
+    var arrangedOverview: [OverviewRow] {
         var rows: [OverviewRow] = []
         for (index, context) in shown.contexts.enumerated() {
             for job in context.report?.jobs ?? [] {
@@ -49,16 +51,19 @@ extension ConsoleModel {
         return rows.first { $0.id == cursors.overview } ?? rows.first
     }
 
-    /// The checkpoints of the current job, the newest first.
-    var checkpointRows: [CheckpointReport] {
+    /// The checkpoints of the current job, the newest first, those that only the ledger remembers among them.
+    var checkpointRows: [CheckpointReport] { lists.checkpoints ?? arrangedCheckpoints }
+
+    var arrangedCheckpoints: [CheckpointReport] {
         guard let key = currentJob else { return [] }
-        return arranged(shown.memory(key).checkpoints, .checkpoints, checkpointFields)
+        return arranged(knownCheckpoints(key), .checkpoints, checkpointFields)
     }
 
     var selectedCheckpoint: CheckpointReport? {
         if filters[.checkpoints] == nil, orders[.checkpoints] == nil, let key = currentJob {
             let memory = shown.memory(key)
-            return cursors.checkpoint.flatMap { memory[$0] } ?? memory.checkpoints.first
+            if let id = cursors.checkpoint, let selected = memory[id] ?? remembered(id)?.report { return selected }
+            return memory.checkpoints.first ?? checkpointRows.first
         }
         let rows = checkpointRows
         return rows.first { $0.id == cursors.checkpoint } ?? rows.first
@@ -68,7 +73,7 @@ extension ConsoleModel {
     func detail(_ id: CheckpointID) -> CheckpointReport? {
         guard let key = currentJob else { return nil }
         let memory = shown.memory(key)
-        let listed = memory[id]
+        let listed = memory[id] ?? remembered(id)?.report
         guard var detailed = memory.details[id] else { return listed }
         // The list is newer where the checkpoint has ended since.
         if let listed, detailed.status == .inProgress, listed.status != .inProgress {
@@ -123,6 +128,7 @@ extension ConsoleModel {
         case .configuration: .configuration
         case .contexts: .contexts
         case .audit: .audit
+        case .history: .history
         case .operation, .metrics: nil
         }
     }
@@ -142,6 +148,7 @@ extension ConsoleModel {
         case (.configuration, _): return position(configurationRows, cursors.setting, \.name)
         case (.contexts, _): return position(contextRows, cursors.context, \.name)
         case (.audit, _): return position(auditRows, cursors.audit, \.id)
+        case (.history, _): return position(historyRows, cursors.history, \.rowID)
         case (nil, .metrics): return position(Metric.allCases, metrics.selected, { $0 })
         default: return (0, 0)
         }
@@ -176,6 +183,7 @@ extension ConsoleModel {
         case (.configuration, _): cursors.setting = pick(configurationRows, \.name)
         case (.contexts, _): cursors.context = pick(contextRows, \.name)
         case (.audit, _): cursors.audit = follows(.audit) ? nil : pick(auditRows, \.id)
+        case (.history, _): cursors.history = follows(.history) ? nil : pick(historyRows, \.rowID)
         case (nil, .metrics): metrics.selected = Metric.allCases[index]
         default: break
         }
@@ -188,6 +196,7 @@ extension ConsoleModel {
         case .checkpoints: cursors.checkpoint = selectedCheckpoint?.id
         case .failures: cursors.failure = selectedFailure?.id
         case .operations: cursors.operation = selectedOperation?.id
+        case .history: cursors.history = selectedRemembered?.rowID
         default: select(listPosition.index)
         }
     }

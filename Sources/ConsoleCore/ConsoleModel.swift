@@ -49,21 +49,22 @@ public struct ConsoleModel: Sendable {
     /// State of the generator of operation ids.
     var randomState: UInt64
 
-    var live: Observations
+    var live: Observations { didSet { lists.forgetLive() } }
     /// What the screen shows instead of `live` while it is frozen.
-    var frozen: Frozen?
+    var frozen: Frozen? { didSet { lists.forgetLive() } }
 
     /// The screens that back leads through; the last one is shown. Never empty.
-    var screens: [Screen] = [.overview]
+    var screens: [Screen] = [.overview] { didSet { lists.history = nil } }
     /// The job that the screens below the overview are about.
-    var currentJob: JobKey?
+    var currentJob: JobKey? { didSet { lists.checkpoints = nil } }
     /// Boxes over the screen; the last one has the keyboard.
     var modals: [Modal] = []
     var cursors = Cursors()
-    var filters: [ListKind: String] = [:]
+    var filters: [ListKind: String] = [:] { didSet { lists.forgetAll() } }
     /// The last filter that was typed, for going from match to match when it is cleared.
     var lastFilters: [ListKind: String] = [:]
-    var orders: [ListKind: ListOrder] = [:]
+    var orders: [ListKind: ListOrder] = [:] { didSet { lists.forgetAll() } }
+    var lists = ArrangedLists()
     /// The pane that was chosen by Tab; see `focusedPane`.
     var chosenPane = Pane.list
     var metrics = MetricsView()
@@ -77,6 +78,8 @@ public struct ConsoleModel: Sendable {
     /// From the record of earlier actions.
     var auditRecords: [AuditRecord] = []
     var auditIsLoaded = false
+    /// From the ledger, as far as it was read.
+    var pasts: [HistoryScope: PastCheckpoints] = [:] { didSet { lists.forgetPast() } }
     /// Newest last.
     var messages: [Message] = []
     var interruptedAt: WallTime?
@@ -101,6 +104,7 @@ public struct ConsoleModel: Sendable {
         case failures, operations
         case operation(OperationID)
         case metrics, configuration, contexts, audit
+        case history(HistoryScope)
     }
 
     enum Modal: Sendable {
@@ -116,7 +120,7 @@ public struct ConsoleModel: Sendable {
     }
 
     enum ListKind: Sendable, Hashable {
-        case overview, checkpoints, failures, operations, operators, subtasks, configuration, contexts, audit
+        case overview, checkpoints, failures, operations, operators, subtasks, configuration, contexts, audit, history
     }
 
     /// The parts of a screen that the cursor keys can be given to.
@@ -133,6 +137,7 @@ public struct ConsoleModel: Sendable {
         var setting: String?
         var context: String?
         var audit: OperationID?
+        var history: RememberedCheckpoint.RowID?
     }
 
     struct Message: Sendable, Equatable {
@@ -159,7 +164,7 @@ public struct ConsoleModel: Sendable {
     /// On screens about one context it has that context's accent.
     public var theme: Theme {
         switch screen {
-        case .overview, .operations, .operation, .contexts, .audit: options.theme
+        case .overview, .operations, .operation, .contexts, .audit, .history: options.theme
         default: options.theme.accented(currentJob.flatMap { live.context($0.context)?.description.accent })
         }
     }
@@ -187,7 +192,7 @@ public struct ConsoleModel: Sendable {
     var focusedJob: JobKey? {
         switch screen {
         case .overview: selectedOverviewRow?.key
-        case .contexts, .audit: nil
+        case .contexts, .audit, .history: nil
         default: currentJob
         }
     }

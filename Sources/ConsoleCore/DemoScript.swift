@@ -224,13 +224,13 @@ extension ConsoleModel {
 
     /// The chooser's cursor is on a checkpoint, and a newer checkpoint can be restored too.
     fileprivate var isOnOlder: Bool {
-        guard let chooser = demoChooser, let chosen = chooser.chosen(live)?.checkpoint, !chosen.kind.isSavepoint else { return false }
-        return chooser.candidates(live).contains { ($0.checkpoint?.id ?? chosen.id) > chosen.id && $0.checkpoint?.kind.isSavepoint == false }
+        guard let chooser = demoChooser, let chosen = chooser.chosen(self)?.checkpoint, !chosen.kind.isSavepoint else { return false }
+        return chooser.candidates(self).contains { ($0.checkpoint?.id ?? chosen.id) > chosen.id && $0.checkpoint?.kind.isSavepoint == false }
     }
 
     /// And its files have been read and are whole.
     fileprivate var isOlderChosen: Bool {
-        guard isOnOlder, let chooser = demoChooser, let path = chooser.chosen(live)?.path,
+        guard isOnOlder, let chooser = demoChooser, let path = chooser.chosen(self)?.path,
             case .done(let inspection) = live.context(chooser.key.context)?.inspections[path]
         else { return false }
         return inspection.verdict == .ok

@@ -50,10 +50,29 @@ struct ListFilter: Sendable {
 
         func matches(_ text: String) -> Bool {
             switch self {
-            case .contains(let wanted): text.lowercased().contains(wanted)
+            case .contains(let wanted): wanted.utf8.allSatisfy({ $0 < 0x80 }) ? Self.contains(text, wanted) : text.lowercased().contains(wanted)
             case .expression(let expression): expression.matches(text)
             }
         }
+
+        /// Whether a text has ASCII letters in it, in any case. Byte by byte: a list of thousands is filtered with every letter that is typed.
+        private static func contains(_ text: String, _ wanted: String) -> Bool {
+            var text = text
+            return text.withUTF8 { bytes in
+                var wanted = wanted
+                return wanted.withUTF8 { wanted in
+                    guard let first = wanted.first, bytes.count >= wanted.count else { return wanted.isEmpty }
+                    for start in 0...(bytes.count - wanted.count) where fold(bytes[start]) == first {
+                        var length = 1
+                        while length < wanted.count, fold(bytes[start + length]) == wanted[length] { length += 1 }
+                        if length == wanted.count { return true }
+                    }
+                    return false
+                }
+            }
+        }
+
+        private static func fold(_ byte: UInt8) -> UInt8 { byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte }
     }
 
     private let terms: [Term]
@@ -152,6 +171,7 @@ extension ConsoleModel {
         case (.configuration, _): return indices(configurationRows, configurationFields)
         case (.contexts, _): return indices(contextRows, contextFields)
         case (.audit, _): return indices(auditRows, auditFields)
+        case (.history, _): return indices(historyRows, historyFields)
         default: return []
         }
     }

@@ -28,6 +28,10 @@ extension ConsoleModel {
         ],
         .configuration: [("name", false), ("value", false)],
         .contexts: [("context", false), ("class", false), ("link", false), ("age", true), ("jobs", true), ("address", false)],
+        .history: [
+            ("when", true), ("context", false), ("job", false), ("id", true), ("kind", false), ("status", false), ("duration", true), ("size", true),
+            ("fate", false), ("seen", true), ("cause", false), ("by", false), ("path", false),
+        ],
         .audit: [
             ("when", true), ("op", false), ("who", false), ("what", false), ("job", false), ("outcome", false), ("reason", false),
             ("result", false),
@@ -75,10 +79,31 @@ extension ConsoleModel {
             ListField("duration") { Self.number($0.duration.map { Double($0.count) }, $0.duration.map { Figures.duration($0).string } ?? "") },
             ListField("size") { .number(Double($0.stateSize.count), Figures.bytes($0.stateSize).string) },
             ListField("ack") { .number(Double($0.acknowledgedSubtasks), "\($0.acknowledgedSubtasks)/\($0.totalSubtasks)") },
-            ListField("kept") { .text(CheckpointTable.kept($0).string) },
+            ListField("kept") { .text(kept($0).string) },
             ListField("cause") { .text(CheckpointTable.cause($0).string) },
             ListField("by") { .text($0.requestedBy ?? "") },
             ListField("path") { .text($0.path ?? "") },
+        ]
+    }
+
+    /// As the table shows it.
+    private func kept(_ checkpoint: CheckpointReport) -> SafeText { CheckpointTable.kept(checkpoint, remembered: remembered(checkpoint.id)) }
+
+    var historyFields: [ListField<RememberedCheckpoint>] {
+        [
+            ListField("when") { .number(Double($0.report.triggeredAt.milliseconds), clock($0.report.triggeredAt)) },
+            ListField("context") { .text($0.context) },
+            ListField("job") { .text("\($0.jobName) \($0.job)") },
+            ListField("id") { .number(Double($0.report.id.rawValue), "#\($0.report.id)") },
+            ListField("kind") { .text($0.report.kind.rawValue) },
+            ListField("status") { .text($0.report.status.rawValue) },
+            ListField("duration") { Self.number($0.report.duration.map { Double($0.count) }, $0.report.duration.map { Figures.duration($0).string } ?? "") },
+            ListField("size") { .number(Double($0.report.stateSize.count), Figures.bytes($0.report.stateSize).string) },
+            ListField("fate") { .text($0.fate.rawValue) },
+            ListField("seen") { .number(Double($0.lastSeenAt.milliseconds), "") },
+            ListField("cause") { .text(CheckpointTable.cause($0.report).string) },
+            ListField("by") { .text($0.report.requestedBy ?? "") },
+            ListField("path") { .text($0.report.path ?? "") },
         ]
     }
 

@@ -29,12 +29,16 @@ private func drawScreen(_ model: ConsoleModel, _ canvas: inout Canvas) {
     case .configuration: ConfigurationScreen(model: model).draw(&canvas)
     case .contexts: ContextsScreen(model: model).draw(&canvas)
     case .audit: AuditScreen(model: model).draw(&canvas)
+    case .history(let scope): HistoryScreen(model: model, scope: scope).draw(&canvas)
     }
 }
 
 private func drawMissingJob(_ model: ConsoleModel, _ canvas: inout Canvas) {
     Chrome(model).jobTitle(&canvas)
-    canvas.put(" this job is not in the last report of its engine; \(model.options.keyMap.label(.overview)) shows all jobs", column: 0, row: 2, role: .severityWarn)
+    let keys = model.options.keyMap
+    canvas.put(
+        " this job is not in the last report of its engine; \(keys.label(.checkpoints)) shows what is remembered of it, \(keys.label(.overview)) all jobs", column: 0,
+        row: 2, role: .severityWarn)
     Chrome(model).footer(&canvas)
 }
 

@@ -15,6 +15,8 @@ struct RestartChooser: Sendable {
     struct Candidate: Sendable, Equatable {
         var path: String
         var checkpoint: CheckpointReport?
+        /// Its engine does not list it; not nil = the ledger remembers it.
+        var remembered: RememberedCheckpoint?
     }
 
     let key: JobKey
@@ -36,11 +38,17 @@ struct RestartChooser: Sendable {
         self.otherPath = otherPath
     }
 
-    /// What can be chosen, the newest first; a path given by hand comes last.
-    func candidates(_ observations: Observations) -> [Candidate] {
-        var rows = observations.memory(key).checkpoints.compactMap { checkpoint -> Candidate? in
+    /// What can be chosen, the newest first: what the engine lists, and what the ledger remembers of the job and of its earlier runs. A path
+    /// given by hand comes last.
+    func candidates(_ model: ConsoleModel) -> [Candidate] {
+        var rows = model.live.memory(key).checkpoints.compactMap { checkpoint -> Candidate? in
             guard checkpoint.isRestorable, let path = checkpoint.path else { return nil }
             return Candidate(path: path, checkpoint: checkpoint)
+        }
+        let remembered = model.rememberedCandidates(key).map { Candidate(path: $0.report.path ?? "", checkpoint: $0.report, remembered: $0) }
+        if !remembered.isEmpty {
+            func time(_ row: Candidate) -> WallTime { row.checkpoint?.triggeredAt ?? WallTime(milliseconds: 0) }
+            rows = (rows + remembered).enumerated().sorted { (time($0.element), $1.offset) > (time($1.element), $0.offset) }.map(\.element)
         }
         if let otherPath, !rows.contains(where: { $0.path == otherPath }) { rows.append(Candidate(path: otherPath, checkpoint: nil)) }
         return rows
@@ -49,8 +57,8 @@ struct RestartChooser: Sendable {
     func index(in candidates: [Candidate]) -> Int { candidates.firstIndex { $0.path == selected } ?? 0 }
 
     /// The row that was chosen; nil when it is not there any more: a running job subsumes checkpoints, and none takes its place unasked.
-    func chosen(_ observations: Observations) -> Candidate? {
-        let rows = candidates(observations)
+    func chosen(_ model: ConsoleModel) -> Candidate? {
+        let rows = candidates(model)
         guard let selected else { return rows.first }
         return rows.first { $0.path == selected }
     }

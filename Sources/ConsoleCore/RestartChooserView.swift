@@ -56,7 +56,7 @@ struct RestartChooserView {
     // MARK: List
 
     private func list(_ canvas: inout Canvas) {
-        let rows = chooser.candidates(model.live)
+        let rows = chooser.candidates(model)
         let cursor = chooser.index(in: rows)
         canvas.put("    ID  KIND  AGE         SIZE  CHECKS", column: 0, row: 0, role: .header)
         canvas.put("PATH", column: 45, row: 0, role: .header)
@@ -73,7 +73,8 @@ struct RestartChooserView {
                     role: chooser.step == .choose ? .select : .selectUnfocused)
             }
         }
-        canvas.put("   other: type or paste a path with :restore PATH", column: 0, row: canvas.size.rows - 1, role: .textDim)
+        let star: SafeText = rows.contains { $0.remembered != nil } ? "   * only the ledger has it" : ""
+        canvas.put("   other: type or paste a path with :restore PATH\(star)", column: 0, row: canvas.size.rows - 1, role: .textDim)
     }
 
     private func draw(_ row: RestartChooser.Candidate, row line: Int, _ canvas: inout Canvas) {
@@ -90,6 +91,7 @@ struct RestartChooserView {
         canvas.put(
             kind.map { $0.isSavepoint ? "save" : "ckpt" } ?? "?", column: 8, row: line,
             role: kind?.isSavepoint ?? false ? .checkpointSavepoint : .text)
+        if row.remembered != nil { canvas.put("*", column: 6, row: line, role: .textStale) }
         canvas.put(completed.map { Figures.age(time - $0) } ?? "?", column: 14, row: line)
         canvas.put(size.map { Figures.bytes($0) } ?? "?", endingAt: 30, row: line)
         let (text, role) = check(inspection, context)
@@ -155,7 +157,7 @@ struct RestartChooserView {
     }
 
     private func replay(row: Int, _ canvas: inout Canvas) {
-        guard let check = model.check(chooser.key), let checkpoint = chooser.chosen(model.live)?.checkpoint else { return }
+        guard let check = model.check(chooser.key), let checkpoint = chooser.chosen(model)?.checkpoint else { return }
         canvas.line([Span("   replays         ", .textDim), Span(check.replay(since: checkpoint))], row: row)
     }
 

@@ -93,6 +93,7 @@ extension ConsoleModel {
         case .configuration: "configuration"
         case .contexts: "contexts"
         case .audit: "audit"
+        case .history: "history"
         }
     }
 
@@ -103,6 +104,7 @@ extension ConsoleModel {
         switch screen {
         case .overview, .contexts: csvOfJobs(&table)
         case .job, .checkpoints, .metrics, .configuration: csvOfCheckpoints(&table)
+        case .history: csvOfHistory(&table)
         case .checkpoint(let id), .subtasks(let id, _): csvOfSubtasks(id, &table)
         case .failures: csvOfFailures(&table)
         case .operations, .operation, .audit: csvOfOperations(&table)
@@ -136,6 +138,19 @@ extension ConsoleModel {
                 row.id.description, row.kind.rawValue, row.status.rawValue, row.triggeredAt.milliseconds.description, row.duration?.count.description,
                 row.stateSize.count.description, row.acknowledgedSubtasks.description, row.totalSubtasks.description, row.discarded.description,
                 row.path, row.failure?.reason?.rawValue, row.failure?.counted.description, row.requestedBy)
+        }
+    }
+
+    private func csvOfHistory(_ table: inout CSVText) {
+        table.row(
+            "context", "job", "job_id", "id", "kind", "status", "fate", "triggered_at_ms", "duration_ms", "state_bytes", "path", "failure", "first_seen_at_ms",
+            "last_seen_at_ms")
+        for row in historyRows {
+            let report = row.report
+            table.row(
+                row.context, row.jobName, row.job.description, report.id.description, report.kind.rawValue, report.status.rawValue, row.fate.rawValue,
+                report.triggeredAt.milliseconds.description, report.duration?.count.description, report.stateSize.count.description, report.path,
+                report.failure?.reasonName, row.firstSeenAt.milliseconds.description, row.lastSeenAt.milliseconds.description)
         }
     }
 

@@ -56,6 +56,7 @@ extension ConsoleModel {
         case "theme":
             rest.isEmpty ? say("usage: theme NAME; there are \(options.themeNames.joined(separator: ", "))", .warn) : effects.append(.loadTheme(rest))
         case "job": goToJob(rest)
+        case "history": openHistory(of: rest)
         case "go":
             guard let screen = CommandLine.screens.first(where: { $0.name == rest }) else {
                 return say("usage: go SCREEN; there are \(CommandLine.screens.map(\.name).joined(separator: ", "))", .warn)

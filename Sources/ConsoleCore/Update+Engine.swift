@@ -18,7 +18,10 @@ extension ConsoleModel {
         case .report(let report, let receivedAt): observe(report, receivedAt, index, &effects)
         case .checkpoints(let job, let list):
             let report = live.contexts[index].job(job)
+            let before = live.contexts[index].memories[job]?.checkpoints ?? []
             live.contexts[index].memories[job, default: JobMemory()].take(list: list, job: report)
+            let memory = live.contexts[index].memories[job]
+            keepLost(before.filter { memory?[$0.id] == nil }, of: JobKey(context: context, job: job), jobName: report?.name ?? "")
         case .checkpoint(let job, let detail): live.contexts[index].memories[job, default: JobMemory()].keep(detail: detail)
         case .failures(let job, let failures):
             live.contexts[index].memories[job, default: JobMemory()].failures = failures.sorted { $0.at > $1.at }
@@ -56,9 +59,14 @@ extension ConsoleModel {
     // MARK: Reports
 
     private mutating func observe(_ report: EngineReport, _ receivedAt: WallTime, _ index: Int, _ effects: inout [ConsoleEffect]) {
+        let before = live.contexts[index].report
         live.contexts[index].report = report
         live.contexts[index].receivedAt = receivedAt
         let known = Set(report.jobs.map(\.id))
+        for (job, memory) in live.contexts[index].memories where !known.contains(job) {
+            let name = before?.jobs.first { $0.id == job }?.name ?? ""
+            keepLost(memory.checkpoints, of: JobKey(context: live.contexts[index].name, job: job), jobName: name)
+        }
         live.contexts[index].memories = live.contexts[index].memories.filter { known.contains($0.key) }
         let jobs = live.contexts.reduce(0) { $0 + ($1.report?.jobs.count ?? 0) }
         let metrics = jobs <= Self.chartedJobs ? Metric.allCases : [.read, .written]
@@ -164,6 +172,7 @@ extension ConsoleModel {
             let job = live.contexts[index].job(key.job)
         else { return }
         var memory = live.contexts[index].memories[key.job] ?? JobMemory()
+        let questions = effects.count
         func isDue(_ askedAt: WallTime?) -> Bool { askedAt.map { now - $0 > Self.patience } ?? true }
         let isOverdue = memory.checkpointsAskedAt.map { now - $0 > Self.patience } ?? false
         if isOverdue || memory.checkpointsAskedAt == nil && memory.revision != job.checkpointsRevision {
@@ -177,13 +186,14 @@ extension ConsoleModel {
             memory.failuresAskedAt = now
             effects.append(.send(context: key.context, .ask(.failures(key.job))))
         }
-        for id in shownDetails where isDue(memory.detailAskedAt[id]) && needsDetail(id, memory, job) {
+        // What only the ledger remembers the engine cannot tell more of.
+        for id in shownDetails where remembered(id) == nil && isDue(memory.detailAskedAt[id]) && needsDetail(id, memory, job) {
             // A few questions at a time: the answers come with the next reports.
             guard memory.detailAskedAt.count < 3 else { break }
             memory.detailAskedAt[id] = now
             effects.append(.send(context: key.context, .ask(.checkpoint(key.job, id))))
         }
-        live.contexts[index].memories[key.job] = memory
+        if effects.count > questions { live.contexts[index].memories[key.job] = memory }
     }
 
     private func needsDetail(_ id: CheckpointID, _ memory: JobMemory, _ job: JobReport) -> Bool {
@@ -217,7 +227,7 @@ extension ConsoleModel {
         }
         switch screen {
         case .job, .checkpoints, .checkpoint, .subtasks, .failures: return currentJob
-        case .overview, .operations, .operation, .metrics, .configuration, .contexts, .audit: return nil
+        case .overview, .operations, .operation, .metrics, .configuration, .contexts, .audit, .history: return nil
         }
     }
 

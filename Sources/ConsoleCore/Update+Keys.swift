@@ -160,6 +160,7 @@ extension ConsoleModel {
             cursors.overview = OverviewRow.ID(context: context.name, job: nil)
             filters[.overview] = "context:\(context.name)"
             screens = [.overview]
+        case .history: openRemembered()
         case .audit:
             if let row = selectedAudit, live.operations.contains(where: { $0.id == row.id }) { screens.append(.operation(row.id)) }
         case .subtasks, .failures, .operation, .configuration: break
@@ -349,6 +350,7 @@ extension ConsoleModel {
             live.contexts[index].memories[key.job]?.failuresMark = nil
             live.contexts[index].memories[key.job]?.failuresAskedAt = nil
         }
+        forgetPast()
         say(effects.isEmpty ? "asking again" : "trying to connect again")
     }
 
@@ -466,6 +468,7 @@ extension ConsoleModel {
                 configurationRows.indices.contains(listPosition.index)
                     ? ("setting", "\(configurationRows[listPosition.index].name) = \(configurationRows[listPosition.index].value)") : nil
             case .contexts: selectedContext.map { ("address", SafeText($0.description.address)) }
+            case .history: selectedRemembered.map { pathOrID($0.report) }
             case .audit:
                 selectedAudit.map {
                     (
@@ -526,6 +529,11 @@ extension ConsoleModel {
     }
 
     private mutating func copyCommand(_ effects: inout [ConsoleEffect]) {
+        if case .history = screen, let row = selectedRemembered {
+            let command = "weir checkpoints \(ShellWord(row.jobName)) --history"
+            effects.append(.copy(command))
+            return say("copied: \(command)")
+        }
         guard let key = focusedJob else { return say("there is no job to make a command for", .warn) }
         var command: String
         switch screen {
@@ -536,7 +544,7 @@ extension ConsoleModel {
                 command = "weir checkpoints \(key.job)"
             }
         case .operations, .operation: command = "weir operations"
-        case .overview, .job, .failures, .metrics, .configuration, .contexts, .audit: command = "weir checkpoints \(key.job)"
+        case .overview, .job, .failures, .metrics, .configuration, .contexts, .audit, .history: command = "weir checkpoints \(key.job)"
         }
         // With one engine there is nothing to tell apart.
         if live.contexts.count > 1 { command += " --context \(ShellWord(key.context))" }

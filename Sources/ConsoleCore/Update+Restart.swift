@@ -24,7 +24,7 @@ extension ConsoleModel {
 
     private mutating func inspectAhead(_ chooser: RestartChooser, _ effects: inout [ConsoleEffect]) {
         guard let index = live.contexts.firstIndex(where: { $0.name == chooser.key.context }) else { return }
-        let rows = chooser.candidates(live)
+        let rows = chooser.candidates(self)
         let first = chooser.index(in: rows)
         for row in rows.dropFirst(first).prefix(1 + Self.readAhead) { inspect(row.path, index, &effects) }
     }
@@ -48,7 +48,7 @@ extension ConsoleModel {
     // MARK: 1 choose
 
     private mutating func choose(_ key: KeyPress, _ chooser: inout RestartChooser, _ effects: inout [ConsoleEffect]) {
-        let rows = chooser.candidates(live)
+        let rows = chooser.candidates(self)
         let index = chooser.index(in: rows)
         func select(_ next: Int) { if !rows.isEmpty { chooser.selected = rows[max(0, min(next, rows.count - 1))].path } }
         switch commandInBox(key) {
@@ -136,7 +136,7 @@ extension ConsoleModel {
             return
         }
         let context = live.contexts[index]
-        guard let row = chooser.chosen(live) else {
+        guard let row = chooser.chosen(self) else {
             chooser.answer = "what was chosen has been subsumed meanwhile: choose again, or cancel the job first"
             (chooser.step, chooser.selected) = (.choose, nil)
             return

@@ -17,6 +17,7 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
     case .audit(let records):
         model.auditRecords = records
         model.auditIsLoaded = true
+    case .history(let question, let rows, let total): model.take(history: question, rows, total: total)
     case .engine(let context, let event): model.observe(event, in: context, &effects)
     case .resumedFromSuspend: effects.append(.repaint)
     case .themeLoaded(let theme, let warnings):
@@ -31,6 +32,9 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
     case .terminate: effects.append(.quit)
     }
     model.tellFocus(&effects)
+    model.arrangeShown()
+    model.requestPast(&effects)
+    model.arrangeShown()
     if !model.options.alerts.rings { effects.removeAll { $0 == .bell } }
     return effects
 }
@@ -38,6 +42,8 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
 extension ConsoleModel {
     /// Time passed: what waits for a moment is done.
     mutating func tick(_ effects: inout [ConsoleEffect]) {
+        // What is worst depends on ages.
+        lists.overview = nil
         for index in live.contexts.indices {
             if let until = live.contexts[index].unlockedUntil, until <= now {
                 live.contexts[index].unlockedUntil = nil

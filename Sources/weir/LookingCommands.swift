@@ -19,14 +19,29 @@ struct JobsCommand: ParsableCommand {
 struct CheckpointsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "checkpoints", abstract: "List a job's checkpoints and savepoints, newest first.",
-        discussion: "EXAMPLE\n  weir checkpoints orders --limit 10")
+        discussion: """
+            With --history those that the ledger remembers of the name (of every run of the job that a console of this user saw) or of the whole id,
+            also of jobs and engines that are gone. That asks no engine.
+
+            EXAMPLES
+              weir checkpoints orders --limit 10
+              weir checkpoints orders --history --json | jq -r '.[] | select(.fate == "unlisted") | .report.path'
+            """)
     @Argument(help: "The job: its name, its id, or at least four digits of it.")
     var job: String
+    @Flag(help: "Those that the ledger remembers.")
+    var history = false
     @Option(help: ArgumentHelp("At most so many.", valueName: "number"))
     var limit: Int?
     @OptionGroup var link: LinkOptions
     func validate() throws { try checkLimit(limit) }
-    func run() throws { try end(EngineCommands.checkpoints(link.options, job: job, limit: limit)) }
+    func run() throws {
+        guard history else { return try end(EngineCommands.checkpoints(link.options, job: job, limit: limit)) }
+        if link.socket != nil { throw ValidationError("--history asks no engine: it takes no --socket") }
+        let place: String
+        do throws(ConfigurationError) { place = try LedgerPlace.path() } catch { throw ValidationError(error.description) }
+        try end(EngineCommands.history(CommandOptions(printsJSON: link.json), ledger: place, job: job, context: link.context, limit: limit))
+    }
 }
 
 struct OperationsCommand: ParsableCommand {

@@ -2,6 +2,8 @@
 // clock of the test's, its errands carried out on a real ledger; and a gate with an engine that says what the test wants.
 
 import ConsoleCore
+import FlinkFake
+import FlinkREST
 import GRDB
 import Ledger
 import StreamModel
@@ -22,6 +24,7 @@ private func checkpoint(_ id: UInt64, _ status: CheckpointReport.Status = .compl
 @Suite struct CheckpointHistorianTests {
     let home = ConsoleHome()
     let historian = CheckpointHistorian(contexts: [])
+    let log = EventLog()
 
     /// A job whose report has these, and the counts that go with them.
     private func job(
@@ -147,7 +150,7 @@ private func checkpoint(_ id: UInt64, _ status: CheckpointReport.Status = .compl
     @Test func `a gate writes what its engines tell, asks for the list, and writes the rest at its end`() throws {
         let engine = ScriptedEngine()
         let context = ConsoleContext(name: "lab", class: .lab, socket: home.socket)
-        let gate = ActionGate(contexts: [context], makeEngine: { _ in engine }, historian: CheckpointHistorian(contexts: [context])) { _ in }
+        let gate = ActionGate(contexts: [context], makeEngine: { _ in engine }, historian: CheckpointHistorian(contexts: [context])) { [log] in log.take($0) }
         gate.start(ledgerPath: home.ledger)
         // Of today: what is very old is forgotten at once.
         func recent(_ id: UInt64) -> CheckpointReport {
@@ -159,9 +162,51 @@ private func checkpoint(_ id: UInt64, _ status: CheckpointReport.Status = .compl
         #expect(eventually { engine.sent == [.ask(.checkpoints(origin.job))] })
         let ledger = try Ledger.open(path: home.ledger)
         #expect(try eventually { try ledger.checkpoints().map(\.report) == [recent(3)] })
+        gate.loadHistory(HistoryQuestion(HistoryScope(context: "lab", job: "orders")))
+        func page() -> (rows: [RememberedCheckpoint], total: Int)? {
+            log.all.lazy.compactMap { if case .history(let question, let rows, let total) = $0, question.scope.job == "orders" { (rows, total) } else { nil } }.first
+        }
+        #expect(eventually { page() != nil })
+        #expect(page()?.total == 1 && page()?.rows.map(\.report) == [recent(3)])
         // Within the rest it waits; the end does not.
         engine.say(.checkpoints(origin.job, [recent(3), recent(2)]))
         #expect(gate.finish(within: .seconds(5)) == [])
         #expect(try ledger.checkpoints().map(\.report) == [recent(3), recent(2)])
+    }
+}
+
+@Suite struct FlinkHistoryTests {
+    let home = ConsoleHome()
+    let log = EventLog()
+
+    /// A JobManager whose history is empty when it comes back (no high availability), of the same job.
+    @Test func `a JobManager that begins anew takes nothing out of the record`() throws {
+        let server = try FakeServer(answer: RecordedFlink.answer("2.3.0"))
+        let id = try RecordedFlink.job("2.3.0")
+        let connection = FlinkConnection(try FlinkAddress(server.url))
+        let context = ConsoleContext(name: "flink", class: .lab, address: .flink(connection))
+        let gate = ActionGate(contexts: [context], makeEngine: { _ in FlinkEngine(connection, patience: 1000) }, historian: CheckpointHistorian(contexts: [context])) { [log] in
+            log.take($0)
+        }
+        gate.start(ledgerPath: home.ledger)
+        gate.look(at: .job(id), of: "flink")
+        let ledger = try Ledger.open(path: home.ledger)
+        func rows() throws -> [RememberedCheckpoint] { try ledger.checkpoints(CheckpointQuery(job: id.description)) }
+        try #require(try eventually(60) { try rows().count >= 9 }, "the whole list of the cluster")
+        let before = try rows()
+        #expect(before.contains { $0.fate == .kept } && before.contains { $0.fate == .gone })
+        server.answer { _ in .close }
+        try #require(eventually(60) { log.all.contains { if case .engine(_, .link(.down)) = $0 { true } else { false } } })
+        server.answer { request in
+            request.path.hasSuffix("/checkpoints")
+                ? .json(#"{"counts":{"restored":1,"total":0,"in_progress":0,"completed":0,"failed":0},"latest":{},"history":[]}"#) : RecordedFlink.answer("2.3.0")(request)
+        }
+        gate.retryNow("flink")
+        try #require(try eventually(60) { try rows().allSatisfy { $0.fate != .kept } }, "the cluster lists nothing any more")
+        let after = try rows()
+        #expect(after.map(\.report) == before.map(\.report) && after.count { $0.fate == .unlisted } == before.count { $0.fate == .kept || $0.fate == .running })
+        #expect(after.contains { $0.mayBeRestored && $0.report.path != nil }, "which is where a restart goes back to")
+        _ = gate.finish(within: .seconds(5))
+        try server.stop()
     }
 }

@@ -3,6 +3,8 @@
 import CellGrid
 import ConsoleCore
 import Glibc
+import Ledger
+import StreamModel
 import Testing
 
 @testable import ConsoleApp
@@ -31,6 +33,18 @@ import FlinkREST
                 // Without a class: as careful as can be.
                 ConsoleContext(name: "prod-eu", class: .prod, socket: "/run/prod.sock", isReadOnly: true),
             ])
+    }
+
+    @Test func `the ledger has a place and bounds`() throws {
+        let file = try ConfigurationFile.parse("[ledger]\npath = \"/var/l.sqlite\"\ndays = 7\naction_days = 30\nsize_mb = 5", name: "c")
+        #expect(file.ledger.path == "/var/l.sqlite" && file.ledger.limits == LedgerLimits(days: 7, actionDays: 30, size: ByteCount(5 << 20)))
+        #expect(try ConfigurationFile.parse("", name: "c").ledger == LedgerSettings())
+        for (line, words) in [
+            ("days = 0", "days must be a number from 1 to 36500"), ("size_mb = \"5\"", "size_mb must be a number"), ("path = \"l.sqlite\"", "absolute"), ("weeks = 1", "unknown key"),
+        ] {
+            let error = #expect(throws: ConfigurationError.self) { try ConfigurationFile.parse("[ledger]\n\(line)", name: "c") }
+            #expect(error?.line == 2 && error?.problem.contains(words) == true, "\(error?.description ?? line)")
+        }
     }
 
     @Test func `a Flink cluster is named with its TLS, headers and the places of its secrets`() throws {

@@ -183,6 +183,18 @@ struct Scene: Sendable, CustomTestStringConvertible {
             atJob(&console)
             console.press("3", "o", "o", "o", "o", "o", "j")
         },
+        Scene("checkpoints-remembered") { console in
+            atJob(&console)
+            console.press("3")
+            console.send(.history(HistoryQuestion(HistoryScope(job: Sample.job.description)), Sample.remembered.filter { $0.job == Sample.job }, total: 6))
+        },
+        Scene("history") { console in
+            console.press(":")
+            console.type("history")
+            console.press("enter")
+            console.send(.history(HistoryQuestion(HistoryScope()), Sample.remembered, total: 4120))
+            console.press("j")
+        },
         Scene("metrics") { console in
             atJob(&console)
             var job = Sample.running()
@@ -274,6 +286,11 @@ struct Scene: Sendable, CustomTestStringConvertible {
             console.press("X")
         },
         Scene("restart-1-choose") { chooser(&$0) },
+        Scene("restart-1-remembered") { console in
+            chooser(&console)
+            console.send(.history(HistoryQuestion(HistoryScope(job: Sample.job.description)), Sample.remembered.filter { $0.job == Sample.job }, total: 6))
+            console.press("G")
+        },
         Scene("restart-2-options") { console in
             chooser(&console)
             console.press("enter", "j", "space")

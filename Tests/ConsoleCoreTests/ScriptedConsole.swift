@@ -191,6 +191,23 @@ enum Sample {
         ]
     }
 
+    /// What the ledger knows of `running`, also what the engine lists no longer, and of an earlier run of the same name.
+    static var remembered: [RememberedCheckpoint] {
+        func row(_ report: CheckpointReport, _ fate: RememberedCheckpoint.Fate, of id: JobID = job, seen: Int64 = 400_000) -> RememberedCheckpoint {
+            RememberedCheckpoint(
+                context: "lab", job: id, jobName: "orders", report: report, fate: fate, firstSeenAt: report.triggeredAt, lastSeenAt: ago(seen))
+        }
+        var cut = flying(4112, ago: 10_700_000)
+        cut.acknowledgedSubtasks = 3
+        var earlier = checkpoint(4109, ago: 300_000_000)
+        earlier.path = "/var/lib/weir/checkpoints/beef000000000000/chk-4109"
+        return [
+            row(checkpoint(4120, ago: 2400), .kept, seen: 1000), row(checkpoint(4113, ago: 10_520_000, discarded: true), .gone), row(cut, .running),
+            row(checkpoint(4111, ago: 10_900_000, kind: .savepoint, by: "mira@ops2"), .unlisted), row(failed(4110, ago: 11_000_000), .failed),
+            row(checkpoint(4109, ago: 11_200_000), .unlisted), row(earlier, .unlisted, of: JobID(high: 0xbeef << 48, low: 1), seen: 299_000_000),
+        ]
+    }
+
     /// The list of `ailing`.
     static var ailingList: [CheckpointReport] {
         [

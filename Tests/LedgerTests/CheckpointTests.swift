@@ -161,7 +161,7 @@ private func failed(_ id: UInt64) -> CheckpointReport {
     }
 
     @Test func `two consoles that open an old ledger together migrate it once`() throws {
-        for attempt in 0..<5 {
+        for attempt in 0..<25 {
             let file = directory.path + "/old-\(attempt).sqlite"
             let problems = Mutex<[String]>([])
             DispatchQueue.concurrentPerform(iterations: 4) { _ in

@@ -1,0 +1,28 @@
+internal import Ledger
+internal import StreamModel
+
+/// `[ledger]` of the configuration: where the ledger is, and how much of the past it keeps.
+struct LedgerSettings: Equatable {
+    /// nil = `$XDG_STATE_HOME/weir/ledger.sqlite`.
+    var path: String?
+    var limits = LedgerLimits()
+
+    init() {}
+
+    init(_ section: ConfigurationSection) throws(ConfigurationError) {
+        try section.checkKeys(["days", "action_days", "size_mb", "path"])
+        path = try section.absolutePath("path")
+        limits.days = try section.count("days", 1...36_500) ?? limits.days
+        limits.actionDays = try section.count("action_days", 1...36_500) ?? limits.actionDays
+        if let size = try section.count("size_mb", 1...1_048_576) { limits.size = ByteCount(Int64(size) << 20) }
+    }
+}
+
+/// The ledger that the console of this user writes.
+public enum LedgerPlace {
+    /// As configured; a configuration that cannot be read is an error, as it might name another place.
+    public static func path(configurationPath: String? = nil) throws(ConfigurationError) -> String {
+        let directories = BaseDirectories()
+        return try ConfigurationFile.load(configurationPath ?? directories.configurationPath).ledger.path ?? directories.ledgerPath
+    }
+}

@@ -1,0 +1,96 @@
+import CellGrid
+import StreamModel
+
+/// Words for what is remembered.
+extension RememberedCheckpoint {
+    /// What became of it, for a column of nine.
+    var fateWord: SafeText {
+        switch fate {
+        case .running: "unknown"
+        case .failed: "-"
+        case .kept: "kept"
+        case .gone: "gone"
+        case .unlisted: "unlisted"
+        }
+    }
+
+    /// In a sentence.
+    var fateWords: SafeText {
+        switch fate {
+        case .running: "in flight when it was last seen; how it ended nobody saw"
+        case .failed: "failed"
+        case .kept: "kept when it was last seen"
+        case .gone: "its files are gone"
+        case .unlisted: "its engine lists it no longer; only a look at the files tells"
+        }
+    }
+}
+
+/// What the ledger remembers: checkpoints of all jobs, running and ended, of every engine that a console of this user has seen.
+struct HistoryScreen {
+    let model: ConsoleModel
+    let scope: HistoryScope
+
+    private static let detailRows = 6
+
+    func draw(_ canvas: inout Canvas) {
+        let rows = model.historyRows, past = model.past(scope)
+        Chrome(model).plainTitle("history \(past.isLoaded ? "\(past.total)" : "")  \(scope.job.map { SafeText($0) } ?? "all jobs")", &canvas)
+        let cursor = model.listPosition.index
+        let list = CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1 - Self.detailRows - Chrome.footerRows)
+        canvas.inside(list) { self.list(rows, past, cursor, &$0) }
+        canvas.inside(CellRect(column: 0, row: list.rows.upperBound, columns: canvas.size.columns, rows: Self.detailRows)) { inner in
+            guard rows.indices.contains(cursor) else { return inner.rule("", row: 0) }
+            detail(rows[cursor], &inner)
+        }
+        Chrome(model).footer(&canvas)
+    }
+
+    private func list(_ rows: [RememberedCheckpoint], _ past: PastCheckpoints, _ cursor: Int, _ canvas: inout Canvas) {
+        let wide = canvas.size.columns >= 100 ? canvas.size.columns - 100 : 0
+        let job = 13, id = 35 + wide
+        let note: SafeText = !past.isLoaded ? "the ledger is being read" : past.isComplete && past.rows.count == past.total ? "from the ledger" : "the newest \(past.rows.count) of \(past.total)"
+        canvas.rule("history\(model.listNote(.history))", row: 0, note: note, isFocused: true)
+        let columns: [(Int, SafeText, String)] = [
+            (3, "WHEN", "when"), (job, "JOB", "job"), (id + 4, "ID", "id"), (id + 8, "KIND", "kind"), (id + 13, "STATUS", "status"), (id + 29, "SIZE", "size"),
+            (id + 34, "FATE", "fate"),
+        ]
+        for (column, name, field) in columns { canvas.put(name, column: column, row: 1, role: model.headerRole(.history, field)) }
+        let hasRoom = canvas.size.columns >= id + 62
+        if hasRoom { canvas.put("SEEN", column: id + 44, row: 1, role: model.headerRole(.history, "seen")) }
+        if rows.isEmpty, past.isLoaded {
+            let words: SafeText = model.filters[.history] == nil ? "nothing is remembered\(scope.job.map { " of \($0)" } ?? "")" : "none matches the filter; Esc clears it"
+            canvas.put("   \(words)", column: 0, row: 2, role: .textDim)
+        }
+        for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
+            let row = rows[index], y = line + 2, report = row.report
+            let status = CheckpointTable.status(report, remembered: row)
+            canvas.put(Figures.moment(report.triggeredAt, now: model.shownAt, offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim, columns: 9)
+            canvas.put(SafeText("\(row.context)/\(row.jobName)").prefix(columns: id - job - 1, ending: "~"), column: job, row: y)
+            canvas.put("\(report.id)", endingAt: id + 6, row: y)
+            canvas.put(report.kind.isSavepoint ? "save" : "ckpt", column: id + 8, row: y, role: report.kind.isSavepoint ? .checkpointSavepoint : .text)
+            canvas.line([Span(model.theme.mark(status.role), status.role), Span(" "), Span(status.word, status.role)], row: y, column: id + 13)
+            canvas.put(report.status == .completed ? Figures.bytes(report.stateSize) : "-", endingAt: id + 33, row: y)
+            canvas.put(row.fateWord, column: id + 34, row: y, role: row.fate == .gone ? .checkpointGone : .text)
+            if hasRoom { canvas.put("\(Figures.age(model.shownAt - row.lastSeenAt)) ago", column: id + 44, row: y, role: .textDim) }
+            guard index == cursor else { continue }
+            canvas.put(">", column: 0, row: y, role: .mark)
+            canvas.overlay(CellRect(column: 0, row: y, columns: canvas.size.columns, rows: 1), role: .select)
+        }
+    }
+
+    private func detail(_ row: RememberedCheckpoint, _ canvas: inout Canvas) {
+        let report = row.report, offset = model.options.utcOffsetSeconds
+        canvas.rule("\(report.kind.isSavepoint ? "savepoint" : "checkpoint") #\(report.id) of \(row.jobName)", row: 0, note: "job \(row.job.short)")
+        let took = report.duration.map { ", took \(Figures.duration($0))" } ?? ""
+        canvas.put(" \(row.fateWords)\(report.requestedBy.map { "; by \($0)" } ?? "")", column: 0, row: 1)
+        canvas.put(
+            " triggered \(Figures.clock(report.triggeredAt, offset: offset)), \(Figures.age(model.shownAt - report.triggeredAt)) ago\(took), acked \(report.acknowledgedSubtasks)/\(report.totalSubtasks)",
+            column: 0, row: 2)
+        canvas.put(
+            " seen in \(row.context) for the first time \(Figures.age(model.shownAt - row.firstSeenAt)) ago, for the last \(Figures.age(model.shownAt - row.lastSeenAt)) ago", column: 0,
+            row: 3, role: .textDim)
+        canvas.put(" path    \(report.path.map { SafeText($0).suffix(columns: canvas.size.columns - 10, beginning: "...") } ?? "-")", column: 0, row: 4)
+        if let failure = report.failure { canvas.put(" failure \(failure.reasonName): \(failure.message)", column: 0, row: 5, role: .checkpointFailed) }
+    }
+}

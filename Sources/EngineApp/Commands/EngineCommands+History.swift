@@ -1,0 +1,42 @@
+internal import ControlProtocol
+internal import Glibc
+internal import Ledger
+internal import StreamModel
+
+extension EngineCommands {
+    /// Prints the checkpoints that the ledger remembers, the newest first. Needs no engine.
+    /// - Parameters:
+    ///   - job: a name, or an id of 32 digits; nil = of all jobs.
+    ///   - context: only those that were first seen in this context.
+    public static func history(_ options: CommandOptions, ledger path: String, job: String?, context: String?, limit: Int?) -> Int32 {
+        do throws(CommandFailure) {
+            let rows = try remembered(CheckpointQuery(context: context, job: job, limit: limit ?? 1000), path)
+            if options.printsJSON {
+                try print(rows, options)
+                return ExitStatus.ok.rawValue
+            }
+            if rows.isEmpty { options.output.say("nothing is remembered\(job.map { " of '\(printable($0))'" } ?? ""); consoles write the record, to \(path)") }
+            var table = TextTable(["WHEN", "CONTEXT", "JOB", "ID", "KIND", "STATUS", "FATE", "SEEN", "DURATION", "SIZE", "PATH"], numeric: [0, 3, 7, 8, 9])
+            let now = WallTime.now()
+            for row in rows {
+                let report = row.report
+                table.add([
+                    "\(Figures.duration(max(0, now - report.triggeredAt))) ago", row.context, row.jobName, "\(report.id)", report.kind.rawValue, report.status.rawValue,
+                    row.fate.rawValue, "\(Figures.duration(max(0, now - row.lastSeenAt))) ago", report.duration.map(Figures.duration) ?? "-", Figures.bytes(report.stateSize),
+                    report.failure.map { "\($0.reasonName): \($0.message)" } ?? report.path ?? "-",
+                ])
+            }
+            if !rows.isEmpty { for line in table.lines { options.output.data(line) } }
+            return ExitStatus.ok.rawValue
+        } catch {
+            if let message = error.message { options.output.say(message) }
+            return error.status.rawValue
+        }
+    }
+
+    /// A ledger that does not exist yet is an empty one, and stays unmade.
+    private static func remembered(_ query: CheckpointQuery, _ path: String) throws(CommandFailure) -> [RememberedCheckpoint] {
+        guard access(path, F_OK) == 0 || errno != ENOENT else { return [] }
+        do throws(LedgerError) { return try Ledger.open(path: path).checkpoints(query) } catch { throw CommandFailure(.failed, error.description) }
+    }
+}
