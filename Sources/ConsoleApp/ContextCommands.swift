@@ -33,7 +33,7 @@ public enum Contexts {
     public static func list(asJSON: Bool, configurationPath path: String? = nil) -> Int32 {
         let contexts: [ConsoleContext]
         do throws(Failure) { contexts = try all(configurationPath: path) } catch {
-            _ = write("weir: \(error)\n", to: STDERR_FILENO)
+            Output.say("\(error)")
             return 1
         }
         let records = contexts.map(ContextRecord.init)
@@ -42,7 +42,7 @@ public enum Contexts {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             do { text = String(decoding: try encoder.encode(records), as: UTF8.self) + "\n" } catch {
-                _ = write("weir: \(error)\n", to: STDERR_FILENO)
+                Output.say("\(error)")
                 return 5
             }
         } else if records.isEmpty {
@@ -51,19 +51,9 @@ public enum Contexts {
         } else {
             text = ContextRecord.table(records)
         }
-        return write(text, to: STDOUT_FILENO) ? 0 : 5
+        return Output.write(text, to: STDOUT_FILENO) ? 0 : 5
     }
 
-    private static func write(_ text: String, to descriptor: Int32) -> Bool {
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return false }
-            rest = rest.dropFirst(count)
-        }
-        return true
-    }
 }
 
 /// One context as `weir contexts --json` prints it. Secrets are named by their place.

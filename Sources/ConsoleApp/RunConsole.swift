@@ -16,10 +16,10 @@ public func runConsole(_ launch: ConsoleLaunch) -> Int32 {
 public func replayConsole(_ path: String, speed: Double, _ launch: ConsoleLaunch) -> Int32 {
     let recording: RecordedEvents
     do throws(RecordedEvents.Failure) { recording = try RecordedEvents.read(path) } catch {
-        say(error.description)
+        Output.say(error.description)
         return 5
     }
-    if recording.isCut { say("the last line of \(path) is cut off; the rest is played") }
+    if recording.isCut { Output.say("the last line of \(path) is cut off; the rest is played") }
     let playback = Playback(recording, speed: speed)
     var launch = launch
     launch.contexts = recording.contexts
@@ -39,7 +39,7 @@ private func run(_ launch: ConsoleLaunch, clock: any ConsoleClock, director: Con
         recorder = launch.castPath == nil && launch.eventsPath == nil
             ? nil : try Recorder(cast: launch.castPath, events: launch.eventsPath) { mailbox.post(.notice($0)) }
     } catch {
-        say("cannot record: \(error)")
+        Output.say("cannot record: \(error)")
         return 1
     }
     let terminal: CursesTerminal
@@ -47,11 +47,11 @@ private func run(_ launch: ConsoleLaunch, clock: any ConsoleClock, director: Con
         terminal = try CursesTerminal(
             CursesTerminal.Options(colorDepth: settings.colorDepth, usesASCII: settings.usesASCII, logPath: directories.logPath))
     } catch {
-        say(error.description)
+        Output.say(error.description)
         return 1
     }
     if let notice = terminal.notice { notices.append(notice) }
-    let model = settings.model(for: terminal, at: clock.now())
+    let model = settings.model(glyphs: terminal.glyphs, size: terminal.size, at: clock.now())
     recorder?.begin(model, contexts: settings.contexts, at: clock.now())
     // What is played back was remembered when it happened.
     let historian: CheckpointHistorian? = if case .playback = director { nil } else { CheckpointHistorian(contexts: settings.contexts, limits: settings.ledger.limits) }
@@ -71,20 +71,13 @@ private func run(_ launch: ConsoleLaunch, clock: any ConsoleClock, director: Con
     recorder?.finish()
     let unheard = gate.finish(within: .seconds(2))
     if ending == .hungUp { return 129 }
-    for notice in notices { say(notice) }
-    for id in unheard { say("operation \(id) was sent, its answer has not come; `weir operations` shows it") }
+    for notice in notices { Output.say(notice) }
+    for id in unheard { Output.say("operation \(id) was sent, its answer has not come; `weir operations` shows it") }
     return 0
 }
 
-/// One line on standard error.
-private func say(_ text: String) {
-    let line = Array("weir: \(text)\n".utf8)
-    // Where standard error is closed there is nobody to tell.
-    _ = write(STDERR_FILENO, line, line.count)
-}
-
 /// The launch with its gaps filled: flags first, then the config file, then defaults.
-private struct Settings {
+struct Settings {
     let contexts: [ConsoleContext]
     let theme: Theme
     let themes: ThemeLibrary
@@ -147,11 +140,11 @@ private struct Settings {
         }
     }
 
-    func model(for terminal: CursesTerminal, at start: WallTime) -> ConsoleModel {
+    func model(glyphs: GlyphProfile, size: Size, at start: WallTime) -> ConsoleModel {
         let addresses = Dictionary(contexts.map { ($0.name, $0.address) }) { first, _ in first }
         let options = ConsoleOptions(
-            utcOffsetSeconds: Surroundings.utcOffsetSeconds(), glyphs: terminal.glyphs, theme: theme, themeNames: themes.names(),
-            isReadOnly: isReadOnly, size: terminal.size, keyMap: keyMap, alerts: alerts, usesMouse: usesMouse,
+            utcOffsetSeconds: Surroundings.utcOffsetSeconds(), glyphs: glyphs, theme: theme, themeNames: themes.names(),
+            isReadOnly: isReadOnly, size: size, keyMap: keyMap, alerts: alerts, usesMouse: usesMouse,
             requestText: { context, operation in
                 addresses[context.name].map { RequestText.lines(operation, to: $0) } ?? []
             })

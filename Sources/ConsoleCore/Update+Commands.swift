@@ -132,10 +132,18 @@ extension ConsoleModel {
 
     // MARK: Going about
 
-    private mutating func goToJob(_ name: String) {
+    /// The first job of this name, or whose id begins so.
+    func jobKey(_ name: String) -> JobKey? {
         for context in live.contexts {
             guard let job = context.report?.jobs.first(where: { SafeText($0.name).string == name || !name.isEmpty && $0.id.description.hasPrefix(name) }) else { continue }
-            enter(JobKey(context: context.name, job: job.id))
+            return JobKey(context: context.name, job: job.id)
+        }
+        return nil
+    }
+
+    private mutating func goToJob(_ name: String) {
+        if let key = jobKey(name) {
+            enter(key)
             screens = [.overview, .job]
             return
         }

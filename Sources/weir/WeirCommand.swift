@@ -27,7 +27,7 @@ struct WeirCommand: ParsableCommand {
             """,
         version: WeirVersion.current,
         subcommands: [
-            DemoCommand.self, EngineCommand.self, RunCommand.self, SubmitCommand.self, ConsoleCommand.self, StatusCommand.self, JobsCommand.self, CheckpointsCommand.self,
+            DemoCommand.self, EngineCommand.self, RunCommand.self, SubmitCommand.self, ConsoleCommand.self, DumpCommand.self, StatusCommand.self, JobsCommand.self, CheckpointsCommand.self,
             SavepointCommand.self, CheckpointCommand.self, StopCommand.self, CancelCommand.self, RestartCommand.self, JarsCommand.self, DisposeCommand.self, OperationsCommand.self,
             AuditCommand.self, WatchCommand.self, FaultCommand.self, InspectCommand.self, ContextsCommand.self, ThemesCommand.self, ReplayCommand.self, DoctorCommand.self,
         ],
