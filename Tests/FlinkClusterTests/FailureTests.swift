@@ -35,6 +35,19 @@ extension FlinkClusters {
             try weir.operation("cancel", "late").expectCompleted()
         }
 
+        @Test func `a snapshot that fails its task restarts the job, and the cause is told`() throws {
+            let weir = try WeirOnFlink(.last1)
+            let switches = try Switches(weir.cluster)
+            let job = try weir.launch("stumbling", ["--interval", "400", "--tolerable", "50", "--switches", switches.folder])
+            try weir.cluster.waitForCompleted(1, of: job.description)
+            try switches.on("sync-fail")
+            let stumbled = try waitForJob(job, of: weir, "a restart") { $0.restarts >= 1 && $0.lastFailure != nil }
+            #expect(stumbled.lastFailure?.message.contains("sync-fail on request") ?? false, "\(String(describing: stumbled.lastFailure))")
+            switches.off("sync-fail")
+            _ = try waitForJob(job, of: weir, "it to run again") { $0.state == .running && $0.budget.counted == 0 && $0.restored != nil }
+            try weir.operation("cancel", "stumbling").expectCompleted()
+        }
+
         @Test func `a failure beyond the budget fails the job, and the cause is told`() throws {
             let weir = try WeirOnFlink(.newest)
             let switches = try Switches(weir.cluster)

@@ -19,6 +19,9 @@ extension FlinkClusters {
             let before = try #require(try weir.succeed("operations", "--json").record([OperationReport].self).first)
             #expect(!before.state.isTerminal, "its end is not known yet: \(before.state)")
 
+            // Asked for again, without a console: it goes on.
+            #expect(before.jobName == "orphan")
+
             let console = try TmuxSession(weir.home, [try #require(Binaries.weir), "--flink", weir.cluster.url])
             try console.waitFor("re-attached", 30)
             try console.type("6")

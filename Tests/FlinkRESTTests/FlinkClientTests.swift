@@ -236,7 +236,8 @@ import Testing
     // MARK: TLS
 
     private func secure(
-        _ certificate: String, authority: String? = "authority", clientAuthority: Bool = false, identity: Bool = false
+        _ certificate: String, authority: String? = "authority", clientAuthority: Bool = false, identity: Bool = false,
+        name: String? = nil
     ) throws -> Result<FlinkClusterConfiguration, FlinkFailure> {
         let folder = Self.certificates
         let server = try FakeServer(
@@ -244,6 +245,7 @@ import Testing
                 certificate: "\(folder)/\(certificate).pem", key: "\(folder)/\(certificate).key.pem",
                 clientAuthority: clientAuthority ? "\(folder)/authority.pem" : nil)) { _ in .json(Self.config) }
         var connection = try connection("https://localhost:\(server.port)")
+        connection.serverName = name
         connection.authorityFile = authority.map { "\(folder)/\($0).pem" }
         if identity { connection.clientCertificate = .init(chainFile: "\(folder)/operator.pem", keyFile: "\(folder)/operator.key.pem") }
         let client = FlinkClient(connection)
@@ -259,6 +261,12 @@ import Testing
         let failure = try failure(secure("elsewhere"))
         #expect(failure.kind == .insecure)
         #expect(failure.message.contains("is for another host"), "\(failure)")
+    }
+
+    /// Through a tunnel the certificate is that of the host at its other end.
+    @Test func theNameToExpectCanBeSaid() throws {
+        #expect(try secure("elsewhere", name: "elsewhere.example").get().version == FlinkVersion(1, 20, 5))
+        #expect(try failure(secure("elsewhere", name: "another.example")).kind == .insecure)
     }
 
     @Test(arguments: ["stranger", nil])

@@ -104,11 +104,37 @@ extension FlinkLink: ActingLink {
     }
 
     func operations(limit: Int?) throws(CommandFailure) -> [OperationReport] {
-        try ledger.recent(limit: limit ?? 100).map { entry in
+        let limit = limit ?? 100
+        var entries = try ledger.recent(limit: limit)
+        if !entries.isEmpty {
+            do throws(CommandFailure) {
+                try ask([.cluster, .jobs])
+                if settle(entries) { entries = try ledger.recent(limit: limit) }
+            } catch {
+                ledger.output.say("as the record has it: \(error.message ?? "the cluster does not answer")")
+            }
+        }
+        return entries.map { entry in
             var report = OperationReport(entry)
             report.jobName = picture.job(entry.request.job)?.name ?? entry.request.job.short
             return report
         }
+    }
+
+    /// What is on its way, by another command perhaps, is not looked for before it can have arrived.
+    private static let settlingTime: Milliseconds = .seconds(15)
+
+    /// Asks what became of operations whose end nobody saw. Returns whether there were any.
+    private func settle(_ entries: [LedgerEntry]) -> Bool {
+        guard let cluster = picture.cluster else { return false }
+        let open = entries.filter { !$0.outcome.isTerminal && ($0.outcome != .intended || .now() - $0.sentAt >= Self.settlingTime) }
+        for entry in open {
+            // One look at each; whoever wants to wait has --wait.
+            let runner = FlinkOperationRunner(
+                client: client, cluster: cluster, clock: { .now() }, pause: { _ in false }, tell: { [ledger] in ledger.note($0) })
+            _ = runner.resume(entry.request, reference: entry.reference, sentAt: entry.sentAt)
+        }
+        return !open.isEmpty
     }
 
     func wait(for id: OperationID, limit: Milliseconds, progress: (OperationReport) -> Void) throws(CommandFailure) -> OperationReport? {
