@@ -31,6 +31,12 @@ final class ActionGate: Sendable {
     private struct Book {
         /// nil = not open yet, or not usable.
         var ledger: Ledger?
+        /// Where it is to be opened, until that was tried and the answer was not "locked".
+        var unopened: String?
+        /// Contexts whose unfinished operations are to be asked for once it is open.
+        var owed: Set<String> = []
+        /// What is to be written once another process lets go of the ledger, in order.
+        var backlog: [@Sendable (Ledger) throws(LedgerError) -> Void] = []
         var hasComplained = false
         /// Operations whose end the ledger does not know, with the last state written.
         var open: [OperationID: OperationReport.State?] = [:]
@@ -55,7 +61,8 @@ final class ActionGate: Sendable {
 
     /// Opens the ledger and starts the engines, both away from the calling thread.
     func start(ledgerPath: String) {
-        worker.async { self.openLedger(ledgerPath) }
+        book.withLock { $0.unopened = ledgerPath }
+        worker.async { self.workOff() }
         for (name, session) in looking {
             session.start { [weak self] event in self?.took(event, from: name) }
         }
@@ -132,6 +139,10 @@ final class ActionGate: Sendable {
 
     func look(at focus: EngineFocus, of context: String) { looking[context]?.look(at: focus) }
 
+    func rest(_ isResting: Bool) {
+        for session in looking.values { session.rest(isResting) }
+    }
+
     func retryNow(_ context: String) { looking[context]?.retryNow() }
 
     /// Waits, at most `limit`, until what was let through has been answered and written down; then stops the engines. Returns
@@ -142,28 +153,64 @@ final class ActionGate: Sendable {
         for session in looking.values { session.stop() }
         run(historian?.finish(), nil)
         let written = DispatchSemaphore(value: 0)
-        worker.async { written.signal() }
+        worker.async {
+            self.workOff()
+            written.signal()
+        }
         _ = written.wait(timeout: deadline + .milliseconds(100))
         return book.withLock { $0.waiting.sorted { $0.description < $1.description } }
     }
 
     // MARK: The ledger, on the worker
 
-    private func openLedger(_ path: String) {
+    /// More than this is not kept for a ledger that stays locked.
+    private static let backlogMax = 1000
+
+    /// Opens the ledger if it is not open yet, and writes what waits. What another process has locked is tried again a second later.
+    private func workOff() {
         do throws(LedgerError) {
-            let ledger = try Ledger.open(path: path)
-            // Engines that have reported by now have their question waiting behind this in the worker's queue.
-            book.withLock { $0.ledger = ledger }
+            if let path = book.withLock({ $0.unopened }) {
+                // Engines that have reported by now have their question waiting behind this in the worker's queue.
+                let ledger = try Ledger.open(path: path)
+                let owed = book.withLock { book in
+                    defer { (book.ledger, book.unopened, book.owed) = (ledger, nil, []) }
+                    return book.owed
+                }
+                for context in owed { reattach(context) }
+            }
+            while let (ledger, body) = book.withLock({ book in book.ledger.flatMap { ledger in book.backlog.first.map { (ledger, $0) } } }) {
+                do throws(LedgerError) { try body(ledger) } catch {
+                    if case .locked = error { throw error }
+                    complain(error)
+                }
+                book.withLock { _ = $0.backlog.removeFirst() }
+            }
         } catch {
             complain(error)
+            guard case .locked = error else { return book.withLock { ($0.unopened, $0.backlog) = (nil, []) } }
+            worker.asyncAfter(deadline: .now() + 1) { [weak self] in self?.workOff() }
         }
     }
 
-    /// Writes an action down. nil = it must not be sent. Without a usable ledger, which was complained about, actions go on.
+    /// On the worker: writes now, or behind what waits already.
+    private func writeInOrder(_ body: @escaping @Sendable (Ledger) throws(LedgerError) -> Void) throws(LedgerError) {
+        let (ledger, mustWait) = book.withLock { ($0.ledger, $0.unopened != nil || !$0.backlog.isEmpty) }
+        if mustWait { return book.withLock { if $0.backlog.count < Self.backlogMax { $0.backlog.append(body) } } }
+        guard let ledger else { return }
+        do throws(LedgerError) { try body(ledger) } catch {
+            guard case .locked = error else { throw error }
+            complain(error)
+            book.withLock { $0.backlog.append(body) }
+            worker.asyncAfter(deadline: .now() + 1) { [weak self] in self?.workOff() }
+        }
+    }
+
+    /// Writes an action down. nil = it must not be sent. Without a usable ledger, which was complained about, actions go on; those that
+    /// were sent while another process held it are written down later.
     private func record(_ operation: OperationRequest, _ place: ConsoleContext, at now: WallTime) -> RecordedOperation? {
-        guard let ledger = book.withLock({ $0.ledger }) else { return RecordedOperation(operation) }
         do throws(LedgerError) {
-            try ledger.recordIntent(operation, context: place.name, address: place.address.text, at: now)
+            let (name, address) = (place.name, place.address.text)
+            try writeInOrder { ledger throws(LedgerError) in try ledger.recordIntent(operation, context: name, address: address, at: now) }
             book.withLock { $0.open[operation.id] = .some(nil) }
         } catch .conflict(let path, let id) {
             answered(id)
@@ -187,8 +234,7 @@ final class ActionGate: Sendable {
 
     private func write(_ body: @escaping @Sendable (Ledger) throws(LedgerError) -> Void) {
         worker.async {
-            guard let ledger = self.book.withLock({ $0.ledger }) else { return }
-            do throws(LedgerError) { try body(ledger) } catch { self.complain(error) }
+            do throws(LedgerError) { try self.writeInOrder(body) } catch { self.complain(error) }
         }
     }
 
@@ -257,7 +303,12 @@ final class ActionGate: Sendable {
     private static let settlingTime: Milliseconds = .seconds(15)
 
     private func reattach(_ context: String) {
-        guard let place = looking[context]?.context, let lookup = looking[context]?.lookup, let ledger = book.withLock({ $0.ledger }) else { return }
+        guard let place = looking[context]?.context, let lookup = looking[context]?.lookup else { return }
+        let known = book.withLock { book in
+            if book.unopened != nil { book.owed.insert(context) }
+            return book.ledger
+        }
+        guard let ledger = known else { return }
         let entries: [LedgerEntry]
         do throws(LedgerError) { entries = try ledger.unfinished(address: place.address.text) } catch { return complain(error) }
         for entry in entries {

@@ -28,6 +28,10 @@ struct ConsoleLoop: ~Copyable {
     private var lastPaint: Int64 = 0
     /// Monotonic time of the tick that the model asked for, and the wall time it asked with.
     private var tick: (at: Int64, due: WallTime)?
+    /// Monotonic times of the last report and the last key.
+    private var lastReport: Int64?
+    private var lastInput = Surroundings.monotonicMilliseconds()
+    private var isResting = false
     private var styles: (theme: Theme, sheet: StyleSheet)
     private let paintInterval: Int64
     /// Notices from the surroundings (a bad file, a broken ledger), to be shown one after the other: shown at once, the first
@@ -35,6 +39,10 @@ struct ConsoleLoop: ~Copyable {
     private var notices: ArraySlice<String>
     private var nextNotice: Int64
     private static let noticeInterval: Int64 = 4000, firstNoticeDelay: Int64 = 700
+    /// How much later than usual a report may come and still bring the clock's next second along.
+    private static let reportSlack: Int64 = 150
+    /// Without a key for this long the console counts as one that nobody looks at closely.
+    private static let restAfter: Int64 = 30_000
     private let reader = DispatchQueue(label: "weir.themes")
     private var watcher = ThemeWatcher()
     private let clock: any ConsoleClock
@@ -81,6 +89,7 @@ struct ConsoleLoop: ~Copyable {
             takeMail()
             if watcher.takeChanges(), let origin = model.theme.origin { loadTheme(origin, isReload: true) }
             takeTick()
+            restOrWake()
             takeNotice()
             direct()
             terminal.pump()
@@ -150,6 +159,7 @@ struct ConsoleLoop: ~Copyable {
         for event in Self.events(inputs) {
             guard let event else { return end(.hungUp) }
             isUrgent = true
+            lastInput = Surroundings.monotonicMilliseconds()
             if case .key(let key) = event, directorTakes(key) { continue }
             apply(event)
         }
@@ -185,6 +195,7 @@ struct ConsoleLoop: ~Copyable {
 
     private mutating func takeMail() {
         for event in mailbox.take() {
+            if case .engine(_, .report) = event { lastReport = Surroundings.monotonicMilliseconds() }
             if case .notice(let text) = event { notices.append(text) } else { apply(event) }
         }
     }
@@ -201,7 +212,23 @@ struct ConsoleLoop: ~Copyable {
         if tick?.due == due { return }
         // A clock that stands still has no next tick; the director's keys let it go on.
         guard let wait = clock.delay(until: due) else { return tick = nil }
-        tick = (Surroundings.monotonicMilliseconds() + wait, due)
+        tick = (withReport(Surroundings.monotonicMilliseconds() + wait), due)
+    }
+
+    /// Engines report every second, at any moment of it. Where nothing counts seconds down, the clock goes on with the next report instead
+    /// of waking the process a second time; without a report it goes on where that would have come, a little later.
+    private func withReport(_ due: Int64) -> Int64 {
+        guard let lastReport, model.isAtRest, case .nobody = director else { return due }
+        let next = lastReport + 1000 + Self.reportSlack
+        return next >= due ? next : next + (due - next + 999) / 1000 * 1000
+    }
+
+    /// Nobody has pressed a key for a while: engines need not tell their numbers as often.
+    private mutating func restOrWake() {
+        let rests = Surroundings.monotonicMilliseconds() - lastInput >= Self.restAfter
+        guard rests != isResting, case .nobody = director else { return }
+        isResting = rests
+        gate.rest(rests)
     }
 
     private mutating func end(_ ending: Ending) {

@@ -17,6 +17,7 @@ struct LookingSession: Sendable {
     func start(_ deliver: @escaping @Sendable (EngineEvent) -> Void) { engine.start(deliver) }
     func send(_ question: EngineQuestion) { engine.send(question) }
     func look(at focus: EngineFocus) { engine.look(at: focus) }
+    func rest(_ isResting: Bool) { engine.rest(isResting) }
     func retryNow() { engine.retryNow() }
     func stop() { engine.stop() }
 }

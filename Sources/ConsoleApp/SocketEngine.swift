@@ -27,8 +27,12 @@ public final class SocketEngine: ActingEngine, OperationLookup {
     static let silenceLimit: Milliseconds = .seconds(6)
     /// Silent for this long, the connection is given up and a new one tried.
     static let givingUpLimit: Milliseconds = .seconds(15)
-    /// How often the round trip is measured.
-    static let heartbeatInterval: Milliseconds = .seconds(4)
+    /// How often the round trip is measured while reports come: they say by themselves that the engine lives.
+    static let heartbeatInterval: Milliseconds = .seconds(20)
+    /// Between reports while the operator is away; else they come as often as the engine makes them.
+    static let restInterval: Milliseconds = .seconds(2)
+    /// Without a word for this long the engine is asked for one.
+    static let quietInterval: Milliseconds = .seconds(4)
 
     private let path: String
     private let client: String
@@ -50,6 +54,7 @@ public final class SocketEngine: ActingEngine, OperationLookup {
         var asked: [EngineQuestion] = []
         var isStopped = false
         var wantsRetry = false
+        var isResting = false
     }
 
     public init(path: String, client: String = "weir console") {
@@ -73,6 +78,14 @@ public final class SocketEngine: ActingEngine, OperationLookup {
         }
         client?.close()
         bell.signal()
+    }
+
+    public func rest(_ isResting: Bool) {
+        let client = link.withLock { link in
+            link.isResting = isResting
+            return link.client
+        }
+        if let client { subscribe(client) }
     }
 
     public func retryNow() {
@@ -193,18 +206,29 @@ public final class SocketEngine: ActingEngine, OperationLookup {
         guard isWanted else { return .closed(path: path) }
         emit(.capabilities(EngineCapabilities(canFault: true, isViewer: client.hello.level == .viewer)))
         emit(.link(.up(roundTrip: nil)))
-        client.call(.subscribe(interval: nil)) { [weak self] result in
-            if case .failure(let error) = result { self?.emit(.requestFailed(error.description)) }
-        }
-        var nextHeartbeat: Int64 = 0
+        subscribe(client)
+        // The first answers come while both ends are still starting.
+        var askedAt: Int64 = .min / 2, asked = 0
         while true {
             let now = Surroundings.monotonicMilliseconds()
+            let lastHeard = link.withLock { $0.lastHeard }
+            let interval = asked < 2 ? Self.quietInterval : Self.heartbeatInterval
+            var nextHeartbeat = min(askedAt + interval.count, max(askedAt, lastHeard) + Self.quietInterval.count)
             if now >= nextHeartbeat {
                 measureRoundTrip(client)
-                nextHeartbeat = now + Self.heartbeatInterval.count
+                (askedAt, asked) = (now, asked + 1)
+                nextHeartbeat = now + Self.quietInterval.count
             }
             waitForBell(Milliseconds(min(nextHeartbeat, nextSilenceCheck(after: now)) - now))
             if let reason = reasonToLeave() { return reason }
+        }
+    }
+
+    /// A second time it changes how often reports come.
+    private func subscribe(_ client: ControlClient) {
+        let interval = link.withLock { $0.isResting } ? Self.restInterval : nil
+        client.call(.subscribe(interval: interval)) { [weak self] result in
+            if case .failure(let error) = result { self?.emit(.requestFailed(error.description)) }
         }
     }
 

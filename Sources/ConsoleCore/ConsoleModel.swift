@@ -160,6 +160,9 @@ public struct ConsoleModel: Sendable {
         frozen != nil ? nil : WallTime(milliseconds: (now.milliseconds / 1000 + 1) * 1000)
     }
 
+    /// Nothing is open that counts down or waits for a moment: a tick may come a little late.
+    public var isAtRest: Bool { modals.isEmpty }
+
     /// The theme in use; applied where cells become terminal output: `model.theme.styleSheet(depth:)`.
     /// On screens about one context it has that context's accent.
     public var theme: Theme {

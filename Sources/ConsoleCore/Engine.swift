@@ -9,6 +9,8 @@ public protocol Engine: Sendable {
     func send(_ question: EngineQuestion)
     /// Tells what the operator looks at, so that nothing else is asked for where asking costs. Never blocks.
     func look(at focus: EngineFocus)
+    /// Tells whether the operator is away, so that mere numbers need not come as often. Never blocks.
+    func rest(_ isResting: Bool)
     /// Ends the pause before the next attempt to connect.
     func retryNow()
     /// Closes the link. Nothing is delivered after it returns.
@@ -18,6 +20,8 @@ public protocol Engine: Sendable {
 extension Engine {
     /// For engines that tell everything anyhow.
     public func look(at focus: EngineFocus) {}
+    /// For engines that cost as little anyhow.
+    public func rest(_ isResting: Bool) {}
 }
 
 /// An engine that also does what operators ask. A recording is none.

@@ -4,7 +4,7 @@
 import ConsoleCore
 import Dispatch
 import Glibc
-import Ledger
+@testable import Ledger
 import StreamModel
 import Synchronization
 import Testing
@@ -140,6 +140,32 @@ func eventually(_ seconds: Double = 10, _ condition: () throws -> Bool) rethrows
         gate.send(.operate(try operation("a2")), to: "lab")
         #expect(eventually { engine.sent.count == 2 })
         #expect(log.notices.count == 1 && log.notices[0].contains("broken.sqlite"))
+    }
+
+    @Test func `what was sent while another process held the ledger is written down when it lets go`() throws {
+        let other = try Ledger.open(path: home.ledger)
+        let isHeld = DispatchSemaphore(value: 0), mayGo = DispatchSemaphore(value: 0)
+        let holder = DispatchQueue(label: "holder")
+        holder.async {
+            // A transaction that writes, and takes its time; what it may fail with is seen by the test's deadline.
+            _ = try? other.write { _ in
+                isHeld.signal()
+                mayGo.wait()
+            }
+        }
+        isHeld.wait()
+        // Neither the opening nor the writing gets through.
+        let gate = gate()
+        gate.start(ledgerPath: home.ledger)
+        gate.send(.operate(try operation("a1")), to: "lab")
+        #expect(eventually { engine.sent.count == 1 }, "the action waits for the ledger")
+        engine.say(.operation(report(try operation("a1"), .completed)))
+        #expect(eventually { log.notices.contains { $0.contains("locked by another process") } } && log.notices.count == 1)
+        mayGo.signal()
+        let path = home.ledger
+        #expect(try eventually { try Ledger.open(path: path).recent(limit: 9).first?.outcome == .completed })
+        #expect(try Ledger.open(path: path).recent(limit: 9).map(\.request) == [try operation("a1")])
+        holder.sync {}
     }
 
     @Test func `a read-only context lets nothing through but questions`() throws {
