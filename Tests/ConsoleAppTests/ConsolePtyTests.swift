@@ -250,15 +250,6 @@ struct ConsolePtyTests {
         #expect(console.waitForText("no-such-terminal"))
     }
 
-    @Test(arguments: ["screen", "tmux-256color", "linux", "xterm", "vt220"]) func `other terminals start and end`(term: String) throws {
-        let console = home.console(["TERM": term])
-        try #require(console.wait { _ in console.output.count > 300 })
-        console.settle()
-        console.signal(SIGTERM)
-        #expect(console.waitForEnd() == .exited(0))
-        #expect(console.modes == console.originalModes)
-    }
-
     @Test func `a pipe instead of a terminal is one clear sentence`() throws {
         let binary = try #require(weirBinary)
         let shell = PtyProcess("/bin/sh", ["-c", "\(binary) console | cat; \(binary) console < /dev/null"], environment: home.environment())

@@ -106,17 +106,32 @@ final class PtyProcess {
 
     // MARK: Output
 
-    /// Reads what there is; waits for it up to `milliseconds`. False = nothing came.
+    /// Reads what there is, or `limit` bytes of it; waits for it up to `milliseconds`. False = nothing came.
     @discardableResult
-    func read(within milliseconds: Int) -> Bool {
+    func read(within milliseconds: Int, atMost limit: Int = 1 << 16) -> Bool {
         var descriptor = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
         guard poll(&descriptor, 1, Int32(milliseconds)) == 1, descriptor.revents & Int16(POLLIN) != 0 else { return false }
-        var bytes = [UInt8](repeating: 0, count: 1 << 16)
+        var bytes = [UInt8](repeating: 0, count: limit)
         let count = Glibc.read(master, &bytes, bytes.count)
         guard count > 0 else { return false }
         output += bytes.prefix(count)
         screen.feed(bytes.prefix(count))
         return true
+    }
+
+    /// All that was sent has been read.
+    var isDrained: Bool {
+        var descriptor = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
+        return poll(&descriptor, 1, 0) == 0
+    }
+
+    /// What the line says of its speed.
+    func setSpeed(_ speed: speed_t) {
+        var modes = termios()
+        tcgetattr(slave, &modes)
+        cfsetispeed(&modes, speed)
+        cfsetospeed(&modes, speed)
+        tcsetattr(slave, TCSANOW, &modes)
     }
 
     /// Reads until `condition` holds of the screen; false when it does not within `seconds`.

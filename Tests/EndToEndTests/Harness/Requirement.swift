@@ -2,7 +2,7 @@
 
 /// What a test needs beside the code. A suite or test asks `isMet` in its traits.
 enum Requirement: CaseIterable {
-    case weir, release, sim, tmux, sqlite, mounts, compiler
+    case weir, release, sim, tmux, sqlite, mounts, compiler, ssh
 
     var isMet: Bool { Requirement.missing[self] == nil }
 
@@ -27,6 +27,7 @@ enum Requirement: CaseIterable {
         case .tmux: Binaries.tmux == nil ? "tmux is not installed" : nil
         case .sqlite: Binaries.sqlite == nil ? "sqlite3 is not installed" : nil
         case .mounts: SmallDisk.gap
+        case .ssh: SshServer.gap
         case .compiler: Binaries.compiler == nil ? "there is no C compiler on the PATH" : nil
         }
     }
