@@ -194,8 +194,8 @@ struct ActionSheet: Sendable {
     static let settle = Milliseconds(300)
     /// How long an armed action in production waits for Esc.
     static let abortWindow = Milliseconds.seconds(5)
-    /// How long the second look may take; large snapshots are read as a whole.
-    static let lookPatience = Milliseconds.seconds(60)
+    /// How long the second look may take: large snapshots are read as a whole. Esc ends it at any time, and so does a lost link.
+    static let lookPatience = Milliseconds.minutes(10)
 
     /// What is looked at again right before a job is replaced or its state deleted: the job, by the next report, and the files, which are
     /// read anew.
