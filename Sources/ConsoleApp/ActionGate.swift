@@ -18,8 +18,9 @@ struct RecordedOperation: Sendable {
 /// Everything that engines say passes through here too, so that the ledger learns the outcomes. When a link comes up, the
 /// operations of that context whose end nobody saw are asked for.
 final class ActionGate: Sendable {
-    private let looking: [String: LookingSession]
-    private let acting: [String: ActingSession]
+    /// By context. One can be added; none is taken away.
+    private let sessions: Mutex<[String: Sessions]>
+    private let makeEngine: ConsoleLaunch.EngineFactory
     private let deliver: @Sendable (ConsoleEvent) -> Void
     private let worker = DispatchQueue(label: "weir.ledger")
     /// Actions that were let through and not yet answered; quitting waits for them a little.
@@ -27,6 +28,17 @@ final class ActionGate: Sendable {
     private let book = Mutex(Book())
     /// nil = nothing is remembered, as of what is played back.
     private let historian: CheckpointHistorian?
+
+    private struct Sessions: Sendable {
+        var looking: LookingSession
+        /// nil where nothing may be done.
+        var acting: ActingSession?
+
+        init(_ context: ConsoleContext, _ engine: any Engine) {
+            looking = LookingSession(context, engine)
+            acting = ActingSession(context, engine)
+        }
+    }
 
     private struct Book {
         /// nil = not open yet, or not usable.
@@ -49,12 +61,12 @@ final class ActionGate: Sendable {
 
     /// `deliver` is called from any thread and must not block.
     init(
-        contexts: [ConsoleContext], makeEngine: ConsoleLaunch.EngineFactory, historian: CheckpointHistorian? = nil,
+        contexts: [ConsoleContext], makeEngine: @escaping ConsoleLaunch.EngineFactory, historian: CheckpointHistorian? = nil,
         deliver: @escaping @Sendable (ConsoleEvent) -> Void
     ) {
-        let engines = Dictionary(contexts.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }).mapValues { ($0, makeEngine($0)) }
-        looking = engines.mapValues { LookingSession($0, $1) }
-        acting = engines.compactMapValues { ActingSession($0, $1) }
+        let byName = Dictionary(contexts.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        sessions = Mutex(byName.mapValues { Sessions($0, makeEngine($0)) })
+        self.makeEngine = makeEngine
         self.deliver = deliver
         self.historian = historian
     }
@@ -63,22 +75,39 @@ final class ActionGate: Sendable {
     func start(ledgerPath: String) {
         book.withLock { $0.unopened = ledgerPath }
         worker.async { self.workOff() }
-        for (name, session) in looking {
-            session.start { [weak self] event in self?.took(event, from: name) }
-        }
+        for session in allLooking { start(session) }
     }
+
+    private func start(_ session: LookingSession) {
+        session.start { [weak self] event in self?.took(event, from: session.context.name) }
+    }
+
+    /// Starts the engine of another context. A name that there is already is left alone.
+    func add(_ context: ConsoleContext) {
+        let added: LookingSession? = sessions.withLock { sessions in
+            guard sessions[context.name] == nil else { return nil }
+            let new = Sessions(context, makeEngine(context))
+            sessions[context.name] = new
+            return new.looking
+        }
+        if let added { start(added) }
+    }
+
+    private var allLooking: [LookingSession] { sessions.withLock { $0.values.map(\.looking) } }
+    private func looking(_ context: String) -> LookingSession? { sessions.withLock { $0[context]?.looking } }
+    private func acting(_ context: String) -> ActingSession? { sessions.withLock { $0[context]?.acting } }
 
     /// Hands a request to an engine. Never blocks.
     func send(_ request: EngineRequest, to context: String) {
         switch request {
-        case .ask(let question): looking[context]?.send(question)
+        case .ask(let question): looking(context)?.send(question)
         case .operate(let operation): operate(operation, in: context)
         }
     }
 
     private func operate(_ operation: OperationRequest, in context: String) {
-        guard let session = acting[context] else {
-            let cause = looking[context]?.context.isReadOnly ?? true ? "\(context) is read-only here" : "\(context) takes no operations"
+        guard let session = acting(context) else {
+            let cause = looking(context)?.context.isReadOnly ?? true ? "\(context) is read-only here" : "\(context) takes no operations"
             return deliver(.engine(context: context, .refused(operation.id, message: "\(cause): nothing was sent")))
         }
         if book.withLock({ $0.waiting.insert(operation.id).inserted }) { unanswered.enter() }
@@ -137,20 +166,20 @@ final class ActionGate: Sendable {
             result: entry.error ?? entry.path ?? entry.newJob.map { "new job \($0)" } ?? "")
     }
 
-    func look(at focus: EngineFocus, of context: String) { looking[context]?.look(at: focus) }
+    func look(at focus: EngineFocus, of context: String) { looking(context)?.look(at: focus) }
 
     func rest(_ isResting: Bool) {
-        for session in looking.values { session.rest(isResting) }
+        for session in allLooking { session.rest(isResting) }
     }
 
-    func retryNow(_ context: String) { looking[context]?.retryNow() }
+    func retryNow(_ context: String) { looking(context)?.retryNow() }
 
     /// Waits, at most `limit`, until what was let through has been answered and written down; then stops the engines. Returns
     /// the operations of which nothing was heard.
     func finish(within limit: Milliseconds) -> [OperationID] {
         let deadline = DispatchTime.now() + .milliseconds(Int(limit.count))
         _ = unanswered.wait(timeout: deadline)
-        for session in looking.values { session.stop() }
+        for session in allLooking { session.stop() }
         run(historian?.finish(), nil)
         let written = DispatchSemaphore(value: 0)
         worker.async {
@@ -258,7 +287,7 @@ final class ActionGate: Sendable {
     /// Carries out what the historian wants. An engine that is calling is not asked on its own thread.
     private func run(_ errand: CheckpointHistorian.Errand?, _ context: String?) {
         guard let errand, let historian else { return }
-        worker.async { for job in errand.questions { context.flatMap { self.looking[$0] }?.send(.checkpoints(job)) } }
+        worker.async { for job in errand.questions { context.flatMap { self.looking($0) }?.send(.checkpoints(job)) } }
         if !errand.news.isEmpty { write { ledger throws(LedgerError) in try historian.carryOut(errand, ledger, at: Surroundings.wallTime()) } }
     }
 
@@ -303,14 +332,14 @@ final class ActionGate: Sendable {
     private static let settlingTime: Milliseconds = .seconds(15)
 
     private func reattach(_ context: String) {
-        guard let place = looking[context]?.context, let lookup = looking[context]?.lookup else { return }
+        guard let session = looking(context), let lookup = session.lookup else { return }
         let known = book.withLock { book in
             if book.unopened != nil { book.owed.insert(context) }
             return book.ledger
         }
         guard let ledger = known else { return }
         let entries: [LedgerEntry]
-        do throws(LedgerError) { entries = try ledger.unfinished(address: place.address.text) } catch { return complain(error) }
+        do throws(LedgerError) { entries = try ledger.unfinished(address: session.context.address.text) } catch { return complain(error) }
         for entry in entries {
             book.withLock { book in
                 if book.open[entry.request.id] == nil { book.open[entry.request.id] = .some(nil) }

@@ -132,6 +132,23 @@ struct ConfigurationFile: Equatable {
         return context
     }
 
+    /// A context as an operator types it, under the rules of the file; `others` are those that there are.
+    static func context(named name: String, at address: String, class word: String?, beside others: [ConsoleContext]) throws(ConfigurationError) -> ConsoleContext {
+        // The text becomes a file, so that there is one set of rules. What would need more than quotes is no address.
+        for text in [name, address, word ?? ""] where text.unicodeScalars.contains(where: { $0 == "\"" || $0 == "\\" || $0.value < 0x20 }) {
+            throw ConfigurationError(file: "connect", problem: "quotes and backslashes belong in no name and no address")
+        }
+        let kind = address.contains("://") ? "url" : "socket"
+        let lines = ["[contexts.\"\(name)\"]", "\(kind) = \"\(address)\""] + (word.map { ["class = \"\($0)\""] } ?? [])
+        guard let context = try parse(lines.joined(separator: "\n"), name: "connect").contexts.first else {
+            throw ConfigurationError(file: "connect", problem: "that is no context")
+        }
+        for other in others where other.address.text == context.address.text && other.class != context.class {
+            throw ConfigurationError(file: "connect", problem: "\(other.name) is the same engine, as \(other.class.rawValue)")
+        }
+        return context
+    }
+
     private static func isNameByte(_ byte: UInt8) -> Bool {
         (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte) || "-_.".utf8.contains(byte)
     }

@@ -49,13 +49,14 @@ struct ConsoleLoop: ~Copyable {
     private let recorder: Recorder?
     private var director: ConsoleDirector
     private var hasToldAboutTmux = false
+    private var contexts: [ConsoleContext]
 
     /// Keys that come at once in this number were not typed: a terminal without bracketed paste was pasted into.
     private static let burst = 64
 
     init(
         terminal: CursesTerminal, mailbox: EventMailbox, gate: ActionGate, themes: ThemeLibrary, model: ConsoleModel, notices: [String],
-        clock: any ConsoleClock = SystemClock(), recorder: Recorder? = nil, director: ConsoleDirector = .nobody
+        clock: any ConsoleClock = SystemClock(), recorder: Recorder? = nil, director: ConsoleDirector = .nobody, contexts: [ConsoleContext] = []
     ) {
         self.terminal = terminal
         self.mailbox = mailbox
@@ -66,6 +67,7 @@ struct ConsoleLoop: ~Copyable {
         self.clock = clock
         self.recorder = recorder
         self.director = director
+        self.contexts = contexts
         nextNotice = Surroundings.monotonicMilliseconds() + Self.firstNoticeDelay
         styles = (model.theme, model.theme.styleSheet(depth: terminal.colorDepth))
         let isRemote = Surroundings.variable("SSH_CONNECTION") != nil || Surroundings.variable("SSH_TTY") != nil
@@ -249,6 +251,7 @@ struct ConsoleLoop: ~Copyable {
             terminal.invalidate()
             isDirty = true
         case .copy(let text): copy(text)
+        case .connect(let name, let address, let word): connect(name, address, word)
         case .watchMouse(let isOn): if !terminal.watchMouse(isOn) { apply(.mouseIsMissing) }
         case .loadTheme(let name): loadTheme(name)
         case .retryNow(let context): gate.retryNow(context)
@@ -259,6 +262,22 @@ struct ConsoleLoop: ~Copyable {
         case .look(let context, let focus): gate.look(at: focus, of: context)
         case .dump(let path, let format): dump(format, to: path)
         case .goOnWithDemo: goOnWithDemo()
+        }
+    }
+
+    private mutating func connect(_ name: String, _ address: String, _ word: String?) {
+        if case .playback = director { return apply(.notice("this is a recording: there is nobody to connect to")) }
+        do throws(ConfigurationError) {
+            var context = try ConfigurationFile.context(named: name, at: address, class: word, beside: contexts)
+            context.isReadOnly = model.options.isReadOnly
+            contexts.append(context)
+            var description = context.description
+            description.isAdded = true
+            // The model first: what the engine says is for a context that it knows.
+            apply(.contextAdded(description))
+            gate.add(context)
+        } catch {
+            apply(.notice("\(error.problem)"))
         }
     }
 

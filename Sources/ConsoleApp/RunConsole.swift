@@ -58,7 +58,7 @@ private func run(_ launch: ConsoleLaunch, clock: any ConsoleClock, director: Con
     let gate = ActionGate(contexts: settings.contexts, makeEngine: launch.makeEngine, historian: historian) { mailbox.post($0) }
     var loop = ConsoleLoop(
         terminal: terminal, mailbox: mailbox, gate: gate, themes: settings.themes, model: model, notices: notices, clock: clock,
-        recorder: recorder, director: director)
+        recorder: recorder, director: director, contexts: settings.contexts)
     loop.paintFirst()
     gate.start(ledgerPath: launch.ledgerPath ?? settings.ledger.path ?? directories.ledgerPath)
     // On a thread that ends: a timer of Dispatch would keep one that wakes up every second.
@@ -83,7 +83,7 @@ struct Settings {
     let themes: ThemeLibrary
     let colorDepth: ColorDepth?
     let usesASCII: Bool
-    private let isReadOnly: Bool
+    let isReadOnly: Bool
     private let keyMap: KeyMap
     private let alerts: AlertOptions
     private let usesMouse: Bool
@@ -141,13 +141,10 @@ struct Settings {
     }
 
     func model(glyphs: GlyphProfile, size: Size, at start: WallTime) -> ConsoleModel {
-        let addresses = Dictionary(contexts.map { ($0.name, $0.address) }) { first, _ in first }
         let options = ConsoleOptions(
             utcOffsetSeconds: Surroundings.utcOffsetSeconds(), glyphs: glyphs, theme: theme, themeNames: themes.names(),
             isReadOnly: isReadOnly, size: size, keyMap: keyMap, alerts: alerts, usesMouse: usesMouse,
-            requestText: { context, operation in
-                addresses[context.name].map { RequestText.lines(operation, to: $0) } ?? []
-            })
+            requestText: RequestText.lines)
         return ConsoleModel(
             contexts: contexts.map(\.description), start: start, seed: UInt64.random(in: .min ... .max),
             operatorName: Surroundings.operatorName(), options: options)

@@ -198,7 +198,7 @@ struct Chrome {
         case .operation: return general + [hint(.copy, "copy evidence"), hint(.write, "write it"), hint(.quit, "back")]
         case .metrics: return general + [hint(.open, "chart"), hint(.wide, "span"), past, jobs, hint(.copy, "value"), hint(.quit, "back")]
         case .configuration: return general + [hint(.filter, "filter"), jobs, hint(.copy, "copy"), hint(.quit, "back")]
-        case .contexts: return general + [hint(.open, "its jobs"), hint(.refresh, "try link"), hint(.filter, "filter"), hint(.copy, "address"), hint(.quit, "back")]
+        case .contexts: return general + [hint(.open, "its jobs"), hint(.refresh, "try link"), hint(.actions, "add"), hint(.filter, "filter"), hint(.copy, "address"), hint(.quit, "back")]
         case .history: return general + [hint(.open, "detail"), hint(.filter, "filter"), hint(.sort, "sort"), hint(.copy, "path"), hint(.copyCommand, "command"), hint(.quit, "back")]
         case .audit: return general + [hint(.open, "evidence"), hint(.filter, "filter"), hint(.sort, "sort"), hint(.copy, "copy"), hint(.quit, "back")]
         }

@@ -34,6 +34,7 @@ enum CommandLine {
         Entry(name: "history", usage: "history [JOB]", summary: "checkpoints that the ledger remembers, also of jobs that are gone", argument: .job),
         Entry(name: "go", usage: "go SCREEN", summary: "go to a screen", argument: .screen),
         Entry(name: "context", usage: "context NAME", summary: "show the jobs of one context", argument: .context, aliases: ["ctx"]),
+        Entry(name: "connect", usage: "connect NAME ADDRESS [CLASS]", summary: "add an engine for this session: socket path or URL"),
         Entry(name: "filter", usage: "filter [TEXT]", summary: "filter this list: words, ~expression, !not, field:word"),
         Entry(name: "sort", usage: "sort [COLUMN]", summary: "sort this list by a column; none = its own order", argument: .column),
         Entry(name: "at", usage: "at HH:MM[:SS]", summary: "look at the recorded past"),

@@ -7,6 +7,8 @@ public enum ConsoleEvent: Sendable {
     case mouse(MousePress)
     /// The terminal tells nothing of a mouse.
     case mouseIsMissing
+    /// An engine that `.connect` asked for is there to be looked at.
+    case contextAdded(ContextDescription)
     /// A bracketed paste, or a burst of keys too fast for fingers.
     case paste(String)
     case resize(Size)
@@ -57,6 +59,9 @@ public enum ConsoleEffect: Sendable, Equatable {
     /// Find and read a theme by name or path, and answer with `.themeLoaded` or `.themeFailed`.
     case loadTheme(String)
     case retryNow(context: String)
+    /// Add an engine for this session, and answer with `.contextAdded` or with a `.notice` that says why not. The class is a word of the
+    /// configuration; nil = the most careful one.
+    case connect(name: String, address: String, class: String?)
     /// Read the record of actions, and answer with `.audit`.
     case loadAudit
     /// Look in the record for what a job was launched with, and answer with `.recipe`.

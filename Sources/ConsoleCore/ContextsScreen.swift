@@ -1,6 +1,15 @@
 import CellGrid
 import StreamModel
 
+extension ContextDescription {
+    /// What keeps it, in the words of config.toml. No name or address has a character that needs more than quotes.
+    var configuration: [String] {
+        [
+            "[contexts.\"\(SafeText(name))\"]", "\(address.contains("://") ? "url" : "socket") = \"\(SafeText(address))\"", "class = \"\(self.class.rawValue)\"",
+        ]
+    }
+}
+
 extension ConsoleModel {
     /// The contexts, in the order of the configuration unless sorted.
     var contextRows: [ContextState] { arranged(shown.contexts, .contexts, contextFields) }
@@ -73,7 +82,10 @@ struct ContextsScreen {
         let condition = Condition.of(context, at: model.shownAt)
         line("link", linkWords(context), condition.severity == .ok ? .text : condition.severity.role, row: 4)
         line("engine", context.report.map { "\($0.engine.name) \($0.engine.version)" } ?? "not heard of yet", row: 5)
-        canvas.put(" add one: [contexts.NAME] in config.toml, with socket or url and class", column: 0, row: 6, role: .textDim)
+        let words: SafeText = description.isAdded
+            ? " to keep it: \(description.configuration.joined(separator: " "))"
+            : " \(model.options.keyMap.label(.actions)) adds one for this session; [contexts.NAME] in config.toml keeps it"
+        canvas.put(words.prefix(columns: canvas.size.columns - 1, ending: "~"), column: 0, row: 6, role: .textDim)
     }
 
     private func guardWords(_ context: ContextState) -> SafeText {

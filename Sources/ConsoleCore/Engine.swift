@@ -152,6 +152,8 @@ public struct ContextDescription: Sendable, Equatable {
     public var guardClass: ContextClass
     /// A colour for its badge and title: "#rrggbb" or a name of the sixteen; nil = the theme's.
     public var accent: String?
+    /// For this session only: added by the operator, and in no file.
+    public var isAdded = false
 
     /// `guardClass` is its own class unless given.
     public init(

@@ -63,6 +63,7 @@ extension ConsoleModel {
             }
             perform(screen.command, &effects)
         case "context": goToContext(rest)
+        case "connect": runConnect(arguments, &effects)
         case "filter": setFilter(rest)
         case "sort": setOrder(rest)
         case "at": lookAt(rest)
@@ -156,6 +157,20 @@ extension ConsoleModel {
         }
         filters[.overview] = "context:\(name)"
         screens = [.overview]
+    }
+
+    private mutating func runConnect(_ arguments: [String], _ effects: inout [ConsoleEffect]) {
+        guard (2...3).contains(arguments.count) else { return say("usage: connect NAME ADDRESS [lab, staging or prod]; ADDRESS is a socket's path or a URL", .warn) }
+        guard live.context(arguments[0]) == nil else { return say("there is a context \(SafeText(arguments[0], limit: 40)) already", .warn) }
+        effects.append(.connect(name: arguments[0], address: arguments[1], class: arguments.count > 2 ? arguments[2] : nil))
+    }
+
+    mutating func add(_ description: ContextDescription) {
+        guard live.context(description.name) == nil else { return }
+        live.contexts.append(ContextState(description))
+        screens = [.overview, .contexts]
+        cursors.context = description.name
+        say("\(description.name) is here for this session; \(options.keyMap.label(.copy)) copies what config.toml wants to keep it", .ok)
     }
 
     private mutating func setFilter(_ text: String) {

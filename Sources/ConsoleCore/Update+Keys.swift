@@ -118,7 +118,12 @@ extension ConsoleModel {
         case .themes:
             let index = options.themeNames.firstIndex(of: options.theme.name) ?? 0
             modals.append(.themes(index: index, before: options.theme))
-        case .actions: modals.append(.actions)
+        case .actions:
+            if case .contexts = screen {
+                modals.append(.command(TextField("connect "), recalled: nil))
+            } else {
+                modals.append(.actions)
+            }
         case .repaint: effects.append(.repaint)
         case .suspend: effects.append(.suspend)
         case .interrupt: interrupt(&effects)
@@ -454,6 +459,10 @@ extension ConsoleModel {
         if screen == .job, let key = currentJob, case let lines = incidentSummary(key), !lines.isEmpty {
             effects.append(.copy(lines.map(\.string).joined(separator: "\n")))
             return say("copied the incident summary: \(Figures.plural(lines.count, "line")), \(lines[1].prefix(columns: 60, ending: "..."))")
+        }
+        if screen == .contexts, let description = selectedContext?.description, description.isAdded {
+            effects.append(.copy(description.configuration.joined(separator: "\n") + "\n"))
+            return say("copied the lines that keep \(description.name) in config.toml")
         }
         let copied: (what: SafeText, text: SafeText)? =
             switch screen {

@@ -11,6 +11,7 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
     case .mouseIsMissing:
         model.options.usesMouse = false
         model.say("this terminal tells nothing of a mouse", .warn)
+    case .contextAdded(let description): model.add(description)
     case .paste(let text): model.paste(text)
     case .resize(let size): model.options.size = size
     case .tick: model.tick(&effects)

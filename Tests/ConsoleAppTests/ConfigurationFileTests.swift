@@ -75,6 +75,25 @@ import FlinkREST
             ])
     }
 
+    @Test func `a context that is typed is held to the rules of the file`() throws {
+        let lab = ConsoleContext(name: "lab", class: .lab, socket: "/run/lab.sock")
+        func added(_ name: String, _ address: String, _ word: String? = nil) throws -> ConsoleContext {
+            try ConfigurationFile.context(named: name, at: address, class: word, beside: [lab])
+        }
+        #expect(try added("eu", "/run/eu.sock", "staging") == ConsoleContext(name: "eu", class: .staging, socket: "/run/eu.sock"))
+        // Without a class: as careful as can be.
+        let cluster = try added("jm", "http://jm:8081/prefix")
+        #expect(cluster.class == .prod && cluster.address.text == "http://jm:8081/prefix")
+        for (name, address, word, problem) in [
+            ("a b", "/run/x", nil, "no name for a context"), ("eu", "run/x", nil, "socket = \"/absolute/path\""), ("eu", "http://", nil, "has no host name"),
+            ("eu", "http://u:p@h", nil, "no user and no password"), ("eu", "/run/x", "production", "class must be one of"),
+            ("eu", "/run/lab.sock", "prod", "lab is the same engine, as lab"), ("eu", "/run/\"\nreadonly = false", nil, "quotes"), ("x\"]\n[keys", "/run/x", nil, "quotes"),
+        ] as [(String, String, String?, String)] {
+            let error = #expect(throws: ConfigurationError.self) { try added(name, address, word) }
+            #expect(error?.problem.contains(problem) == true, "\(String(describing: error))")
+        }
+    }
+
     @Test func `alerts are on by the bell and off by OSC 9 where nothing is said`() throws {
         #expect(try ConfigurationFile.parse("", name: "c").alerts == AlertOptions(rings: true, notifies: false))
         #expect(try ConfigurationFile.parse("[alerts]\nbell = false\nosc9 = true\n", name: "c").alerts == AlertOptions(rings: false, notifies: true))

@@ -1,4 +1,5 @@
 import CellGrid
+import ConsoleCore
 import ControlProtocol
 import StreamModel
 import Testing
@@ -11,7 +12,7 @@ import Testing
         let operation = OperationRequest(
             id: OperationID(random: 7), kind: .stop(drain: true, directory: nil), job: JobID(high: 1, low: 2), expectedState: .running,
             reason: "INC-7 \"quoted\" \u{1b}[31m", by: "ana@ops")
-        let lines = RequestText.lines(operation, to: .socket("/run/e.sock"))
+        let lines = RequestText.lines(ContextDescription(name: "lab", class: .lab, address: "/run/e.sock"), operation)
         let frame = try #require(lines.first)
         #expect(!frame.string.unicodeScalars.contains { $0.value < 0x20 })
         let json = try JSONValue.parse(Array(frame.string.utf8), maximumDepth: 16)

@@ -112,6 +112,21 @@ extension EndToEnd {
             #expect(operations.count == 1, "S did something: \(operations)")
         }
 
+        @Test func `an engine is added while the console runs`() throws {
+            let other = TestHome()
+            let second = try BackgroundEngine(other)
+            defer { withExtendedLifetime(second) {} }
+            try other.succeed("submit", "shaky", "--set", "interval=500ms")
+            let terminal = try console(columns: 120, rows: 40)
+            try terminal.type("@a")
+            try terminal.waitFor(":connect")
+            try terminal.type("second \(other.socket) lab")
+            try terminal.press("Enter")
+            try terminal.wait(for: "the second engine") { $0.contains("contexts 2: 2 linked") && $0.contains("to keep it: [contexts.") }
+            try terminal.type("1")
+            try terminal.wait(for: "the jobs of both") { screen in screen.contains("orders") && screen.lines.contains { $0.contains("second") && $0.contains("shaky") } }
+        }
+
         @Test func `keys that cannot be are told with file and line, and the standard ones hold`() throws {
             home.write("config/weir/config.toml", "[keys]\nhelp = \"H\"\nsavepoint = \"ctrl-w\"\n")
             let terminal = try console(columns: 120, rows: 40)
