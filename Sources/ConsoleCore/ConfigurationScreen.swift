@@ -130,6 +130,13 @@ enum Secrets {
         return words.contains { lower.contains($0) }
     }
 
+    /// A request as it may be shown.
+    static func masked(_ kind: OperationRequest.Kind) -> OperationRequest.Kind {
+        guard case .restart(var options) = kind, let recipe = options.recipe else { return kind }
+        options.recipe?.arguments = maskedWords(recipe.arguments)
+        return .restart(options)
+    }
+
     /// A recipe as it is typed, with its secrets masked, and without the digits that a cluster puts before the name of a jar.
     static func masked(_ recipe: JarRecipe) -> SafeText {
         var shown = recipe

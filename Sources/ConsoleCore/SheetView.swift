@@ -15,9 +15,10 @@ struct SheetView {
         let rect = CellRect(column: (canvas.size.columns - columns) / 2, row: 2, columns: columns, rows: rows)
         canvas.restyle(CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1), role: .textDim)
         canvas.dialog(rect, title: sheet.action.title, role: isDanger ? .dialogDanger : .dialogBorder) { inner in
-            var row = content(preflight, &inner)
-            row = max(row, inner.size.rows - 5)
-            fields(row: row, &inner)
+            // Whatever is said above them, what is typed and how it is sent have their rows.
+            let fieldsRow = max(0, inner.size.rows - 5)
+            inner.inside(CellRect(column: 0, row: 0, columns: inner.size.columns, rows: fieldsRow)) { content(preflight, &$0) }
+            fields(row: fieldsRow, &inner)
             accept(losesState: losesState, row: inner.size.rows - 1, &inner)
         }
         canvas.clear(CellRect(column: 0, row: canvas.size.rows - 1, columns: canvas.size.columns, rows: 1))
@@ -45,32 +46,38 @@ struct SheetView {
     private var request: [SafeText] {
         guard let context = model.live.context(sheet.target.key.context) else { return [] }
         let operation = OperationRequest(
-            id: OperationID(random: 0), kind: sheet.action.kind, job: sheet.target.key.job, expectedState: sheet.target.state,
+            id: OperationID(random: 0), kind: Secrets.masked(sheet.action.kind), job: sheet.target.key.job, expectedState: sheet.target.state,
             reason: SafeText(sheet.reason.text).string, by: model.operatorName)
         return model.options.requestText(context.description, operation)
     }
 
-    /// Target, request, preflight and effect; returns the row after them.
-    private func content(_ preflight: [Preflight], _ canvas: inout Canvas) -> Int {
+    /// Lines of the request that stand beside everything else; `d` shows all.
+    private static let requestLines = 3
+
+    /// Target, request, preflight and effect.
+    private func content(_ preflight: [Preflight], _ canvas: inout Canvas) {
         var row = 0
         func label(_ text: SafeText) { canvas.put(" \(text)", column: 0, row: row, role: .header) }
-        func body(_ text: SafeText, _ role: StyleRole = .dialog) {
-            for line in wrapped(text, columns: canvas.size.columns - 14) {
-                canvas.put(line, column: 13, row: row, role: role)
+        func body(_ text: SafeText, _ role: StyleRole = .dialog, limit: Int = .max) {
+            let lines = wrapped(text, columns: canvas.size.columns - 14)
+            for (index, line) in lines.prefix(limit).enumerated() {
+                let isCut = index == limit - 1 && lines.count > limit
+                canvas.put(isCut ? line.prefix(columns: canvas.size.columns - 18, ending: "") + " ..." : line, column: 13, row: row, role: role)
                 row += 1
             }
         }
         label("target")
         body("\(sheet.target.name)   job \(sheet.target.key.job)   context \(sheet.target.key.context)", .titleJob)
         label("will send")
-        body(sheet.action.request(sheet.target.key.job, in: model.live.dialect(of: sheet.target.key.context)))
+        let request = sheet.action.request(sheet.target.key.job, in: model.live.dialect(of: sheet.target.key.context))
+        body(request, limit: sheet.page == .overview && canvas.size.rows < 25 ? Self.requestLines : .max)
         row += 1
         if sheet.page != .overview {
             label(sheet.page == .request ? "request" : "preflight")
             return detail(preflight, row: row, &canvas)
         }
         label("preflight")
-        let room = canvas.size.rows - row - 11
+        let room = canvas.size.rows - row - 6
         for line in preflight.sorted(by: { $0.weight > $1.weight }).prefix(max(room, 3)) {
             canvas.put(line.badge, column: 13, row: row, role: line.role)
             canvas.put(line.text.prefix(columns: canvas.size.columns - 19, ending: "~"), column: 18, row: row, role: .dialog)
@@ -85,11 +92,10 @@ struct SheetView {
                 sheet.rule == .unlockedNameReasonWindow
                     ? "what is sent cannot be taken back; 5 s to abort after arming" : "what is sent cannot be taken back")
         }
-        return row + 1
     }
 
     /// The request, or the whole text of the preflight, as far as the box has room above its fields.
-    private func detail(_ preflight: [Preflight], row first: Int, _ canvas: inout Canvas) -> Int {
+    private func detail(_ preflight: [Preflight], row first: Int, _ canvas: inout Canvas) {
         var lines: [(badge: SafeText, text: SafeText, role: StyleRole)] = []
         if sheet.page == .request {
             for line in request.isEmpty ? ["the engine does not say what it sends"] : request {
@@ -100,13 +106,12 @@ struct SheetView {
                 for (index, text) in wrapped(line.text, columns: canvas.size.columns - 19).enumerated() { lines.append((index == 0 ? line.badge : "", text, line.role)) }
             }
         }
-        let room = max(1, canvas.size.rows - first - 5)
+        let room = max(1, canvas.size.rows - first)
         if lines.count > room { lines = lines.prefix(room - 1) + [("", "...", .textDim)] }
         for (offset, line) in lines.enumerated() {
             canvas.put(line.badge, column: 13, row: first + offset, role: line.role)
             canvas.put(line.text, column: sheet.page == .request ? 13 : 18, row: first + offset, role: .dialog)
         }
-        return first + lines.count
     }
 
     private func fields(row: Int, _ canvas: inout Canvas) {

@@ -65,11 +65,35 @@ import Testing
         console.advance(400)
         let sheet = console.screen.split(separator: "\n").map { $0.filter { $0 != " " && $0 != "│" } }.joined()
         #expect(sheet.contains("PATCH/jobs/\(Sample.job)?mode=cancel,thenPOST/jars/upload/opt/orders.jar"))
-        #expect(sheet.contains("--password******--key=abc--token=******"), "\(console.screen)")
+        // The page of the whole request gets what may be shown, and nothing else.
+        console.model.options.requestText = { _, operation in
+            guard case .restart(let options) = operation.kind else { return [] }
+            return [SafeText(options.recipe?.arguments.joined(separator: " ") ?? "")]
+        }
+        console.press("d")
+        #expect(console.screen.contains("--password ****** --key=abc --token=******"), "\(console.screen)")
         #expect(!console.screen.contains("hunter2") && !console.screen.contains("t0p"))
         console.press("y")
         guard case .restart(let options)? = console.sentOperations.first?.kind else { return #expect(Bool(false)) }
         #expect(options.cancelsFirst && options.recipe?.arguments.contains("hunter2") == true)
+    }
+
+    @Test func aLongRequestLeavesTheFieldsAlone() {
+        var console = ScriptedConsole([ContextDescription(name: "lab", class: .prod, address: "x")])
+        console.send(.engine(context: "lab", .capabilities(Self.flink)))
+        console.report([job(.canceled)])
+        console.press("enter")
+        console.send(.engine(context: "lab", .checkpoints(Sample.job, Sample.list)))
+        console.press("R")
+        for row in Sample.list { console.send(.engine(context: "lab", .inspection(SnapshotInspection(path: row.path ?? "", verdict: .ok)))) }
+        let words = (1...60).map { "--argument-\($0)" }
+        recorded(JarRecipe(jar: .uploaded(Self.jar), arguments: words), &console)
+        console.press("enter", "enter")
+        let lines = console.screen.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        #expect(lines.filter { $0.contains("POST /jars/") }.count == 1)
+        #expect(lines.contains { $0.contains("preflight   [") } && lines.contains { $0.contains("no undo") }, "\(console.screen)")
+        #expect(lines.contains { $0.contains("job name") && $0.contains("type it to arm") })
+        #expect(lines.contains { $0.contains("Esc backs out") && !$0.contains("type it to arm") })
     }
 
     @Test func whatIsTypedOutlivesALateAnswerOfTheRecord() {
