@@ -100,6 +100,18 @@ private func restoreAndDie(_ signal: Int32) {
     raise(signal)
 }
 
+/// The last resort of a process that was told to end and did not get to it, since its terminal takes nothing: what can be put back without
+/// waiting is, and the process ends as the signal would have ended it. Async-signal-safe.
+func giveUpTerminal(_ signal: Int32) {
+    if let descriptor = crashRecord?.pointee.descriptor {
+        let flags = fcntl(descriptor, F_GETFL)
+        _ = fcntl(descriptor, F_SETFL, flags | O_NONBLOCK)
+        restoreTerminal(withMessage: false)
+        _ = fcntl(descriptor, F_SETFL, flags)
+    }
+    _exit(128 + SIGTERM)
+}
+
 private func restoreTerminal(withMessage: Bool) {
     guard let record = crashRecord else { return }
     crashRecord = nil

@@ -39,11 +39,17 @@ final class TerminalSignals {
         (descriptor, writeEnd) = (ends[0], ends[1])
         signalPipeWriteEnd = writeEnd
         for signal in Self.meanings.keys { install(signal) }
+        var former = sigaction(), action = sigaction()
+        action.__sigaction_handler.sa_handler = giveUpTerminal
+        sigfillset(&action.sa_mask)
+        sigaction(SIGALRM, &action, &former)
+        saved.append((SIGALRM, former))
     }
 
     /// Puts the former actions back.
     func restore() {
         guard signalPipeWriteEnd == writeEnd else { return }
+        alarm(0)
         for (signal, var action) in saved { sigaction(signal, &action, nil) }
         saved = []
         signalPipeWriteEnd = -1
@@ -95,9 +101,13 @@ final class TerminalSignals {
     }
 }
 
+/// How long a process that was told to end may take to put the terminal back. The terminal may take nothing, in the middle of a frame.
+private let endingTime: UInt32 = 5
+
 /// The signal handler: one byte into the pipe. A full pipe has the news in it already.
 private func note(_ signal: Int32) {
     let code = errno
+    if signal == SIGTERM || signal == SIGINT || signal == SIGQUIT || signal == SIGHUP { alarm(endingTime) }
     var byte = UInt8(truncatingIfNeeded: signal)
     write(signalPipeWriteEnd, &byte, 1)
     errno = code

@@ -140,13 +140,7 @@ struct ConsoleLineTests {
         try #require(console.waitForText(": accepted"), "\(console.screen.text)")
         let request = try #require(stub.received.first)
         let start = console.output.count
-        // Help opens and closes, far more often than the line has room for; not so fast that it counts as a paste.
-        for _ in 0..<600 {
-            console.type("?")
-            usleep(2000)
-            console.type("q")
-            usleep(2000)
-        }
+        fill(console)
         // Nobody reads, and still what the engine says is taken in and written down.
         stub.host([job("invoices")])
         stub.know(
@@ -163,6 +157,28 @@ struct ConsoleLineTests {
         #expect(bytes < 200_000, "frames were kept for a terminal that took none")
         expectWhole(console)
         #expect(console.screen.unknown.isEmpty)
+    }
+
+    /// Help opens and closes, far more often than the line has room for; not so fast that it counts as a paste. Nothing is read.
+    private func fill(_ console: PtyProcess) {
+        for _ in 0..<600 {
+            console.type("?")
+            usleep(2000)
+            console.type("q")
+            usleep(2000)
+        }
+    }
+
+    @Test(arguments: [SIGTERM, SIGHUP]) func `a terminal that takes nothing does not keep the console from ending`(signal: Int32) throws {
+        let server = try serve()
+        defer { server.stop() }
+        let console = try onOverview()
+        fill(console)
+        let start = monotonicSeconds()
+        console.signal(signal)
+        #expect(console.waitForEnd(10, isRead: false) == .exited(143))
+        print("a console on a stopped terminal ended \(monotonicSeconds() - start) s after signal \(signal)")
+        #expect(console.modes == console.originalModes)
     }
 
     // MARK: Floods

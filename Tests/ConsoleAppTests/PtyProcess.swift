@@ -170,8 +170,8 @@ final class PtyProcess {
             characters: withUnsafeBytes(of: modes.c_cc) { Array($0) })
     }
 
-    /// How the program ended; nil when it still runs after `seconds`.
-    func waitForEnd(_ seconds: Double = 10) -> End? {
+    /// How the program ended; nil when it still runs after `seconds`. `isRead`: what it sends is taken meanwhile.
+    func waitForEnd(_ seconds: Double = 10, isRead: Bool = true) -> End? {
         let deadline = monotonicSeconds() + seconds
         while end == nil {
             var status: Int32 = 0
@@ -180,9 +180,9 @@ final class PtyProcess {
             } else if monotonicSeconds() > deadline {
                 return nil
             }
-            read(within: 5)
+            if isRead { read(within: 5) } else { usleep(5000) }
         }
-        while read(within: 20) {}
+        while isRead, read(within: 20) {}
         return end
     }
 
