@@ -308,7 +308,7 @@ struct ConsoleLoop: ~Copyable {
     private mutating func tellAboutTmux() {
         guard terminal.isTmux, !hasToldAboutTmux else { return }
         hasToldAboutTmux = true
-        notices.append("inside tmux a copy reaches the clipboard only with `set -s set-clipboard on`; `weir doctor` looks whether it is")
+        notices.append("tmux lets copies through only with `set -s set-clipboard on`")
         // What was copied is said first.
         nextNotice = max(nextNotice, Surroundings.monotonicMilliseconds() + Self.noticeInterval / 2)
     }

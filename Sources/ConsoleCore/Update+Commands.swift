@@ -170,7 +170,7 @@ extension ConsoleModel {
         live.contexts.append(ContextState(description))
         screens = [.overview, .contexts]
         cursors.context = description.name
-        say("\(description.name) is here for this session; \(options.keyMap.label(.copy)) copies what config.toml wants to keep it", .ok)
+        say("\(description.name) is here for this session; \(options.keyMap.label(.copy)) copies the lines that keep it", .ok)
     }
 
     private mutating func setFilter(_ text: String) {

@@ -38,7 +38,6 @@ extension ConsoleModel {
         options.usesMouse.toggle()
         effects.append(.watchMouse(options.usesMouse))
         say(
-            options.usesMouse
-                ? "mouse on: the wheel moves, a press selects a row; with Shift the terminal selects text" : "mouse off: the terminal selects text")
+            options.usesMouse ? "mouse on: wheel moves, press selects; Shift lets the terminal select" : "mouse off: the terminal selects text")
     }
 }

@@ -90,6 +90,31 @@ struct ConsolePtyTests {
         #expect(console.output.count { $0 == 0x07 } == (notifies ? 2 : 1), "one bell, and the end of the notification")
     }
 
+    @Test func `inside tmux the first copy says what tmux needs, and no other`() throws {
+        let server = try ControlServer.start(path: home.socket, handler: StubEngine())
+        defer { server.stop() }
+        let console = home.console(["TMUX": "/tmp/none,1,0"])
+        try #require(console.waitForText("orders"))
+        console.type("y")
+        try #require(console.waitForText("copied the job id"))
+        try #require(console.waitForText("tmux lets copies through only with `set -s set-clipboard on`"), "\(console.screen.text)")
+        console.type("y")
+        try #require(console.waitForText("copied the job id"))
+        // Longer than the first one took to come.
+        let deadline = monotonicSeconds() + 5
+        while monotonicSeconds() < deadline {
+            console.read(within: 100)
+            #expect(!console.screen.text.contains("tmux lets copies"))
+        }
+        // Outside of it nothing is said.
+        let plain = home.console()
+        try #require(plain.waitForText("orders"))
+        plain.type("y")
+        try #require(plain.waitForText("copied the job id"))
+        _ = plain.collect(for: 3)
+        #expect(!plain.screen.text.contains("tmux"))
+    }
+
     // MARK: Mouse
 
     @Test func `the mouse selects a row, and is given back at every way out`() throws {
