@@ -143,7 +143,7 @@ struct PreflightCheck {
         var lines = [files(options.path)]
         lines.append(neededRecipe)
         if !job.state.isTerminal {
-            lines.append(.warn("\(job.state.rawValue): it is canceled first, its checkpoints are kept"))
+            lines.append(cancelFirst(options, chosen))
         }
         if let parallelism = options.parallelism {
             lines.append(
@@ -157,6 +157,18 @@ struct PreflightCheck {
             lines.append(.warn("#\(chosen) is not the newest: #\(newest.id) is"))
         }
         return lines
+    }
+
+    /// What becomes of what the restart begins from, when the job is canceled for it.
+    private func cancelFirst(_ options: RestartOptions, _ chosen: CheckpointID?) -> Preflight {
+        let words: SafeText = "\(job.state.rawValue): it is canceled first"
+        guard !context.capabilities.canOverrideRetention, job.configuration.retention != .retainOnCancellation else {
+            return .warn("\(words), its checkpoints are kept")
+        }
+        // A savepoint, and what another job has written, is not touched by the cancel.
+        let isOwn = options.path.map { path in chosen.flatMap { memory[$0] }.map { $0.path == path && !$0.kind.isSavepoint } ?? false } ?? true
+        return isOwn
+            ? .stop("\(words), which deletes its checkpoints: choose a savepoint") : .warn("\(words), which deletes its own checkpoints")
     }
 
     private func files(_ path: String?) -> Preflight {
@@ -206,6 +218,8 @@ struct PreflightCheck {
         case .cancel:
             guard let newest = Condition.newestRestorable(job) else { return "stops at once, no drain" }
             return "stops at once, no drain. What was read since #\(newest.id) (\(replay(since: newest))) is read again on restart"
+        case .restart(let options, _) where options.path == nil:
+            return "launches a new job from the newest checkpoint that there is when this one has ended; what it read since is read again"
         case .restart(let options, let chosen):
             guard let checkpoint = chosen.flatMap({ memory[$0] }), checkpoint.path == options.path else {
                 return "launches a new job from this state; input after it is read again"

@@ -13,10 +13,14 @@ struct RestartChooser: Sendable {
 
     /// A state to start from: a checkpoint of the job, or a path that the operator gave.
     struct Candidate: Sendable, Equatable {
+        /// Empty = whichever is the newest when the job has ended: a running job goes on completing checkpoints, and subsumes what is chosen.
         var path: String
         var checkpoint: CheckpointReport?
         /// Its engine does not list it; not nil = the ledger remembers it.
         var remembered: RememberedCheckpoint?
+
+        static let newestAtEnd = Candidate(path: "")
+        var isNewestAtEnd: Bool { path.isEmpty }
     }
 
     let key: JobKey
@@ -50,6 +54,7 @@ struct RestartChooser: Sendable {
             func time(_ row: Candidate) -> WallTime { row.checkpoint?.triggeredAt ?? WallTime(milliseconds: 0) }
             rows = (rows + remembered).enumerated().sorted { (time($0.element), $1.offset) > (time($1.element), $0.offset) }.map(\.element)
         }
+        if let job = model.live.job(key), !job.state.isTerminal, !rows.isEmpty { rows.insert(.newestAtEnd, at: 0) }
         if let otherPath, !rows.contains(where: { $0.path == otherPath }) { rows.append(Candidate(path: otherPath, checkpoint: nil)) }
         return rows
     }
@@ -64,7 +69,7 @@ struct RestartChooser: Sendable {
     }
 
     /// The options with what is typed; nil when the parallelism is no number.
-    func finalOptions(path: String, cancelsFirst: Bool) -> RestartOptions? {
+    func finalOptions(path: String?, cancelsFirst: Bool) -> RestartOptions? {
         var final = options
         final.path = path
         final.cancelsFirst = cancelsFirst

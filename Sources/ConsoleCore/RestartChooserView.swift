@@ -78,6 +78,10 @@ struct RestartChooserView {
     }
 
     private func draw(_ row: RestartChooser.Candidate, row line: Int, _ canvas: inout Canvas) {
+        if row.isNewestAtEnd {
+            canvas.put("newest  ckpt  when the job has ended: it is canceled first, and completes more until then", column: 2, row: line)
+            return
+        }
         let context = model.live.context(chooser.key.context)
         let inspection = context?.inspections[row.path]
         var known: SnapshotInspection?

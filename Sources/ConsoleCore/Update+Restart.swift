@@ -26,7 +26,7 @@ extension ConsoleModel {
         guard let index = live.contexts.firstIndex(where: { $0.name == chooser.key.context }) else { return }
         let rows = chooser.candidates(self)
         let first = chooser.index(in: rows)
-        for row in rows.dropFirst(first).prefix(1 + Self.readAhead) { inspect(row.path, index, &effects) }
+        for row in rows.dropFirst(first).prefix(1 + Self.readAhead) where !row.isNewestAtEnd { inspect(row.path, index, &effects) }
     }
 
     mutating func pressInChooser(_ key: KeyPress, _ chooser: RestartChooser, _ effects: inout [ConsoleEffect]) {
@@ -61,7 +61,7 @@ extension ConsoleModel {
         case .commandLine: return modals.append(.command(TextField("restore "), recalled: nil))
         case .refresh: forgetVerdict(rows.isEmpty ? nil : rows[index].path, chooser)
         case .copy:
-            if !rows.isEmpty { effects.append(.copy(SafeText(rows[index].path).string)) }
+            if !rows.isEmpty, !rows[index].isNewestAtEnd { effects.append(.copy(SafeText(rows[index].path).string)) }
         case .quit, .back:
             modals.removeLast()
             return say("backed out, nothing was sent")
@@ -141,8 +141,8 @@ extension ConsoleModel {
             (chooser.step, chooser.selected) = (.choose, nil)
             return
         }
-        inspect(row.path, index, &effects)
-        guard var options = chooser.finalOptions(path: row.path, cancelsFirst: !job.state.isTerminal) else {
+        if !row.isNewestAtEnd { inspect(row.path, index, &effects) }
+        guard var options = chooser.finalOptions(path: row.isNewestAtEnd ? nil : row.path, cancelsFirst: !job.state.isTerminal) else {
             chooser.answer = "\"\(chooser.parallelism.text)\" is not a parallelism"
             return
         }

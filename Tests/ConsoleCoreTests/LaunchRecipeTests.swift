@@ -118,13 +118,51 @@ import Testing
     @Test func whatWasChosenIsNotExchangedWhenItIsSubsumed() {
         var console = chooser(.running)
         recorded(JarRecipe(jar: .uploaded(Self.jar)), &console)
-        console.press("down", "enter")
+        console.press("down", "down", "enter")
         var rest = Sample.list
         let chosen = rest.remove(at: 1)
         console.send(.engine(context: "lab", .checkpoints(Sample.job, rest)))
         console.press("enter")
         #expect(console.screen.contains("has been subsumed meanwhile: choose again"))
         #expect(!console.screen.contains("RESTART FROM A CHECKPOINT") && !console.screen.contains("chk-\(chosen.id)"))
+        #expect(console.sentOperations.isEmpty)
+    }
+
+    @Test func aRunningJobIsRestartedFromTheNewestThatThereIsThen() throws {
+        var console = chooser(.running)
+        recorded(JarRecipe(jar: .uploaded(Self.jar)), &console)
+        #expect(console.screen.contains("> newest  ckpt  when the job has ended"))
+        console.press("enter", "enter")
+        console.advance(400)
+        #expect(console.screen.contains("savepointPath the newest"))
+        console.press("y")
+        let request = try #require(console.sentOperations.first)
+        guard case .restart(let options) = request.kind else { return #expect(Bool(false)) }
+        #expect(options.path == nil && options.cancelsFirst)
+        // Which one it was the engine says, and the proof holds the new job against that.
+        let report = OperationReport(
+            request: request, jobName: "orders", state: .completed, acceptedAt: console.now, endedAt: console.now, checkpoint: CheckpointID(4130),
+            path: "/cp/chk-4130", newJob: Sample.otherJob)
+        console.send(.engine(context: "lab", .operation(report)))
+        #expect(console.screen.contains("[ok] 1 launched") && console.screen.contains("[..] 2 restored id"))
+        let operation = try #require(console.model.live.operations.first { $0.id == request.id })
+        #expect(operation.proof?.chosenID == CheckpointID(4130) && operation.proof?.chosenPath == "/cp/chk-4130")
+    }
+
+    @Test func whatTheCancelWouldDeleteIsNoPlaceToRestartFrom() {
+        var console = ScriptedConsole()
+        console.send(.engine(context: "lab", .capabilities(Self.flink)))
+        var job = Sample.running(retention: .deleteOnCancellation)
+        job.recipe = nil
+        console.report([job])
+        console.press("enter")
+        console.send(.engine(context: "lab", .checkpoints(Sample.job, Sample.list)))
+        console.press("R")
+        recorded(JarRecipe(jar: .uploaded(Self.jar)), &console)
+        console.press("enter", "enter")
+        console.advance(400)
+        #expect(console.screen.contains("which deletes its checkpoints"))
+        console.press("y")
         #expect(console.sentOperations.isEmpty)
     }
 
