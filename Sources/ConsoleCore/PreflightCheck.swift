@@ -168,7 +168,7 @@ struct PreflightCheck {
         // A savepoint, and what another job has written, is not touched by the cancel.
         let isOwn = options.path.map { path in chosen.flatMap { memory[$0] }.map { $0.path == path && !$0.kind.isSavepoint } ?? false } ?? true
         return isOwn
-            ? .stop("\(words), which deletes its checkpoints: choose a savepoint") : .warn("\(words), which deletes its own checkpoints")
+            ? .stop("the cancel deletes its checkpoints: choose a savepoint") : .warn("\(words), which deletes its own checkpoints")
     }
 
     private func files(_ path: String?) -> Preflight {

@@ -161,7 +161,7 @@ import Testing
         recorded(JarRecipe(jar: .uploaded(Self.jar)), &console)
         console.press("enter", "enter")
         console.advance(400)
-        #expect(console.screen.contains("which deletes its checkpoints"))
+        #expect(console.screen.contains("the cancel deletes its checkpoints: choose a savepoint"))
         console.press("y")
         #expect(console.sentOperations.isEmpty)
     }
