@@ -120,7 +120,7 @@ let package = Package(
         .executableTarget(
             name: "weir-bench",
             dependencies: [
-                "StreamModel", "CellGrid", "CheckpointStore", "Dataflow", "CursesTerminal",
+                "StreamModel", "CellGrid", "CheckpointStore", "ControlProtocol", "Dataflow", "ControlSocket", "Ledger", "CursesTerminal",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

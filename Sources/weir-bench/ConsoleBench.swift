@@ -3,7 +3,7 @@ import Glibc
 
 struct ConsoleBench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "console", abstract: "The console's budgets, counted on a pseudo-terminal of 80x24; and htop and btop on the same one.",
+        commandName: "console", abstract: "The console's budgets, counted on a pseudo-terminal of 80x24, with two jobs and with a thousand; and htop and btop on the same one.",
         discussion: """
             Measures the `weir` beside this program, with an engine of its own in a temporary directory. Programs that are not installed are left \
             out with a word.
@@ -12,8 +12,12 @@ struct ConsoleBench: ParsableCommand {
 
     @Option(help: "Seconds that each rate is measured for.") var seconds = 10
     @Option(help: "The console to measure.") var weir: String?
+    @Option(help: "Jobs of the large console, in 20 contexts; 0 leaves it out.") var jobs = 1000
+    @Option(help: "Checkpoints in its ledger.") var checkpoints = 100_000
+    @Flag(help: "Measure the large console only.") var onlyLarge = false
 
     func validate() throws {
+        guard (0...20_000).contains(jobs), (0...5_000_000).contains(checkpoints) else { throw ValidationError("--jobs to 20000, --checkpoints to 5000000") }
         guard (1...3600).contains(seconds) else { throw ValidationError("--seconds must be 1 to 3600") }
     }
 
@@ -24,9 +28,12 @@ struct ConsoleBench: ParsableCommand {
         let home = try BenchHome()
         defer { home.remove() }
         print("terminal 80x24 TERM xterm-256color rates_over_s \(seconds)")
-        try measureStart(binary, home)
-        try measureConsole(binary, home)
-        try compare(home)
+        if !onlyLarge {
+            try measureStart(binary, home)
+            try measureConsole(binary, home)
+        }
+        if jobs > 0 { try LargeConsole(binary: binary, home: home, jobs: jobs, checkpoints: checkpoints, seconds: seconds).measure() }
+        if !onlyLarge { try compare(home) }
     }
 
     // MARK: The console
@@ -154,7 +161,7 @@ struct ConsoleBench: ParsableCommand {
 }
 
 /// A home that no other program has.
-private struct BenchHome {
+struct BenchHome {
     let path: String
     var socket: String { path + "/engine.sock" }
 

@@ -98,6 +98,14 @@ final class PtyRecorder {
 
     func forget() { tail = [] }
 
+    /// Whether a whole paint has a word. What changes bit by bit on the screen never comes as one word.
+    func showsWhenPainted(_ word: String) -> Bool {
+        forget()
+        type("\u{0c}")
+        burst(quiet: 0.05)
+        return String(decoding: tail, as: UTF8.self).contains(word)
+    }
+
     /// The next bytes; nil when the program has ended, or nothing came for so long.
     func next(within limit: Double) -> [UInt8]? {
         var descriptor = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
