@@ -197,7 +197,12 @@ struct ConsoleLoop: ~Copyable {
 
     private mutating func takeMail() {
         for event in mailbox.take() {
-            if case .engine(_, .report) = event { lastReport = Surroundings.monotonicMilliseconds() }
+            switch event {
+            case .engine(_, .report): lastReport = Surroundings.monotonicMilliseconds()
+            // What the operator asked the ledger for is painted when it comes, not a paint's interval after the key.
+            case .history, .audit: isUrgent = true
+            default: break
+            }
             if case .notice(let text) = event { notices.append(text) } else { apply(event) }
         }
     }

@@ -53,7 +53,7 @@ struct LargeConsole {
         console.burst(quiet: 0.3)
         console.type(":job job-0-0\r")
         console.burst(quiet: 0.3)
-        try list("checkpoints", "3", "remembered*", console)
+        try list("checkpoints", "3", "every 30s", console)
         console.type("3")
         console.burst(quiet: 0.3)
         keys("checkpoints_move", ["G", "k", "\u{15}", "g", "j", "\u{04}"], 180, console)
