@@ -20,6 +20,7 @@ extension ConsoleModel {
     public var isTakingText: Bool {
         switch modals.last {
         case .command, .filter: true
+        case .help(let page): page.isTyping
         case .sheet(let sheet): sheet.isTyping
         case .chooser(let chooser): chooser.sheet?.isTyping == true || chooser.step == .options && chooser.optionRow == .parallelism
         default: false

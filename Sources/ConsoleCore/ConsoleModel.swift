@@ -114,7 +114,7 @@ public struct ConsoleModel: Sendable {
         case chooser(RestartChooser)
         /// Names come from the options; the theme is the one to go back to.
         case themes(index: Int, before: Theme)
-        case help(top: Int)
+        case help(HelpPage)
         case actions
         case quit
     }

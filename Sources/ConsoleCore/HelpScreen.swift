@@ -1,10 +1,23 @@
 import CellGrid
 
+/// Where the help stands: its first row, and what is looked for in it.
+struct HelpPage: Sendable, Equatable {
+    var top = 0
+    /// Only lines with this text are shown; empty = all.
+    var search = TextField()
+    var isTyping = false
+}
+
 /// All keys and commands, from the key map and the command line's own table.
 struct HelpScreen {
     let model: ConsoleModel
 
-    init(_ model: ConsoleModel) { self.model = model }
+    private let search: String
+
+    init(_ model: ConsoleModel, search: TextField = TextField()) {
+        self.model = model
+        self.search = search.safe.string.lowercased()
+    }
 
     static func rows(_ size: Size) -> Int { max(1, size.rows - 2) }
 
@@ -35,7 +48,24 @@ struct HelpScreen {
         var isTitle = false
     }
 
+    /// All, or those that hold what is looked for, under the titles of their sections.
     var lines: [Line] {
+        guard !search.isEmpty else { return allLines }
+        var found: [Line] = []
+        var title: Line?
+        for line in allLines {
+            if line.isTitle {
+                title = line
+            } else if [line.keys, line.name, line.text].contains(where: { $0.string.lowercased().contains(search) }) {
+                if let section = title { found.append(section) }
+                title = nil
+                found.append(line)
+            }
+        }
+        return found
+    }
+
+    private var allLines: [Line] {
         var lines: [Line] = []
         for (title, commands) in Self.sections {
             lines.append(Line(keys: title, isTitle: true))
@@ -62,8 +92,9 @@ struct HelpScreen {
         return lines
     }
 
-    func draw(top: Int, _ canvas: inout Canvas) {
+    func draw(_ page: HelpPage, _ canvas: inout Canvas) {
         let all = lines
+        let top = min(page.top, max(0, all.count - 1))
         let rows = Self.rows(canvas.size)
         canvas.clear(CellRect(canvas.size))
         let isWide = canvas.size.columns >= 80
@@ -80,7 +111,20 @@ struct HelpScreen {
             }
         }
         let more: SafeText = all.count > rows ? "   \(top + 1)-\(min(top + rows, all.count)) of \(all.count), \(model.options.keyMap.label(.moveDown, .moveUp)) scroll" : ""
-        Chrome(model).plainTitle("help\(more)", &canvas)
-        canvas.put(" \(model.options.keyMap.label(.quit)) closes", column: 0, row: canvas.size.rows - 1, role: .hintText)
+        if all.isEmpty { canvas.put(" nothing here has \"\(page.search.safe)\"", column: 0, row: 1, role: .textDim) }
+        let filter: SafeText = page.search.text.isEmpty ? "" : "  /\(page.search.safe)"
+        Chrome(model).plainTitle("help\(filter)\(more)", &canvas)
+        footer(page, &canvas)
+    }
+
+    private func footer(_ page: HelpPage, _ canvas: inout Canvas) {
+        let row = canvas.size.rows - 1, keys = model.options.keyMap
+        guard page.isTyping else {
+            let end: SafeText = page.search.text.isEmpty ? "" : "   Esc shows all"
+            canvas.put(" \(keys.label(.quit)) closes   \(keys.label(.filter)) searches\(end)", column: 0, row: row, role: .hintText)
+            return
+        }
+        let column = canvas.line([Span(" /", .hintKey), Span(page.search.safe, .input)], row: row)
+        canvas.put(" ", column: column, row: row, role: .inputCursor)
     }
 }

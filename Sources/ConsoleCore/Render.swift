@@ -6,7 +6,7 @@ import StreamModel
 public func render(_ model: ConsoleModel, into canvas: inout Canvas) {
     defer { model.drawCaption(&canvas) }
     if canvas.size.columns < ConsoleModel.fullSize.columns || canvas.size.rows < ConsoleModel.fullSize.rows {
-        if case .help(let top) = model.modals.last { return HelpScreen(model).draw(top: top, &canvas) }
+        if case .help(let page) = model.modals.last { return HelpScreen(model, search: page.search).draw(page, &canvas) }
         return CompactScreen(model: model).draw(&canvas)
     }
     drawScreen(model, &canvas)
@@ -48,7 +48,7 @@ private func draw(_ modal: ConsoleModel.Modal, _ model: ConsoleModel, _ canvas: 
     case .chooser(let chooser):
         RestartChooserView(model: model, chooser: chooser).draw(&canvas)
         if let sheet = chooser.sheet { SheetView(model: model, sheet: sheet).draw(&canvas) }
-    case .help(let top): HelpScreen(model).draw(top: top, &canvas)
+    case .help(let page): HelpScreen(model, search: page.search).draw(page, &canvas)
     case .themes(let index, _): drawThemes(model, index, &canvas)
     case .actions: drawActions(model, &canvas)
     case .command, .filter, .quit:

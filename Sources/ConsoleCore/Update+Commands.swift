@@ -73,7 +73,7 @@ extension ConsoleModel {
         case "mute": mute()
         case "dump": runDump(rest, &effects)
         case "demo": arguments == ["next"] ? effects.append(.goOnWithDemo) : say("usage: demo next", .warn)
-        case "keys": modals.append(.help(top: 0))
+        case "keys": modals.append(.help(HelpPage()))
         case "quit": effects.append(.quit)
         case _ where CommandLine.keyCommands.contains { $0.name == verb }: runKey(verb, arguments, &effects)
         default: say("there is no command \"\(SafeText(verb, limit: 30))\"; there are \(CommandLine.names.joined(separator: ", "))", .warn)

@@ -25,7 +25,7 @@ extension ConsoleModel {
         case .sheet(let sheet): pressInSheet(key, sheet, &effects)
         case .chooser(let chooser): pressInChooser(key, chooser, &effects)
         case .themes(let index, let before): pressInThemes(key, index, before, &effects)
-        case .help(let top): pressInHelp(key, top)
+        case .help(let page): pressInHelp(key, page)
         case .actions: pressInActions(key, &effects)
         case .quit: pressInQuit(key, &effects)
         case nil:
@@ -108,7 +108,7 @@ extension ConsoleModel {
         case .now: goLive()
         case .write: write(&effects)
         case .mouse: toggleMouse(&effects)
-        case .help: modals.append(.help(top: 0))
+        case .help: modals.append(.help(HelpPage()))
         case .commandLine: modals.append(.command(TextField(), recalled: nil))
         case .filter: openFilter()
         case .freeze: toggleFreeze()
@@ -401,10 +401,30 @@ extension ConsoleModel {
         applyFilter(completed.text)
     }
 
-    private mutating func pressInHelp(_ key: KeyPress, _ top: Int) {
-        let help = HelpScreen(self)
-        func scroll(to top: Int, _ model: inout ConsoleModel) { model.modals[model.modals.count - 1] = .help(top: help.clamped(top)) }
+    private mutating func pressInHelp(_ key: KeyPress, _ page: HelpPage) {
+        var page = page
+        if page.isTyping {
+            switch key {
+            case .named(.enter): page.isTyping = false
+            case .named(.escape): page = HelpPage()
+            default:
+                _ = page.search.take(key)
+                page.top = 0
+            }
+            modals[modals.count - 1] = .help(page)
+            return
+        }
+        let help = HelpScreen(self, search: page.search)
+        let top = page.top
+        func scroll(to top: Int, _ model: inout ConsoleModel) {
+            page.top = help.clamped(top)
+            model.modals[model.modals.count - 1] = .help(page)
+        }
         switch commandInBox(key) {
+        case .filter:
+            page.isTyping = true
+            modals[modals.count - 1] = .help(page)
+        case .back where !page.search.text.isEmpty: modals[modals.count - 1] = .help(HelpPage())
         case .moveDown: scroll(to: top + 1, &self)
         case .moveUp: scroll(to: top - 1, &self)
         case .pageDown: scroll(to: top + HelpScreen.rows(size), &self)

@@ -13,8 +13,9 @@ extension ConsoleModel {
         case (nil, .press): select(at: mouse.point)
         case (nil, .wheelUp): move(by: -Self.wheelRows)
         case (nil, .wheelDown): move(by: Self.wheelRows)
-        case (.help(let top), .wheelUp), (.help(let top), .wheelDown):
-            modals[modals.count - 1] = .help(top: HelpScreen(self).clamped(top + (mouse.kind == .wheelUp ? -Self.wheelRows : Self.wheelRows)))
+        case (.help(var page), .wheelUp), (.help(var page), .wheelDown):
+            page.top = HelpScreen(self, search: page.search).clamped(page.top + (mouse.kind == .wheelUp ? -Self.wheelRows : Self.wheelRows))
+            modals[modals.count - 1] = .help(page)
         case (.themes(let index, let before), .wheelUp): pressInThemes(.named(.up), index, before, &effects)
         case (.themes(let index, let before), .wheelDown): pressInThemes(.named(.down), index, before, &effects)
         case (.chooser(let chooser), .wheelUp) where chooser.step == .choose: pressInChooser(.named(.up), chooser, &effects)

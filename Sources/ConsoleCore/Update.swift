@@ -84,6 +84,10 @@ extension ConsoleModel {
             field.insert(text)
             modals[modals.count - 1] = .filter(field)
             applyFilter(field.text)
+        case .help(var page) where page.isTyping:
+            page.search.insert(text)
+            page.top = 0
+            modals[modals.count - 1] = .help(page)
         case .sheet(var sheet) where sheet.isTyping:
             sheet.paste(text)
             modals[modals.count - 1] = .sheet(sheet)
