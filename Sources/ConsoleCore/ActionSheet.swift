@@ -63,14 +63,11 @@ enum Action: Sendable, Equatable {
         }
     }
 
+    /// What it begins from comes first, by the end of its path: that must not be cut where room is short.
     private static func restLaunch(_ options: RestartOptions) -> SafeText {
-        var words: SafeText
-        switch options.recipe?.jar {
-        case .file(let path): words = "POST /jars/upload \(path), then POST /jars/<its id>/run"
-        case .uploaded(let id): words = "POST /jars/\(id)/run"
-        case nil: words = "POST /jars/<jar>/run"
-        }
-        words = "\(words) savepointPath \(options.path ?? "the newest"), allowNonRestoredState \(options.allowsUnmatchedState)"
+        var words: SafeText = "POST /jars/\(options.recipe?.jarName ?? "<jar>")/run savepointPath \(options.path.map(end) ?? "the newest")"
+        words = "\(words), allowNonRestoredState \(options.allowsUnmatchedState)"
+        if case .file(let path) = options.recipe?.jar { words = "\(words), with the file \(path)" }
         if options.claim == .claim { words = "\(words), CLAIM" }
         if let name = options.recipe?.entryClass { words = "\(words), entryClass \(name)" }
         if let parallelism = options.parallelism ?? options.recipe?.parallelism { words = "\(words), parallelism \(parallelism)" }
@@ -78,6 +75,12 @@ enum Action: Sendable, Equatable {
             words = "\(words), programArgs \(Secrets.masked(arguments: arguments))"
         }
         return words
+    }
+
+    /// The last two parts of a path.
+    private static func end(_ path: String) -> SafeText {
+        let parts = path.split(separator: "/")
+        return parts.count <= 2 ? SafeText(path) : "...\(parts.suffix(2).map { "/\($0)" }.joined())"
     }
 
     /// In the words of the control protocol.

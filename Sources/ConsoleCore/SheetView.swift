@@ -52,7 +52,7 @@ struct SheetView {
     }
 
     /// Lines of the request that stand beside everything else; `d` shows all.
-    private static let requestLines = 3
+    private static let requestLines = 4
 
     /// Target, request, preflight and effect.
     private func content(_ preflight: [Preflight], _ canvas: inout Canvas) {

@@ -131,9 +131,9 @@ public struct FlinkJobPicture: Sendable {
         var wishes: [FlinkWish] = []
         func wish(_ question: FlinkQuestion, _ at: WallTime?, _ period: Milliseconds) {
             guard isDue(at, question, 0, now) else { return }
-            // Of jobs that have ended what is known stays true.
-            guard !hasEnded || at == nil else { return }
-            wishes.append(FlinkWish(question, age: at.map { now - $0 }, period: period))
+            guard hasEnded else { return wishes.append(FlinkWish(question, age: at.map { now - $0 }, period: period)) }
+            // Of jobs that have ended what is known stays true, and what is not comes after all that is overdue of those that run.
+            if at == nil { wishes.append(FlinkWish(question, urgency: 0.9)) }
         }
         wish(.checkpointConfiguration(id), configuration?.at, .minutes(5))
         if hasCheckpoints { wish(.checkpoints(id), checkpoints?.at, .seconds(5)) }

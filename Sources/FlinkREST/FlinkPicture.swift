@@ -140,6 +140,8 @@ struct FlinkWish: Sendable {
     var question: FlinkQuestion
     var urgency: Double
 
+    init(_ question: FlinkQuestion, urgency: Double) { (self.question, self.urgency) = (question, urgency) }
+
     init(_ question: FlinkQuestion, age: Milliseconds?, period: Milliseconds, weight: Double = 1) {
         self.question = question
         urgency = (age.map { Double($0.count) / Double(max(1, period.count)) } ?? 1e6) * weight

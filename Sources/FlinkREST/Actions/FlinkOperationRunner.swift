@@ -276,6 +276,7 @@ public struct FlinkOperationRunner: Sendable {
 
     /// Reads the list again: what was promised to be kept is there.
     private func concludeCancel(_ track: OperationTrack) {
+        letHistorySettle(track.request.job)
         if case .success(let checkpoints) = ask(.checkpoints(track.request.job)), let kept = FlinkActionRules.newest(in: checkpoints) {
             track.note(checkpoint: kept.id, path: kept.path)
         }
@@ -365,6 +366,7 @@ public struct FlinkOperationRunner: Sendable {
             return path
         case .newest(let isOver):
             if !isOver { try cancelFirst(track, options) }
+            letHistorySettle(job)
             guard let newest = try history(job).flatMap(FlinkActionRules.newest), let path = newest.path else {
                 throw FlinkRefusal("the job has no checkpoint that can be restored: give the path of one")
             }
@@ -460,6 +462,16 @@ public struct FlinkOperationRunner: Sendable {
             guard !(isExpected && isFit(job)), waited < limit, pause(Self.glance) else { return job }
             waited = waited + Self.glance
         }
+    }
+
+    /// Waits until whatever the cluster answers about the history of an ended job was surely made after its end: what it calls the newest then is
+    /// the newest. A checkpoint that completed in the last moments would be missed otherwise, and one that it subsumed taken for it.
+    private func letHistorySettle(_ job: JobID) {
+        guard case .success(let details) = ask(.job(job)) else { return }
+        // An old answer names an end too early or none: then it is waited a little too long.
+        let since = details.endedAt.flatMap { end in details.now.map { max(0, $0 - end) } } ?? 0
+        var left = staleness.count - min(since.count, staleness.count)
+        while left > 0, pause(Self.glance) { left -= Self.glance.count }
     }
 
     /// How old an answer may be.
