@@ -152,6 +152,18 @@ import Testing
         #expect(report.checkpoint == CheckpointID(5) && report.path == "file:/cp/chk-5")
     }
 
+    @Test func whatFailsAfterTheCancelIsNoRefusalAndSaysHowTheJobIsLeft() throws {
+        let cluster = try ScriptedCluster(Self.new) { $0.losesOnCancel = true }
+        defer { cluster.stop() }
+        let options = options("/cp/chk-4")
+        let report = try cluster.run(.restart(options))
+        #expect(report.state == .failed && report.newJob == nil && report.endedAt != nil)
+        #expect(report.error?.contains("were deleted") ?? false, "\(report.error ?? "")")
+        #expect(report.error?.hasSuffix("orders (01234567) is CANCELED") ?? false, "\(report.error ?? "")")
+        #expect(cluster.told.last?.state == .failed, "whoever was told that it was accepted is told how it ended")
+        #expect(!cluster.requests("POST").contains { $0.path.hasSuffix("/run") })
+    }
+
     @Test func whatAClusterDoesNotHaveIsRefusedBeforeAnythingIsCanceled() throws {
         let cluster = try ScriptedCluster(Self.old)
         defer { cluster.stop() }
@@ -239,6 +251,8 @@ final class ScriptedCluster: Sendable {
         var forgetsResults = false
         /// One more checkpoint completes while the job is canceled.
         var completesOnCancel = false
+        /// The newest is subsumed in the last moments.
+        var losesOnCancel = false
         var runReply: FakeServer.Reply?
         fileprivate var triggers: [String] = []
         fileprivate var polls = 0
@@ -390,7 +404,7 @@ extension ScriptedCluster.Script {
     }
 
     private func checkpoints() -> String {
-        let isGone = jobState == "CANCELED" && !externalization.contains("\"delete_on_cancellation\":false")
+        let isGone = jobState == "CANCELED" && losesOnCancel || jobState == "CANCELED" && !externalization.contains("\"delete_on_cancellation\":false")
         var rows = [
             row(3, "COMPLETED", path: "file:/cp/chk-3", discarded: true), row(4, "COMPLETED", path: "file:/cp/chk-4", discarded: isGone),
         ]

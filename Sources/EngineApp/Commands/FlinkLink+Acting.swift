@@ -30,9 +30,9 @@ extension FlinkLink: ActingLink {
         let request = OperationRequest(
             id: command.operation, kind: command.action, job: job, expectedState: command.expectedState, reason: command.reason, by: command.by)
         try refuseUnusable(request)
-        try ledger.intend(request)
         let course = begin(request.id)
         let runner = try runner(course)
+        try ledger.intend(request)
         DispatchQueue(label: "weir.operation").async { [ledger] in
             do throws(FlinkRefusal) { course.end(try runner.run(request)) } catch {
                 ledger.refuse(request.id, error.message)

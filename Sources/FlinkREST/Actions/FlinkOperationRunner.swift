@@ -27,6 +27,16 @@ public struct FlinkOperationRunner: Sendable {
     public func run(_ request: OperationRequest) throws(FlinkRefusal) -> OperationReport {
         let track = OperationTrack(
             OperationReport(request: request, jobName: "", state: .accepted, acceptedAt: clock()), tell: tell)
+        do throws(FlinkRefusal) { try carryOut(track) } catch {
+            // Once the cluster has taken a part of it (a cancel before a restart), it is no refusal any more: something was done.
+            guard track.isTold else { throw error }
+            track.end(.failed, error: error.message + afterwards(track), at: clock())
+        }
+        return track.report
+    }
+
+    private func carryOut(_ track: OperationTrack) throws(FlinkRefusal) {
+        let request = track.request
         switch request.kind {
         case .savepoint(let directory):
             try takeSavepoint(track, .savepoint(request.job, directory: directory, trigger: chosenTrigger(request.id)), "a savepoint")
@@ -37,7 +47,12 @@ public struct FlinkOperationRunner: Sendable {
         case .restart(let options): try restart(track, options)
         case .fault: throw FlinkRefusal("a Flink cluster has no jobs that misbehave on request")
         }
-        return track.report
+    }
+
+    /// How the job is left that an operation had begun with.
+    private func afterwards(_ track: OperationTrack) -> String {
+        guard case .success(let job) = ask(.job(track.request.job)) else { return "" }
+        return "; \(job.name) (\(track.request.job.short)) is \(job.state.text)"
     }
 
     /// Finds out what became of a request that was sent earlier, by a process that is gone, and follows it to its end.
@@ -433,8 +448,7 @@ public struct FlinkOperationRunner: Sendable {
     /// What is left when a launch was not seen: perhaps a job that was ended for it.
     private func notLaunched(_ track: OperationTrack, _ job: JobID) -> String {
         let start = "the cluster has no job \(job): the launch did not arrive"
-        guard case .success(let before) = ask(.job(track.request.job)) else { return start }
-        return "\(start); \(before.name) (\(track.request.job.short)) is \(before.state.text)"
+        return start + afterwards(track)
     }
 
     // MARK: Reading before acting
