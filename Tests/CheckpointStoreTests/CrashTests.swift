@@ -38,7 +38,12 @@ import Testing
         for call in 1...Self.callCount(isIncremental) {
             let scenario = Scenario(FaultyFilesystem(), isIncremental: isIncremental, fault: fault(call))
             scenario.run()
+            // Where little was pending, several losses leave the same.
+            var checked: [FaultyFilesystem] = []
             for loss in Self.losses {
+                let left = scenario.filesystem.afterRestart(loss)
+                guard !checked.contains(where: { $0.holdsTheSame(as: left) }) else { continue }
+                checked.append(left)
                 #expect(scenario.check(loss) == [], "\(isIncremental ? "incremental, " : "")\(fault(call)), \(loss)")
             }
         }

@@ -47,7 +47,7 @@ final class FaultyFilesystem: Filesystem {
         var syncDirectory = false
     }
 
-    fileprivate struct Node {
+    fileprivate struct Node: Equatable {
         var isDirectory: Bool
         // A file: what is seen, what is durable.
         var bytes: [UInt8] = []
@@ -56,7 +56,12 @@ final class FaultyFilesystem: Filesystem {
         // A directory: what is seen, what is durable, and the changes between them; those of one group happen together.
         var names: [String: Int] = [:]
         var durableNames: [String: Int] = [:]
-        var pending: [[(name: String, node: Int?)]] = []
+        var pending: [[Change]] = []
+
+        struct Change: Equatable {
+            var name: String
+            var node: Int?
+        }
     }
 
     fileprivate struct State {
@@ -90,6 +95,12 @@ final class FaultyFilesystem: Filesystem {
         var nodes = state.withLock { $0.nodes }
         for index in nodes.indices { nodes[index].settle(loss, salt: UInt64(index)) }
         return FaultyFilesystem(State(nodes: nodes))
+    }
+
+    /// Whether a process would find the same on both.
+    func holdsTheSame(as other: FaultyFilesystem) -> Bool {
+        let nodes = state.withLock { $0.nodes }
+        return other.state.withLock { $0.nodes == nodes }
     }
 
     // MARK: Faults
@@ -225,7 +236,7 @@ final class FaultyFilesystem: Filesystem {
             guard let node = state.nodes[parent].names[oldName] else { throw FilesystemError(.rename, errno: 2) }
             guard replacing || state.nodes[parent].names[newName] == nil else { throw FilesystemError(.rename, errno: 17) }
             // Without replacing it is a link and an unlink on the real disk: two changes that may be torn apart.
-            let changes: [(name: String, node: Int?)] = [(newName, node), (oldName, nil)]
+            let changes = [Node.Change(name: newName, node: node), Node.Change(name: oldName, node: nil)]
             for group in replacing ? [changes] : changes.map({ [$0] }) { state.change(parent, group) }
         }
     }
@@ -247,7 +258,7 @@ final class FaultyFilesystem: Filesystem {
             let (parent, name) = try state.parent(of: path, .remove)
             guard let node = state.nodes[parent].names[name] else { throw FilesystemError(.remove, errno: 2) }
             guard !state.nodes[node].isDirectory else { throw FilesystemError(.remove, errno: 21) }
-            state.change(parent, [(name, nil)])
+            state.change(parent, [.init(name: name, node: nil)])
         }
     }
 
@@ -256,7 +267,7 @@ final class FaultyFilesystem: Filesystem {
             let (parent, name) = try state.parent(of: path, .remove)
             let node = try state.directory(path, .remove)
             guard state.nodes[node].names.isEmpty else { throw FilesystemError(.remove, errno: 39) }
-            state.change(parent, [(name, nil)])
+            state.change(parent, [.init(name: name, node: nil)])
         }
     }
 
@@ -291,9 +302,9 @@ extension FaultyFilesystem.State {
     /// nil = nothing of this name.
     fileprivate func find(_ path: String) throws(FilesystemError) -> Int? {
         var node = 0
-        for name in path.split(separator: "/") {
+        for name in path.utf8.split(separator: UInt8(ascii: "/")) {
             guard nodes[node].isDirectory else { throw FilesystemError(.examine, errno: 20) }
-            guard let next = nodes[node].names[String(name)] else { return nil }
+            guard let next = nodes[node].names[String(Substring(name))] else { return nil }
             node = next
         }
         return node
@@ -318,11 +329,11 @@ extension FaultyFilesystem.State {
 
     fileprivate mutating func add(_ node: FaultyFilesystem.Node, _ name: String, in parent: Int) -> Int {
         nodes.append(node)
-        change(parent, [(name, nodes.count - 1)])
+        change(parent, [.init(name: name, node: nodes.count - 1)])
         return nodes.count - 1
     }
 
-    fileprivate mutating func change(_ directory: Int, _ group: [(name: String, node: Int?)]) {
+    fileprivate mutating func change(_ directory: Int, _ group: [FaultyFilesystem.Node.Change]) {
         for change in group { nodes[directory].names[change.name] = change.node }
         nodes[directory].pending.append(group)
     }
