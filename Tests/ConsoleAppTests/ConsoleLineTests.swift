@@ -21,8 +21,10 @@ struct ConsoleLineTests {
         return console
     }
 
-    /// What is on the screen is what a repaint of all of it shows.
-    private func expectWhole(_ console: PtyProcess) {
+    /// What is on the screen is what a repaint of all of it shows. The engine reports once more before: numbers that turn old between the two
+    /// would be a difference too.
+    private func expectWhole(_ console: PtyProcess, _ server: ControlServer) {
+        server.publish(stub.currentReport())
         console.settle(0.3)
         let found = timeless(console.screen.lines)
         console.type("\u{0c}")
@@ -157,7 +159,7 @@ struct ConsoleLineTests {
         print("a stopped terminal: 1200 changes of the screen came as \(bytes) bytes")
         #expect(bytes > 10_000, "the line was not full")
         #expect(bytes < 200_000, "frames were kept for a terminal that took none")
-        expectWhole(console)
+        expectWhole(console, server)
         #expect(console.screen.unknown.isEmpty)
     }
 
@@ -206,8 +208,13 @@ struct ConsoleLineTests {
         }
         let after = residentKiB(console.pid)
         #expect(after - before < 16 << 10, "\(before) KiB before, \(after) KiB after")
-        console.type("?")
-        #expect(console.waitForText("ACT ("))
+        // As long as the flood is still being taken, a key belongs to it and is dropped.
+        #expect(
+            eventually(20) {
+                if console.screen.text.contains("ACT (") { return true }
+                console.type("?")
+                return console.wait(2) { $0.text.contains("ACT (") }
+            }, "\(console.screen.text)")
     }
 
     private func residentKiB(_ id: pid_t) -> Int {
@@ -238,7 +245,7 @@ struct ConsoleLineTests {
         #expect(Double(bytes) < (took * 10 + 5) * 30_000)
         console.resize(columns: 100, rows: 30)
         try #require(console.wait { $0.text.contains("orders") && $0.text.contains("? help") }, "\(console.screen.text)")
-        expectWhole(console)
+        expectWhole(console, server)
     }
 
     @Test func `the largest window starts and ends`() throws {

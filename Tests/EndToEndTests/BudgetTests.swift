@@ -48,18 +48,31 @@ extension EndToEnd {
             for _ in 0..<4 {
                 let tick = try EndToEndTests.wait(5, for: "a tick") { let count = console.read(within: 1.5); return count > 0 ? count : nil }
                 clocks.append(tick + console.burst(quiet: 0.03))
-                // Keys without a meaning, and windows of the same size.
-                for _ in 0..<5 {
-                    console.type("u")
-                    kill(console.id, SIGWINCH)
-                }
-                let unchanged = console.collect(for: 0.5).reduce(0) { $0 + $1.count }
-                #expect(unchanged == 0, "an unchanged frame wrote \(unchanged) bytes")
+                let unchanged = unchangedFrame(console)
+                #expect(unchanged.isEmpty, "an unchanged frame wrote \(unchanged.debugDescription)")
             }
             print("a second of the job screen with a stopped engine: \(ticks) bytes; a tick of the clock alone: \(clocks) bytes")
             // When a number gains a digit, once in a while, what stands behind it is painted anew.
             #expect(!ticks.isEmpty && ticks.dropLast().allSatisfy { $0 <= 100 } && ticks.allSatisfy { $0 <= 128 })
             #expect(clocks.allSatisfy { $0 <= 100 })
+        }
+
+        /// What keys without a meaning and windows of the same size paint. The next second of the clock may come at any moment of a machine
+        /// that has other work: what wrote nothing but a time is tried again, so a clock that is painted with every frame is still told.
+        private func unchangedFrame(_ console: Pty) -> String {
+            var painted = ""
+            for _ in 0..<3 {
+                let start = console.output.count
+                for _ in 0..<5 {
+                    console.type("u")
+                    kill(console.id, SIGWINCH)
+                }
+                _ = console.collect(for: 0.5)
+                painted = String(decoding: console.output[start...], as: UTF8.self)
+                let cells = painted.replacing(/\u{1b}\[[0-9;]*[A-Za-z]/, with: "")
+                guard !cells.isEmpty, cells.wholeMatch(of: /[0-9:]{1,8}/) != nil else { return painted }
+            }
+            return painted
         }
 
         @Test func `a full paint takes at most 2.2 kB, a live job screen at most 600 bytes a second`() throws {
