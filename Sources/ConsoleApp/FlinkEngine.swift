@@ -1,5 +1,4 @@
 public import ConsoleCore
-internal import Dispatch
 public import FlinkREST
 public import StreamModel
 internal import Synchronization
@@ -23,7 +22,7 @@ public final class FlinkEngine: ActingEngine {
     let inspector: FlinkInspector
     private let inbox = Mutex(Inbox())
     /// Rung when something is in the inbox.
-    private let bell = DispatchSemaphore(value: 0)
+    private let bell = Bell()
     /// Held while an event is handed over, so that nothing is delivered after `stop` has returned.
     private let outlet = Mutex<(@Sendable (EngineEvent) -> Void)?>(nil)
 
@@ -61,7 +60,7 @@ public final class FlinkEngine: ActingEngine {
         inbox.withLock { $0.isStopped = true }
         threads.stop()
         client.close()
-        bell.signal()
+        bell.ring()
     }
 
     public func retryNow() { put { $0.wantsRetry = true } }
@@ -82,7 +81,7 @@ public final class FlinkEngine: ActingEngine {
 
     private func put(_ change: (inout Inbox) -> Void) {
         inbox.withLock { change(&$0) }
-        bell.signal()
+        bell.ring()
     }
 
     // MARK: The engine's thread
@@ -105,7 +104,7 @@ public final class FlinkEngine: ActingEngine {
             if state.isPollOver { end(&state, now: now) }
             if state.underWay.isEmpty, state.nextPollAt <= now { begin(&state, now: now) }
             let wake = state.underWay.isEmpty ? state.nextPollAt - Surroundings.monotonicMilliseconds() : patience.count * 2
-            _ = bell.wait(timeout: .now() + .milliseconds(Int(max(0, wake))))
+            bell.wait(atMost: Milliseconds(wake))
         }
     }
 
@@ -154,7 +153,7 @@ public final class FlinkEngine: ActingEngine {
     }
 
     private func begin(_ state: inout Polling, now: Int64) {
-        var questions = state.picture.nextQuestions(state.pictureFocus, at: Surroundings.wallTime())
+        var questions = state.picture.nextQuestions(state.pictureFocus, at: Surroundings.steadyTime())
         // Until the job that is looked at is in the list, the list comes first.
         let isKnown = state.focus.job.map { state.picture.job($0) != nil } ?? true
         if !state.picture.isEmpty, isKnown, let quest = state.quests.first, let question = state.quests[0].next() {
@@ -181,7 +180,7 @@ public final class FlinkEngine: ActingEngine {
         guard state.underWay.remove(answer.question) != nil else { return }
         if state.underWay.isEmpty { state.isPollOver = true }
         state.roundTrip = max(state.roundTrip ?? 0, answer.roundTrip)
-        let now = Surroundings.wallTime()
+        let now = Surroundings.steadyTime()
         switch answer.result {
         case .success(let reply): state.picture.take(reply, to: answer.question, at: now)
         case .failure(let failure):
@@ -222,7 +221,7 @@ public final class FlinkEngine: ActingEngine {
         }
         state.nextPollAt = now + pause(state, now: now).count
         guard state.picture.hasList else { return }
-        let time = Surroundings.wallTime()
+        let time = Surroundings.steadyTime()
         let report = EngineReport(
             engine: state.picture.engineInfo(client.connection.address), at: state.picture.clusterTime(at: time), jobs: state.picture.reports(at: time),
             operations: state.operations)
@@ -245,7 +244,7 @@ public final class FlinkEngine: ActingEngine {
         // What answers next may be another cluster, or a newer version of it.
         state.picture.forgetConnection()
         state.nextPollAt = now + pause.count
-        emit(.link(.down(reason: problem.message, retryAt: Surroundings.wallTime() + pause, attempts: state.attempts)))
+        emit(.link(.down(reason: problem.message, retryAt: Surroundings.steadyTime() + pause, attempts: state.attempts)))
     }
 
     static func capabilities(of cluster: FlinkClusterConfiguration) -> EngineCapabilities {

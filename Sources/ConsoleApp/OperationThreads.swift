@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import StreamModel
 internal import Synchronization
 
@@ -13,8 +12,8 @@ final class OperationThreads: Sendable {
         var isStopped = false
     }
     private let state = Mutex(State())
-    /// Signalled once, by `stop`; whoever wakes up by it passes it on.
-    private let stopped = DispatchSemaphore(value: 0)
+    /// Rung by `stop`.
+    private let stopped = Bell()
 
     /// False = it is over: nothing will run.
     @discardableResult
@@ -48,17 +47,10 @@ final class OperationThreads: Sendable {
     }
 
     /// Waits, on one of the threads. False = go no further.
-    func pause(_ span: Milliseconds) -> Bool {
-        guard stopped.wait(timeout: .now() + .milliseconds(Int(span.count))) == .success else { return true }
-        stopped.signal()
-        return false
-    }
+    func pause(_ span: Milliseconds) -> Bool { !stopped.isRung(within: span) }
 
     func stop() {
-        let isFirst = state.withLock { state in
-            defer { (state.isStopped, state.waiting) = (true, []) }
-            return !state.isStopped
-        }
-        if isFirst { stopped.signal() }
+        state.withLock { ($0.isStopped, $0.waiting) = (true, []) }
+        stopped.ring()
     }
 }

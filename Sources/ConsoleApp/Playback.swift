@@ -1,6 +1,5 @@
 internal import CellGrid
 internal import ConsoleCore
-internal import Dispatch
 internal import StreamModel
 internal import Synchronization
 
@@ -10,7 +9,7 @@ final class Playback: ConsoleClock {
     let recording: RecordedEvents
     private let state: Mutex<State>
     /// Rung when something changed that the playing thread waits for.
-    private let bell = DispatchSemaphore(value: 0)
+    private let bell = Bell()
 
     private struct State {
         /// Index of the next line.
@@ -55,6 +54,8 @@ final class Playback: ConsoleClock {
 
     func now() -> WallTime { state.withLock { $0.time(at: Surroundings.monotonicMilliseconds()) } }
 
+    func offset() -> Milliseconds { 0 }
+
     func delay(until time: WallTime) -> Int64? {
         state.withLock { state in
             if state.isPaused { return nil }
@@ -81,7 +82,7 @@ final class Playback: ConsoleClock {
             state.rebase(at: Surroundings.monotonicMilliseconds())
             body(&state)
         }
-        bell.signal()
+        bell.ring()
     }
 
     /// Pauses at the next report.
@@ -127,7 +128,7 @@ final class Playback: ConsoleClock {
             state.isStopped = true
             state.outlets = [:]
         }
-        bell.signal()
+        bell.ring()
     }
 
     fileprivate func answer(_ asked: EngineQuestion, in context: String) {
@@ -171,8 +172,7 @@ final class Playback: ConsoleClock {
             switch outcome {
             case .line(let line): return line
             case .ended: return nil
-            case .wait(let milliseconds?): _ = bell.wait(timeout: .now() + .milliseconds(Int(clamping: milliseconds)))
-            case .wait(nil): bell.wait()
+            case .wait(let milliseconds): bell.wait(atMost: milliseconds.map { Milliseconds($0) })
             }
         }
     }

@@ -1,7 +1,6 @@
 public import ConsoleCore
 internal import ControlProtocol
 internal import ControlSocket
-internal import Dispatch
 internal import Glibc
 public import StreamModel
 internal import Synchronization
@@ -37,8 +36,8 @@ public final class SocketEngine: ActingEngine, OperationLookup {
     private let path: String
     private let client: String
     private let link = Mutex(Link())
-    /// Rung to end a pause of the connecting thread.
-    private let bell = DispatchSemaphore(value: 0)
+    /// Ends a pause of the connecting thread. Each report puts off the moment at which that has to look after the engine.
+    private let bell = Bell()
     /// Held while an event is handed over, so that nothing is delivered after `stop` has returned.
     private let outlet = Mutex<(@Sendable (EngineEvent) -> Void)?>(nil)
 
@@ -50,8 +49,13 @@ public final class SocketEngine: ActingEngine, OperationLookup {
         var lastHeard: Int64 = 0
         var isSilent = false
         var roundTrip: Milliseconds?
+        /// The screen has not been told of it.
+        var isRoundTripNews = false
+        /// When the round trip was last measured, and how often on this connection.
+        var askedAt: Int64 = .min / 2
+        var asked = 0
         /// Questions that wait for their answer: asking twice would only pile up behind a slow engine.
-        var asked: [EngineQuestion] = []
+        var questions: [EngineQuestion] = []
         var isStopped = false
         var wantsRetry = false
         var isResting = false
@@ -77,7 +81,7 @@ public final class SocketEngine: ActingEngine, OperationLookup {
             return link.client
         }
         client?.close()
-        bell.signal()
+        bell.ring()
     }
 
     public func rest(_ isResting: Bool) {
@@ -90,19 +94,19 @@ public final class SocketEngine: ActingEngine, OperationLookup {
 
     public func retryNow() {
         link.withLock { $0.wantsRetry = true }
-        bell.signal()
+        bell.ring()
     }
 
     public func send(_ question: EngineQuestion) {
         let client = link.withLock { link -> ControlClient? in
-            guard let client = link.client, !link.asked.contains(question) else { return nil }
-            link.asked.append(question)
+            guard let client = link.client, !link.questions.contains(question) else { return nil }
+            link.questions.append(question)
             return client
         }
         // Without a link nothing is said: the screen shows that already, and asks again with the next report.
         client?.call(Self.request(question)) { [weak self] result in
             guard let self else { return }
-            link.withLock { link in link.asked.removeAll { $0 == question } }
+            link.withLock { link in link.questions.removeAll { $0 == question } }
             answer(question, result)
         }
     }
@@ -173,7 +177,7 @@ public final class SocketEngine: ActingEngine, OperationLookup {
             }
             attempts += 1
             let pause = backoff.next(using: &generator)
-            emit(.link(.down(reason: reason.description, retryAt: Surroundings.wallTime() + pause, attempts: attempts)))
+            emit(.link(.down(reason: reason.description, retryAt: Surroundings.steadyTime() + pause, attempts: attempts)))
             rest(pause)
         }
     }
@@ -181,8 +185,8 @@ public final class SocketEngine: ActingEngine, OperationLookup {
     private func connect() -> Result<ControlClient, ControlClientError> {
         let generation = link.withLock { link in
             link.generation += 1
-            (link.closeReason, link.isSilent, link.roundTrip, link.wantsRetry) = (nil, false, nil, false)
-            link.asked = []
+            (link.closeReason, link.isSilent, link.roundTrip, link.isRoundTripNews, link.wantsRetry) = (nil, false, nil, false, false)
+            (link.askedAt, link.asked, link.questions) = (.min / 2, 0, [])
             return link.generation
         }
         do {
@@ -207,19 +211,16 @@ public final class SocketEngine: ActingEngine, OperationLookup {
         emit(.capabilities(EngineCapabilities(canFault: true, isViewer: client.hello.level == .viewer)))
         emit(.link(.up(roundTrip: nil)))
         subscribe(client)
-        // The first answers come while both ends are still starting.
-        var askedAt: Int64 = .min / 2, asked = 0
+        measureRoundTrip(client)
         while true {
             let now = Surroundings.monotonicMilliseconds()
-            let lastHeard = link.withLock { $0.lastHeard }
-            let interval = asked < 2 ? Self.quietInterval : Self.heartbeatInterval
-            var nextHeartbeat = min(askedAt + interval.count, max(askedAt, lastHeard) + Self.quietInterval.count)
+            let (lastHeard, askedAt) = link.withLock { ($0.lastHeard, $0.askedAt) }
+            var nextHeartbeat = max(askedAt, lastHeard) + Self.quietInterval.count
             if now >= nextHeartbeat {
                 measureRoundTrip(client)
-                (askedAt, asked) = (now, asked + 1)
                 nextHeartbeat = now + Self.quietInterval.count
             }
-            waitForBell(Milliseconds(min(nextHeartbeat, nextSilenceCheck(after: now)) - now))
+            bell.wait(atMost: Milliseconds(min(nextHeartbeat, nextSilenceCheck(after: now)) - now))
             if let reason = reasonToLeave() { return reason }
         }
     }
@@ -257,23 +258,29 @@ public final class SocketEngine: ActingEngine, OperationLookup {
         if let reason { return reason }
         if silence >= Self.givingUpLimit.count { return .connectTimedOut(path: path, silence) }
         if becameSilent {
-            let retry = Surroundings.wallTime() + Milliseconds(Self.givingUpLimit.count - silence)
+            let retry = Surroundings.steadyTime() + Milliseconds(Self.givingUpLimit.count - silence)
             emit(.link(.down(reason: "no word from the engine for \(silence / 1000) s: it may hang", retryAt: retry, attempts: 0)))
         }
         return nil
     }
 
+    /// Without a time-out of its own: an engine that does not answer is silent, and its connection is given up.
     private func measureRoundTrip(_ client: ControlClient) {
-        let start = DispatchTime.now().uptimeNanoseconds
-        client.call(.operations(limit: 1)) { [weak self] result in
+        let start = Surroundings.monotonicMilliseconds()
+        link.withLock { ($0.askedAt, $0.asked) = (start, $0.asked + 1) }
+        client.call(.operations(limit: 1), timeout: nil) { [weak self] result in
             guard let self, case .success = result else { return }
-            let roundTrip = Milliseconds(Int64((DispatchTime.now().uptimeNanoseconds - start) / 1_000_000))
-            let changed = link.withLock { link in
+            let now = Surroundings.monotonicMilliseconds()
+            let roundTrip = Milliseconds(now - start)
+            let isNews = link.withLock { link in
                 guard link.client === client else { return false }
-                defer { (link.roundTrip, link.lastHeard, link.isSilent) = (roundTrip, Surroundings.monotonicMilliseconds(), false) }
-                return link.isSilent || link.roundTrip != roundTrip
+                // The first one, and the word that an engine is back, are told at once; else the next report takes it along.
+                let isNews = link.isSilent || link.roundTrip == nil
+                link.isRoundTripNews = !isNews && (link.isRoundTripNews || link.roundTrip != roundTrip)
+                (link.roundTrip, link.lastHeard, link.isSilent) = (roundTrip, now, false)
+                return isNews
             }
-            if changed { emit(.link(.up(roundTrip: roundTrip))) }
+            if isNews { emit(.link(.up(roundTrip: roundTrip))) }
         }
     }
 
@@ -287,29 +294,30 @@ public final class SocketEngine: ActingEngine, OperationLookup {
                 return link.wantsRetry || link.isStopped
             }
             if isOver || left <= 0 { return }
-            waitForBell(Milliseconds(left))
+            bell.wait(atMost: Milliseconds(left))
         }
-    }
-
-    private func waitForBell(_ pause: Milliseconds) {
-        _ = bell.wait(timeout: .now() + .milliseconds(Int(pause.count)))
     }
 
     // MARK: Callbacks of the connection
 
     private func take(_ notification: ReportNotification, _ generation: Int) {
-        let (isCurrent, isBack, roundTrip) = link.withLock { link in
-            guard link.generation == generation else { return (false, false, nil as Milliseconds?) }
-            defer { (link.lastHeard, link.isSilent) = (Surroundings.monotonicMilliseconds(), false) }
-            return (true, link.isSilent, link.roundTrip)
+        let now = Surroundings.monotonicMilliseconds()
+        let (client, isNews, roundTrip, isDue) = link.withLock { link in
+            guard link.generation == generation, let client = link.client else { return (nil as ControlClient?, false, nil as Milliseconds?, false) }
+            defer { (link.lastHeard, link.isSilent, link.isRoundTripNews) = (now, false, false) }
+            // The first answers come while both ends are still starting.
+            let interval = link.asked < 2 ? Self.quietInterval : Self.heartbeatInterval
+            return (client, link.isSilent || link.isRoundTripNews, link.roundTrip, now - link.askedAt >= interval.count)
         }
-        guard isCurrent else { return }
-        if isBack { emit(.link(.up(roundTrip: roundTrip))) }
-        emit(.report(notification.report, receivedAt: Surroundings.wallTime()))
+        guard let client else { return }
+        bell.set(Self.quietInterval)
+        if isNews { emit(.link(.up(roundTrip: roundTrip))) }
+        emit(.report(notification.report, receivedAt: Surroundings.steadyTime()))
+        if isDue { measureRoundTrip(client) }
     }
 
     private func closed(_ reason: ControlClientError, _ generation: Int) {
         link.withLock { if $0.generation == generation { $0.closeReason = reason } }
-        bell.signal()
+        bell.ring()
     }
 }

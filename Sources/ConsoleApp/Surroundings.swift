@@ -16,6 +16,18 @@ enum Surroundings {
         return WallTime(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
 
+    /// The time that a console counts by: the wall clock's when the process began, and from then on that of a clock that never jumps and
+    /// goes on while the machine sleeps. Ages and countdowns stay true whatever the wall clock is set to.
+    static func steadyTime() -> WallTime { WallTime(milliseconds: sinceBoot() + bootTime) }
+
+    private static let bootTime = wallTime().milliseconds - sinceBoot()
+
+    private static func sinceBoot() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
     /// Milliseconds on a clock that never jumps.
     static func monotonicMilliseconds() -> Int64 {
         var time = timespec()

@@ -65,9 +65,10 @@ public final class ControlClient: Sendable {
         return try wait(for: outcome, path: path)
     }
 
-    /// Sends a request; `completion` is called once, with the reply or the reason why there is none.
+    /// Sends a request; `completion` is called once, with the reply or the reason why there is none. A `timeout` of nil leaves it to the owner
+    /// to end a connection on which nothing comes; no timer is set then.
     public func call(
-        _ request: ControlRequest, timeout: Milliseconds = .seconds(10),
+        _ request: ControlRequest, timeout: Milliseconds? = .seconds(10),
         completion: @escaping @Sendable (Result<ControlReply, ControlClientError>) -> Void
     ) {
         channel.eventLoop.execute { [connection] in connection.value.call(request, timeout: timeout, completion: completion) }
@@ -149,7 +150,7 @@ final class ClientConnection: ChannelInboundHandler {
 
     private struct Call {
         var completion: @Sendable (Result<ControlReply, ControlClientError>) -> Void
-        var timer: Scheduled<Void>
+        var timer: Scheduled<Void>?
     }
 
     private let path: String
@@ -176,7 +177,7 @@ final class ClientConnection: ChannelInboundHandler {
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
     func call(
-        _ request: ControlRequest, timeout: Milliseconds, completion: @escaping @Sendable (Result<ControlReply, ControlClientError>) -> Void
+        _ request: ControlRequest, timeout: Milliseconds?, completion: @escaping @Sendable (Result<ControlReply, ControlClientError>) -> Void
     ) {
         guard let context, !hasEnded else { return completion(.failure(closeReason ?? .closed(path: path))) }
         lastID += 1
@@ -185,8 +186,10 @@ final class ClientConnection: ChannelInboundHandler {
         do throws(ControlCodecError) { frame = try ControlCodec.encode(request, id: .number(id)) } catch {
             return completion(.failure(.unreadable(path: path, error.problem)))
         }
-        let timer = context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(timeout.count)) {
-            self.finish(id, .failure(.callTimedOut(verb: request.verb, timeout.count)))
+        let timer = timeout.map { timeout in
+            context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(timeout.count)) {
+                self.finish(id, .failure(.callTimedOut(verb: request.verb, timeout.count)))
+            }
         }
         calls[id] = Call(completion: completion, timer: timer)
         context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(bytes: frame)), promise: nil)
@@ -214,7 +217,7 @@ final class ClientConnection: ChannelInboundHandler {
 
     private func finish(_ id: Int64, _ result: Result<ControlReply, ControlClientError>) {
         guard let call = calls.removeValue(forKey: id) else { return }
-        call.timer.cancel()
+        call.timer?.cancel()
         call.completion(result)
     }
 
