@@ -89,6 +89,7 @@ struct ConsoleLoop: ~Copyable {
             takeInput()
             if ending == nil, isUrgent, isDirty { paint() }
             takeMail()
+            lookAtClock()
             if watcher.takeChanges(), let origin = model.theme.origin { loadTheme(origin, isReload: true) }
             takeTick()
             restOrWake()
@@ -188,7 +189,6 @@ struct ConsoleLoop: ~Copyable {
     private mutating func takeTick() {
         guard let tick, Surroundings.monotonicMilliseconds() >= tick.at else { return }
         self.tick = nil
-        // After the wall clock was set back the time asked for may lie ahead: the model gets it, so that it asks for a new one.
         let effects = update(&model, .tick, at: clock.now())
         isDirty = true
         for effect in effects { perform(effect) }
@@ -228,6 +228,14 @@ struct ConsoleLoop: ~Copyable {
         guard let lastReport, model.isAtRest, case .nobody = director else { return due }
         let next = lastReport + 1000 + Self.reportSlack
         return next >= due ? next : next + (due - next + 999) / 1000 * 1000
+    }
+
+    /// Sets of the wall clock smaller than this do not show.
+    private static let clockSlack: Milliseconds = 500
+
+    private mutating func lookAtClock() {
+        let offset = clock.offset()
+        if abs((offset - model.clockOffset).count) >= Self.clockSlack.count { apply(.clockWasSet(offset: offset)) }
     }
 
     /// Nobody has pressed a key for a while: engines need not tell their numbers as often.

@@ -68,7 +68,7 @@ private struct HeadlessSession: ~Copyable {
 
     init(_ settings: Settings, _ dump: DumpLaunch) {
         let isASCII = settings.usesASCII || !Output.isUTF8
-        model = settings.model(glyphs: isASCII ? .ascii : .braille, size: dump.size, at: Surroundings.wallTime())
+        model = settings.model(glyphs: isASCII ? .ascii : .braille, size: dump.size, at: Surroundings.steadyTime())
         deadline = Surroundings.monotonicMilliseconds() + dump.patience.count
         engines = Dictionary(settings.contexts.map { ($0.name, dump.launch.makeEngine($0)) }) { first, _ in first }
         for (name, engine) in engines {
@@ -82,7 +82,7 @@ private struct HeadlessSession: ~Copyable {
 
     mutating func open(_ screen: String, job: String?) -> SafeText? {
         var effects: [ConsoleEffect] = []
-        openedAt = Surroundings.wallTime()
+        openedAt = Surroundings.steadyTime()
         defer { perform(effects) }
         return model.open(screen, job: job, at: openedAt, &effects)
     }
@@ -96,7 +96,7 @@ private struct HeadlessSession: ~Copyable {
             var descriptor = pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0)
             _ = poll(&descriptor, 1, Int32(clamping: left))
             for event in mailbox.take() {
-                let effects = update(&model, event, at: Surroundings.wallTime())
+                let effects = update(&model, event, at: Surroundings.steadyTime())
                 perform(effects)
             }
         }

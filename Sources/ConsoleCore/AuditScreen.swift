@@ -86,7 +86,7 @@ struct AuditScreen {
         for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
             canvas.target(row: line + 2, index: index)
             let row = rows[index], y = line + 2
-            canvas.put(Figures.moment(row.at, now: model.shownAt, offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim, columns: 9)
+            canvas.put(Figures.moment(row.at, now: model.wall(model.shownAt), offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim, columns: 9)
             canvas.put(SafeText(row.request.by).prefix(columns: isWide ? 18 : 12, ending: "~"), column: 13, row: y)
             canvas.put(row.verb, column: isWide ? 32 : 26, row: y, columns: 14)
             let job = row.jobName.isEmpty ? row.request.job.short : row.jobName

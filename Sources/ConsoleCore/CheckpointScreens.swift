@@ -75,7 +75,7 @@ struct CheckpointDetailScreen {
                 [
                     Span(" LEDGER    ", .header),
                     Span(
-                        "\(remembered.fateWords); seen in \(remembered.context), for the last time \(Figures.age(model.shownAt - remembered.lastSeenAt)) ago",
+                        "\(remembered.fateWords); seen in \(remembered.context), for the last time \(Figures.age(model.wall(model.shownAt) - remembered.lastSeenAt)) ago",
                         .textStale),
                 ], row: 6)
         }

@@ -118,7 +118,7 @@ struct CheckpointTable {
             return
         }
         let cause = Self.cause(checkpoint)
-        let seen: SafeText = "seen \(Figures.age(model.shownAt - remembered.lastSeenAt)) ago"
+        let seen: SafeText = "seen \(Figures.age(model.wall(model.shownAt) - remembered.lastSeenAt)) ago"
         canvas.put(cause == "-" ? seen : layout.phases == nil ? cause : "\(cause), \(seen)", column: layout.cause, row: row)
         canvas.restyle(CellRect(column: 0, row: row, columns: canvas.size.columns, rows: 1), role: .textStale)
     }

@@ -44,7 +44,7 @@ struct Chrome {
     }
 
     var clock: Span {
-        let time = Figures.clock(model.shownAt, offset: model.options.utcOffsetSeconds)
+        let time = Figures.clock(model.wall(model.shownAt), offset: model.options.utcOffsetSeconds)
         return model.frozen == nil ? Span(time, .title) : Span("\(time) FROZEN", .titleLock)
     }
 
@@ -226,7 +226,7 @@ struct Chrome {
             return
         }
         guard let last else { return }
-        let time = Figures.clock(last.at, offset: model.options.utcOffsetSeconds)
+        let time = Figures.clock(model.wall(last.at), offset: model.options.utcOffsetSeconds)
         let role: StyleRole = last.severity >= .warn ? last.severity.role : .toast
         canvas.line(
             [Span(" \(time) ", .textDim), Span(last.text.prefix(columns: max(0, canvas.size.columns - 11), ending: "..."), role)], row: row)

@@ -15,6 +15,8 @@ public enum ConsoleEvent: Sendable {
     /// The time `ConsoleModel.nextDueTick` has come (or passed).
     case tick
     case engine(context: String, EngineEvent)
+    /// The wall clock shows so much more than the time that events bring along, which never jumps: it was set.
+    case clockWasSet(offset: Milliseconds)
     /// The process was stopped (Ctrl-Z) and goes on; the screen shows something else.
     case resumedFromSuspend
     /// A theme asked for by `.loadTheme` (or changed on disk) is ready.

@@ -45,6 +45,8 @@ public struct ConsoleModel: Sendable {
     public internal(set) var options: ConsoleOptions
     /// The time of the last event.
     public internal(set) var now: WallTime
+    /// What the wall clock has been set forward by since the start; `now` and all that is counted by it know nothing of that.
+    public internal(set) var clockOffset: Milliseconds = 0
     let operatorName: String
     /// State of the generator of operation ids.
     var randomState: UInt64
@@ -157,8 +159,11 @@ public struct ConsoleModel: Sendable {
 
     /// When the surroundings must send `.tick` for the screen to stay true: the next whole second, or nil when nothing on it ages.
     public var nextDueTick: WallTime? {
-        frozen != nil ? nil : WallTime(milliseconds: (now.milliseconds / 1000 + 1) * 1000)
+        frozen != nil ? nil : WallTime(milliseconds: (wall(now).milliseconds / 1000 + 1) * 1000) + (0 - clockOffset)
     }
+
+    /// What the wall clock, as it is set now, shows at a moment of the console's time.
+    func wall(_ time: WallTime) -> WallTime { time + clockOffset }
 
     /// Nothing is open that counts down or waits for a moment: a tick may come a little late.
     public var isAtRest: Bool { modals.isEmpty }

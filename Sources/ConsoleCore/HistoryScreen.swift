@@ -65,14 +65,14 @@ struct HistoryScreen {
         for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
             let row = rows[index], y = line + 2, report = row.report
             let status = CheckpointTable.status(report, remembered: row)
-            canvas.put(Figures.moment(report.triggeredAt, now: model.shownAt, offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim, columns: 9)
+            canvas.put(Figures.moment(report.triggeredAt, now: model.wall(model.shownAt), offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim, columns: 9)
             canvas.put(SafeText("\(row.context)/\(row.jobName)").prefix(columns: id - job - 1, ending: "~"), column: job, row: y)
             canvas.put("\(report.id)", endingAt: id + 6, row: y)
             canvas.put(report.kind.isSavepoint ? "save" : "ckpt", column: id + 8, row: y, role: report.kind.isSavepoint ? .checkpointSavepoint : .text)
             canvas.line([Span(model.theme.mark(status.role), status.role), Span(" "), Span(status.word, status.role)], row: y, column: id + 13)
             canvas.put(report.status == .completed ? Figures.bytes(report.stateSize) : "-", endingAt: id + 33, row: y)
             canvas.put(row.fateWord, column: id + 34, row: y, role: row.fate == .gone ? .checkpointGone : .text)
-            if hasRoom { canvas.put("\(Figures.age(model.shownAt - row.lastSeenAt)) ago", column: id + 44, row: y, role: .textDim) }
+            if hasRoom { canvas.put("\(Figures.age(model.wall(model.shownAt) - row.lastSeenAt)) ago", column: id + 44, row: y, role: .textDim) }
             guard index == cursor else { continue }
             canvas.put(">", column: 0, row: y, role: .mark)
             canvas.overlay(CellRect(column: 0, row: y, columns: canvas.size.columns, rows: 1), role: .select)
@@ -85,10 +85,10 @@ struct HistoryScreen {
         let took = report.duration.map { ", took \(Figures.duration($0))" } ?? ""
         canvas.put(" \(row.fateWords)\(report.requestedBy.map { "; by \($0)" } ?? "")", column: 0, row: 1)
         canvas.put(
-            " triggered \(Figures.clock(report.triggeredAt, offset: offset)), \(Figures.age(model.shownAt - report.triggeredAt)) ago\(took), acked \(report.acknowledgedSubtasks)/\(report.totalSubtasks)",
+            " triggered \(Figures.clock(report.triggeredAt, offset: offset)), \(Figures.age(model.wall(model.shownAt) - report.triggeredAt)) ago\(took), acked \(report.acknowledgedSubtasks)/\(report.totalSubtasks)",
             column: 0, row: 2)
         canvas.put(
-            " seen in \(row.context) for the first time \(Figures.age(model.shownAt - row.firstSeenAt)) ago, for the last \(Figures.age(model.shownAt - row.lastSeenAt)) ago", column: 0,
+            " seen in \(row.context) for the first time \(Figures.age(model.wall(model.shownAt) - row.firstSeenAt)) ago, for the last \(Figures.age(model.wall(model.shownAt) - row.lastSeenAt)) ago", column: 0,
             row: 3, role: .textDim)
         canvas.put(" path    \(report.path.map { SafeText($0).suffix(columns: canvas.size.columns - 10, beginning: "...") } ?? "-")", column: 0, row: 4)
         if let failure = report.failure { canvas.put(" failure \(failure.reasonName): \(failure.message)", column: 0, row: 5, role: .checkpointFailed) }

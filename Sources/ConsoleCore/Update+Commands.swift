@@ -195,7 +195,7 @@ extension ConsoleModel {
         guard parts.count == 2 || parts.count == 3, let hours = parts[0], let minutes = parts[1], let seconds = parts.count == 3 ? parts[2] : 0,
             (0...23).contains(hours), (0...59).contains(minutes), (0...59).contains(seconds)
         else { return say("usage: at HH:MM or at HH:MM:SS", .warn) }
-        let day: Int64 = 86_400_000, local = now.milliseconds + Int64(options.utcOffsetSeconds) * 1000
+        let day: Int64 = 86_400_000, local = wall(now).milliseconds + Int64(options.utcOffsetSeconds) * 1000
         let ofDay = ((local % day) + day) % day
         let back = ofDay - (hours * 3600 + minutes * 60 + seconds) * 1000
         look(back: Milliseconds(back < 0 ? back + day : back))
@@ -204,7 +204,7 @@ extension ConsoleModel {
     private mutating func look(back span: Milliseconds) {
         let at = now + (0 - span)
         guard let moment = history.moments.last(where: { $0.at <= at }) else {
-            let reach = history.oldest.map { "; the record goes back to \(Figures.clock($0.at, offset: options.utcOffsetSeconds))" } ?? ""
+            let reach = history.oldest.map { "; the record goes back to \(Figures.clock(wall($0.at), offset: options.utcOffsetSeconds))" } ?? ""
             return say("nothing that old is on record\(reach)", .warn)
         }
         show(moment)

@@ -339,7 +339,7 @@ extension ConsoleModel {
     private mutating func toggleFreeze() {
         if frozen == nil {
             frozen = Frozen(observations: live, at: now)
-            say("frozen at \(Figures.clock(now, offset: options.utcOffsetSeconds)); \(options.keyMap.label(.freeze)) returns to live", .warn)
+            say("frozen at \(Figures.clock(wall(now), offset: options.utcOffsetSeconds)); \(options.keyMap.label(.freeze)) returns to live", .warn)
         } else {
             goLive()
         }

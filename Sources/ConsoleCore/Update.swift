@@ -20,6 +20,7 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
         model.auditIsLoaded = true
     case .history(let question, let rows, let total): model.take(history: question, rows, total: total)
     case .engine(let context, let event): model.observe(event, in: context, &effects)
+    case .clockWasSet(let offset): model.takeClock(offset)
     case .resumedFromSuspend: effects.append(.repaint)
     case .themeLoaded(let theme, let warnings):
         model.options.theme = theme
@@ -54,6 +55,15 @@ extension ConsoleModel {
         if let until = openSheet?.armedUntil, until <= now { release(&effects) }
         finishSecondLook(&effects)
         requestWhatIsShown(&effects)
+    }
+
+    /// Ages go on as before; what is told is what the operator sees jump.
+    mutating func takeClock(_ offset: Milliseconds) {
+        let step = offset - clockOffset
+        clockOffset = offset
+        // Two clocks are never read at the same moment: an hour is not to be told as 59 minutes.
+        let told = Milliseconds((abs(step.count) + 50) / 100 * 100)
+        say("the machine's clock was set \(step > 0 ? "forward" : "back") by \(Figures.duration(told))", .warn)
     }
 
     /// Tells each engine what the screen shows of it, when that has changed. An engine that was told nothing takes the overview for granted.

@@ -72,6 +72,24 @@ import Testing
         #expect(console.model.nextDueTick == nil)
     }
 
+    /// The title shows what the wall clock shows; ages, countdowns and the order of what is remembered are counted by `now`, which knows nothing of it.
+    @Test(arguments: [(3_600_000, "forward by 1h00m", "13:04:"), (-3_600_000, "back by 1h00m", "11:04:"), (1700, "forward by 1.7s", "12:04:")])
+    func aClockThatIsSetMovesTheTitleAndNothingElse(offset: Int64, words: String, title: String) {
+        var console = atJob(Sample.ailing())
+        console.advance(2000)
+        console.send(.tick)
+        let before = console.screen.split(separator: "\n", omittingEmptySubsequences: false).dropFirst().dropLast()
+        console.send(.clockWasSet(offset: Milliseconds(offset)))
+        let after = console.screen.split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(after[0].contains(title), "\(after[0])")
+        #expect(Array(before) == Array(after.dropFirst().dropLast()))
+        #expect(after.last?.contains("the machine's clock was set \(words)") == true, "\(after)")
+        // The next tick comes when the title's second changes.
+        let due = console.model.nextDueTick
+        #expect(due.map { ($0.milliseconds + offset) % 1000 } == 0)
+        #expect(due.map { $0 > console.now && $0 <= console.now + 1000 } == true)
+    }
+
     @Test(arguments: ["1", "2", "3", "5", "6"]) func aTickChangesLittle(_ screen: String) {
         var console = atJob(Sample.ailing())
         console.press(screen)

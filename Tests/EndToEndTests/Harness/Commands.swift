@@ -98,11 +98,12 @@ final class BackgroundEngine {
     let home: TestHome
     private(set) var process: ChildProcess
     private let arguments: [String]
+    private let environment: [String: String?]
     private let binary: String?
 
-    init(_ home: TestHome, _ arguments: [String] = [], binary: String? = nil) throws {
-        (self.home, self.arguments, self.binary) = (home, arguments, binary)
-        process = try home.start(["engine"] + arguments, binary: binary)
+    init(_ home: TestHome, _ arguments: [String] = [], environment: [String: String?] = [:], binary: String? = nil) throws {
+        (self.home, self.arguments, self.environment, self.binary) = (home, arguments, environment, binary)
+        process = try home.start(["engine"] + arguments, environment: environment, binary: binary)
         try process.waitForErrors("listens at")
     }
 
@@ -121,7 +122,7 @@ final class BackgroundEngine {
 
     /// The same command again.
     func startAgain() throws {
-        process = try home.start(["engine"] + arguments, binary: binary)
+        process = try home.start(["engine"] + arguments, environment: environment, binary: binary)
         try process.waitForErrors("listens at")
     }
 
