@@ -8,6 +8,8 @@ enum Action: Sendable, Equatable {
     case stop(drain: Bool)
     case cancel(CancelRetention)
     case restart(RestartOptions, chosen: CheckpointID?)
+    /// The first launch of a job: no key does it, but the record has it.
+    case launch(RestartOptions)
     case fault(String)
 
     var tier: GuardTier {
@@ -15,7 +17,7 @@ enum Action: Sendable, Equatable {
         case .savepoint, .checkpoint: .reversible
         case .fault: .reversible
         case .stop, .cancel(.byPolicy), .cancel(.keep): .ending
-        case .cancel(.discard), .restart: .replacing
+        case .cancel(.discard), .restart, .launch: .replacing
         }
     }
 
@@ -26,7 +28,7 @@ enum Action: Sendable, Equatable {
         case .stop: .stop
         case .cancel: .cancel
         case .restart: .restart
-        case .fault: nil
+        case .launch, .fault: nil
         }
     }
 
@@ -38,6 +40,7 @@ enum Action: Sendable, Equatable {
         case .cancel(.discard): "CANCEL AND DISCARD ALL STATE"
         case .cancel: "CANCEL, KEEP CHECKPOINTS"
         case .restart: "RESTART FROM A CHECKPOINT"
+        case .launch: "LAUNCH"
         case .fault: "FAULT"
         }
     }
@@ -58,14 +61,15 @@ enum Action: Sendable, Equatable {
         case .stop(let drain): "POST /jobs/\(job)/stop drain \(drain)"
         case .cancel: "PATCH /jobs/\(job)?mode=cancel"
         case .restart(let options, _):
-            "\(options.cancelsFirst ? "PATCH /jobs/\(job)?mode=cancel, then " : "")\(Self.restLaunch(options))"
+            "\(options.cancelsFirst ? "PATCH /jobs/\(job)?mode=cancel, then " : "")\(Self.restLaunch(options, from: options.path.map(Self.end) ?? "the newest"))"
+        case .launch(let options): Self.restLaunch(options, from: options.path.map(Self.end))
         case .fault(let text): "nothing: \(text)"
         }
     }
 
     /// What it begins from comes first, by the end of its path: that must not be cut where room is short.
-    private static func restLaunch(_ options: RestartOptions) -> SafeText {
-        var words: SafeText = "POST /jars/\(options.recipe?.jarName ?? "<jar>")/run savepointPath \(options.path.map(end) ?? "the newest")"
+    private static func restLaunch(_ options: RestartOptions, from snapshot: SafeText?) -> SafeText {
+        var words: SafeText = "POST /jars/\(options.recipe?.jarName ?? "<jar>")/run \(snapshot.map { "savepointPath \($0)" } ?? "without a savepointPath")"
         words = "\(words), allowNonRestoredState \(options.allowsUnmatchedState)"
         if case .file(let path) = options.recipe?.jar { words = "\(words), with the file \(path)" }
         if options.claim == .claim { words = "\(words), CLAIM" }
@@ -94,6 +98,7 @@ enum Action: Sendable, Equatable {
             "restart \(job) from \(options.path ?? "the newest"), \(options.claim == .claim ? "claim" : "no claim")"
                 + "\(options.allowsUnmatchedState ? ", unmatched state allowed" : "")"
                 + "\(options.parallelism.map { ", parallelism \($0)" } ?? "")\(options.cancelsFirst ? ", cancel first (keep)" : "")"
+        case .launch(let options): "launch \(job)\(options.path.map { " from \($0)" } ?? "")"
         case .fault(let text): "fault \(job): \(text)"
         }
     }
@@ -105,6 +110,7 @@ enum Action: Sendable, Equatable {
         case .stop(let drain): .stop(drain: drain, directory: nil)
         case .cancel(let retention): .cancel(retention)
         case .restart(let options, _): .restart(options)
+        case .launch(let options): .launch(options)
         case .fault(let text): .fault(text)
         }
     }

@@ -132,9 +132,9 @@ enum Secrets {
 
     /// A request as it may be shown.
     static func masked(_ kind: OperationRequest.Kind) -> OperationRequest.Kind {
-        guard case .restart(var options) = kind, let recipe = options.recipe else { return kind }
+        guard var options = kind.launch, let recipe = options.recipe else { return kind }
         options.recipe?.arguments = maskedWords(recipe.arguments)
-        return .restart(options)
+        return if case .launch = kind { .launch(options) } else { .restart(options) }
     }
 
     /// A recipe as it is typed, with its secrets masked, and without the digits that a cluster puts before the name of a jar.

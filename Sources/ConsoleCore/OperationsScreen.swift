@@ -116,6 +116,7 @@ extension TrackedOperation {
         case .stop(let drain, _): .stop(drain: drain)
         case .cancel(let retention): .cancel(retention)
         case .restart(let options): .restart(options, chosen: nil)
+        case .launch(let options): .launch(options)
         case .fault(let text): .fault(text)
         }
     }

@@ -30,6 +30,7 @@ struct PreflightCheck {
         case .stop: lines += [running] + savepoint(nil) + [recipe]
         case .cancel(let retention): lines += cancel(retention)
         case .restart(let options, let chosen): lines += restart(options, chosen)
+        case .launch: break
         case .fault: lines.append(running)
         }
         return lines
@@ -226,6 +227,7 @@ struct PreflightCheck {
             }
             let catchUp = catchUp(since: checkpoint).map { "; \($0)" } ?? ""
             return "launches a new job from #\(checkpoint.id); \(replay(since: checkpoint)) is read again\(catchUp)"
+        case .launch: return "launches a job that was none before"
         case .fault: return "makes the job misbehave on purpose"
         }
     }

@@ -46,7 +46,7 @@ struct TrackedOperation: Sendable {
         self.jobName = jobName
         self.since = since
         self.isOwn = isOwn
-        if case .restart(let options) = request.kind, let path = options.path { 
+        if let options = request.kind.launch, let path = options.path {
             proof = RestartProof(
                 chosenID: chosen, chosenPath: path, origin: request.job, allowsUnmatchedState: options.allowsUnmatchedState)
         }
@@ -109,7 +109,7 @@ struct TrackedOperation: Sendable {
         isLost = false
         jobName = report.jobName
         // Asked to begin from the newest, the engine has chosen.
-        if proof == nil, case .restart(let options) = request.kind, let path = report.path {
+        if proof == nil, let options = request.kind.launch, let path = report.path {
             proof = RestartProof(
                 chosenID: report.checkpoint, chosenPath: path, origin: request.job, allowsUnmatchedState: options.allowsUnmatchedState)
         }
@@ -151,6 +151,7 @@ struct TrackedOperation: Sendable {
             guard job.state == .canceled else { return nil }
             return "job is CANCELED"
         case .restart: return nil
+        case .launch: return job.state == .running ? "job is RUNNING, \(job.runningSubtasks)/\(job.totalSubtasks) tasks" : nil
         case .fault: return "the job took it"
         }
     }
@@ -174,7 +175,8 @@ struct TrackedOperation: Sendable {
         case .stop(let drain, _): drain ? "stop+drain" : "stop"
         case .cancel(.discard): "cancel+discard"
         case .cancel: "cancel"
-        case .restart(let options): options.startsEmpty == true ? "launch" : "restart"
+        case .restart: "restart"
+        case .launch: "launch"
         case .fault: "fault"
         }
     }

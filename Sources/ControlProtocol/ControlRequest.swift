@@ -159,6 +159,8 @@ public struct JobCommand: Sendable, Equatable {
         case .stop: .stop
         case .cancel: .cancel
         case .restart: .restart
+        // An engine of ours launches its programs by a submit; this one is for clusters.
+        case .launch: .submit
         case .fault: .fault
         }
     }

@@ -60,7 +60,7 @@ struct RequestParameters: Encodable {
             try container.encode(drain, forKey: .drain)
             try container.encodeIfPresent(directory, forKey: .directory)
         case .cancel(let retention): try container.encode(retention, forKey: .retention)
-        case .restart(let options):
+        case .restart(let options), .launch(let options):
             try container.encodeIfPresent(options.path, forKey: .from)
             try container.encode(options.claim, forKey: .claim)
             try container.encode(options.allowsUnmatchedState, forKey: .allowUnmatched)

@@ -10,7 +10,8 @@ public enum FlinkRequestText {
         case .checkpoint: return text(.checkpointNow(operation.job)) + [clusterAdds]
         case .stop(let drain, let directory): return text(.stop(operation.job, drain: drain, directory: directory)) + [clusterAdds]
         case .cancel: return text(FlinkEndpoint<FlinkDone>.cancel(operation.job))
-        case .restart(let options): return restart(operation.job, options)
+        case .restart(let options): return launch(operation.job, options, from: options.path ?? "<the newest>")
+        case .launch(let options): return launch(operation.job, options, from: options.path)
         case .fault: return ["nothing: a Flink cluster has no jobs that misbehave on request"]
         }
     }
@@ -29,7 +30,7 @@ public enum FlinkRequestText {
         }
     }
 
-    private static func restart(_ job: JobID, _ options: RestartOptions) -> [String] {
+    private static func launch(_ job: JobID, _ options: RestartOptions, from snapshot: String?) -> [String] {
         var lines: [String] = []
         if options.cancelsFirst { lines += text(FlinkEndpoint<FlinkDone>.cancel(job)) }
         var jar = "<the recorded jar>"
@@ -44,7 +45,7 @@ public enum FlinkRequestText {
         launch.entryClass = options.recipe?.entryClass
         launch.arguments = options.recipe?.arguments ?? []
         launch.parallelism = options.parallelism ?? options.recipe?.parallelism
-        launch.path = options.startsEmpty == true ? nil : options.path ?? "<the newest>"
+        launch.path = snapshot
         launch.allowsUnmatchedState = options.allowsUnmatchedState
         launch.claim = options.claim == .claim ? .claim : .noClaim
         // The names of a version that knows all fields; an older cluster is asked with those that it has.

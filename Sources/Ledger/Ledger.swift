@@ -134,8 +134,7 @@ public final class Ledger: Sendable {
     /// What a job was launched with, when it was launched through Weir.
     public func recipe(of job: JobID) throws(LedgerError) -> JarRecipe? {
         let launches = try entries("SELECT * FROM operation WHERE new_job = ? ORDER BY sent_at DESC, id LIMIT 1", [job.description])
-        guard case .restart(let options)? = launches.first?.request.kind else { return nil }
-        return options.recipe
+        return launches.first?.request.kind.launch?.recipe
     }
 
     /// Reads through the ledger's own connection; for tests of its settings.

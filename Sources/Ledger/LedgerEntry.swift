@@ -80,6 +80,7 @@ extension OperationRequest.Kind {
         case .stop: "stop"
         case .cancel: "cancel"
         case .restart: "restart"
+        case .launch: "launch"
         case .fault: "fault"
         }
     }

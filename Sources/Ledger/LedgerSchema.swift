@@ -96,6 +96,14 @@ enum LedgerSchema {
         migrator.registerMigration("checkpoints that may be there") { database in
             try database.execute(sql: "CREATE INDEX checkpoint_kept ON checkpoint (job, id) WHERE fate IN ('kept', 'running')")
         }
+        // A first launch was filed as a restart of the very job that it launched. A request that is no JSON is left to whoever reads it.
+        migrator.registerMigration("launches") { database in
+            try database.execute(
+                sql: """
+                    UPDATE operation SET kind = 'launch', request = json_set(request, '$.kind.verb', 'launch')
+                    WHERE kind = 'restart' AND iif(json_valid(request), new_job = job OR json_extract(request, '$.kind.options.empty') = 1, 0)
+                    """)
+        }
         return migrator
     }
 }

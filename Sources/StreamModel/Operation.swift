@@ -10,6 +10,8 @@ public struct OperationRequest: Codable, Sendable, Equatable {
         case cancel(CancelRetention)
         /// Launch the job again from a checkpoint. The job itself must have ended (or be ended by this request if `cancelFirst`).
         case restart(RestartOptions)
+        /// Launch a job that was none before, on a Flink cluster. `OperationRequest.job` is the id that it gets.
+        case launch(RestartOptions)
         /// Make the job misbehave on purpose (demo jobs only): "slow 5s", "fail 3", "sync-fail 1", "stall", "crash", "crash-loop 5s", "off".
         case fault(String)
     }
@@ -35,6 +37,29 @@ public struct OperationRequest: Codable, Sendable, Equatable {
 /// On the wire and in files: {"verb":"cancel","retention":"keep"}, with the verb and field names of the control protocol.
 extension OperationRequest.Kind {
     private enum Key: String, CodingKey { case verb, directory, drain, retention, options, spec }
+    /// Before launches had a word of their own, one without a snapshot was a restart that begins empty.
+    private enum FormerKey: String, CodingKey { case empty }
+
+    /// The verb on the wire, in files and in records.
+    public var verb: String {
+        switch self {
+        case .savepoint: "savepoint"
+        case .checkpoint: "checkpoint_now"
+        case .stop: "stop"
+        case .cancel: "cancel"
+        case .restart: "restart"
+        case .launch: "launch"
+        case .fault: "fault"
+        }
+    }
+
+    /// How a new job is launched; nil = none is.
+    public var launch: RestartOptions? {
+        switch self {
+        case .restart(let options), .launch(let options): options
+        case .savepoint, .checkpoint, .stop, .cancel, .fault: nil
+        }
+    }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
@@ -45,7 +70,11 @@ extension OperationRequest.Kind {
             self = .stop(
                 drain: try container.decode(Bool.self, forKey: .drain), directory: try container.decodeIfPresent(String.self, forKey: .directory))
         case "cancel": self = .cancel(try container.decode(CancelRetention.self, forKey: .retention))
-        case "restart": self = .restart(try container.decode(RestartOptions.self, forKey: .options))
+        case "restart":
+            let options = try container.decode(RestartOptions.self, forKey: .options)
+            let former = try container.nestedContainer(keyedBy: FormerKey.self, forKey: .options)
+            self = try former.decodeIfPresent(Bool.self, forKey: .empty) == true ? .launch(options) : .restart(options)
+        case "launch": self = .launch(try container.decode(RestartOptions.self, forKey: .options))
         case "fault": self = .fault(try container.decode(String.self, forKey: .spec))
         case let other:
             throw DecodingError.dataCorruptedError(forKey: .verb, in: container, debugDescription: "unknown operation '\(other)'")
@@ -54,24 +83,16 @@ extension OperationRequest.Kind {
 
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
+        try container.encode(verb, forKey: .verb)
         switch self {
-        case .savepoint(let directory):
-            try container.encode("savepoint", forKey: .verb)
-            try container.encodeIfPresent(directory, forKey: .directory)
-        case .checkpoint: try container.encode("checkpoint_now", forKey: .verb)
+        case .savepoint(let directory): try container.encodeIfPresent(directory, forKey: .directory)
+        case .checkpoint: break
         case .stop(let drain, let directory):
-            try container.encode("stop", forKey: .verb)
             try container.encode(drain, forKey: .drain)
             try container.encodeIfPresent(directory, forKey: .directory)
-        case .cancel(let retention):
-            try container.encode("cancel", forKey: .verb)
-            try container.encode(retention, forKey: .retention)
-        case .restart(let options):
-            try container.encode("restart", forKey: .verb)
-            try container.encode(options, forKey: .options)
-        case .fault(let spec):
-            try container.encode("fault", forKey: .verb)
-            try container.encode(spec, forKey: .spec)
+        case .cancel(let retention): try container.encode(retention, forKey: .retention)
+        case .restart(let options), .launch(let options): try container.encode(options, forKey: .options)
+        case .fault(let spec): try container.encode(spec, forKey: .spec)
         }
     }
 }
@@ -86,6 +107,7 @@ public enum CancelRetention: String, Codable, Sendable {
     case discard
 }
 
+/// How a job is launched: again by a restart, or for the first time.
 public struct RestartOptions: Codable, Sendable, Equatable {
     public enum Claim: String, Codable, Sendable {
         /// The snapshot stays the operator's; the new job never deletes it.
@@ -93,7 +115,7 @@ public struct RestartOptions: Codable, Sendable, Equatable {
         /// The new job owns the snapshot and deletes it when it is subsumed.
         case claim
     }
-    /// Directory of the checkpoint or savepoint; nil = the newest restorable of the job.
+    /// Directory of the checkpoint or savepoint; nil = the newest restorable of the job, and for a job that was none before no state.
     public var path: String?
     public var claim: Claim = .noClaim
     /// Start although the checkpoint has state of an operator that the job does not have.
@@ -104,8 +126,6 @@ public struct RestartOptions: Codable, Sendable, Equatable {
     public var cancelsFirst = false
     /// What to launch, on a Flink cluster; nil = as recorded. Weir's own engine knows its programs.
     public var recipe: JarRecipe?
-    /// Begin with no state, on a Flink cluster; nil and false = from `path`, or else from the newest.
-    public var startsEmpty: Bool?
 
     public init(path: String? = nil) { self.path = path }
 
@@ -116,7 +136,6 @@ public struct RestartOptions: Codable, Sendable, Equatable {
         case parallelism
         case cancelsFirst = "cancelFirst"
         case recipe
-        case startsEmpty = "empty"
     }
 }
 

@@ -1,4 +1,5 @@
 import CellGrid
+import Foundation
 import StreamModel
 import Testing
 
@@ -206,5 +207,34 @@ import Testing
         console.report([job()])
         console.press("enter", "B")
         #expect(console.lastMessage.contains("cannot begin a checkpoint on request: take a savepoint"))
+    }
+
+    // MARK: The first launch
+
+    @Test func aFirstLaunchIsShownAsOneAndObservedWhenTheJobRuns() throws {
+        var console = ScriptedConsole()
+        console.send(.engine(context: "lab", .capabilities(Self.flink)))
+        var options = RestartOptions()
+        options.recipe = JarRecipe(jar: .uploaded(Self.jar), arguments: ["--password", "hunter2"])
+        let request = OperationRequest(id: OperationID(random: 7), kind: .launch(options), job: Sample.job, by: "mira@ops2")
+        let launched = OperationReport(request: request, jobName: "orders", state: .completed, acceptedAt: console.now, newJob: Sample.job)
+        console.report([Sample.running(state: .created)], operations: [launched])
+        #expect(console.model.live.operations.map(\.stage) == [.completed])
+        console.report([Sample.running()], operations: [launched])
+        #expect(console.model.live.operations.map(\.stage) == [.observed])
+        console.press("6")
+        let row = try #require(console.screen.split(separator: "\n").first { $0.contains("mira") || $0.contains(request.id.short.string) })
+        #expect(row.contains("launch") && !row.contains("restart"), "\(row)")
+        console.press("enter")
+        #expect(console.screen.contains("POST /jars/orders.jar/run without a savepointPath") && console.screen.contains("job is RUNNING"), "\(console.screen)")
+        #expect(!console.screen.contains("hunter2"))
+        console.press("!")
+        #expect(console.screen.contains("launch"))
+    }
+
+    /// Records and recordings from before launches had a word of their own.
+    @Test func whatBeganWithNothingWasALaunch() throws {
+        let former = #"{"verb":"restart","options":{"claim":"noClaim","allowUnmatched":false,"cancelFirst":false,"empty":true}}"#
+        #expect(try JSONDecoder().decode(OperationRequest.Kind.self, from: Data(former.utf8)) == .launch(RestartOptions()))
     }
 }

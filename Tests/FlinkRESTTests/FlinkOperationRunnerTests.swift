@@ -194,6 +194,19 @@ import Testing
         #expect(report.error?.contains("\n") == false)
     }
 
+    @Test func aFirstLaunchEndsNothingAndBeginsWithNothingUnlessTold() throws {
+        let cluster = try ScriptedCluster(Self.new)
+        defer { cluster.stop() }
+        var options = options(nil, cancelsFirst: false)
+        let empty = try cluster.run(.launch(options))
+        #expect(empty.state == .completed && empty.newJob == FlinkOperationNames.job(of: ScriptedCluster.operation) && empty.path == nil)
+        options.path = "/elsewhere/savepoint-1"
+        #expect(try cluster.run(.launch(options)).path == "/elsewhere/savepoint-1")
+        #expect(cluster.requests("PATCH").isEmpty)
+        let bodies = cluster.requests("POST").map(\.text)
+        #expect(bodies.count == 2 && !bodies[0].contains("savepointPath") && bodies[1].contains(#""savepointPath":"/elsewhere/savepoint-1""#), "\(bodies)")
+    }
+
     @Test func aLaunchWithoutAnAnswerIsFoundByItsID() throws {
         let cluster = try ScriptedCluster(Self.new) { $0.runReply = .close }
         defer { cluster.stop() }

@@ -28,9 +28,14 @@ import Testing
                 "PATCH /jobs/\(job)?mode=cancel", "POST /jars/00000000-0000-0000-0000-000000000000_x.jar/run",
                 #"{"allowNonRestoredState":false,"claimMode":"NO_CLAIM","entryClass":"com.example.Main","parallelism":4,"programArgsList":["--a","b c"],"savepointPath":"/chk/chk-7"}"#,
             ])
-        options.startsEmpty = true
-        options.recipe?.jar = .file("/tmp/x.jar")
-        #expect(lines(.restart(options))[1...2] == ["POST /jars/upload with the file /tmp/x.jar", "POST /jars/<its id>/run"])
-        #expect(!lines(.restart(options)).joined().contains("savepointPath"))
+    }
+
+    @Test func aLaunchIsNoCancelAndBeginsWithNothingUnlessTold() {
+        var options = RestartOptions()
+        options.recipe = JarRecipe(jar: .file("/tmp/x.jar"))
+        #expect(lines(.launch(options)).prefix(2) == ["POST /jars/upload with the file /tmp/x.jar", "POST /jars/<its id>/run"])
+        #expect(!lines(.launch(options)).joined().contains("savepointPath"))
+        options.path = "/sp/1"
+        #expect(lines(.launch(options)).joined().contains(#""savepointPath":"/sp/1""#))
     }
 }

@@ -1,6 +1,7 @@
 // Goal: an action is on disk before it is sent, its outcome finds it again from another process, and every way in which the
 // file can be unusable has its own error. Method: real files in a fresh directory, several connections as several consoles.
 
+import GRDB
 import Glibc
 import StreamModel
 import Testing
@@ -42,13 +43,41 @@ import Testing
         restart.parallelism = 3
         let kinds: [OperationRequest.Kind] = [
             .savepoint(directory: nil), .savepoint(directory: "/sp"), .checkpoint, .stop(drain: true, directory: "/x"), .cancel(.keep),
-            .restart(restart), .fault("slow 5s"),
+            .restart(restart), .launch(restart), .fault("slow 5s"),
         ]
         for (index, kind) in kinds.enumerated() {
             try ledger.recordIntent(request("k\(index)", kind), context: "lab", address: "s", at: WallTime(milliseconds: Int64(index)))
         }
         #expect(try ledger.unfinished(address: "s").map(\.request.kind) == kinds)
-        #expect(try ledger.recent(limit: 2).map(\.request.id.description) == ["k6", "k5"])
+        #expect(try ledger.recent(limit: 2).map(\.request.id.description) == ["k7", "k6"])
+    }
+
+    @Test func `what was filed as the restart of the job that it launched is a launch`() throws {
+        let job = JobID(high: 1, low: 2), other = JobID(high: 3, low: 4)
+        do {
+            let ledger = try Ledger.open(path: path)
+            for (name, path, new) in [("self", "/sp/1", job), ("again", "/sp/1", other), ("none", nil, nil)] as [(String, String?, JobID?)] {
+                let request = OperationRequest(id: try #require(OperationID(name)), kind: .restart(RestartOptions(path: path)), job: job)
+                try ledger.recordIntent(request, context: "lab", address: "s", at: WallTime(milliseconds: 1))
+                try ledger.recordOutcome(OperationReport(request: request, jobName: "x", state: .completed, acceptedAt: WallTime(milliseconds: 1), newJob: new))
+            }
+        }
+        // As a ledger was before: one launch began empty and said so, and nobody saw its job; and one request is damaged.
+        try execute(
+            path,
+            """
+            DELETE FROM grdb_migrations WHERE identifier = 'launches';
+            UPDATE operation SET request = json_set(request, '$.kind.options.empty', json('true')) WHERE id = 'none';
+            INSERT INTO operation (id, context, address, job, kind, request, reason, by, sent_at, outcome)
+            VALUES ('bad', 'lab', 'other', 'x', 'restart', '{', '', '', 0, 'unknown');
+            """)
+        let ledger = try Ledger.open(path: path)
+        try execute(path, "DELETE FROM operation WHERE id = 'bad'")
+        func kind(_ name: String) throws -> OperationRequest.Kind? { try ledger.entry(try #require(OperationID(name)))?.request.kind }
+        #expect(try kind("self") == .launch(RestartOptions(path: "/sp/1")))
+        #expect(try kind("again") == .restart(RestartOptions(path: "/sp/1")))
+        #expect(try kind("none") == .launch(RestartOptions()))
+        #expect(try ledger.inspect { try String.fetchAll($0, sql: "SELECT kind FROM operation ORDER BY id") } == ["restart", "launch", "launch"])
     }
 
     @Test func `the same intent twice is one, another one under its id is refused`() throws {

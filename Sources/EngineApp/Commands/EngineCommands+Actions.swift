@@ -75,7 +75,7 @@ extension EngineCommands {
             try print(operation, options)
             return
         }
-        let line = "\(operation.request.id)  \(verb(of: operation.request.kind)) of \(printable(operation.jobName)): \(operation.state.rawValue)"
+        let line = "\(operation.request.id)  \(operation.request.kind.verb) of \(printable(operation.jobName)): \(operation.state.rawValue)"
         let result = result(of: operation)
         options.output.data(result == "-" ? line : line + ", " + printable(result, limit: 4096))
         if let inference = operation.inference { options.output.say("inferred: \(inference)") }

@@ -209,22 +209,13 @@ public enum EngineCommands {
             var table = TextTable(["OPERATION", "VERB", "JOB", "STATE", "BY", "RESULT"])
             for operation in operations {
                 table.add([
-                    operation.request.id.description, verb(of: operation.request.kind), operation.jobName, operation.state.rawValue,
+                    operation.request.id.description, operation.request.kind.verb, operation.jobName, operation.state.rawValue,
                     operation.request.by, result(of: operation),
                 ])
             }
             for line in table.lines { options.output.data(line) }
             return .ok
         }
-    }
-
-    static func verb(of kind: OperationRequest.Kind) -> String {
-        if case .restart(let options) = kind, options.startsEmpty == true { return "launch" }
-        return verbOfRequest(kind)
-    }
-
-    private static func verbOfRequest(_ kind: OperationRequest.Kind) -> String {
-        JobCommand(operation: OperationID(random: 0), job: JobReference(""), action: kind).verb.rawValue
     }
 
     static func result(of operation: OperationReport) -> String {

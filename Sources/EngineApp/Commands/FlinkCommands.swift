@@ -80,13 +80,12 @@ public enum FlinkCommands {
     ) -> Int32 {
         run(options) { (link) throws(CommandFailure) in
             let id = operation ?? OperationID(random: .random(in: .min ... .max))
-            var restart = RestartOptions(path: from.map(StandardPaths.location))
-            restart.startsEmpty = from == nil
-            restart.claim = claims ? .claim : .noClaim
-            restart.allowsUnmatchedState = allowsUnmatched
-            restart.recipe = recipe
+            var launch = RestartOptions(path: from.map(StandardPaths.location))
+            launch.claim = claims ? .claim : .noClaim
+            launch.allowsUnmatchedState = allowsUnmatched
+            launch.recipe = recipe
             let command = JobCommand(
-                operation: id, job: JobReference(FlinkOperationNames.job(of: id)), action: .restart(restart), reason: reason, by: CommandIdentity.operatorName)
+                operation: id, job: JobReference(FlinkOperationNames.job(of: id)), action: .launch(launch), reason: reason, by: CommandIdentity.operatorName)
             let launched = try link.operate(command)
             guard waits, launched.state == .completed else {
                 try EngineCommands.show(launched, options)
@@ -131,7 +130,7 @@ public enum FlinkCommands {
 
         init(_ entry: LedgerEntry) {
             (at, operation, by, reason) = (entry.sentAt, entry.request.id, entry.request.by, entry.request.reason)
-            (verb, subject) = (JobCommand(entry.request).verb.rawValue, entry.request.job.description)
+            (verb, subject) = (entry.request.kind.verb, entry.request.job.description)
             (outcome, result) = (entry.outcome.rawValue, entry.error ?? entry.path ?? entry.newJob.map { "job \($0)" })
         }
 

@@ -40,13 +40,13 @@ extension FlinkLink: ActingLink {
             }
         }
         // A launch is not left alone: whoever waits for nothing wants the job to be there.
-        let isLaunch = if case .restart = request.kind { true } else { false }
-        return try course.wait(until: { isLaunch ? $0.state.isTerminal : true })
+        let launches = request.kind.launch != nil
+        return try course.wait(until: { launches ? $0.state.isTerminal : true })
     }
 
     /// Before a job is ended for a restart, the snapshot is looked at, where it can be seen from here.
     private func refuseUnusable(_ request: OperationRequest) throws(CommandFailure) {
-        guard case .restart(let options) = request.kind, let path = options.path else { return }
+        guard let path = request.kind.launch?.path else { return }
         let found = FlinkSnapshot.read(path, clusterIsHere: FlinkAddress.isThisMachine(client.connection.address.host))
         switch found.verdict {
         case .ok: break
@@ -58,8 +58,9 @@ extension FlinkLink: ActingLink {
 
     /// The same id again is the same operation: what became of it, and not a second one.
     private func resume(_ earlier: LedgerEntry, _ command: JobCommand) throws(CommandFailure) -> OperationReport {
-        guard JobCommand(earlier.request).verb == command.verb else {
-            throw CommandFailure(.refused, "\(command.operation) is the id of another operation, a \(JobCommand(earlier.request).verb.rawValue): use a new one")
+        let verb = earlier.request.kind.verb
+        guard verb == command.action.verb else {
+            throw CommandFailure(.refused, "\(command.operation) is the id of another operation, a \(verb): use a new one")
         }
         if earlier.outcome == .refused { throw CommandFailure(.refused, earlier.error) }
         if earlier.outcome.isTerminal {

@@ -11,8 +11,7 @@ struct ProofWatch {
     ///   - restart: the operation as the engine accepted it.
     ///   - chosen: number of the chosen checkpoint; nil = as the engine says.
     init(_ restart: OperationReport, chosen: CheckpointID? = nil, say: @escaping (String) -> Void) {
-        var options = RestartOptions()
-        if case .restart(let asked) = restart.request.kind { options = asked }
+        let options = restart.request.kind.launch ?? RestartOptions()
         proof = RestartProof(
             chosenID: chosen ?? restart.checkpoint, chosenPath: options.path ?? restart.path ?? "", origin: restart.request.job,
             allowsUnmatchedState: options.allowsUnmatchedState)

@@ -166,10 +166,10 @@ struct RestoreLoop {
 
     private func perform(_ kind: OperationRequest.Kind) throws(CommandFailure) -> OperationReport {
         let accepted = try link.operate(command(kind))
-        let ended = try awaitReport("the \(EngineCommands.verb(of: kind)) to end") { report in
+        let ended = try awaitReport("the \(kind.verb) to end") { report in
             report.operations.first { $0.request.id == accepted.request.id && $0.state.isTerminal }
         }
-        guard ended.state == .completed else { throw CommandFailure(.failed, "the \(EngineCommands.verb(of: kind)) failed: \(ended.error ?? "?")") }
+        guard ended.state == .completed else { throw CommandFailure(.failed, "the \(kind.verb) failed: \(ended.error ?? "?")") }
         return ended
     }
 

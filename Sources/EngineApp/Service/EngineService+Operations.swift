@@ -56,6 +56,7 @@ extension EngineService {
                 throw .refused(verb, "\(name): there is nothing to cancel")
             }
         case .restart: break
+        case .launch: throw .refused(verb, "a launch is for Flink clusters: submit a program")
         }
     }
 
@@ -108,7 +109,7 @@ extension EngineService {
                 fail(id, error.description)
                 return reply(.failure(.refused(.fault, error.description)))
             }
-        case .restart: break
+        case .restart, .launch: break
         }
         if let report = state.withLock({ state in state.operation(id).flatMap { state.report(of: $0) } }) { reply(.success(.operation(report))) }
     }

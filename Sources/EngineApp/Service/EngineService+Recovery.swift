@@ -201,7 +201,7 @@ extension EngineService {
             }
         case .cancel(let retention):
             if job?.record.report.state == .canceled { report.state = .completed } else { repeatCancel(&report, retention, job) }
-        case .restart:
+        case .restart, .launch:
             // The new job's record is written before it is launched.
             let new = state.withLock { state in
                 state.orderedJobs.map(\.record).first { record in

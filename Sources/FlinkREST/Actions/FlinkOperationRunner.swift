@@ -44,7 +44,7 @@ public struct FlinkOperationRunner: Sendable {
             try takeSavepoint(track, .stop(request.job, drain: drain, directory: directory, trigger: chosenTrigger(request.id)), "a stop with a savepoint")
         case .checkpoint: try beginCheckpoint(track)
         case .cancel(let retention): try cancel(track, retention)
-        case .restart(let options): try restart(track, options)
+        case .restart(let options), .launch(let options): try restart(track, options)
         case .fault: throw FlinkRefusal("a Flink cluster has no jobs that misbehave on request")
         }
     }
@@ -65,7 +65,7 @@ public struct FlinkOperationRunner: Sendable {
         switch request.kind {
         case .savepoint, .stop: search = FlinkHistorySearch(wantsSavepoint: true, sentAt: sentAt, skew: skew(request.job, track))
         case .checkpoint: search = FlinkHistorySearch(wantsSavepoint: false, sentAt: sentAt, skew: skew(request.job, track))
-        case .cancel, .restart, .fault: search = nil
+        case .cancel, .restart, .launch, .fault: search = nil
         }
         switch request.kind {
         case .savepoint, .stop, .checkpoint:
@@ -73,7 +73,7 @@ public struct FlinkOperationRunner: Sendable {
             guard let search else { return nil }
             if let trigger { follow(track, trigger, search) } else { infer(track, search) }
         case .cancel: resumeCancel(track)
-        case .restart(let options):
+        case .restart(let options), .launch(let options):
             track.note(path: options.path)
             findLaunched(track, tries: 1)
         case .fault: return nil
@@ -328,7 +328,7 @@ public struct FlinkOperationRunner: Sendable {
             throw FlinkRefusal("Flink \(cluster.version) cannot claim a snapshot (1.15 and later can): it stays yours")
         }
         // Whatever can be found wrong is found before the job is ended.
-        let snapshot = options.startsEmpty == true ? nil : try findSnapshot(track, options)
+        let snapshot = try findSnapshot(track, options)
         var launch = FlinkLaunch(jar: try jar(of: recipe))
         let path = try snapshot.map { (found) throws(FlinkRefusal) in try prepare(track, options, found) }
         launch.entryClass = recipe.entryClass
@@ -351,7 +351,9 @@ public struct FlinkOperationRunner: Sendable {
         case newest(isJobOver: Bool)
     }
 
-    private func findSnapshot(_ track: OperationTrack, _ options: RestartOptions) throws(FlinkRefusal) -> Snapshot {
+    /// nil = nothing: the job begins with no state.
+    private func findSnapshot(_ track: OperationTrack, _ options: RestartOptions) throws(FlinkRefusal) -> Snapshot? {
+        if case .launch = track.request.kind { return options.path.map { .path($0, isJobOver: true) } }
         let job = track.request.job
         guard let details = try found({ () throws(FlinkFailure) in
             try details(track) { options.cancelsFirst || $0.state.known?.isTerminal == true }
