@@ -10,6 +10,8 @@ enum Action: Sendable, Equatable {
     case restart(RestartOptions, chosen: CheckpointID?)
     /// The first launch of a job: no key does it, but the record has it.
     case launch(RestartOptions)
+    /// Delete a snapshot; `CheckpointReport` is its row, where there is one.
+    case dispose(path: String, CheckpointReport?)
     case fault(String)
 
     var tier: GuardTier {
@@ -17,7 +19,15 @@ enum Action: Sendable, Equatable {
         case .savepoint, .checkpoint: .reversible
         case .fault: .reversible
         case .stop, .cancel(.byPolicy), .cancel(.keep): .ending
-        case .cancel(.discard), .restart, .launch: .replacing
+        case .cancel(.discard), .restart, .launch, .dispose: .replacing
+        }
+    }
+
+    /// What it takes away nothing brings back.
+    var destroys: Bool {
+        switch self {
+        case .cancel(.discard), .dispose: true
+        default: false
         }
     }
 
@@ -28,6 +38,7 @@ enum Action: Sendable, Equatable {
         case .stop: .stop
         case .cancel: .cancel
         case .restart: .restart
+        case .dispose: .dispose
         case .launch, .fault: nil
         }
     }
@@ -41,6 +52,7 @@ enum Action: Sendable, Equatable {
         case .cancel: "CANCEL, KEEP CHECKPOINTS"
         case .restart: "RESTART FROM A CHECKPOINT"
         case .launch: "LAUNCH"
+        case .dispose(_, let chosen): chosen?.kind.isSavepoint ?? true ? "DELETE A SAVEPOINT" : "DELETE A RETAINED CHECKPOINT"
         case .fault: "FAULT"
         }
     }
@@ -63,6 +75,7 @@ enum Action: Sendable, Equatable {
         case .restart(let options, _):
             "\(options.cancelsFirst ? "PATCH /jobs/\(job)?mode=cancel, then " : "")\(Self.restLaunch(options, from: options.path.map(Self.end) ?? "the newest"))"
         case .launch(let options): Self.restLaunch(options, from: options.path.map(Self.end))
+        case .dispose(let path, _): "POST /savepoint-disposal savepoint-path \(path)"
         case .fault(let text): "nothing: \(text)"
         }
     }
@@ -99,6 +112,7 @@ enum Action: Sendable, Equatable {
                 + "\(options.allowsUnmatchedState ? ", unmatched state allowed" : "")"
                 + "\(options.parallelism.map { ", parallelism \($0)" } ?? "")\(options.cancelsFirst ? ", cancel first (keep)" : "")"
         case .launch(let options): "launch \(job)\(options.path.map { " from \($0)" } ?? "")"
+        case .dispose(let path, _): "dispose \(job) of \(path)"
         case .fault(let text): "fault \(job): \(text)"
         }
     }
@@ -111,6 +125,7 @@ enum Action: Sendable, Equatable {
         case .cancel(let retention): .cancel(retention)
         case .restart(let options, _): .restart(options)
         case .launch(let options): .launch(options)
+        case .dispose(let path, _): .dispose(path: path)
         case .fault(let text): .fault(text)
         }
     }

@@ -24,6 +24,7 @@ enum CommandLine {
         Entry(name: "stop", usage: "stop [--drain]", summary: "stop with a savepoint", argument: .option(["--drain"])),
         Entry(name: "restart", usage: "restart", summary: "choose a checkpoint and restart from it"),
         Entry(name: "restore", usage: "restore PATH", summary: "restart from any checkpoint or savepoint"),
+        Entry(name: "dispose", usage: "dispose [PATH]", summary: "delete the selected savepoint with its files (Flink)"),
         Entry(name: "recipe", usage: "recipe JAR [-- ARGUMENT...]", summary: "with what a job of a Flink cluster is launched again"),
         Entry(
             name: "fault", usage: "fault TEXT", summary: "make a demo job misbehave: slow 5s, fail 3, stall, crash, off",

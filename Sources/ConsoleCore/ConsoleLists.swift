@@ -81,6 +81,7 @@ extension ConsoleModel {
             detailed = listed
             detailed.operators = operators
         }
+        if listed?.discarded == true { detailed.discarded = true }
         return detailed
     }
 

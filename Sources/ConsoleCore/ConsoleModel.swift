@@ -91,7 +91,7 @@ public struct ConsoleModel: Sendable {
     /// Newest last.
     var commandHistory: [String] = []
     /// Cancels whose kept checkpoint is being read: path to operation.
-    var keptChecks: [String: OperationID] = [:]
+    var fileChecks: [String: OperationID] = [:]
 
     struct Frozen: Sendable {
         var observations: Observations

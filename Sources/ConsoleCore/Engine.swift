@@ -73,6 +73,9 @@ public struct EngineCapabilities: Sendable, Equatable, Codable {
     /// In whose words a request is shown before it is sent.
     public var dialect: Dialect
 
+    /// Deletes a savepoint on request.
+    public var canDispose: Bool { dialect == .flinkREST }
+
     public enum Dialect: String, Sendable, Codable { case controlSocket, flinkREST }
 
     public init(

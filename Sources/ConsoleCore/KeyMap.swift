@@ -1,6 +1,6 @@
 public import CellGrid
 
-/// What a key can do. Everything here but the five actions only looks.
+/// What a key can do. Everything here but the actions only looks.
 public enum Command: String, Sendable, CaseIterable {
     case moveUp, moveDown, first, last, pageUp, pageDown
     case open, back, quit
@@ -10,10 +10,10 @@ public enum Command: String, Sendable, CaseIterable {
     case scrubBack, scrubForward, now, write, mouse
     case help, commandLine, filter, freeze, refresh, copy, copyCommand, themes, actions
     case repaint, interrupt, suspend
-    case savepoint, cancel, restart, stop, checkpoint
+    case savepoint, cancel, restart, stop, checkpoint, dispose
 
-    /// The keys that act: upper case, and each through its sheet.
-    public static let acting: [Command] = [.savepoint, .cancel, .restart, .stop, .checkpoint]
+    /// What acts: by upper case keys, and each through its sheet. What only ever destroys has no key by default, it is typed.
+    public static let acting: [Command] = [.savepoint, .cancel, .restart, .stop, .checkpoint, .dispose]
 
     public var isActing: Bool { Self.acting.contains(self) }
 
@@ -82,6 +82,7 @@ public enum Command: String, Sendable, CaseIterable {
         case .restart: "restart from a chosen checkpoint"
         case .stop: "stop with a savepoint"
         case .checkpoint: "begin a checkpoint now"
+        case .dispose: "delete the selected savepoint"
         }
     }
 }

@@ -117,6 +117,7 @@ extension TrackedOperation {
         case .cancel(let retention): .cancel(retention)
         case .restart(let options): .restart(options, chosen: nil)
         case .launch(let options): .launch(options)
+        case .dispose(let path): .dispose(path: path, nil)
         case .fault(let text): .fault(text)
         }
     }

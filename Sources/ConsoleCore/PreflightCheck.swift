@@ -10,7 +10,7 @@ struct PreflightCheck {
     let operations: [TrackedOperation]
     let now: WallTime
 
-    private var engineTime: WallTime { context.engineTime(at: now) }
+    var engineTime: WallTime { context.engineTime(at: now) }
 
     func lines(_ action: Action, at rule: AcceptRule) -> [Preflight] {
         var lines: [Preflight] = []
@@ -31,6 +31,7 @@ struct PreflightCheck {
         case .cancel(let retention): lines += cancel(retention)
         case .restart(let options, let chosen): lines += restart(options, chosen)
         case .launch: break
+        case .dispose(let path, let chosen): lines += dispose(path, chosen)
         case .fault: lines.append(running)
         }
         return lines
@@ -228,6 +229,7 @@ struct PreflightCheck {
             let catchUp = catchUp(since: checkpoint).map { "; \($0)" } ?? ""
             return "launches a new job from #\(checkpoint.id); \(replay(since: checkpoint)) is read again\(catchUp)"
         case .launch: return "launches a job that was none before"
+        case .dispose(let path, let chosen): return effectOfDisposal(path, chosen)
         case .fault: return "makes the job misbehave on purpose"
         }
     }

@@ -12,6 +12,9 @@ enum Refusal: Sendable, Equatable {
     case notReported(context: String)
     /// `engine` names it with its version.
     case cannotCheckpoint(engine: String)
+    /// `engine` names it with its version.
+    case cannotDispose(engine: String)
+    case noSnapshot
     case notRunning(job: String, JobState)
     case ended(job: String, JobState)
 
@@ -26,6 +29,8 @@ enum Refusal: Sendable, Equatable {
         case .noLink(let context): "there is no link to \(context)"
         case .notReported(let context): "the job is not in the last report of \(context)"
         case .cannotCheckpoint(let engine): "\(engine) cannot begin a checkpoint on request: take a savepoint"
+        case .cannotDispose(let engine): "\(engine) deletes no savepoints on request: remove the directory when no job needs it"
+        case .noSnapshot: "no savepoint is selected here: choose one on \(keys.label(.checkpoints)), or type :dispose PATH"
         case .notRunning(let job, let state): "\(job) is \(state.rawValue), not RUNNING"
         case .ended(let job, let state): "\(job) is \(state.rawValue) already"
         }
@@ -41,7 +46,8 @@ enum Refusal: Sendable, Equatable {
         case .viewer: "viewer"
         case .noLink: "no link"
         case .notReported: "job unknown"
-        case .cannotCheckpoint: "not here"
+        case .cannotCheckpoint, .cannotDispose: "not here"
+        case .noSnapshot: "none selected"
         case .notRunning(_, let state), .ended(_, let state): SafeText(state.rawValue)
         }
     }

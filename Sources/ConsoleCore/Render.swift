@@ -72,17 +72,19 @@ private func drawThemes(_ model: ConsoleModel, _ index: Int, _ canvas: inout Can
 
 private func drawActions(_ model: ConsoleModel, _ canvas: inout Canvas) {
     let key = model.focusedJob
-    let rect = CellRect(column: 2, row: canvas.size.rows - 12, columns: canvas.size.columns - 4, rows: 9)
+    let rect = CellRect(column: 2, row: canvas.size.rows - 13, columns: canvas.size.columns - 4, rows: 10)
     canvas.dialog(rect, title: "actions on \(key.flatMap { model.live.job($0)?.name } ?? "no job")") { inner in
+        let labels = Command.acting.map { model.options.keyMap.label($0).columns }.max() ?? 1
         for (row, command) in Command.acting.enumerated() {
             let refusal = model.refusal(command, on: key)
+            let state: SafeText = refusal.map { "locked: \($0.text(model.options.keyMap))" } ?? "ready"
             inner.line(
                 [
-                    Span(" \(model.options.keyMap.label(command)) ", refusal == nil ? .hintKey : .hintLocked),
+                    Span(" \(model.options.keyMap.label(command).padded(labels)) ", refusal == nil ? .hintKey : .hintLocked),
                     Span(command.summary.padded(34), refusal == nil ? .hintText : .hintLocked),
-                    Span(refusal.map { "locked: \($0.text(model.options.keyMap))" } ?? "ready", refusal == nil ? .severityOK : .hintLocked),
+                    Span(state.prefix(columns: inner.size.columns - labels - 36, ending: "..."), refusal == nil ? .severityOK : .hintLocked),
                 ], row: row)
         }
-        inner.put(" any other key closes", column: 0, row: inner.size.rows - 1, role: .textDim)
+        inner.put(" \(model.options.keyMap.label(.commandLine)) types one; any other key closes", column: 0, row: inner.size.rows - 1, role: .textDim)
     }
 }

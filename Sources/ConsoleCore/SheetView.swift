@@ -9,7 +9,7 @@ struct SheetView {
     func draw(_ canvas: inout Canvas) {
         let preflight = model.preflight(sheet.action, sheet.target.key, sheet.rule)
         let losesState = model.check(sheet.target.key).map { PreflightCheck.losesState(sheet.action, $0.job) } ?? false
-        let isDanger = losesState || sheet.action == .cancel(.discard)
+        let isDanger = losesState || sheet.action.destroys
         let columns = min(canvas.size.columns, 100)
         let rows = canvas.size.rows - 3
         let rect = CellRect(column: (canvas.size.columns - columns) / 2, row: 2, columns: columns, rows: rows)

@@ -84,7 +84,7 @@ struct TrackedOperation: Sendable {
         switch stage {
         case .sent, .accepted, .running: false
         case .refused, .failed, .proven: true
-        case .completed: proof?.isSettled ?? false
+        case .completed: if case .dispose = request.kind { true } else { proof?.isSettled ?? false }
         case .observed, .unknown: proof?.isSettled ?? true
         }
     }
@@ -150,7 +150,7 @@ struct TrackedOperation: Sendable {
         case .cancel:
             guard job.state == .canceled else { return nil }
             return "job is CANCELED"
-        case .restart: return nil
+        case .restart, .dispose: return nil
         case .launch: return job.state == .running ? "job is RUNNING, \(job.runningSubtasks)/\(job.totalSubtasks) tasks" : nil
         case .fault: return "the job took it"
         }
@@ -177,6 +177,7 @@ struct TrackedOperation: Sendable {
         case .cancel: "cancel"
         case .restart: "restart"
         case .launch: "launch"
+        case .dispose: "dispose"
         case .fault: "fault"
         }
     }

@@ -16,6 +16,8 @@ extension ConsoleModel {
         switch command {
         case .checkpoint where !context.capabilities.canCheckpointNow: return .cannotCheckpoint(engine: context.report?.engine.version ?? "this engine")
         case .savepoint, .stop, .checkpoint: return job.state == .running ? nil : .notRunning(job: job.name, job.state)
+        case .dispose where !context.capabilities.canDispose: return .cannotDispose(engine: context.report.map { "\($0.engine.name) \($0.engine.version)" } ?? "this engine")
+        case .dispose: return selectedSnapshot?.path == nil ? .noSnapshot : nil
         case .cancel: return job.state.isTerminal ? .ended(job: job.name, job.state) : nil
         default: return nil
         }
@@ -27,6 +29,7 @@ extension ConsoleModel {
             effects.append(.flushInput)
             return say("too many keys at once: nothing was done", .warn)
         }
+        if command == .dispose { return runDispose("", &effects) }
         let key = focusedJob
         if let refusal = refusal(command, on: key) { return say(refusal.text(options.keyMap), .warn) }
         guard let key else { return }

@@ -49,6 +49,7 @@ extension ConsoleModel {
             act(.stop, .stop(drain: !arguments.isEmpty), &effects)
         case "restart": act(.restart, &effects)
         case "restore": runRestore(rest, &effects)
+        case "dispose": runDispose(rest, &effects)
         case "recipe": runRecipe(rest)
         case "fault": runFault(rest, &effects)
         case "unlock": runUnlock(arguments)

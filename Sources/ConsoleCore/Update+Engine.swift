@@ -19,7 +19,8 @@ extension ConsoleModel {
         case .checkpoints(let job, let list):
             let report = live.contexts[index].job(job)
             let before = live.contexts[index].memories[job]?.checkpoints ?? []
-            live.contexts[index].memories[job, default: JobMemory()].take(list: list, job: report)
+            let disposed = live.contexts[index].disposed(live.operations)
+            live.contexts[index].memories[job, default: JobMemory()].take(list: list.map { $0.discarded(if: disposed) }, job: report)
             let memory = live.contexts[index].memories[job]
             keepLost(before.filter { memory?[$0.id] == nil }, of: JobKey(context: context, job: job), jobName: report?.name ?? "")
         case .checkpoint(let job, let detail): live.contexts[index].memories[job, default: JobMemory()].keep(detail: detail)
@@ -60,6 +61,14 @@ extension ConsoleModel {
 
     private mutating func observe(_ report: EngineReport, _ receivedAt: WallTime, _ index: Int, _ effects: inout [ConsoleEffect]) {
         let before = live.contexts[index].report
+        var report = report
+        let disposed = live.contexts[index].disposed(live.operations)
+        if !disposed.isEmpty {
+            for position in report.jobs.indices {
+                report.jobs[position].latestSavepoint = report.jobs[position].latestSavepoint?.discarded(if: disposed)
+                report.jobs[position].latestCompleted = report.jobs[position].latestCompleted?.discarded(if: disposed)
+            }
+        }
         live.contexts[index].report = report
         live.contexts[index].receivedAt = receivedAt
         let known = Set(report.jobs.map(\.id))
@@ -120,6 +129,7 @@ extension ConsoleModel {
         if operation.stage == .observed, case .cancel(let retention) = operation.request.kind, retention != .discard, let context {
             checkKept(operation, context, &effects)
         }
+        if operation.stage == .completed, let context { checkDisposed(operation, context, &effects) }
     }
 
     /// After a cancel: reads the files of the newest checkpoint that is said to be kept.
@@ -128,16 +138,17 @@ extension ConsoleModel {
         guard context.capabilities.verifiesFiles, let job = context.job(operation.request.job) else { return }
         let key = JobKey(context: context.name, job: job.id)
         guard let path = live.memory(key).checkpoints.first(where: \.isRestorable)?.path else { return }
-        keptChecks[path] = operation.id
+        fileChecks[path] = operation.id
         inspect(path, index, &effects)
     }
 
     private mutating func observe(_ inspection: SnapshotInspection, _ index: Int, _ effects: inout [ConsoleEffect]) {
         if live.contexts[index].inspections.count > 256 { live.contexts[index].inspections = [:] }
         live.contexts[index].inspections[inspection.path] = .done(inspection)
-        guard let id = keptChecks.removeValue(forKey: inspection.path), let position = live.operations.firstIndex(where: { $0.id == id }) else {
+        guard let id = fileChecks.removeValue(forKey: inspection.path), let position = live.operations.firstIndex(where: { $0.id == id }) else {
             return
         }
+        if case .dispose = live.operations[position].request.kind { return observeDisposed(inspection, position) }
         let number = inspection.checkpoint.map { "#\($0)" } ?? inspection.path
         switch inspection.verdict {
         case .ok:

@@ -70,7 +70,7 @@ extension ConsoleModel {
 
     mutating func perform(_ command: Command, _ effects: inout [ConsoleEffect]) {
         switch command {
-        case .savepoint, .cancel, .restart, .stop, .checkpoint: act(command, &effects)
+        case .savepoint, .cancel, .restart, .stop, .checkpoint, .dispose: act(command, &effects)
         case .moveUp: move(by: -1)
         case .moveDown: move(by: 1)
         case .first: select(0)
@@ -445,8 +445,8 @@ extension ConsoleModel {
 
     private mutating func pressInActions(_ key: KeyPress, _ effects: inout [ConsoleEffect]) {
         modals.removeLast()
-        guard let command = options.keyMap[key], command.isActing else { return }
-        act(command, &effects)
+        guard let command = options.keyMap[key], command.isActing || command == .commandLine else { return }
+        perform(command, &effects)
     }
 
     /// Moving previews a theme on the live screen; Enter keeps it, Esc goes back.

@@ -16,7 +16,7 @@ public enum ControlRequest: Sendable, Equatable {
     case inspect(path: String)
     case programs
     case submit(SubmitRequest)
-    /// savepoint, checkpoint_now, stop, cancel, restart or fault.
+    /// savepoint, checkpoint_now, stop, cancel, restart, dispose or fault.
     case operate(JobCommand)
 
     public var verb: ControlVerb {
@@ -161,6 +161,7 @@ public struct JobCommand: Sendable, Equatable {
         case .restart: .restart
         // An engine of ours launches its programs by a submit; this one is for clusters.
         case .launch: .submit
+        case .dispose: .dispose
         case .fault: .fault
         }
     }

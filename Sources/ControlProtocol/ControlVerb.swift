@@ -30,6 +30,7 @@ public enum ControlVerb: String, CaseIterable, Sendable, Codable {
     case stop
     case cancel
     case restart
+    case dispose
     case fault
 
     /// The least level that may use the verb.
@@ -37,7 +38,7 @@ public enum ControlVerb: String, CaseIterable, Sendable, Codable {
         switch self {
         case .hello, .subscribe, .jobs, .job, .checkpoints, .checkpoint, .exceptions, .operations, .operation, .audit, .inspect, .programs:
             .viewer
-        case .submit, .savepoint, .checkpointNow, .stop, .cancel, .restart, .fault:
+        case .submit, .savepoint, .checkpointNow, .stop, .cancel, .restart, .dispose, .fault:
             .operator
         }
     }

@@ -75,6 +75,7 @@ public enum RequestDecoder {
         case .cancel:
             return try command(fields, .cancel(try fields.choice("retention", [.byPolicy, .keep, .discard])))
         case .restart: return try command(fields, .restart(try restart(fields, pathField: "from")))
+        case .dispose: return try command(fields, .dispose(path: try fields.path("path")))
         case .fault: return try command(fields, .fault(try fields.text("spec", longest: 256)))
         }
     }

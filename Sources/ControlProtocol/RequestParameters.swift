@@ -66,6 +66,7 @@ struct RequestParameters: Encodable {
             try container.encode(options.allowsUnmatchedState, forKey: .allowUnmatched)
             try container.encodeIfPresent(options.parallelism, forKey: .parallelism)
             try container.encode(options.cancelsFirst, forKey: .cancelFirst)
+        case .dispose(let path): try container.encode(path, forKey: .path)
         case .fault(let spec): try container.encode(spec, forKey: .spec)
         }
     }

@@ -12,6 +12,7 @@ public enum FlinkRequestText {
         case .cancel: return text(FlinkEndpoint<FlinkDone>.cancel(operation.job))
         case .restart(let options): return launch(operation.job, options, from: options.path ?? "<the newest>")
         case .launch(let options): return launch(operation.job, options, from: options.path)
+        case .dispose(let path): return text(.dispose(savepoint: path))
         case .fault: return ["nothing: a Flink cluster has no jobs that misbehave on request"]
         }
     }

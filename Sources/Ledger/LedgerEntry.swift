@@ -81,6 +81,7 @@ extension OperationRequest.Kind {
         case .cancel: "cancel"
         case .restart: "restart"
         case .launch: "launch"
+        case .dispose: "dispose"
         case .fault: "fault"
         }
     }

@@ -12,6 +12,8 @@ public struct OperationRequest: Codable, Sendable, Equatable {
         case restart(RestartOptions)
         /// Launch a job that was none before, on a Flink cluster. `OperationRequest.job` is the id that it gets.
         case launch(RestartOptions)
+        /// Delete a savepoint, or a checkpoint that was retained, with its files, on a Flink cluster.
+        case dispose(path: String)
         /// Make the job misbehave on purpose (demo jobs only): "slow 5s", "fail 3", "sync-fail 1", "stall", "crash", "crash-loop 5s", "off".
         case fault(String)
     }
@@ -36,7 +38,7 @@ public struct OperationRequest: Codable, Sendable, Equatable {
 
 /// On the wire and in files: {"verb":"cancel","retention":"keep"}, with the verb and field names of the control protocol.
 extension OperationRequest.Kind {
-    private enum Key: String, CodingKey { case verb, directory, drain, retention, options, spec }
+    private enum Key: String, CodingKey { case verb, directory, drain, retention, options, path, spec }
     /// Before launches had a word of their own, one without a snapshot was a restart that begins empty.
     private enum FormerKey: String, CodingKey { case empty }
 
@@ -49,6 +51,7 @@ extension OperationRequest.Kind {
         case .cancel: "cancel"
         case .restart: "restart"
         case .launch: "launch"
+        case .dispose: "dispose"
         case .fault: "fault"
         }
     }
@@ -57,7 +60,7 @@ extension OperationRequest.Kind {
     public var launch: RestartOptions? {
         switch self {
         case .restart(let options), .launch(let options): options
-        case .savepoint, .checkpoint, .stop, .cancel, .fault: nil
+        case .savepoint, .checkpoint, .stop, .cancel, .dispose, .fault: nil
         }
     }
 
@@ -75,6 +78,7 @@ extension OperationRequest.Kind {
             let former = try container.nestedContainer(keyedBy: FormerKey.self, forKey: .options)
             self = try former.decodeIfPresent(Bool.self, forKey: .empty) == true ? .launch(options) : .restart(options)
         case "launch": self = .launch(try container.decode(RestartOptions.self, forKey: .options))
+        case "dispose": self = .dispose(path: try container.decode(String.self, forKey: .path))
         case "fault": self = .fault(try container.decode(String.self, forKey: .spec))
         case let other:
             throw DecodingError.dataCorruptedError(forKey: .verb, in: container, debugDescription: "unknown operation '\(other)'")
@@ -92,6 +96,7 @@ extension OperationRequest.Kind {
             try container.encodeIfPresent(directory, forKey: .directory)
         case .cancel(let retention): try container.encode(retention, forKey: .retention)
         case .restart(let options), .launch(let options): try container.encode(options, forKey: .options)
+        case .dispose(let path): try container.encode(path, forKey: .path)
         case .fault(let spec): try container.encode(spec, forKey: .spec)
         }
     }

@@ -267,6 +267,15 @@ struct Scene: Sendable, CustomTestStringConvertible {
             atJob(&console)
             console.press("S")
         }.with([ContextDescription(name: "lab", class: .staging, address: "x")]),
+        Scene("sheet-dispose") { console in
+            console.send(.engine(context: "lab", .capabilities(EngineCapabilities(exactBudget: false, hasChecksums: false, canOverrideRetention: false, dialect: .flinkREST))))
+            atJob(&console)
+            console.press("3")
+            for _ in 0..<6 { console.press("j") }
+            console.press(":")
+            console.type("dispose")
+            console.press("enter")
+        }.with([ContextDescription(name: "lab", class: .staging, address: "http://jobmanager:8081")]),
         Scene("sheet-cancel") { console in
             atJob(&console)
             console.press("C")

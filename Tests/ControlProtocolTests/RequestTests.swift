@@ -39,7 +39,7 @@ import Testing
                 }(), reason: "drill", by: "ann@host")),
         command(.savepoint(directory: nil)), command(.savepoint(directory: "/save")), command(.checkpoint, expected: nil),
         command(.stop(drain: true, directory: nil)), command(.cancel(.keep)), command(.restart(RestartOptions())), command(.restart(restart)),
-        command(.fault("slow 5s")),
+        command(.fault("slow 5s")), command(.dispose(path: "/save/savepoint-1")),
     ]
 
     @Test func everyVerbIsCovered() {

@@ -149,7 +149,7 @@ import Testing
         #expect(viewer.hello.level == .viewer)
         let id = try #require(OperationID("a"))
         let actions: [OperationRequest.Kind] = [
-            .savepoint(directory: nil), .checkpoint, .stop(drain: false, directory: nil), .cancel(.discard), .restart(RestartOptions()), .fault("off"),
+            .savepoint(directory: nil), .checkpoint, .stop(drain: false, directory: nil), .cancel(.discard), .restart(RestartOptions()), .dispose(path: "/sp/1"), .fault("off"),
         ]
         var mutations = actions.map { ControlRequest.operate(JobCommand(operation: id, job: JobReference("orders"), action: $0)) }
         mutations.append(.submit(SubmitRequest(operation: id, program: "orders")))

@@ -137,6 +137,15 @@ import Testing
         #expect(restart?.message.contains("no checkpoint or savepoint left") == true, "\(String(describing: restart))")
     }
 
+    @Test func aSavepointIsNotDeletedOnRequestAndTheRefusalSaysWhatToDo() throws {
+        let engine = try engine()
+        defer { engine.close() }
+        let job = try engine.submit("orders", Self.quick)
+        let refusal = failure { _ = try engine.operate(job.id, .dispose(path: "/sp/savepoint-1")) }
+        #expect(refusal?.kind == .refused && refusal?.message.contains("remove the directory /sp/savepoint-1") == true, "\(String(describing: refusal))")
+        #expect(failure { _ = try engine.operate(job.id, .launch(RestartOptions())) } != nil)
+    }
+
     @Test func whoAskedIsInTheAudit() throws {
         let engine = try engine()
         defer { engine.close() }

@@ -48,6 +48,40 @@ extension FlinkClusters {
             try weir.operation("cancel", "keys").expectCompleted()
         }
 
+        @Test func `a savepoint is deleted where it is looked at, and the checkpoints of the live job are not`() throws {
+            let weir = try WeirOnFlink(.newest)
+            weir.home.write(weir.home.configuration, "[contexts.live]\nurl = \"\(weir.cluster.url)\"\nclass = \"lab\"\n")
+            let job = try weir.launch("dispose", ["--interval", "1000"])
+            let saved = try weir.operation("savepoint", "dispose", "--directory", weir.savepoints)
+            let path = try #require(saved.path)
+            #expect(try weir.exists(path))
+            let console = try TmuxSession(weir.home, [try #require(Binaries.weir), "--context", "live"])
+            try console.wait(for: "the job on the overview") { $0.contains("RUNNING") }
+            try console.command("job dispose")
+            try console.wait(for: "its screen") { $0.lines[0].contains("dispose") && $0.lines[0].contains(job.short.prefix(4)) }
+            try console.wait(for: "its savepoint") { $0.contains("save SP done") }
+            try console.command("filter kind:save")
+            try console.wait(for: "the savepoint alone") { $0.contains("save SP done") && !$0.contains("ckpt ok done") }
+            try console.command("dispose")
+            let sheet = try console.wait(for: "the sheet") { $0.contains("DELETE A SAVEPOINT") }
+            #expect(sheet.contains("POST /savepoint-disposal") && sheet.contains("[ok] a newer one can be restored"), "\(sheet)")
+            try accept("DELETE A SAVEPOINT", console)
+            try console.wait(30, for: "its files to be gone") { $0.contains("no snapshot is at its path") }
+            #expect(try !weir.exists(path))
+            try console.wait(for: "the list to show it") { $0.contains("save") && $0.contains("gone") }
+            // By its path, a checkpoint of the live job.
+            try console.command("filter")
+            try console.wait(for: "all rows") { $0.contains("ckpt ok done") }
+            try console.command("dispose")
+            try console.wait(for: "the refusal") { $0.contains("job is RUNNING and deletes its checkpoints") }
+            try console.press("Escape")
+            let operations = try weir.succeed("operations", "--json").record([OperationReport].self)
+            #expect(operations.first?.request.kind == .dispose(path: path) && operations.first?.state == .completed)
+            #expect(operations.contains { $0.request.job == job && $0.request.kind.verb == "launch" })
+            #expect(try weir.succeed("audit").output.contains("dispose"))
+            try weir.operation("cancel", "dispose", "--discard").expectCompleted()
+        }
+
         /// Accepts the open sheet with `y`. It takes no key in its first moments.
         private func accept(_ title: String, _ console: TmuxSession) throws {
             try console.wait(for: "the sheet to be accepted") { screen in

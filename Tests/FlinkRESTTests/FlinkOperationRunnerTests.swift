@@ -214,6 +214,46 @@ import Testing
         #expect(report.state == .completed && report.newJob == FlinkOperationNames.job(of: ScriptedCluster.operation))
     }
 
+    // MARK: Dispose
+
+    @Test func aDisposalIsFollowedToItsEndAndFoundAgain() throws {
+        let cluster = try ScriptedCluster(Self.old)
+        defer { cluster.stop() }
+        let report = try cluster.run(.dispose(path: "/sp/savepoint-9"))
+        #expect(report.state == .completed && report.path == "/sp/savepoint-9" && report.jobName == "orders" && report.reference != nil)
+        #expect(cluster.told.first?.state == .accepted && cluster.told.contains { $0.state == .running })
+        #expect(cluster.requests("POST").map(\.path) == ["/savepoint-disposal"] && cluster.requests("POST")[0].text.contains(#""savepoint-path":"/sp/savepoint-9""#))
+        #expect(cluster.resume(.dispose(path: "/sp/savepoint-9"), reference: report.reference)?.state == .completed)
+        let lost = cluster.resume(.dispose(path: "/sp/savepoint-9"), reference: nil)
+        #expect(lost?.state == .unknown && lost?.error?.contains("look whether /sp/savepoint-9 is still there") ?? false)
+    }
+
+    @Test func whatALiveJobNeedsIsNotDisposedOf() throws {
+        let cluster = try ScriptedCluster(Self.new) { $0.restored = (path: "file:/sp/savepoint-9", at: 2000) }
+        defer { cluster.stop() }
+        #expect(cluster.refusal(.dispose(path: "/cp/chk-4"))?.contains("is a checkpoint of orders (01234567), which is RUNNING") ?? false)
+        let from = cluster.refusal(.dispose(path: "/sp/savepoint-9"))
+        #expect(from == "orders (01234567) began from /sp/savepoint-9 and has no checkpoint of its own yet: nothing was sent", "\(from ?? "")")
+        #expect(cluster.refusal(.dispose(path: "/sp/savepoint-9"), expecting: .canceled)?.contains("nothing was sent") ?? false)
+        #expect(cluster.requests("POST").isEmpty && cluster.told.isEmpty)
+        // A checkpoint since then is its own.
+        let settled = try ScriptedCluster(Self.new) { $0.restored = (path: "file:/sp/savepoint-9", at: 500) }
+        defer { settled.stop() }
+        #expect(try settled.run(.dispose(path: "/sp/savepoint-9")).state == .completed)
+    }
+
+    @Test func aDisposalThatFailsOrIsLostSaysSo() throws {
+        let failing = try ScriptedCluster(Self.new) { $0.outcome = .fails("java.io.FileNotFoundException: gone") }
+        defer { failing.stop() }
+        let report = try failing.run(.dispose(path: "/sp/9"))
+        #expect(report.state == .failed && report.error == "/sp/9 was not deleted: FileNotFoundException: gone")
+        let lost = try ScriptedCluster(Self.new) { $0.lostPosts = 1 }
+        defer { lost.stop() }
+        let unknown = try lost.run(.dispose(path: "/sp/9"))
+        #expect(unknown.state == .unknown && unknown.error?.contains("look whether /sp/9 is still there") ?? false)
+        #expect(lost.requests("POST").count == 1)
+    }
+
     // MARK: After a restart of the console
 
     @Test func whatAnEarlierConsoleSentIsFoundAgain() throws {
@@ -267,6 +307,8 @@ final class ScriptedCluster: Sendable {
         /// The newest is subsumed in the last moments.
         var losesOnCancel = false
         var runReply: FakeServer.Reply?
+        /// What the job began from, and when; its checkpoints were triggered at 1000.
+        var restored: (path: String, at: Int64)?
         fileprivate var triggers: [String] = []
         fileprivate var polls = 0
         fileprivate var hadLostPost = false
@@ -359,6 +401,10 @@ extension ScriptedCluster.Script {
         case ("GET", "config", _): return .json(#"{"refresh-interval":3000,"flink-version":"\#(version)","features":{"web-submit":true}}"#)
         case ("GET", "jars", 1): return .json(#"{"files":[{"id":"x_count.jar","name":"count.jar","uploaded":1}]}"#)
         case ("POST", "jars", 3): return run(request)
+        case ("GET", "jobs", 2) where parts[1] == "overview":
+            return .json(#"{"jobs":[{"jid":"\#(ScriptedCluster.job)","name":"orders","state":"\#(jobState)","start-time":1,"end-time":-1}]}"#)
+        case ("POST", "savepoint-disposal", 1): return trigger(request)
+        case ("GET", "savepoint-disposal", 2): return progress(parts[0], parts[1])
         case ("GET", "jobs", 2): return parts[1] == ScriptedCluster.job ? details(parts[1], jobState) : launched.contains(parts[1]) ? details(parts[1], "RUNNING") : Self.unknown
         case ("PATCH", "jobs", 2): return cancel()
         case ("GET", "jobs", 3): return .json(checkpoints())
@@ -426,6 +472,7 @@ extension ScriptedCluster.Script {
             rows.append(isDone ? row(5, "COMPLETED", savepoint: true, path: "file:/sp/savepoint-1", at: takenAt) : row(5, "IN_PROGRESS", savepoint: true, path: nil, at: takenAt, acknowledged: 1))
         }
         if jobState == "CANCELED", completesOnCancel { rows.append(row(5, "COMPLETED", path: "file:/cp/chk-5")) }
-        return #"{"counts":{"total":5},"latest":{},"history":[\#(rows.joined(separator: ","))]}"#
+        let latest = restored.map { #""restored":{"id":9,"restore_timestamp":\#($0.at),"external_path":"\#($0.path)","is_savepoint":true}"# } ?? ""
+        return #"{"counts":{"total":5},"latest":{\#(latest)},"history":[\#(rows.joined(separator: ","))]}"#
     }
 }

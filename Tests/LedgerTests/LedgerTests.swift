@@ -43,13 +43,13 @@ import Testing
         restart.parallelism = 3
         let kinds: [OperationRequest.Kind] = [
             .savepoint(directory: nil), .savepoint(directory: "/sp"), .checkpoint, .stop(drain: true, directory: "/x"), .cancel(.keep),
-            .restart(restart), .launch(restart), .fault("slow 5s"),
+            .restart(restart), .launch(restart), .dispose(path: "/sp/1"), .fault("slow 5s"),
         ]
         for (index, kind) in kinds.enumerated() {
             try ledger.recordIntent(request("k\(index)", kind), context: "lab", address: "s", at: WallTime(milliseconds: Int64(index)))
         }
         #expect(try ledger.unfinished(address: "s").map(\.request.kind) == kinds)
-        #expect(try ledger.recent(limit: 2).map(\.request.id.description) == ["k7", "k6"])
+        #expect(try ledger.recent(limit: 2).map(\.request.id.description) == ["k8", "k7"])
     }
 
     @Test func `what was filed as the restart of the job that it launched is a launch`() throws {

@@ -57,6 +57,7 @@ extension EngineService {
             }
         case .restart: break
         case .launch: throw .refused(verb, "a launch is for Flink clusters: submit a program")
+        case .dispose(let path): throw .refused(verb, "this engine deletes no snapshots on request: remove the directory \(printable(path)) when no job needs it")
         }
     }
 
@@ -109,7 +110,7 @@ extension EngineService {
                 fail(id, error.description)
                 return reply(.failure(.refused(.fault, error.description)))
             }
-        case .restart, .launch: break
+        case .restart, .launch, .dispose: break
         }
         if let report = state.withLock({ state in state.operation(id).flatMap { state.report(of: $0) } }) { reply(.success(.operation(report))) }
     }

@@ -211,6 +211,7 @@ extension EngineService {
             if let new { (report.state, report.newJob) = (.completed, new.id) } else {
                 report.error = "the engine ended before the new job was launched: restart it again, the checkpoints are kept"
             }
+        case .dispose: report.error = "the engine ended before anything was deleted"
         case .fault: report.error = "the engine ended before the fault took effect"
         }
     }

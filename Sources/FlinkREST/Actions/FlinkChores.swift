@@ -64,16 +64,22 @@ public struct FlinkChores: Sendable {
         }
     }
 
-    private func refuseIfInUse(_ path: String) throws(Failure) {
+    /// A live job needs its checkpoints, and what it began from as long as it has no checkpoint of its own.
+    func refuseIfInUse(_ path: String) throws(Failure) {
         let place = SnapshotLocation(path)
         for job in try ask(.jobs) where job.state.known?.isTerminal != true {
-            let rows: [FlinkCheckpoint]
-            do throws(FlinkFailure) { rows = try client.answer(to: .checkpoints(job.id)).rows } catch {
+            let known: FlinkCheckpoints
+            do throws(FlinkFailure) { known = try client.answer(to: .checkpoints(job.id)) } catch {
                 if error.kind == .notFound { continue }
                 throw .refused("nothing was sent: \(error.message)")
             }
-            if rows.contains(where: { !$0.isSavepoint && $0.path.map(SnapshotLocation.init) == place }) {
+            if known.rows.contains(where: { !$0.isSavepoint && $0.path.map(SnapshotLocation.init) == place }) {
                 throw .refused("\(path) is a checkpoint of \(job.name) (\(job.id.short)), which is \(job.state.text): nothing was sent")
+            }
+            if let restored = known.restored, restored.path.map(SnapshotLocation.init) == place,
+                !known.rows.contains(where: { !$0.isSavepoint && $0.status.known == .completed && $0.triggeredAt >= restored.at })
+            {
+                throw .refused("\(job.name) (\(job.id.short)) began from \(path) and has no checkpoint of its own yet: nothing was sent")
             }
         }
     }

@@ -45,6 +45,7 @@ public struct FlinkOperationRunner: Sendable {
         case .checkpoint: try beginCheckpoint(track)
         case .cancel(let retention): try cancel(track, retention)
         case .restart(let options), .launch(let options): try restart(track, options)
+        case .dispose(let path): try dispose(track, path)
         case .fault: throw FlinkRefusal("a Flink cluster has no jobs that misbehave on request")
         }
     }
@@ -65,7 +66,7 @@ public struct FlinkOperationRunner: Sendable {
         switch request.kind {
         case .savepoint, .stop: search = FlinkHistorySearch(wantsSavepoint: true, sentAt: sentAt, skew: skew(request.job, track))
         case .checkpoint: search = FlinkHistorySearch(wantsSavepoint: false, sentAt: sentAt, skew: skew(request.job, track))
-        case .cancel, .restart, .launch, .fault: search = nil
+        case .cancel, .restart, .launch, .dispose, .fault: search = nil
         }
         switch request.kind {
         case .savepoint, .stop, .checkpoint:
@@ -76,6 +77,13 @@ public struct FlinkOperationRunner: Sendable {
         case .restart(let options), .launch(let options):
             track.note(path: options.path)
             findLaunched(track, tries: 1)
+        case .dispose(let path):
+            track.note(path: path)
+            guard let trigger = reference.flatMap({ FlinkTriggerID($0) }) else {
+                track.end(.unknown, error: "whether the request arrived cannot be told: look whether \(path) is still there", at: clock())
+                break
+            }
+            followDisposal(track, trigger, path)
         case .fault: return nil
         }
         return track.report.state.isTerminal || track.isTold ? track.report : nil
@@ -451,6 +459,39 @@ public struct FlinkOperationRunner: Sendable {
     private func notLaunched(_ track: OperationTrack, _ job: JobID) -> String {
         let start = "the cluster has no job \(job): the launch did not arrive"
         return start + afterwards(track)
+    }
+
+    // MARK: Dispose
+
+    private func dispose(_ track: OperationTrack, _ path: String) throws(FlinkRefusal) {
+        _ = try look(at: track)
+        do throws(FlinkChores.Failure) { try FlinkChores(client: client, pause: { _ in }).refuseIfInUse(path) } catch { throw FlinkRefusal(error.message) }
+        track.note(path: path)
+        do throws(FlinkFailure) {
+            let trigger = try client.answer(to: .dispose(savepoint: path))
+            track.accept(reference: trigger.description)
+            followDisposal(track, trigger, path)
+        } catch {
+            guard error.mayHaveArrived else { throw FlinkRefusal(error.message) }
+            track.end(.unknown, error: "no answer came (\(error.message)): look whether \(path) is still there", at: clock())
+        }
+    }
+
+    private func followDisposal(_ track: OperationTrack, _ trigger: FlinkTriggerID, _ path: String) {
+        var gap: Milliseconds = 150
+        while true {
+            switch ask(.disposalProgress(trigger)) {
+            case .success(.completed): return track.end(.completed, at: clock())
+            case .success(.failed(let message, _)): return track.end(.failed, error: "\(path) was not deleted: \(message)", at: clock())
+            case .success(.inProgress): track.run()
+            case .failure(let error) where error.kind == .notFound:
+                return track.end(.unknown, error: "the cluster has no result of it any more: look whether \(path) is still there", at: clock())
+            // The link may come back, and the result is kept for minutes.
+            case .failure: break
+            }
+            guard pause(gap) else { return }
+            gap = min(Milliseconds(gap.count * 3 / 2), 1000)
+        }
     }
 
     // MARK: Reading before acting
