@@ -48,8 +48,9 @@ final class ActionGate: Sendable {
         /// Contexts whose unfinished operations are to be asked for once it is open.
         var owed: Set<String> = []
         /// What is to be written once another process lets go of the ledger, in order.
-        var backlog: [@Sendable (Ledger) throws(LedgerError) -> Void] = []
-        var hasComplained = false
+        var backlog: [(LedgerMatter, @Sendable (Ledger) throws(LedgerError) -> Void)] = []
+        /// What the operator was told of already.
+        var complaints: Set<LedgerMatter> = []
         /// Operations whose end the ledger does not know, with the last state written.
         var open: [OperationID: OperationReport.State?] = [:]
         var waiting: Set<OperationID> = []
@@ -118,17 +119,14 @@ final class ActionGate: Sendable {
         }
     }
 
-    /// How many actions of the record are shown.
-    private static let auditMax = 500
-
     /// Reads the record of actions; it is delivered as `.audit`. An unreadable one has been complained about.
     func loadAudit() {
         worker.async {
             guard let ledger = self.book.withLock({ $0.ledger }) else { return self.deliver(.audit([])) }
             do throws(LedgerError) {
-                self.deliver(.audit(try ledger.recent(limit: Self.auditMax).map(Self.record)))
+                self.deliver(.audit(try AuditRecord.newest(of: ledger)))
             } catch {
-                self.complain(error)
+                self.complain(error, of: .audit)
             }
         }
     }
@@ -140,7 +138,7 @@ final class ActionGate: Sendable {
             do throws(LedgerError) {
                 self.deliver(.recipe(context: context, job, try ledger.recipe(of: job)))
             } catch {
-                self.complain(error)
+                self.complain(error, of: .recipe)
                 self.deliver(.recipe(context: context, job, nil))
             }
         }
@@ -154,16 +152,10 @@ final class ActionGate: Sendable {
             do throws(LedgerError) {
                 self.deliver(.history(question, try ledger.checkpoints(query), total: try ledger.countCheckpoints(CheckpointQuery(HistoryQuestion(question.scope)))))
             } catch {
-                self.complain(error)
+                self.complain(error, of: .history)
                 self.deliver(.history(question, [], total: 0))
             }
         }
-    }
-
-    private static func record(_ entry: LedgerEntry) -> AuditRecord {
-        AuditRecord(
-            request: entry.request, context: entry.context, jobName: "", at: entry.sentAt, endedAt: entry.endedAt, outcome: entry.outcome.rawValue,
-            result: entry.error ?? entry.path ?? entry.newJob.map { "new job \($0)" } ?? "")
     }
 
     func look(at focus: EngineFocus, of context: String) { looking(context)?.look(at: focus) }
@@ -197,6 +189,7 @@ final class ActionGate: Sendable {
 
     /// Opens the ledger if it is not open yet, and writes what waits. What another process has locked is tried again a second later.
     private func workOff() {
+        var matter = historian == nil ? LedgerMatter.actions : .everything
         do throws(LedgerError) {
             if let path = book.withLock({ $0.unopened }) {
                 // Engines that have reported by now have their question waiting behind this in the worker's queue.
@@ -207,29 +200,32 @@ final class ActionGate: Sendable {
                 }
                 for context in owed { reattach(context) }
             }
-            while let (ledger, body) = book.withLock({ book in book.ledger.flatMap { ledger in book.backlog.first.map { (ledger, $0) } } }) {
+            while let (ledger, (next, body)) = book.withLock({ book in book.ledger.flatMap { ledger in book.backlog.first.map { (ledger, $0) } } }) {
+                matter = next
                 do throws(LedgerError) { try body(ledger) } catch {
                     if case .locked = error { throw error }
-                    complain(error)
+                    complain(error, of: matter)
                 }
                 book.withLock { _ = $0.backlog.removeFirst() }
             }
         } catch {
-            complain(error)
+            complain(error, of: matter)
             guard case .locked = error else { return book.withLock { ($0.unopened, $0.backlog) = (nil, []) } }
             worker.asyncAfter(deadline: .now() + 1) { [weak self] in self?.workOff() }
         }
     }
 
     /// On the worker: writes now, or behind what waits already.
-    private func writeInOrder(_ body: @escaping @Sendable (Ledger) throws(LedgerError) -> Void) throws(LedgerError) {
+    private func writeInOrder(
+        _ matter: LedgerMatter, _ body: @escaping @Sendable (Ledger) throws(LedgerError) -> Void
+    ) throws(LedgerError) {
         let (ledger, mustWait) = book.withLock { ($0.ledger, $0.unopened != nil || !$0.backlog.isEmpty) }
-        if mustWait { return book.withLock { if $0.backlog.count < Self.backlogMax { $0.backlog.append(body) } } }
+        if mustWait { return book.withLock { if $0.backlog.count < Self.backlogMax { $0.backlog.append((matter, body)) } } }
         guard let ledger else { return }
         do throws(LedgerError) { try body(ledger) } catch {
             guard case .locked = error else { throw error }
-            complain(error)
-            book.withLock { $0.backlog.append(body) }
+            complain(error, of: matter)
+            book.withLock { $0.backlog.append((matter, body)) }
             worker.asyncAfter(deadline: .now() + 1) { [weak self] in self?.workOff() }
         }
     }
@@ -239,7 +235,7 @@ final class ActionGate: Sendable {
     private func record(_ operation: OperationRequest, _ place: ConsoleContext, at now: WallTime) -> RecordedOperation? {
         do throws(LedgerError) {
             let (name, address) = (place.name, place.address.text)
-            try writeInOrder { ledger throws(LedgerError) in try ledger.recordIntent(operation, context: name, address: address, at: now) }
+            try writeInOrder(.actions) { ledger throws(LedgerError) in try ledger.recordIntent(operation, context: name, address: address, at: now) }
             book.withLock { $0.open[operation.id] = .some(nil) }
         } catch .conflict(let path, let id) {
             answered(id)
@@ -247,23 +243,20 @@ final class ActionGate: Sendable {
             deliver(.engine(context: place.name, .refused(id, message: message)))
             return nil
         } catch {
-            complain(error)
+            complain(error, of: .actions)
         }
         return RecordedOperation(operation)
     }
 
-    /// One banner, however often the ledger fails: a console without a ledger is still a console.
-    private func complain(_ error: LedgerError) {
-        let isFirst = book.withLock { book in
-            defer { book.hasComplained = true }
-            return !book.hasComplained
-        }
-        if isFirst { deliver(.notice("actions are not recorded: \(error)")) }
+    /// One banner for each thing that goes unrecorded, however often the ledger fails: a console without a ledger is still a console.
+    private func complain(_ error: LedgerError, of matter: LedgerMatter) {
+        let isNews = book.withLock { book in !book.complaints.contains(.everything) && book.complaints.insert(matter).inserted }
+        if isNews { deliver(.notice(matter.notice(error))) }
     }
 
-    private func write(_ body: @escaping @Sendable (Ledger) throws(LedgerError) -> Void) {
+    private func write(_ matter: LedgerMatter, _ body: @escaping @Sendable (Ledger) throws(LedgerError) -> Void) {
         worker.async {
-            do throws(LedgerError) { try self.writeInOrder(body) } catch { self.complain(error) }
+            do throws(LedgerError) { try self.writeInOrder(matter, body) } catch { self.complain(error, of: matter) }
         }
     }
 
@@ -288,7 +281,7 @@ final class ActionGate: Sendable {
     private func run(_ errand: CheckpointHistorian.Errand?, _ context: String?) {
         guard let errand, let historian else { return }
         worker.async { for job in errand.questions { context.flatMap { self.looking($0) }?.send(.checkpoints(job)) } }
-        if !errand.news.isEmpty { write { ledger throws(LedgerError) in try historian.carryOut(errand, ledger, at: Surroundings.wallTime()) } }
+        if !errand.news.isEmpty { write(.checkpoints) { ledger throws(LedgerError) in try historian.carryOut(errand, ledger, at: Surroundings.wallTime()) } }
     }
 
     private func learn(_ report: OperationReport) {
@@ -302,14 +295,14 @@ final class ActionGate: Sendable {
             }
             return true
         }
-        if isNews { write { ledger throws(LedgerError) in try ledger.recordOutcome(report) } }
+        if isNews { write(.outcomes) { ledger throws(LedgerError) in try ledger.recordOutcome(report) } }
     }
 
     private func refused(_ id: OperationID, _ message: String) {
         answered(id)
         guard book.withLock({ $0.open.removeValue(forKey: id) != nil }) else { return }
         let now = Surroundings.wallTime()
-        write { ledger throws(LedgerError) in try ledger.recordRefusal(id, message: message, at: now) }
+        write(.outcomes) { ledger throws(LedgerError) in try ledger.recordRefusal(id, message: message, at: now) }
     }
 
     private func answered(_ id: OperationID) {
@@ -339,7 +332,7 @@ final class ActionGate: Sendable {
         }
         guard let ledger = known else { return }
         let entries: [LedgerEntry]
-        do throws(LedgerError) { entries = try ledger.unfinished(address: session.context.address.text) } catch { return complain(error) }
+        do throws(LedgerError) { entries = try ledger.unfinished(address: session.context.address.text) } catch { return complain(error, of: .openActions) }
         for entry in entries {
             book.withLock { book in
                 if book.open[entry.request.id] == nil { book.open[entry.request.id] = .some(nil) }
@@ -358,7 +351,7 @@ final class ActionGate: Sendable {
         guard now - entry.sentAt >= Self.settlingTime else { return }
         let message = "the engine does not know it: it never arrived, or the engine's records are gone"
         book.withLock { $0.open[entry.request.id] = nil }
-        write { ledger throws(LedgerError) in try ledger.recordUnknown(entry.request.id, message: message, at: now) }
+        write(.outcomes) { ledger throws(LedgerError) in try ledger.recordUnknown(entry.request.id, message: message, at: now) }
         deliver(
             .reattached([
                 OperationReport(

@@ -2,6 +2,7 @@ public import CellGrid
 public import ConsoleCore
 internal import ControlProtocol
 internal import Glibc
+internal import Ledger
 public import StreamModel
 
 /// What `weir dump` is told.
@@ -40,7 +41,8 @@ public func dumpConsole(_ dump: DumpLaunch) -> Int32 {
     var session = HeadlessSession(settings, dump)
     defer { session.stop() }
     session.wait { $0.hasHeardFromAll }
-    guard session.model.hasReports else {
+    // What is on record is there without any engine.
+    guard session.model.hasReports || dump.screen == "audit" else {
         Output.say("no link: \(session.model.silence)")
         return 2
     }
@@ -49,6 +51,10 @@ public func dumpConsole(_ dump: DumpLaunch) -> Int32 {
         return 1
     }
     let openedAt = session.openedAt
+    if let problem = session.recordProblem {
+        Output.say(LedgerMatter.audit.notice(problem))
+        return 5
+    }
     if !session.wait({ $0.isComplete(since: openedAt) }) { Output.say("not everything was answered within \(dump.patience.count) ms") }
     do throws(ControlCodecError) {
         return Output.write(try session.model.dumped(dump.format, session.model.theme.styleSheet(depth: depth)), to: STDOUT_FILENO) ? 0 : 5
@@ -65,8 +71,12 @@ private struct HeadlessSession: ~Copyable {
     private let engines: [String: any Engine]
     private let mailbox = EventMailbox()
     private let deadline: Int64
+    private let ledgerPath: String
+    /// Why the record of actions cannot be read.
+    private(set) var recordProblem: LedgerError?
 
     init(_ settings: Settings, _ dump: DumpLaunch) {
+        ledgerPath = dump.launch.ledgerPath ?? settings.ledger.path ?? BaseDirectories().ledgerPath
         let isASCII = settings.usesASCII || !Output.isUTF8
         model = settings.model(glyphs: isASCII ? .ascii : .braille, size: dump.size, at: Surroundings.steadyTime())
         deadline = Surroundings.monotonicMilliseconds() + dump.patience.count
@@ -83,8 +93,9 @@ private struct HeadlessSession: ~Copyable {
     mutating func open(_ screen: String, job: String?) -> SafeText? {
         var effects: [ConsoleEffect] = []
         openedAt = Surroundings.steadyTime()
-        defer { perform(effects) }
-        return model.open(screen, job: job, at: openedAt, &effects)
+        let problem = model.open(screen, job: job, at: openedAt, &effects)
+        perform(effects)
+        return problem
     }
 
     /// Takes in what engines say until the condition holds; false when the time is over.
@@ -104,13 +115,23 @@ private struct HeadlessSession: ~Copyable {
     }
 
     /// Questions go out; there is no terminal for the rest, and nothing that acts can be asked for.
-    private func perform(_ effects: [ConsoleEffect]) {
+    private mutating func perform(_ effects: [ConsoleEffect]) {
         for effect in effects {
             switch effect {
             case .send(let context, .ask(let question)): engines[context]?.send(question)
             case .look(let context, let focus): engines[context]?.look(at: focus)
+            case .loadAudit: loadAudit()
             default: break
             }
+        }
+    }
+
+    /// A ledger that there is not is not made by looking.
+    private mutating func loadAudit() {
+        do throws(LedgerError) {
+            mailbox.post(.audit(access(ledgerPath, F_OK) == 0 ? try AuditRecord.newest(of: try Ledger.open(path: ledgerPath)) : []))
+        } catch {
+            recordProblem = error
         }
     }
 }

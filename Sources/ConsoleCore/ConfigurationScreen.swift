@@ -137,6 +137,12 @@ enum Secrets {
         return if case .launch = kind { .launch(options) } else { .restart(options) }
     }
 
+    static func masked(_ report: OperationReport) -> OperationReport {
+        var shown = report
+        shown.request.kind = masked(report.request.kind)
+        return shown
+    }
+
     /// A recipe as it is typed, with its secrets masked, and without the digits that a cluster puts before the name of a jar.
     static func masked(_ recipe: JarRecipe) -> SafeText {
         var shown = recipe

@@ -3,8 +3,8 @@ public import StreamModel
 
 // The console without a keyboard: a screen is opened by its name, and whoever wants to print it must know when it is all there.
 extension ConsoleModel {
-    /// The screens that can be opened by name. What operators did before is in the ledger, which only a console reads.
-    public static let screenNames = CommandLine.screens.map(\.name).filter { $0 != "audit" }
+    /// The screens that can be opened by name.
+    public static let screenNames = CommandLine.screens.map(\.name)
 
     /// Opens a screen, of a job by its name or the start of its id if one is given. Says why it cannot be.
     public mutating func open(_ screen: String, job name: String?, at now: WallTime, _ effects: inout [ConsoleEffect]) -> SafeText? {
@@ -40,6 +40,7 @@ extension ConsoleModel {
 
     /// Whether all that the screen shows has been told since a moment, and nothing that was asked for is outstanding.
     public func isComplete(since moment: WallTime) -> Bool {
+        if screen == .audit, !auditIsLoaded { return false }
         guard let key = jobOfScreen, let context = live.context(key.context), screens != [.overview] else { return hasHeardFromAll }
         if context.isDown { return true }
         guard let received = context.receivedAt, received > moment, let job = context.job(key.job) else { return false }

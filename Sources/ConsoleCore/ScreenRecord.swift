@@ -34,6 +34,28 @@ public struct ScreenRecord: Encodable, Sendable {
         public var age: Milliseconds?
     }
 
+    /// An action of an operator. What it was launched with is left out: there may be secrets in it.
+    public struct Action: Encodable, Sendable {
+        public var at: WallTime
+        public var endedAt: WallTime?
+        public var operation: OperationID
+        public var verb: String
+        public var job: JobID
+        /// Empty where only the id is known.
+        public var jobName: String
+        public var context: String
+        public var by: String
+        public var reason: String
+        public var outcome: String
+        public var result: String
+
+        init(_ record: AuditRecord) {
+            (at, endedAt, operation, verb) = (record.at, record.endedAt, record.id, record.request.kind.verb)
+            (job, jobName, context) = (record.request.job, record.jobName, record.context)
+            (by, reason, outcome, result) = (record.request.by, record.request.reason, record.outcome, record.result)
+        }
+    }
+
     public var schema = 1
     /// The moment that the screen shows.
     public var at: WallTime
@@ -46,6 +68,8 @@ public struct ScreenRecord: Encodable, Sendable {
     public var checkpoints: [CheckpointReport]?
     public var failures: [FailureReport]?
     public var operations: [OperationReport]?
+    /// What operators did, of the record and of the engines; nil but on the audit screen.
+    public var audit: [Action]?
     /// The screen as text.
     public var lines: [String]
 }
@@ -62,7 +86,7 @@ extension ConsoleModel {
             at: shownAt, isFrozen: frozen != nil, screen: screenName, contexts: shown.contexts.map(contextRecord),
             jobs: isOverview ? shown.contexts.flatMap { $0.report?.jobs ?? [] } : [key.flatMap { shown.job($0) }].compactMap { $0 },
             checkpoints: isOverview ? nil : memory?.checkpoints.map { detail($0.id) ?? $0 }, failures: isOverview ? nil : memory?.failures,
-            operations: shown.operations.compactMap(\.report),
+            operations: shown.operations.compactMap(\.report).map(Secrets.masked), audit: screen == .audit ? auditRows.map(ScreenRecord.Action.init) : nil,
             lines: FrameText.plain(canvas.buffer).split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init))
     }
 
@@ -107,7 +131,8 @@ extension ConsoleModel {
         case .history: csvOfHistory(&table)
         case .checkpoint(let id), .subtasks(let id, _): csvOfSubtasks(id, &table)
         case .failures: csvOfFailures(&table)
-        case .operations, .operation, .audit: csvOfOperations(&table)
+        case .operations, .operation: csvOfOperations(&table)
+        case .audit: csvOfAudit(&table)
         }
         return table.text
     }
@@ -171,6 +196,15 @@ extension ConsoleModel {
         table.row("at_ms", "subject", "message", "folded", "counted")
         for row in failureRows {
             table.row(row.at.milliseconds.description, row.subject.string, row.message.string, row.folded.description, row.isCounted?.description)
+        }
+    }
+
+    private func csvOfAudit(_ table: inout CSVText) {
+        table.row("at_ms", "ended_at_ms", "operation", "verb", "job", "job_id", "context", "by", "reason", "outcome", "result")
+        for row in auditRows {
+            table.row(
+                row.at.milliseconds.description, row.endedAt?.milliseconds.description, row.id.description, row.verb.string, row.jobName,
+                row.request.job.description, row.context, row.request.by, row.request.reason, row.outcome, row.result)
         }
     }
 

@@ -39,7 +39,7 @@ extension LedgerError: CustomStringConvertible {
         case .newer(let path, let migrations):
             "ledger: \(path) was written by a newer weir (\(migrations.joined(separator: ", "))); use that one"
         case .locked(let path):
-            "ledger: \(path) is locked by another process; actions go on unrecorded until it lets go"
+            "ledger: \(path) is locked by another process; it is tried again"
         case .full(let path):
             "ledger: no space left for \(path); free some"
         case .readOnly(let path):

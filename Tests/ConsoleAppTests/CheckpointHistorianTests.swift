@@ -173,6 +173,29 @@ private func checkpoint(_ id: UInt64, _ status: CheckpointReport.Status = .compl
         #expect(gate.finish(within: .seconds(5)) == [])
         #expect(try ledger.checkpoints().map(\.report) == [recent(3), recent(2)])
     }
+
+    @Test func `what cannot be recorded is told by its name`() throws {
+        do {
+            _ = try Ledger.open(path: home.ledger)
+            let queue = try DatabaseQueue(path: home.ledger)
+            try queue.write { try $0.execute(sql: "DROP TABLE checkpoint") }
+        }
+        let engine = ScriptedEngine()
+        let context = ConsoleContext(name: "lab", class: .lab, socket: home.socket)
+        let gate = ActionGate(contexts: [context], makeEngine: { _ in engine }, historian: CheckpointHistorian(contexts: [context])) { [log] in log.take($0) }
+        gate.start(ledgerPath: home.ledger)
+        engine.say(report(job(completed: checkpoint(3), count: 3, revision: 1)))
+        #expect(eventually { log.notices.contains { $0.hasPrefix("checkpoints are not recorded; actions are: ledger: ") } }, "\(log.notices)")
+        let request = OperationRequest(id: try #require(OperationID("a1")), kind: .savepoint(directory: nil), job: origin.job)
+        gate.send(.operate(request), to: "lab")
+        #expect(eventually { engine.sent.contains(.operate(request)) })
+        #expect(try Ledger.open(path: home.ledger).recent(limit: 9).map(\.request) == [request])
+        #expect(!log.notices.contains { $0.contains("actions are not") })
+        gate.loadHistory(HistoryQuestion(HistoryScope()))
+        #expect(eventually { log.notices.contains { $0.hasPrefix("the checkpoints of the past cannot be read: ledger: ") } }, "\(log.notices)")
+        _ = gate.finish(within: .seconds(2))
+        #expect(Set(log.notices).count == log.notices.count && log.notices.count == 2, "once each: \(log.notices)")
+    }
 }
 
 @Suite struct FlinkHistoryTests {
