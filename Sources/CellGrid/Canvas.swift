@@ -7,6 +7,8 @@ public struct Canvas: Sendable {
     public let glyphs: GlyphProfile
     /// The rows of a list that were drawn, in places of the whole buffer.
     private var targets: [(rect: CellRect, index: Int)] = []
+    /// Rows of the buffer on which text did not end before its right edge.
+    public private(set) var cutRows: Set<Int> = []
 
     /// A blank canvas.
     public init(size: Size, glyphs: GlyphProfile = .braille) {
@@ -36,6 +38,7 @@ public struct Canvas: Sendable {
         let end = min(size.columns, limit >= size.columns - min(column, 0) ? .max : column + limit)
         var position = column
         var pending: Cell?
+        var isCut = false
         func flushing(_ cell: Cell?, into canvas: inout Canvas) {
             guard let cell else { return }
             let width = Int(cell.width)
@@ -52,6 +55,9 @@ public struct Canvas: Sendable {
                 flushing(pending, into: &self)
                 guard position < end else {
                     pending = nil
+                    // Spaces are not missed.
+                    if scalar == " " { continue }
+                    isCut = true
                     break
                 }
                 pending = Cell(ascii: UInt8(scalar.value), style: style)
@@ -65,7 +71,10 @@ public struct Canvas: Sendable {
             }
             flushing(pending, into: &self)
             pending = nil
-            guard position < end else { break }
+            guard position < end else {
+                isCut = true
+                break
+            }
             if glyphs == .ascii {
                 for _ in 0..<width {
                     position += 1
@@ -77,6 +86,7 @@ public struct Canvas: Sendable {
             }
         }
         flushing(pending, into: &self)
+        if isCut || position > end, end == size.columns, bounds.origin.column + size.columns == buffer.size.columns { cutRows.insert(row + bounds.origin.row) }
         return min(position, end) - column
     }
 
@@ -93,6 +103,19 @@ public struct Canvas: Sendable {
     /// Writes one glyph of a profile: a line, a bar, a cell of a sparkline.
     public mutating func put(glyph: Unicode.Scalar, column: Int, row: Int, role: StyleRole) {
         write(Cell(glyphs.drawable(glyph), width: 1, style: StyleID(role)), column: column, row: row)
+    }
+
+    /// Shows a part of a wider drawing of the same height: its columns from `column` on, in these rows of the whole buffer. Its lists and what is cut
+    /// off of it are this canvas's then.
+    public mutating func show(_ other: Canvas, rows: Range<Int>, from column: Int) {
+        for row in rows {
+            for place in 0..<buffer.size.columns {
+                let cell = other.buffer[row: row, column: place + column]
+                // The second half of a wide character comes with the first, which may be out of sight.
+                if !cell.isContinuation { buffer.put(cell, row: row, column: place) } else if place == 0 { buffer.put(Cell(ascii: 0x20, style: cell.style), row: row, column: 0) }
+            }
+            if other.cutRows.contains(row) { cutRows.insert(row) } else { cutRows.remove(row) }
+        }
     }
 
     /// Fills a rectangle with spaces.

@@ -222,14 +222,20 @@ struct Chrome {
         let last = model.messages.last
         let isRecent = last.map { model.now - $0.at < Milliseconds.seconds(4) } ?? false
         if !isRecent, let operation = model.live.operations.first(where: { $0.isFollowed && $0.isInFlight }) {
-            canvas.put(" .. \(operation.progress(at: model.now))", column: 0, row: row, role: .severityRun)
+            let text = cut(operation.progress(at: model.now), columns: canvas.size.columns - 4, whole: .operations)
+            canvas.put(" .. \(text)", column: 0, row: row, role: .severityRun)
             return
         }
         guard let last else { return }
         let time = Figures.clock(model.wall(last.at), offset: model.options.utcOffsetSeconds)
         let role: StyleRole = last.severity >= .warn ? last.severity.role : .toast
         canvas.line(
-            [Span(" \(time) ", .textDim), Span(last.text.prefix(columns: max(0, canvas.size.columns - 11), ending: "..."), role)], row: row)
+            [Span(" \(time) ", .textDim), Span(cut(last.text, columns: canvas.size.columns - time.columns - 2, whole: .messages), role)], row: row)
+    }
+
+    /// The text, or as much of it as there is room for and the key under which the whole stands.
+    private func cut(_ text: SafeText, columns: Int, whole: Command) -> SafeText {
+        text.prefix(columns: max(0, columns), ending: "... \(model.options.keyMap.label(whole)): all")
     }
 
     private func prompt(_ sign: SafeText, _ field: TextField, suggestion: SafeText, row: Int, _ canvas: inout Canvas) {

@@ -57,6 +57,8 @@ public struct ConsoleModel: Sendable {
 
     /// The screens that back leads through; the last one is shown. Never empty.
     var screens: [Screen] = [.overview] { didSet { lists.history = nil } }
+    /// What of a screen that is wider than the window is out of sight at the left; of another screen nothing is.
+    var sideways: (screen: Screen, columns: Int) = (.overview, 0)
     /// The job that the screens below the overview are about.
     var currentJob: JobKey? { didSet { lists.checkpoints = nil } }
     /// Boxes over the screen; the last one has the keyboard.
@@ -117,6 +119,8 @@ public struct ConsoleModel: Sendable {
         /// Names come from the options; the theme is the one to go back to.
         case themes(index: Int, before: Theme)
         case help(HelpPage)
+        /// Begins with this row.
+        case messages(top: Int)
         case actions
         case quit
     }
@@ -194,7 +198,9 @@ public struct ConsoleModel: Sendable {
 
     /// Below this size only vitals are shown and nothing acts.
     static let fullSize = Size(columns: 80, rows: 24)
-    var isSmall: Bool { size.columns < Self.fullSize.columns || size.rows < Self.fullSize.rows }
+    var isSmall: Bool { Self.isSmall(size) }
+
+    static func isSmall(_ size: Size) -> Bool { size.columns < fullSize.columns || size.rows < fullSize.rows }
 
     /// The job that a key would act on.
     var focusedJob: JobKey? {

@@ -30,13 +30,13 @@ struct HelpScreen {
         (
             "MOVE",
             [
-                .moveDown, .moveUp, .first, .last, .pageDown, .pageUp, .open, .quit, .back, .previousJob, .nextJob, .previousCheckpoint,
+                .moveDown, .moveUp, .scrollLeft, .scrollRight, .first, .last, .pageDown, .pageUp, .open, .quit, .back, .previousJob, .nextJob, .previousCheckpoint,
                 .nextCheckpoint, .nextPane, .previousPane, .zoom,
             ]
         ),
         ("LISTS", [.filter, .nextMatch, .previousMatch, .sort, .flipOrder]),
         ("TIME", [.freeze, .scrubBack, .scrubForward, .now, .wide]),
-        ("LOOK", [.commandLine, .refresh, .copy, .copyCommand, .write, .themes]),
+        ("LOOK", [.commandLine, .messages, .refresh, .copy, .copyCommand, .write, .themes]),
         ("TERMINAL", [.mouse, .repaint, .interrupt, .suspend]),
     ]
 

@@ -2,13 +2,13 @@ public import CellGrid
 
 /// What a key can do. Everything here but the actions only looks.
 public enum Command: String, Sendable, CaseIterable {
-    case moveUp, moveDown, first, last, pageUp, pageDown
+    case moveUp, moveDown, first, last, pageUp, pageDown, scrollLeft, scrollRight
     case open, back, quit
     case previousJob, nextJob, previousCheckpoint, nextCheckpoint
     case overview, job, checkpoints, metrics, failures, operations, configuration, contexts, audit
     case nextMatch, previousMatch, sort, flipOrder, nextPane, previousPane, zoom, wide
     case scrubBack, scrubForward, now, write, mouse
-    case help, commandLine, filter, freeze, refresh, copy, copyCommand, themes, actions
+    case help, messages, commandLine, filter, freeze, refresh, copy, copyCommand, themes, actions
     case repaint, interrupt, suspend
     case savepoint, cancel, restart, stop, checkpoint, dispose
 
@@ -36,6 +36,8 @@ public enum Command: String, Sendable, CaseIterable {
         case .last: "last row"
         case .pageUp: "page up"
         case .pageDown: "page down"
+        case .scrollLeft: "to the left; on a chart, back in time"
+        case .scrollRight: "to the right, where rows are wider than the window; on a chart, forward in time"
         case .open: "open, drill down"
         case .back: "back one level"
         case .quit: "back one level; at the top, quit"
@@ -66,6 +68,7 @@ public enum Command: String, Sendable, CaseIterable {
         case .failures: "failures by root cause"
         case .operations: "operations with their evidence"
         case .help: "this help"
+        case .messages: "the last messages, whole"
         case .commandLine: "command line"
         case .filter: "filter this list; empty clears"
         case .freeze: "freeze the screen, go on live"
@@ -155,12 +158,12 @@ public struct KeyMap: Sendable, Equatable {
         ("S", Command.savepoint), ("C", .cancel), ("R", .restart), ("X", .stop), ("B", .checkpoint), ("a", .actions),
         ("1", .overview), ("2", .job), ("3", .checkpoints), ("4", .metrics), ("5", .failures), ("6", .operations), ("7", .configuration), ("@", .contexts), ("!", .audit), ("?", .help), ("f1", .help),
         ("j", .moveDown), ("down", .moveDown), ("k", .moveUp), ("up", .moveUp), ("g", .first), ("home", .first), ("G", .last),
-        ("end", .last), ("pgdn", .pageDown), ("ctrl-d", .pageDown), ("pgup", .pageUp), ("ctrl-u", .pageUp), ("enter", .open),
+        ("end", .last), ("pgdn", .pageDown), ("ctrl-d", .pageDown), ("pgup", .pageUp), ("ctrl-u", .pageUp), ("h", .scrollLeft), ("left", .scrollLeft), ("l", .scrollRight), ("right", .scrollRight), ("enter", .open),
         ("q", .quit), ("esc", .back), ("backspace", .back), ("[", .previousJob), ("]", .nextJob), ("{", .previousCheckpoint),
         ("}", .nextCheckpoint), ("tab", .nextPane), ("backtab", .previousPane), ("z", .zoom), ("v", .wide), ("/", .filter),
         ("n", .nextMatch), ("N", .previousMatch), ("o", .sort), ("O", .flipOrder), ("<", .scrubBack), (">", .scrubForward), (".", .now),
         ("w", .write), ("m", .mouse), (":", .commandLine), ("space", .freeze), ("r", .refresh), ("f5", .refresh), ("y", .copy),
-        ("Y", .copyCommand), ("T", .themes), ("ctrl-l", .repaint),
+        ("Y", .copyCommand), ("M", .messages), ("T", .themes), ("ctrl-l", .repaint),
     ].compactMap { text, command in KeyPress(text).map { Binding($0, command) } } + fixedBindings
 }
 

@@ -49,7 +49,7 @@ struct OperationsScreen {
         }
         let room = canvas.size.columns - column
         canvas.put(
-            operation.report?.path == nil ? result.prefix(columns: room) : result.suffix(columns: room, beginning: ".."), column: column, row: row)
+            operation.report?.path == nil ? result : result.suffix(columns: room, beginning: ".."), column: column, row: row)
     }
 }
 

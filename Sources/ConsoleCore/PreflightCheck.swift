@@ -18,7 +18,7 @@ struct PreflightCheck {
             lines.append(
                 context.isUnlocked(at: now)
                     ? .ok("\(context.name) is unlocked for \(Figures.age(context.unlockedUntil.map { $0 - now } ?? 0)) more")
-                    : .stop("\(context.name) is locked: leave with Esc and type :unlock 15m"))
+                    : .stop("\(context.name) is locked: Esc, then :unlock 15m"))
         }
         if let age = context.age(at: now), age > ContextState.freshness {
             lines.append(.warn("what follows is \(Figures.age(age)) old: the engine does not answer"))

@@ -5,15 +5,21 @@ import StreamModel
 /// same model gives the same cells.
 public func render(_ model: ConsoleModel, into canvas: inout Canvas) {
     defer { model.drawCaption(&canvas) }
-    if canvas.size.columns < ConsoleModel.fullSize.columns || canvas.size.rows < ConsoleModel.fullSize.rows {
-        if case .help(let page) = model.modals.last { return HelpScreen(model, search: page.search).draw(page, &canvas) }
-        return CompactScreen(model: model).draw(&canvas)
+    if ConsoleModel.isSmall(canvas.size) {
+        switch model.modals.last {
+        case .help(let page): return HelpScreen(model, search: page.search).draw(page, &canvas)
+        case .messages(let top): return MessagesView(model).draw(top, &canvas)
+        default: break
+        }
+        return drawSideways(model, &canvas)
     }
-    drawScreen(model, &canvas)
+    drawSideways(model, &canvas)
     for modal in model.modals { draw(modal, model, &canvas) }
 }
 
-private func drawScreen(_ model: ConsoleModel, _ canvas: inout Canvas) {
+/// The screen below all boxes. The window may be narrower than the canvas, and `isSmall` is said of it.
+func drawScreen(_ model: ConsoleModel, isSmall: Bool, _ canvas: inout Canvas) {
+    if isSmall { return CompactScreen(model: model).draw(&canvas) }
     switch model.screen {
     case .overview: OverviewScreen(model: model).draw(&canvas)
     case .job:
@@ -49,6 +55,7 @@ private func draw(_ modal: ConsoleModel.Modal, _ model: ConsoleModel, _ canvas: 
         RestartChooserView(model: model, chooser: chooser).draw(&canvas)
         if let sheet = chooser.sheet { SheetView(model: model, sheet: sheet).draw(&canvas) }
     case .help(let page): HelpScreen(model, search: page.search).draw(page, &canvas)
+    case .messages(let top): MessagesView(model).draw(top, &canvas)
     case .themes(let index, _): drawThemes(model, index, &canvas)
     case .actions: drawActions(model, &canvas)
     case .command, .filter, .quit:

@@ -121,8 +121,11 @@ struct SheetView {
                 "job name", sheet.name, isFocused: sheet.focus == .name, note: sheet.isNameMatched ? "matches" : "type it to arm", row: row + 1,
                 &canvas)
         }
-        canvas.put(" \(sheet.answer)", column: 0, row: row + 2, role: .severityWarn)
+        canvas.put(" \(sheet.answer.prefix(columns: canvas.size.columns - 2, ending: whole))", column: 0, row: row + 2, role: .severityWarn)
     }
+
+    /// How a text ends that the box has no room for: the pages have it.
+    private var whole: SafeText { sheet.focus == .none ? "... v: all" : "... Tab, v: all" }
 
     private func field(_ name: SafeText, _ field: TextField, isFocused: Bool, note: SafeText, row: Int, _ canvas: inout Canvas) {
         let room = max(4, canvas.size.columns - 15 - note.columns - 2)
@@ -154,7 +157,7 @@ struct SheetView {
             let key: SafeText = sheet.rule.needsName ? "Enter" : "y"
             spans += [
                 Span(key, problem == nil ? .hintKey : .hintLocked),
-                Span(problem.map { " locked: \($0)" } ?? " sends it", problem == nil ? .hintText : .hintLocked),
+                Span(problem.map { SafeText(" locked: \($0)").prefix(columns: canvas.size.columns - 17 - key.columns, ending: whole) } ?? " sends it", problem == nil ? .hintText : .hintLocked),
             ]
         }
         canvas.line(spans, row: row)

@@ -26,6 +26,7 @@ extension ConsoleModel {
         case .chooser(let chooser): pressInChooser(key, chooser, &effects)
         case .themes(let index, let before): pressInThemes(key, index, before, &effects)
         case .help(let page): pressInHelp(key, page)
+        case .messages(let top): pressInMessages(key, top, &effects)
         case .actions: pressInActions(key, &effects)
         case .quit: pressInQuit(key, &effects)
         case nil:
@@ -77,6 +78,8 @@ extension ConsoleModel {
         case .last: select(listPosition.count - 1)
         case .pageUp: move(by: -max(1, size.rows - 10))
         case .pageDown: move(by: max(1, size.rows - 10))
+        case .scrollLeft: scrollSideways(-1)
+        case .scrollRight: scrollSideways(1)
         case .open: open()
         case .back: back(&effects, isQuit: false)
         case .quit: back(&effects, isQuit: true)
@@ -109,6 +112,7 @@ extension ConsoleModel {
         case .write: write(&effects)
         case .mouse: toggleMouse(&effects)
         case .help: modals.append(.help(HelpPage()))
+        case .messages: modals.append(.messages(top: 0))
         case .commandLine: modals.append(.command(TextField(), recalled: nil))
         case .filter: openFilter()
         case .freeze: toggleFreeze()
@@ -221,7 +225,7 @@ extension ConsoleModel {
     /// The least that a step goes.
     private static let scrubStep = Milliseconds.seconds(5)
 
-    private mutating func scrub(forward: Bool) {
+    mutating func scrub(forward: Bool) {
         let from = shownAt
         let moment =
             forward

@@ -168,6 +168,20 @@ struct Scene: Sendable, CustomTestStringConvertible {
             atJob(&console)
             console.press("S", "6")
         },
+        Scene("operations-sideways") { console in
+            atJob(&console)
+            let request = OperationRequest(id: OperationID(random: 3), kind: .cancel(.keep), job: Sample.job, by: "mira@ops2")
+            let refused = "the job keeps no checkpoint when it ends, and Flink has no other way: take a savepoint first, stop it with a savepoint, or discard its state on purpose"
+            console.report([Sample.running()], operations: [OperationReport(request: request, jobName: "orders", state: .failed, acceptedAt: console.now, error: refused)])
+            console.press("6", "l", "l")
+        },
+        Scene("messages") { console in
+            atJob(&console)
+            console.send(.notice("checkpoints are not recorded; actions are: ledger: no space left for /home/jdoe/.local/state/weir/ledger.sqlite; free some"))
+            console.advance(1000)
+            console.send(.engine(context: "lab", .requestFailed("the cluster did not answer within 8 s: GET http://jobmanager:8081/jobs/a41f9c0000000001/checkpoints")))
+            console.press("M")
+        },
         Scene("failures-on-hosts") { console in
             atJob(&console, Sample.ailing())
             console.send(.engine(context: "lab", .failures(Sample.job, Sample.failuresOnHosts)))

@@ -112,7 +112,7 @@ import Testing
         console.advance(400)
         console.type("orders")
         console.press("enter")
-        #expect(console.screen.contains("is locked: leave with Esc and type :unlock"))
+        #expect(console.screen.contains("is locked: Esc, then :unlock"))
         console.press("esc", ":")
         console.type("unlock 15m")
         console.press("enter", "C")

@@ -172,7 +172,7 @@ import Testing
         console.press(":")
         console.type("s")
         console.press("tab")
-        #expect(console.lastMessage == "savepoint (P)  stop (X)  sort (o)  scrub_back (<)  scrub_forward (>)  suspend (Ctrl-Z)")
+        #expect(console.lastMessage == "savepoint (P)  stop (X)  sort (o)  scroll_left (h)  scroll_right (l)  scrub_back (<)  scrub_forward (>)  suspend (Ctrl-Z)")
     }
 
     @Test func textFieldsAndBoxesKeepTheirKeys() throws {

@@ -196,7 +196,7 @@ import Testing
         console.type("cancel --discard-state")
         console.press("enter")
         console.advance(400)
-        console.press("y")
+        console.press("y", "v")
         #expect(console.screen.contains("no other way"))
         #expect(console.sentOperations.isEmpty)
     }
