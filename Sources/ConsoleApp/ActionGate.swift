@@ -92,6 +92,13 @@ final class ActionGate: Sendable {
             return new.looking
         }
         if let added { start(added) }
+        worker.async {
+            if let ledger = self.book.withLock({ $0.ledger }), let session = self.acting(context.name) { self.remember(ledger, session) }
+        }
+    }
+
+    private func remember(_ ledger: Ledger, _ session: ActingSession) {
+        session.remember(ledger) { [weak self] error in self?.complain(error, of: .jars) }
     }
 
     private var allLooking: [LookingSession] { sessions.withLock { $0.values.map(\.looking) } }
@@ -198,6 +205,7 @@ final class ActionGate: Sendable {
                     defer { (book.ledger, book.unopened, book.owed) = (ledger, nil, []) }
                     return book.owed
                 }
+                for session in sessions.withLock({ $0.values.compactMap(\.acting) }) { remember(ledger, session) }
                 for context in owed { reattach(context) }
             }
             while let (ledger, (next, body)) = book.withLock({ book in book.ledger.flatMap { ledger in book.backlog.first.map { (ledger, $0) } } }) {

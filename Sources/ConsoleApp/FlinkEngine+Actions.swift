@@ -1,10 +1,11 @@
 internal import ConsoleCore
 internal import FlinkREST
+internal import Ledger
 public import StreamModel
 internal import Synchronization
 
 // What operators do to a cluster. The engine's thread only looks; whatever acts has a thread of its own and tells how far it has come by `note`.
-extension FlinkEngine: OperationLookup {
+extension FlinkEngine: OperationLookup, JarRemembering {
     /// Carries an operation out, from the checks before it to its end.
     public func operate(_ operation: OperationRequest) {
         threads.run {
@@ -14,6 +15,20 @@ extension FlinkEngine: OperationLookup {
                 self.emit(.refused(operation.id, message: error.message))
             }
         }
+    }
+
+    func remember(_ ledger: Ledger, as address: String, onFailure: @escaping @Sendable (LedgerError) -> Void) {
+        let memory = JarMemory(
+            ids: { content in
+                do throws(LedgerError) { return try ledger.jars(content: content.description, address: address) } catch {
+                    onFailure(error)
+                    return []
+                }
+            },
+            learn: { id, content in
+                do throws(LedgerError) { try ledger.rememberJar(id, content: content.description, address: address, at: Surroundings.wallTime()) } catch { onFailure(error) }
+            })
+        jars.withLock { $0 = memory }
     }
 
     /// Finds out what became of an operation that an earlier console, or a command, has sent, and follows it to its end.
@@ -40,7 +55,7 @@ extension FlinkEngine: OperationLookup {
             throw FlinkRefusal("nothing was sent: \(error.message)")
         }
         return FlinkOperationRunner(
-            client: client, cluster: cluster, clock: Surroundings.wallTime, pause: { self.threads.pause($0) }, tell: tell)
+            client: client, cluster: cluster, jars: jars.withLock { $0 }, clock: Surroundings.wallTime, pause: { self.threads.pause($0) }, tell: tell)
     }
 
     /// Looks at the files on this machine, where it can.

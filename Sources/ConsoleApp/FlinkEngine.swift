@@ -20,6 +20,8 @@ public final class FlinkEngine: ActingEngine {
 
     let client: FlinkClient
     let inspector: FlinkInspector
+    /// What the ledger knows of the cluster's jars, once it is open.
+    let jars = Mutex(JarMemory.none)
     private let inbox = Mutex(Inbox())
     /// Rung when something is in the inbox.
     private let bell = Bell()

@@ -4,7 +4,7 @@ internal import Ledger
 enum LedgerMatter: Sendable {
     case everything
     case actions, outcomes, checkpoints
-    case audit, recipe, history, openActions
+    case audit, recipe, history, openActions, jars
 
     /// One line for the operator: what is missing, and why.
     func notice(_ error: LedgerError) -> String {
@@ -19,6 +19,7 @@ enum LedgerMatter: Sendable {
             case .audit: "the record of actions cannot be read"
             case .recipe: "how the job was launched cannot be read from the record"
             case .history: "the checkpoints of the past cannot be read"
+            case .jars: "what was uploaded to the cluster is not on record: jars are sent anew"
             case .openActions: "what became of actions of earlier runs cannot be looked for"
             }
         return "\(words): \(error)"

@@ -1,4 +1,5 @@
 internal import ConsoleCore
+internal import Ledger
 
 /// A context as it can be looked at. Nothing in it can carry an operation: a read-only context has this and nothing else, so that no
 /// forgotten check can send one.
@@ -33,6 +34,11 @@ struct ActingSession: Sendable {
         guard !context.isReadOnly, let engine = engine as? any ActingEngine else { return nil }
         self.context = context
         self.engine = engine
+    }
+
+    /// Tells an engine that uploads jars where that is on record.
+    func remember(_ ledger: Ledger, onFailure: @escaping @Sendable (LedgerError) -> Void) {
+        (engine as? any JarRemembering)?.remember(ledger, as: context.address.text, onFailure: onFailure)
     }
 
     func operate(_ operation: RecordedOperation) { engine.operate(operation.request) }

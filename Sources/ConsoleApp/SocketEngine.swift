@@ -2,6 +2,7 @@ public import ConsoleCore
 internal import ControlProtocol
 internal import ControlSocket
 internal import Glibc
+internal import Ledger
 public import StreamModel
 internal import Synchronization
 
@@ -10,6 +11,12 @@ protocol OperationLookup: Sendable {
     /// `completion` gets the operation as the engine knows it, nil when the engine never heard of it; it is not called when the
     /// link failed. Called from any thread.
     func lookUp(_ sent: SentOperation, completion: @escaping @Sendable (OperationReport?) -> Void)
+}
+
+/// Keeps what it has uploaded in the ledger.
+protocol JarRemembering: Sendable {
+    /// From now on. `address` is what the ledger calls the cluster; `onFailure` is called from any thread.
+    func remember(_ ledger: Ledger, as address: String, onFailure: @escaping @Sendable (LedgerError) -> Void)
 }
 
 /// An operation as the ledger remembers it: what was sent, and when, and what the engine called it.

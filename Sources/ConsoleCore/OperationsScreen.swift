@@ -96,6 +96,7 @@ struct OperationScreen {
             facts.append(("engine says", "\(report.state.rawValue)\(report.endedAt.map { " at \(Figures.clock($0, offset: offset))" } ?? "")", .text))
             if let inference = report.inference { facts.append(("inferred", SafeText(inference), .severityWarn)) }
             if let path = report.path { facts.append(("path", SafeText(path), .textStrong)) }
+            if let jar = report.jar { facts.append(("jar", SafeText(jar), .text)) }
             if let job = report.newJob { facts.append(("new job", "\(job)", .text)) }
             if let checkpoint = report.checkpoint { facts.append(("checkpoint", "#\(checkpoint)", .text)) }
         }

@@ -545,6 +545,7 @@ extension ConsoleModel {
         if let report = operation.report {
             lines.append("engine     says \(report.state.rawValue)\(report.endedAt.map { " at \(Figures.clock($0, offset: offset))" } ?? "")")
             if let path = report.path { lines.append("path       \(path)") }
+            if let jar = report.jar { lines.append("jar        \(jar)") }
             if let job = report.newJob { lines.append("new job    \(job)") }
             if let error = report.error { lines.append("error      \(error)") }
             if let inference = report.inference { lines.append("inferred   \(inference)") }

@@ -38,7 +38,7 @@ public enum FlinkRequestText {
         switch options.recipe?.jar {
         case .uploaded(let id): jar = id
         case .file(let path):
-            lines.append("POST /jars/upload with the file \(path)")
+            lines.append("POST /jars/upload with the file \(path), unless a jar of its name and content was uploaded before")
             jar = "<its id>"
         case nil: break
         }

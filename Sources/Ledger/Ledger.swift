@@ -91,7 +91,7 @@ public final class Ledger: Sendable {
     public func recordOutcome(_ report: OperationReport) throws(LedgerError) -> Bool {
         try update(
             report.request.id, outcome: LedgerEntry.Outcome(report.state), endedAt: report.endedAt, checkpoint: report.checkpoint,
-            path: report.path, newJob: report.newJob, error: report.error, reference: report.reference, inference: report.inference)
+            path: report.path, newJob: report.newJob, error: report.error, reference: report.reference, inference: report.inference, jar: report.jar)
     }
 
     /// Takes in that an action will not happen: the engine refused it, or it could not be sent.
@@ -142,10 +142,10 @@ public final class Ledger: Sendable {
 
     private func update(
         _ id: OperationID, outcome: LedgerEntry.Outcome, endedAt: WallTime?, checkpoint: CheckpointID? = nil, path: String? = nil,
-        newJob: JobID? = nil, error: String?, reference: String? = nil, inference: String? = nil
+        newJob: JobID? = nil, error: String?, reference: String? = nil, inference: String? = nil, jar: String? = nil
     ) throws(LedgerError) -> Bool {
         let arguments: StatementArguments = [
-            outcome.rawValue, endedAt?.milliseconds, checkpoint?.description, path, newJob?.description, error, reference, inference,
+            outcome.rawValue, endedAt?.milliseconds, checkpoint?.description, path, newJob?.description, error, reference, inference, jar,
             id.description,
         ]
         return try write { database in
@@ -153,7 +153,7 @@ public final class Ledger: Sendable {
                 sql: """
                     UPDATE operation
                     SET outcome = ?, ended_at = ?, checkpoint = coalesce(?, checkpoint), path = coalesce(?, path),
-                        new_job = coalesce(?, new_job), error = ?, reference = coalesce(?, reference), inference = ?
+                        new_job = coalesce(?, new_job), error = ?, reference = coalesce(?, reference), inference = ?, jar = coalesce(?, jar)
                     WHERE id = ? AND outcome NOT IN ('completed', 'failed', 'refused')
                     """, arguments: arguments)
             return database.changesCount > 0
@@ -216,6 +216,6 @@ extension LedgerEntry {
             request: request, context: context, address: address, sentAt: WallTime(milliseconds: sentAt), outcome: outcome,
             endedAt: endedAt.map(WallTime.init(milliseconds:)), checkpoint: checkpoint.flatMap(UInt64.init).map(CheckpointID.init),
             path: value("path"), newJob: newJob.flatMap(JobID.init), error: value("error"), reference: value("reference"),
-            inference: value("inference"))
+            inference: value("inference"), jar: value("jar"))
     }
 }

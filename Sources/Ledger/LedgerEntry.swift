@@ -37,12 +37,15 @@ public struct LedgerEntry: Sendable, Equatable {
     public var reference: String?
     /// From what the outcome was concluded, when the engine did not tell it.
     public var inference: String?
+    /// The jar that a launch ran, and whether it was uploaded for it.
+    public var jar: String?
 
     public init(
         request: OperationRequest, context: String, address: String, sentAt: WallTime, outcome: Outcome = .intended, endedAt: WallTime? = nil,
         checkpoint: CheckpointID? = nil, path: String? = nil, newJob: JobID? = nil, error: String? = nil,
-        reference: String? = nil, inference: String? = nil
+        reference: String? = nil, inference: String? = nil, jar: String? = nil
     ) {
+        self.jar = jar
         self.request = request
         self.context = context
         self.address = address

@@ -104,6 +104,21 @@ enum LedgerSchema {
                     WHERE kind = 'restart' AND iif(json_valid(request), new_job = job OR json_extract(request, '$.kind.options.empty') = 1, 0)
                     """)
         }
+        // What files were uploaded to clusters as which jars, so that the same is not sent twice; and what a launch ran.
+        migrator.registerMigration("jars") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE jar (
+                        address TEXT NOT NULL,
+                        id TEXT NOT NULL,
+                        content TEXT NOT NULL,
+                        uploaded_at INTEGER NOT NULL,
+                        PRIMARY KEY (address, id)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX jar_by_content ON jar (address, content, uploaded_at);
+                    ALTER TABLE operation ADD COLUMN jar TEXT;
+                    """)
+        }
         return migrator
     }
 }

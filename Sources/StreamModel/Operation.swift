@@ -169,14 +169,17 @@ public struct OperationReport: Codable, Sendable, Equatable {
     public var error: String?
     /// The engine's own name for it, under which it can be asked for again; nil = the operation's id serves.
     public var reference: String?
+    /// The jar that a launch on a Flink cluster ran, and whether it was uploaded for it or used again.
+    public var jar: String?
     /// The engine could not say what became of it; this line says from what the outcome was concluded. nil = the engine said it.
     public var inference: String?
 
     public init(
         request: OperationRequest, jobName: String, state: State, acceptedAt: WallTime, endedAt: WallTime? = nil, checkpoint: CheckpointID? = nil,
         acknowledgedSubtasks: Int? = nil, totalSubtasks: Int? = nil, path: String? = nil, newJob: JobID? = nil, error: String? = nil,
-        reference: String? = nil, inference: String? = nil
+        reference: String? = nil, inference: String? = nil, jar: String? = nil
     ) {
+        self.jar = jar
         self.request = request
         self.jobName = jobName
         self.state = state

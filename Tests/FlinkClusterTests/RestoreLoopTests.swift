@@ -8,6 +8,20 @@ import Testing
 
 extension FlinkClusters {
     @Suite struct RestoreLoop {
+        @Test func `a jar file is uploaded once`() throws {
+            let weir = try WeirOnFlink(.oldest)
+            let file = try weir.cluster.jarFile()
+            let arguments = ["--dir", weir.checkpoints, "--records", "100", "--parallelism", "1", "--interval", "500"]
+            func launch(_ name: String) throws -> OperationReport {
+                try weir.run(["jars", "run", file, "--json", "--", "--name", name] + arguments).record(OperationReport.self)
+            }
+            let first = try launch("once"), second = try launch("twice")
+            #expect(first.state == .completed && first.request.kind.verb == "launch" && first.jar?.hasSuffix(", uploaded") == true, "\(first.jar ?? "")")
+            #expect(second.state == .completed && second.jar?.contains("used again") == true, "\(second.jar ?? "")")
+            #expect(first.jar?.prefix { $0 != "," } == second.jar?.prefix { $0 != "," })
+            for job in [first.newJob, second.newJob] { try weir.cluster.waitForState("FINISHED", of: try #require(job).description) }
+        }
+
         @Test(arguments: FlinkVersionUnderTest.allCases) func `through the commands, every record is counted once`(version: FlinkVersionUnderTest) throws {
             let weir = try WeirOnFlink(version)
             let records = 60_000

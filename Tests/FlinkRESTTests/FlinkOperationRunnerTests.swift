@@ -1,9 +1,11 @@
 import FlinkFake
-import FlinkREST
 import Foundation
+import Glibc
 import StreamModel
 import Synchronization
 import Testing
+
+@testable import FlinkREST
 
 /// Goal: an operation is sent once, followed to its end, and never reported as more than is known; what would lose state is not sent. Method: a server
 /// that behaves like a JobManager with one job, whose answers are lost or forgotten where a test says so.
@@ -214,6 +216,49 @@ import Testing
         #expect(report.state == .completed && report.newJob == FlinkOperationNames.job(of: ScriptedCluster.operation))
     }
 
+    // MARK: Jars
+
+    @Test func aFileIsUploadedOnceAsLongAsTheClusterHasIt() throws {
+        let file = "/tmp/weir-jar-\(UInt64.random(in: .min ... .max)).jar"
+        defer { unlink(file) }
+        try Data("content one".utf8).write(to: URL(fileURLWithPath: file))
+        let cluster = try ScriptedCluster(Self.new)
+        defer { cluster.stop() }
+        var options = options(nil, cancelsFirst: false)
+        options.recipe?.jar = .file(file)
+        func uploads() -> Int { cluster.requests("POST").count { $0.path == "/jars/upload" } }
+        let first = try cluster.run(.launch(options))
+        #expect(first.state == .completed && uploads() == 1 && first.jar?.hasSuffix(", uploaded") == true, "\(first.jar ?? "")")
+        let second = try cluster.run(.launch(options))
+        #expect(second.state == .completed && uploads() == 1 && second.jar?.contains("used again") == true, "\(second.jar ?? "")")
+        #expect(cluster.requests("POST").last?.path == "/jars/u1_\(FlinkOperationNames.uploadName(of: file))/run")
+        // Other content under the name is another jar.
+        try Data("content two".utf8).write(to: URL(fileURLWithPath: file))
+        #expect(try cluster.run(.launch(options)).jar?.hasSuffix(", uploaded") == true && uploads() == 2)
+        // The cluster has lost them.
+        cluster.forgetJars()
+        #expect(try cluster.run(.launch(options)).jar?.hasSuffix(", uploaded") == true && uploads() == 3)
+        // The same content under another name is uploaded: the jar is called what its file is called.
+        let other = file + ".copy.jar"
+        defer { unlink(other) }
+        try Data("content two".utf8).write(to: URL(fileURLWithPath: other))
+        options.recipe?.jar = .file(other)
+        #expect(try cluster.run(.launch(options)).jar?.hasSuffix(", uploaded") == true && uploads() == 4)
+    }
+
+    @Test func digestsAreSHA256() throws {
+        // FIPS 180-4, and what sha256sum says of a million a.
+        #expect(FileDigest(Array("abc".utf8)).description == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+        #expect(FileDigest([]).description == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+        #expect(
+            FileDigest(Array("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq".utf8)).description
+                == "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1")
+        let file = "/tmp/weir-digest-\(UInt64.random(in: .min ... .max))"
+        defer { unlink(file) }
+        try Data(repeating: 0x61, count: 1_000_000).write(to: URL(fileURLWithPath: file))
+        #expect(try FileDigest(of: file).description == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
+    }
+
     // MARK: Dispose
 
     @Test func aDisposalIsFollowedToItsEndAndFoundAgain() throws {
@@ -309,6 +354,8 @@ final class ScriptedCluster: Sendable {
         var runReply: FakeServer.Reply?
         /// What the job began from, and when; its checkpoints were triggered at 1000.
         var restored: (path: String, at: Int64)?
+        fileprivate var jars: [(id: String, name: String)] = [("x_count.jar", "count.jar")]
+        fileprivate var uploads = 0
         fileprivate var triggers: [String] = []
         fileprivate var polls = 0
         fileprivate var hadLostPost = false
@@ -323,6 +370,7 @@ final class ScriptedCluster: Sendable {
     private let script: Script.Shared
     private let reports = Mutex<[OperationReport]>([])
     private let pauses = Mutex(0)
+    private let uploaded = Mutex<[FileDigest: [String]]>([:])
 
     init(_ version: FlinkVersion, _ change: (inout Script) -> Void = { _ in }) throws {
         var script = Script()
@@ -344,9 +392,15 @@ final class ScriptedCluster: Sendable {
     func requests(_ method: String) -> [FakeServer.Request] { server.requests.filter { $0.method == method } }
     var savepoints: Int { script.state.withLock { $0.triggers.count } }
 
+    func forgetJars() { script.state.withLock { $0.jars = [] } }
+
     private func runner() throws(FlinkFailure) -> FlinkOperationRunner {
         FlinkOperationRunner(
-            client: client, cluster: try client.answer(to: .configuration), clock: Self.now,
+            client: client, cluster: try client.answer(to: .configuration),
+            jars: JarMemory(
+                ids: { [self] content in uploaded.withLock { $0[content] ?? [] } },
+                learn: { [self] id, content in uploaded.withLock { $0[content, default: []].insert(id, at: 0) } }),
+            clock: Self.now,
             // Nobody waits here, and nobody asks for ever.
             pause: { [self] _ in pauses.withLock { pauses in
                 pauses += 1
@@ -399,7 +453,14 @@ extension ScriptedCluster.Script {
         let parts = request.path.split(separator: "/").map(String.init)
         switch (request.method, parts.first ?? "", parts.count) {
         case ("GET", "config", _): return .json(#"{"refresh-interval":3000,"flink-version":"\#(version)","features":{"web-submit":true}}"#)
-        case ("GET", "jars", 1): return .json(#"{"files":[{"id":"x_count.jar","name":"count.jar","uploaded":1}]}"#)
+        case ("GET", "jars", 1):
+            let files = jars.map { #"{"id":"\#($0.id)","name":"\#($0.name)","uploaded":1}"# }
+            return .json(#"{"files":[\#(files.joined(separator: ","))]}"#)
+        case ("POST", "jars", 2):
+            uploads += 1
+            let name = request.text.firstMatch(of: /filename="([^"]+)"/).map { String($0.1) } ?? "none"
+            jars.append(("u\(uploads)_\(name)", name))
+            return .json(#"{"filename":"/tmp/web/u\#(uploads)_\#(name)","status":"success"}"#)
         case ("POST", "jars", 3): return run(request)
         case ("GET", "jobs", 2) where parts[1] == "overview":
             return .json(#"{"jobs":[{"jid":"\#(ScriptedCluster.job)","name":"orders","state":"\#(jobState)","start-time":1,"end-time":-1}]}"#)

@@ -80,6 +80,20 @@ import Testing
         #expect(try ledger.inspect { try String.fetchAll($0, sql: "SELECT kind FROM operation ORDER BY id") } == ["restart", "launch", "launch"])
     }
 
+    @Test func `jars are remembered by content, for one cluster, the newest first and not for ever`() throws {
+        let ledger = try Ledger.open(path: path)
+        try ledger.rememberJar("u1_a.jar", content: "c1", address: "http://a", at: WallTime(milliseconds: 1))
+        try ledger.rememberJar("u2_a.jar", content: "c1", address: "http://a", at: WallTime(milliseconds: 2))
+        try ledger.rememberJar("u3_a.jar", content: "c2", address: "http://a", at: WallTime(milliseconds: 3))
+        try ledger.rememberJar("u2_a.jar", content: "c1", address: "http://b", at: WallTime(milliseconds: 4))
+        let again = try Ledger.open(path: path)
+        #expect(try again.jars(content: "c1", address: "http://a") == ["u2_a.jar", "u1_a.jar"])
+        #expect(try again.jars(content: "c1", address: "http://b") == ["u2_a.jar"] && again.jars(content: "c3", address: "http://a").isEmpty)
+        for number in 0..<Ledger.jarsMax { try ledger.rememberJar("n\(number)", content: "c9", address: "http://a", at: WallTime(milliseconds: 10 + Int64(number))) }
+        #expect(try again.jars(content: "c1", address: "http://a").isEmpty && again.jars(content: "c9", address: "http://a").count == Ledger.jarsMax)
+        #expect(try again.jars(content: "c1", address: "http://b") == ["u2_a.jar"])
+    }
+
     @Test func `the same intent twice is one, another one under its id is refused`() throws {
         let ledger = try Ledger.open(path: path)
         try ledger.recordIntent(request("a1"), context: "lab", address: "s", at: WallTime(milliseconds: 1))

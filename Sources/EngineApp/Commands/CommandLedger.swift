@@ -1,3 +1,4 @@
+internal import FlinkREST
 internal import Ledger
 internal import StreamModel
 
@@ -41,6 +42,22 @@ final class CommandLedger: Sendable {
 
     func recipe(of job: JobID) throws(CommandFailure) -> JarRecipe? {
         try read { (ledger) throws(LedgerError) in try ledger.recipe(of: job) } ?? nil
+    }
+
+    /// What is on record of the jars of this cluster. Without a usable ledger nothing is, and every file is sent.
+    var jars: JarMemory {
+        JarMemory(
+            ids: { [self] content in
+                do throws(CommandFailure) {
+                    return try read { (ledger) throws(LedgerError) in try ledger.jars(content: content.description, address: address) } ?? []
+                } catch {
+                    output.say("the jar is uploaded anew: \(error.message ?? "the record cannot be read")")
+                    return []
+                }
+            },
+            learn: { [self] id, content in
+                quietly { (ledger) throws(LedgerError) in try ledger.rememberJar(id, content: content.description, address: address, at: .now()) }
+            })
     }
 
     // MARK: Chores

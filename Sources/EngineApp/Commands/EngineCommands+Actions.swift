@@ -119,6 +119,7 @@ extension EngineCommands {
                 throw CommandFailure(.usage, "--recipe is for jobs of a Flink cluster: an engine of Weir knows its programs")
             }
             let operation = try link.operate(try command(action, .restart(restart), on: link))
+            if let jar = operation.jar { options.output.say("jar \(printable(jar, limit: 1000))") }
             guard action.waits, operation.state != .failed else {
                 try show(operation, options)
                 return status(of: operation, hasEnded: operation.state.isTerminal)
@@ -131,7 +132,7 @@ extension EngineCommands {
     static func prove(
         _ operation: OperationReport, on link: some ActingLink, _ options: CommandOptions, limit: Milliseconds
     ) throws(CommandFailure) -> ExitStatus {
-        options.output.say("operation \(operation.request.id) accepted: restart from \(operation.path ?? "?")")
+        options.output.say("operation \(operation.request.id) accepted: \(operation.request.kind.verb) from \(operation.path ?? "?")")
         var watch = ProofWatch(operation, say: { options.output.say($0) })
         _ = try watch.follow(operation.request.id, on: link, limit: limit)
         if options.printsJSON {

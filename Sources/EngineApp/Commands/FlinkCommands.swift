@@ -55,7 +55,7 @@ public enum FlinkCommands {
     public static func upload(_ options: CommandOptions, jar path: String, reason: String) -> Int32 {
         run(options) { (link) throws(CommandFailure) in
             let id = try link.ledger.doing(.uploadJar, path, reason: reason, by: CommandIdentity.operatorName, { () throws(CommandFailure) in
-                try done { () throws(FlinkChores.Failure) in try chores(link).upload(jar: path) }
+                try done { () throws(FlinkChores.Failure) in try chores(link).upload(jar: path, jars: link.ledger.jars) }
             }, result: { $0 })
             if options.printsJSON { try EngineCommands.print(["id": id], options) } else { options.output.data(printable(id, limit: 1000)) }
             return .ok
@@ -87,6 +87,7 @@ public enum FlinkCommands {
             let command = JobCommand(
                 operation: id, job: JobReference(FlinkOperationNames.job(of: id)), action: .launch(launch), reason: reason, by: CommandIdentity.operatorName)
             let launched = try link.operate(command)
+            if let jar = launched.jar { options.output.say("jar \(printable(jar, limit: 1000))") }
             guard waits, launched.state == .completed else {
                 try EngineCommands.show(launched, options)
                 return EngineCommands.status(of: launched, hasEnded: true)

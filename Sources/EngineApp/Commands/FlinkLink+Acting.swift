@@ -87,7 +87,7 @@ extension FlinkLink: ActingLink {
         if picture.cluster == nil { try ask([.cluster]) }
         guard let cluster = picture.cluster else { throw CommandFailure(.noLink, "the cluster did not say what it is") }
         return FlinkOperationRunner(
-            client: client, cluster: cluster, clock: { .now() },
+            client: client, cluster: cluster, jars: ledger.jars, clock: { .now() },
             pause: { span in
                 pause(milliseconds: Int32(clamping: span.count))
                 return true
@@ -235,6 +235,6 @@ extension OperationReport {
             }
         self.init(
             request: entry.request, jobName: "", state: state, acceptedAt: entry.sentAt, endedAt: entry.endedAt, checkpoint: entry.checkpoint,
-            path: entry.path, newJob: entry.newJob, error: entry.error, reference: entry.reference, inference: entry.inference)
+            path: entry.path, newJob: entry.newJob, error: entry.error, reference: entry.reference, inference: entry.inference, jar: entry.jar)
     }
 }

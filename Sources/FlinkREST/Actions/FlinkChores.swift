@@ -29,8 +29,13 @@ public struct FlinkChores: Sendable {
     public func jars() throws(Failure) -> [FlinkJar] { try ask(.jars) }
 
     /// Sends a jar file. Returns its id on the cluster.
-    public func upload(jar path: String) throws(Failure) -> String {
-        try ask(.upload(jar: path, name: FlinkOperationNames.uploadName(of: path)))
+    public func upload(jar path: String, jars: JarMemory = .none) throws(Failure) -> String {
+        let content: FileDigest, after: FileDigest
+        do throws(FlinkFailure) { content = try FileDigest(of: path) } catch { throw .refused(error.message) }
+        let id = try ask(.upload(jar: path, name: FlinkOperationNames.uploadName(of: path)))
+        do throws(FlinkFailure) { after = try FileDigest(of: path) } catch { return id }
+        if after == content { jars.learn(id, content) }
+        return id
     }
 
     public func delete(jar id: String) throws(Failure) {

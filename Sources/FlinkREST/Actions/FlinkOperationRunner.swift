@@ -5,19 +5,22 @@ public import StreamModel
 public struct FlinkOperationRunner: Sendable {
     private let client: FlinkClient
     private let cluster: FlinkClusterConfiguration
+    private let jars: JarMemory
     private let clock: @Sendable () -> WallTime
     private let pause: @Sendable (Milliseconds) -> Bool
     private let tell: @Sendable (OperationReport) -> Void
 
     /// - Parameters:
+    ///   - jars: what is known of the jars that were uploaded to this cluster before.
     ///   - pause: waits; false = go no further, the operation goes on without us.
     ///   - tell: each change of the operation, the last one too.
     public init(
-        client: FlinkClient, cluster: FlinkClusterConfiguration, clock: @escaping @Sendable () -> WallTime,
+        client: FlinkClient, cluster: FlinkClusterConfiguration, jars: JarMemory = .none, clock: @escaping @Sendable () -> WallTime,
         pause: @escaping @Sendable (Milliseconds) -> Bool, tell: @escaping @Sendable (OperationReport) -> Void
     ) {
         self.client = client
         self.cluster = cluster
+        self.jars = jars
         self.clock = clock
         self.pause = pause
         self.tell = tell
@@ -337,7 +340,9 @@ public struct FlinkOperationRunner: Sendable {
         }
         // Whatever can be found wrong is found before the job is ended.
         let snapshot = try findSnapshot(track, options)
-        var launch = FlinkLaunch(jar: try jar(of: recipe))
+        let jar = try jar(of: recipe)
+        track.note(jar: jar.words)
+        var launch = FlinkLaunch(jar: jar.id)
         let path = try snapshot.map { (found) throws(FlinkRefusal) in try prepare(track, options, found) }
         launch.entryClass = recipe.entryClass
         launch.arguments = recipe.arguments
@@ -408,15 +413,17 @@ public struct FlinkOperationRunner: Sendable {
         guard try end(track) != nil else { throw FlinkRefusal("the job was told to cancel, and its end was not seen: nothing was launched") }
     }
 
-    private func jar(of recipe: JarRecipe) throws(FlinkRefusal) -> String {
+    private func jar(of recipe: JarRecipe) throws(FlinkRefusal) -> (id: String, words: String) {
         do throws(FlinkFailure) {
             switch recipe.jar {
-            case .file(let path): return try client.answer(to: .upload(jar: path, name: FlinkOperationNames.uploadName(of: path)))
+            case .file(let path):
+                let placed = try jars.place(path, on: client)
+                return (placed.id, placed.words)
             case .uploaded(let id):
                 guard try client.answer(to: .jars).contains(where: { $0.id == id }) else {
                     throw FlinkFailure(.notFound, "the jar \(id) is not on the cluster any more: give its file")
                 }
-                return id
+                return (id, id)
             }
         } catch {
             throw FlinkRefusal(error.message)
@@ -633,6 +640,8 @@ private final class OperationTrack {
             report.path = path ?? report.path
         }
     }
+
+    func note(jar: String) { change { $0.jar = jar } }
 
     func launched(_ job: JobID) { change { $0.newJob = job } }
 
