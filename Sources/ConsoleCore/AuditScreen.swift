@@ -65,12 +65,9 @@ struct AuditScreen {
         let rows = model.auditRows
         Chrome(model).plainTitle("audit \(rows.count)", &canvas)
         let cursor = model.listPosition.index
-        let detail = 5
-        let list = CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1 - detail - Chrome.footerRows)
-        canvas.inside(list) { self.list(rows, cursor, &$0) }
-        canvas.inside(CellRect(column: 0, row: list.rows.upperBound, columns: canvas.size.columns, rows: detail)) { inner in
+        canvas.split(from: 1, detailRows: 5) { list(rows, cursor, &$0) } detail: { inner in
             guard rows.indices.contains(cursor) else { return inner.rule("", row: 0) }
-            self.detail(rows[cursor], &inner)
+            detail(rows[cursor], &inner)
         }
         Chrome(model).footer(&canvas)
     }
@@ -78,14 +75,12 @@ struct AuditScreen {
     private func list(_ rows: [AuditRecord], _ cursor: Int, _ canvas: inout Canvas) {
         canvas.rule("\(model.options.keyMap.title(.audit, "audit"))\(model.listNote(.audit))", row: 0, note: model.auditIsLoaded ? "engines and this user's records" : "this user's records are being read")
         let isWide = canvas.size.columns >= 100
-        let columns: [(Int, SafeText, String)] =
+        canvas.header(
             [(3, "WHEN", "when"), (13, "WHO", "who"), (isWide ? 32 : 26, "WHAT", "what"), (isWide ? 47 : 40, "JOB", "job"), (isWide ? 76 : 62, "OUTCOME", "outcome")]
-            + (isWide ? [(87, "REASON", "reason")] : [])
-        for (column, name, field) in columns { canvas.put(name, column: column, row: 1, role: model.headerRole(.audit, field)) }
+                + (isWide ? [(87, "REASON", "reason")] : []), of: .audit, model)
         if rows.isEmpty { canvas.put("   nothing on record\(model.filters[.audit] == nil ? "" : " matches the filter; \(model.options.keyMap.label(.back)) clears it")", column: 0, row: 2, role: .textDim) }
-        for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
-            canvas.target(row: line + 2, index: index)
-            let row = rows[index], y = line + 2
+        canvas.list(rows.count, cursor: cursor, from: 2) { index, y, canvas in
+            let row = rows[index]
             canvas.put(Figures.moment(row.at, now: model.wall(model.shownAt), offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim, columns: 9)
             canvas.put(SafeText(row.request.by).prefix(columns: isWide ? 18 : 12, ending: "~"), column: 13, row: y)
             canvas.put(row.verb, column: isWide ? 32 : 26, row: y, columns: 14)
@@ -93,9 +88,6 @@ struct AuditScreen {
             canvas.put(SafeText("\(row.context)/\(job)").prefix(columns: isWide ? 28 : 21, ending: "~"), column: isWide ? 47 : 40, row: y)
             canvas.put(SafeText(row.outcome), column: isWide ? 76 : 62, row: y, role: Self.role(row.outcome), columns: 10)
             if isWide { canvas.put(SafeText(row.request.reason), column: 87, row: y, role: .textDim) }
-            guard index == cursor else { continue }
-            canvas.put(">", column: 0, row: y, role: .mark)
-            canvas.overlay(CellRect(column: 0, row: y, columns: canvas.size.columns, rows: 1), role: .select)
         }
     }
 

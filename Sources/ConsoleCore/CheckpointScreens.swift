@@ -127,11 +127,7 @@ struct CheckpointDetailScreen {
         let cursor = model.listPosition.index
         let slowest = SubtaskTable.slowest(checkpoint.operators ?? [])
         canvas.put(" \(SubtaskTable.commonFactor(slowest))", column: 0, row: canvas.size.rows - 1, role: .textStrong)
-        for (line, index) in listWindow(count: operators.count, cursor: cursor, rows: canvas.size.rows - 3).enumerated() {
-            canvas.target(row: line + 2, index: index)
-            row(operators[index], row: line + 2, &canvas)
-            if index == cursor { select(row: line + 2, &canvas) }
-        }
+        canvas.list(operators.count, cursor: cursor, from: 2, leaving: 1) { index, place, canvas in row(operators[index], row: place, &canvas) }
     }
 
     private func row(_ part: OperatorCheckpointReport, row: Int, _ canvas: inout Canvas) {
@@ -161,19 +157,12 @@ struct CheckpointDetailScreen {
         }
         SubtaskTable.header(row: 1, withOperator: false, &canvas)
         let cursor = model.listPosition.index
-        for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
-            canvas.target(row: line + 2, index: index)
-            SubtaskTable.row(rows[index], operator: nil, row: line + 2, &canvas)
-            if let host = rows[index].host { canvas.put("@ \(host)", column: 64, row: line + 2, role: .textDim, columns: 14) }
+        canvas.list(rows.count, cursor: cursor, from: 2) { index, row, canvas in
+            SubtaskTable.row(rows[index], operator: nil, row: row, &canvas)
+            if let host = rows[index].host { canvas.put("@ \(host)", column: 64, row: row, role: .textDim, columns: 14) }
             if canvas.size.columns >= 98, let at = rows[index].acknowledgedAt {
-                canvas.put("acked \(Figures.clock(at, offset: model.options.utcOffsetSeconds))", column: 80, row: line + 2, role: .textDim)
+                canvas.put("acked \(Figures.clock(at, offset: model.options.utcOffsetSeconds))", column: 80, row: row, role: .textDim)
             }
-            if index == cursor { select(row: line + 2, &canvas) }
         }
-    }
-
-    private func select(row: Int, _ canvas: inout Canvas) {
-        canvas.put(">", column: 0, row: row, role: .mark)
-        canvas.overlay(CellRect(column: 0, row: row, columns: canvas.size.columns, rows: 1), role: .select)
     }
 }

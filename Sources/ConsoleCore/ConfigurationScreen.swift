@@ -164,21 +164,15 @@ struct ConfigurationScreen {
         canvas.inside(CellRect(column: 0, row: 2, columns: canvas.size.columns, rows: canvas.size.rows - 2 - Chrome.footerRows)) { inner in
             inner.rule("\(model.options.keyMap.title(.configuration, "config"))\(model.listNote(.configuration))", row: 0, note: Figures.plural(rows.count, "setting"))
             if rows.isEmpty { inner.put(" no setting matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 0, row: 1, role: .textDim) }
-            for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: inner.size.rows - 1).enumerated() {
-                inner.target(row: line + 1, index: index)
-                draw(rows[index], row: line + 1, isSelected: index == cursor, &inner)
-            }
+            inner.list(rows.count, cursor: cursor, from: 1) { index, row, inner in draw(rows[index], row: row, &inner) }
         }
         Chrome(model).footer(&canvas)
     }
 
-    private func draw(_ row: ConfigurationRow, row line: Int, isSelected: Bool, _ canvas: inout Canvas) {
+    private func draw(_ row: ConfigurationRow, row line: Int, _ canvas: inout Canvas) {
         canvas.put(SafeText(row.name).prefix(columns: 24, ending: "~"), column: 2, row: line, role: .header)
         let room = canvas.size.columns - 27 - (row.note.isEmpty ? 0 : min(row.note.columns, 40) + 2)
         let column = canvas.put(row.value.suffix(columns: max(room, 12), beginning: "..."), column: 27, row: line, role: row.isWarning ? .severityWarn : .text)
         canvas.put(row.note, column: 27 + column + 2, row: line, role: .textDim)
-        guard isSelected else { return }
-        canvas.put(">", column: 0, row: line, role: .mark)
-        canvas.overlay(CellRect(column: 0, row: line, columns: canvas.size.columns, rows: 1), role: .select)
     }
 }

@@ -29,30 +29,20 @@ struct ContextsScreen {
         let up = rows.count { $0.link.isUp }
         Chrome(model).plainTitle("contexts \(rows.count): \(up) linked", &canvas)
         let cursor = model.listPosition.index
-        let detail = 7
-        let list = CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1 - detail - Chrome.footerRows)
-        canvas.inside(list) { self.list(rows, cursor, &$0) }
-        canvas.inside(CellRect(column: 0, row: list.rows.upperBound, columns: canvas.size.columns, rows: detail)) { inner in
+        canvas.split(from: 1, detailRows: 7) { list(rows, cursor, &$0) } detail: { inner in
             guard rows.indices.contains(cursor) else { return inner.rule("", row: 0) }
-            self.detail(rows[cursor], &inner)
+            detail(rows[cursor], &inner)
         }
         Chrome(model).footer(&canvas)
     }
 
     private func list(_ rows: [ContextState], _ cursor: Int, _ canvas: inout Canvas) {
         canvas.rule("\(model.options.keyMap.title(.contexts, "contexts"))\(model.listNote(.contexts))", row: 0)
-        let columns: [(Int, SafeText, String)] = [
-            (3, "CONTEXT", "context"), (20, "CLASS", "class"), (36, "LINK", "link"), (50, "AGE", "age"), (57, "JOBS", "jobs"), (63, "ADDRESS", "address"),
-        ]
-        for (column, name, field) in columns { canvas.put(name, column: column, row: 1, role: model.headerRole(.contexts, field)) }
+        canvas.header(
+            [(3, "CONTEXT", "context"), (20, "CLASS", "class"), (36, "LINK", "link"), (50, "AGE", "age"), (57, "JOBS", "jobs"), (63, "ADDRESS", "address")],
+            of: .contexts, model)
         if rows.isEmpty { canvas.put("   none matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 0, row: 2, role: .textDim) }
-        for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
-            canvas.target(row: line + 2, index: index)
-            draw(rows[index], row: line + 2, &canvas)
-            guard index == cursor else { continue }
-            canvas.put(">", column: 0, row: line + 2, role: .mark)
-            canvas.overlay(CellRect(column: 0, row: line + 2, columns: canvas.size.columns, rows: 1), role: .select)
-        }
+        canvas.list(rows.count, cursor: cursor, from: 2) { index, row, canvas in draw(rows[index], row: row, &canvas) }
     }
 
     private func draw(_ context: ContextState, row: Int, _ canvas: inout Canvas) {

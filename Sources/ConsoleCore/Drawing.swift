@@ -88,6 +88,33 @@ extension Canvas {
     }
 }
 
+extension Canvas {
+    /// The part of a list around its cursor, from row `top` on; the last rows stay free for what follows it. Each row can be pressed, and the selected
+    /// one is laid over and marked.
+    mutating func list(_ count: Int, cursor: Int, from top: Int, leaving rest: Int = 0, isMarked: Bool = true, _ draw: (_ index: Int, _ row: Int, inout Canvas) -> Void) {
+        for (line, index) in listWindow(count: count, cursor: cursor, rows: size.rows - top - rest).enumerated() {
+            let row = top + line
+            target(row: row, index: index)
+            draw(index, row, &self)
+            guard index == cursor else { continue }
+            if isMarked { put(">", column: 0, row: row, role: .mark) }
+            overlay(CellRect(column: 0, row: row, columns: size.columns, rows: 1), role: .select)
+        }
+    }
+
+    /// The names of a list's columns in row 1: where, what, and the field that the column is sorted by.
+    mutating func header(_ columns: [(Int, SafeText, String)], of kind: ConsoleModel.ListKind, _ model: ConsoleModel) {
+        for (column, name, field) in columns { put(name, column: column, row: 1, role: model.headerRole(kind, field)) }
+    }
+
+    /// A list from row `top` on and, above the footer, the rows that tell of what is selected.
+    mutating func split(from top: Int, detailRows: Int, list: (inout Canvas) -> Void, detail: (inout Canvas) -> Void) {
+        let rows = size.rows - top - detailRows - Chrome.footerRows
+        inside(CellRect(column: 0, row: top, columns: size.columns, rows: rows), list)
+        inside(CellRect(column: 0, row: top + rows, columns: size.columns, rows: detailRows), detail)
+    }
+}
+
 /// The part of a long list that is shown: the cursor stays in the middle while the list moves.
 func listWindow(count: Int, cursor: Int, rows: Int) -> Range<Int> {
     guard rows > 0, count > rows else { return 0..<min(count, max(rows, 0)) }

@@ -13,10 +13,7 @@ struct FailuresScreen {
         }
         let rows = model.failureRows
         let cursor = model.listPosition.index
-        let text = canvas.size.rows >= 30 ? 10 : 6
-        let list = CellRect(column: 0, row: 3, columns: canvas.size.columns, rows: canvas.size.rows - 3 - text - Chrome.footerRows)
-        canvas.inside(list) { self.list(rows, cursor, &$0) }
-        canvas.inside(CellRect(column: 0, row: list.rows.upperBound, columns: canvas.size.columns, rows: text)) { inner in
+        canvas.split(from: 3, detailRows: canvas.size.rows >= 30 ? 10 : 6) { list(rows, cursor, &$0) } detail: { inner in
             guard rows.indices.contains(cursor) else { return inner.rule("root cause", row: 0) }
             whole(rows[cursor], &inner)
         }
@@ -63,8 +60,7 @@ struct FailuresScreen {
             canvas.put(
                 model.filters[.failures] == nil ? "   none known" : "   none matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 0, row: 2, role: .textDim)
         }
-        for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
-            canvas.target(row: line + 2, index: index)
+        canvas.list(rows.count, cursor: cursor, from: 2) { index, place, canvas in
             let row = rows[index]
             let time = Figures.moment(row.at, now: model.shownAt, offset: model.options.utcOffsetSeconds)
             let role: StyleRole = row.isCheckpoint ? .checkpointFailed : .severityWarn
@@ -74,11 +70,7 @@ struct FailuresScreen {
                 [
                     Span("   \(time.padded(9)) ", .textDim), Span(count.padded(7), .textStrong), Span(row.subject, role), Span(hosts, .textDim),
                     Span(": \(SafeText(row.failures[0].rootCause))"),
-                ], row: line + 2)
-            if index == cursor {
-                canvas.put(">", column: 0, row: line + 2, role: .mark)
-                canvas.overlay(CellRect(column: 0, row: line + 2, columns: canvas.size.columns, rows: 1), role: .select)
-            }
+                ], row: place)
         }
     }
 }

@@ -31,15 +31,11 @@ struct HistoryScreen {
     let model: ConsoleModel
     let scope: HistoryScope
 
-    private static let detailRows = 6
-
     func draw(_ canvas: inout Canvas) {
         let rows = model.historyRows, past = model.past(scope)
         Chrome(model).plainTitle("history \(past.isLoaded ? "\(past.total)" : "")  \(scope.job.map { SafeText($0) } ?? "all jobs")", &canvas)
         let cursor = model.listPosition.index
-        let list = CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1 - Self.detailRows - Chrome.footerRows)
-        canvas.inside(list) { self.list(rows, past, cursor, &$0) }
-        canvas.inside(CellRect(column: 0, row: list.rows.upperBound, columns: canvas.size.columns, rows: Self.detailRows)) { inner in
+        canvas.split(from: 1, detailRows: 6) { list(rows, past, cursor, &$0) } detail: { inner in
             guard rows.indices.contains(cursor) else { return inner.rule("", row: 0) }
             detail(rows[cursor], &inner)
         }
@@ -51,19 +47,18 @@ struct HistoryScreen {
         let job = 13, id = 35 + wide
         let note: SafeText = !past.isLoaded ? "the ledger is being read" : past.isComplete && past.rows.count == past.total ? "from the ledger" : "the newest \(past.rows.count) of \(past.total)"
         canvas.rule("history\(model.listNote(.history))", row: 0, note: note, isFocused: true)
-        let columns: [(Int, SafeText, String)] = [
-            (3, "WHEN", "when"), (job, "JOB", "job"), (id + 4, "ID", "id"), (id + 8, "KIND", "kind"), (id + 13, "STATUS", "status"), (id + 29, "SIZE", "size"),
-            (id + 34, "FATE", "fate"),
-        ]
-        for (column, name, field) in columns { canvas.put(name, column: column, row: 1, role: model.headerRole(.history, field)) }
         let hasRoom = canvas.size.columns >= id + 62
-        if hasRoom { canvas.put("SEEN", column: id + 44, row: 1, role: model.headerRole(.history, "seen")) }
+        canvas.header(
+            [
+                (3, "WHEN", "when"), (job, "JOB", "job"), (id + 4, "ID", "id"), (id + 8, "KIND", "kind"), (id + 13, "STATUS", "status"), (id + 29, "SIZE", "size"),
+                (id + 34, "FATE", "fate"),
+            ] + (hasRoom ? [(id + 44, "SEEN", "seen")] : []), of: .history, model)
         if rows.isEmpty, past.isLoaded {
             let words: SafeText = model.filters[.history] == nil ? "nothing is remembered\(scope.job.map { " of \($0)" } ?? "")" : "none matches the filter; Esc clears it"
             canvas.put("   \(words)", column: 0, row: 2, role: .textDim)
         }
-        for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
-            let row = rows[index], y = line + 2, report = row.report
+        canvas.list(rows.count, cursor: cursor, from: 2) { index, y, canvas in
+            let row = rows[index], report = row.report
             let status = CheckpointTable.status(report, remembered: row)
             canvas.put(Figures.moment(report.triggeredAt, now: model.wall(model.shownAt), offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim, columns: 9)
             canvas.put(SafeText("\(row.context)/\(row.jobName)").prefix(columns: id - job - 1, ending: "~"), column: job, row: y)
@@ -73,9 +68,6 @@ struct HistoryScreen {
             canvas.put(report.status == .completed ? Figures.bytes(report.stateSize) : "-", endingAt: id + 33, row: y)
             canvas.put(row.fateWord, column: id + 34, row: y, role: row.fate == .gone ? .checkpointGone : .text)
             if hasRoom { canvas.put("\(Figures.age(model.wall(model.shownAt) - row.lastSeenAt)) ago", column: id + 44, row: y, role: .textDim) }
-            guard index == cursor else { continue }
-            canvas.put(">", column: 0, row: y, role: .mark)
-            canvas.overlay(CellRect(column: 0, row: y, columns: canvas.size.columns, rows: 1), role: .select)
         }
     }
 

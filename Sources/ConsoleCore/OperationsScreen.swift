@@ -21,11 +21,7 @@ struct OperationsScreen {
                     : " WHEN      OP    WHAT          JOB             STAGE     RESULT", column: 0, row: 1,
                 role: model.orders[.operations]?.field == nil ? .header : .headerSort)
             if rows.isEmpty { inner.put(" none", column: 0, row: 2, role: .textDim) }
-            for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: inner.size.rows - 2).enumerated() {
-                inner.target(row: line + 2, index: index)
-                self.line(rows[index], row: line + 2, &inner)
-                if index == cursor { inner.overlay(CellRect(column: 0, row: line + 2, columns: inner.size.columns, rows: 1), role: .select) }
-            }
+            inner.list(rows.count, cursor: cursor, from: 2, isMarked: false) { index, row, inner in line(rows[index], row: row, &inner) }
         }
         Chrome(model).footer(&canvas)
     }

@@ -62,23 +62,16 @@ struct OverviewScreen {
         canvas.rule(
             "\(model.options.keyMap.title(.overview, "overview"))\(model.listNote(.overview))", row: 0, note: rows.count > canvas.size.rows - 2 ? "\(cursor + 1) of \(rows.count)" : "", isFocused: model.focusedPane == .list)
         let layout = Layout(columns: canvas.size.columns)
-        let names: [(Int, SafeText, String)] = [
-            (layout.context, "CONTEXT", "context"), (layout.link, "LINK", "link"), (layout.job, "JOB", "job"), (layout.state, "STATE", "state"),
-            (layout.age, "CKPT-AGE", "age"), (layout.duration, "DUR", "duration"), (layout.fail, "FAIL", "failures"),
-        ]
-        for (column, name, field) in names { canvas.put(name, column: column, row: 1, role: model.headerRole(.overview, field)) }
+        canvas.header(
+            [
+                (layout.context, "CONTEXT", "context"), (layout.link, "LINK", "link"), (layout.job, "JOB", "job"), (layout.state, "STATE", "state"),
+                (layout.age, "CKPT-AGE", "age"), (layout.duration, "DUR", "duration"), (layout.fail, "FAIL", "failures"),
+            ], of: .overview, model)
         if let reported = layout.reported { canvas.put("REPORT", column: reported, row: 1, role: .header) }
         canvas.put("IN/s", endingAt: layout.rateEnd, row: 1, role: model.headerRole(.overview, "in"))
         if let condition = layout.condition { canvas.put("CONDITION", column: condition, row: 1, role: model.headerRole(.overview, "condition")) }
         if rows.isEmpty { canvas.put("no job matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 3, row: 2, role: .textDim) }
-        for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: canvas.size.rows - 2).enumerated() {
-            canvas.target(row: line + 2, index: index)
-            draw(rows[index], row: line + 2, layout, &canvas)
-            if index == cursor {
-                canvas.put(">", column: 0, row: line + 2, role: .mark)
-                canvas.overlay(CellRect(column: 0, row: line + 2, columns: canvas.size.columns, rows: 1), role: .select)
-            }
-        }
+        canvas.list(rows.count, cursor: cursor, from: 2) { index, row, canvas in draw(rows[index], row: row, layout, &canvas) }
     }
 
     private func draw(_ row: OverviewRow, row line: Int, _ layout: Layout, _ canvas: inout Canvas) {
