@@ -235,7 +235,7 @@ struct Chrome {
 
     /// The text, or as much of it as there is room for and the key under which the whole stands.
     private func cut(_ text: SafeText, columns: Int, whole: Command) -> SafeText {
-        text.prefix(columns: max(0, columns), ending: "... \(model.options.keyMap.label(whole)): all")
+        text.prefix(columns: max(0, columns), ending: "... \(model.options.keyMap.label(whole))")
     }
 
     private func prompt(_ sign: SafeText, _ field: TextField, suggestion: SafeText, row: Int, _ canvas: inout Canvas) {

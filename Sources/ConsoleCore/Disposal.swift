@@ -51,7 +51,7 @@ extension ConsoleModel {
     mutating func observeDisposed(_ inspection: SnapshotInspection, _ position: Int) {
         switch inspection.verdict {
         case .missing:
-            live.operations[position].addEvidence("no snapshot is at its path any more")
+            live.operations[position].addEvidence("gone from its path")
             say(live.operations[position].progress(at: now), .ok)
         // The engine's word stands, and is called that.
         case .unreachable: break

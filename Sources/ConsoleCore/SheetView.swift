@@ -125,7 +125,7 @@ struct SheetView {
     }
 
     /// How a text ends that the box has no room for: the pages have it.
-    private var whole: SafeText { sheet.focus == .none ? "... v: all" : "... Tab, v: all" }
+    private var whole: SafeText { sheet.focus == .none ? "... v" : "... Tab, v" }
 
     private func field(_ name: SafeText, _ field: TextField, isFocused: Bool, note: SafeText, row: Int, _ canvas: inout Canvas) {
         let room = max(4, canvas.size.columns - 15 - note.columns - 2)

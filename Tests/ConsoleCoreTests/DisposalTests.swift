@@ -167,7 +167,7 @@ import Testing
         #expect(console.effects.contains(.send(context: "lab", .ask(.inspect(path: Self.savepoint)))))
         #expect(console.lastMessage.contains("the engine says completed; not observed yet"))
         console.send(.engine(context: "lab", .inspection(SnapshotInspection(path: Self.savepoint, verdict: .missing, problem: "no such directory"))))
-        #expect(console.lastMessage.contains("observed: no snapshot is at its path any more"))
+        #expect(console.lastMessage.contains("observed: gone from its path"))
         // The cluster's list does not know.
         console.report([Sample.running()], operations: [done])
         console.send(.engine(context: "lab", .checkpoints(Sample.job, Sample.list)))

@@ -66,7 +66,7 @@ extension FlinkClusters {
             let sheet = try console.wait(for: "the sheet") { $0.contains("DELETE A SAVEPOINT") }
             #expect(sheet.contains("POST /savepoint-disposal") && sheet.contains("[ok] a newer one can be restored"), "\(sheet)")
             try accept("DELETE A SAVEPOINT", console)
-            try console.wait(30, for: "its files to be gone") { $0.contains("no snapshot is at its path") }
+            try console.wait(30, for: "its files to be gone") { $0.contains("gone from its path") }
             #expect(try !weir.exists(path))
             try console.wait(for: "the list to show it") { $0.contains("save") && $0.contains("gone") }
             // By its path, a checkpoint of the live job.
