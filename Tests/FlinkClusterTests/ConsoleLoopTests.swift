@@ -63,8 +63,9 @@ extension FlinkClusters {
             try console.command("filter kind:save")
             try console.wait(for: "the savepoint alone") { $0.contains("save SP done") && !$0.contains("ckpt ok done") }
             try console.command("dispose")
-            let sheet = try console.wait(for: "the sheet") { $0.contains("DELETE A SAVEPOINT") }
-            #expect(sheet.contains("POST /savepoint-disposal") && sheet.contains("[ok] a newer one can be restored"), "\(sheet)")
+            // The sheet follows the job: the next checkpoint makes the savepoint an older one.
+            let sheet = try console.wait(for: "the sheet") { $0.contains("DELETE A SAVEPOINT") && $0.contains("[ok] a newer one can be restored") }
+            #expect(sheet.contains("POST /savepoint-disposal"))
             try accept("DELETE A SAVEPOINT", console)
             try console.wait(30, for: "its files to be gone") { $0.contains("gone from its path") }
             #expect(try !weir.exists(path))
@@ -79,7 +80,7 @@ extension FlinkClusters {
             #expect(operations.first?.request.kind == .dispose(path: path) && operations.first?.state == .completed)
             #expect(operations.contains { $0.request.job == job && $0.request.kind.verb == "launch" })
             #expect(try weir.succeed("audit").output.contains("dispose"))
-            try weir.operation("cancel", "dispose", "--discard").expectCompleted()
+            try weir.operation("cancel", "dispose", "--keep").expectCompleted()
         }
 
         /// Accepts the open sheet with `y`. It takes no key in its first moments.
