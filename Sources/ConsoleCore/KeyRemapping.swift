@@ -35,7 +35,11 @@ extension KeyMap {
             }
             replaced[command] = keys
         }
-        var bindings = Self.standardBindings.filter { replaced[$0.command] == nil || Self.fixedBindings.contains($0) }
+        let given = Set(replaced.values.joined())
+        var bindings = Self.standardBindings.filter { binding in
+            if Self.yielding.contains(binding.command), given.contains(binding.key) { return false }
+            return replaced[binding.command] == nil || Self.fixedBindings.contains(binding)
+        }
         for entry in entries {
             guard let command = Command(name: entry.command), let keys = replaced[command] else { continue }
             for key in keys {
@@ -52,6 +56,9 @@ extension KeyMap {
             throw KeyRemappingError(command: error.commands[0].name, problem: "\(error)")
         }
     }
+
+    /// They came when there were configurations that give their keys to others: those hold, and what was taken can be typed.
+    private static let yielding: Set<Command> = [.scrollLeft, .scrollRight, .messages]
 
     /// The key of this name, if a command may have it.
     private static func key(_ text: String, for command: Command) throws(KeyRemappingError) -> KeyPress {

@@ -19,6 +19,14 @@ import Testing
         #expect(map == .standard)
     }
 
+    @Test func keysThatCameLaterYieldToConfigurationsFromBefore() throws {
+        let map = try map(["open": ["l", "enter"], "refresh": ["M"]])
+        #expect(map[.character("l")] == .open && map[.character("M")] == .refresh)
+        #expect(map.keys(.scrollRight) == [.named(.right)] && map.keys(.messages).isEmpty && map[.character("h")] == .scrollLeft)
+        // Between two that were given it stays a conflict.
+        #expect(throws: KeyRemappingError.self) { _ = try self.map(["open": ["l"], "scroll_right": ["l"]]) }
+    }
+
     @Test func conflictsAreNamed() {
         let bindings = [KeyMap.Binding(.character("j"), .moveDown), KeyMap.Binding(.character("j"), .quit)]
         #expect(throws: KeyMap.Conflict(key: .character("j"), commands: [.moveDown, .quit])) { _ = try KeyMap(bindings) }
