@@ -1,6 +1,7 @@
 // Goal: an operator who has never seen the job finds on the Job screen, in words, what is wrong with it. Method: the four incidents of
 // `weir demo` on the real engine, in tmux at 80x24.
 
+import Foundation
 import StreamModel
 import Testing
 
@@ -20,6 +21,15 @@ extension EndToEnd {
                 // All in the row of the condition, below the title.
                 screen.lines.count > 2 && screen.lines[0].contains("shaky") && words.allSatisfy { screen.lines[1].contains($0) }
             }
+            // And it stays: who looks later sees it too, even when something worse has taken the row of the condition.
+            var looks = 0, seen = 0
+            let end = Date.now.addingTimeInterval(8)
+            while Date.now < end {
+                let screen = try terminal.screen()
+                looks += 1
+                if words.allSatisfy({ screen.contains($0) }) { seen += 1 }
+            }
+            #expect(seen * 10 >= looks * 9, "seen in \(seen) of \(looks) looks: \(terminal.dump)")
         }
 
         @Test func `an unknown incident is one clear sentence`() throws {

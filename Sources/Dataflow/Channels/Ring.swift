@@ -132,13 +132,13 @@ final class Ring<Element>: InputChannel, OutputChannel, @unchecked Sendable {
         let tail = open.pointee.tail
         open.pointee.knownHead = head.pointee.load(ordering: .acquiring)
         if tail + 1 - open.pointee.knownHead < slotCount { return }
-        let start = producer.host.now()
         let hasRoom = { tail - self.head.pointee.load(ordering: .acquiring) <= self.wakesAt }
-        while !hasRoom() && !producer.isCancelled {
-            producer.parker.park(until: nil) { hasRoom() || producer.isCancelled }
+        producer.blocked {
+            while !hasRoom() && !producer.isCancelled {
+                producer.parker.park(until: nil) { hasRoom() || producer.isCancelled }
+            }
         }
         open.pointee.knownHead = head.pointee.load(ordering: .acquiring)
-        producer.countBackPressure(since: start)
     }
 
     // MARK: Consumer

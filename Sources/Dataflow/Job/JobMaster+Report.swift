@@ -65,16 +65,14 @@ extension JobAttempt {
 struct RateMeter {
     private struct Sample {
         var recordsIn, recordsOut, written: UInt64
-        var busy, backPressured, idle: Int64
+        var times: TaskTimes.Reading
 
-        init(_ context: SubtaskContext) {
+        init(_ context: SubtaskContext, at now: EngineInstant) {
             let metrics = context.metrics
             recordsIn = context.recordsIn
             recordsOut = metrics.recordsOut.load(ordering: .relaxed)
             written = metrics.recordsWritten.load(ordering: .relaxed)
-            busy = metrics.busyNanoseconds.load(ordering: .relaxed)
-            backPressured = metrics.backPressuredNanoseconds.load(ordering: .relaxed)
-            idle = metrics.idleNanoseconds.load(ordering: .relaxed)
+            times = metrics.times.reading(at: now)
         }
     }
 
@@ -90,7 +88,7 @@ struct RateMeter {
     private var hottest: [Int: (index: Int, rate: Double, busy: Double, total: Double)] = [:]
 
     mutating func sample(_ attempt: JobAttempt, at now: EngineInstant) {
-        let samples = attempt.subtasks.map { ($0.context, Sample($0.context)) }
+        let samples = attempt.subtasks.map { ($0.context, Sample($0.context, at: now)) }
         let seconds = lastAt.map { Double(now.nanoseconds - $0.nanoseconds) * 1e-9 } ?? 0
         (recordsIn, recordsOut, written, shares, hottest) = ([:], [:], [:], [:], [:])
         sourceVertices = Set(attempt.vertices.filter(\.isSource).map(\.index))
@@ -100,7 +98,7 @@ struct RateMeter {
                 let vertex = context.id.vertex
                 let rate = Double(sample.recordsIn &- before.recordsIn) / seconds
                 recordsIn[vertex, default: 0] += rate
-                addLoad(context, rate: rate, busy: min(1, Double(sample.busy - before.busy) / (seconds * 1e9)))
+                addLoad(context, rate: rate, busy: part(sample.times.busy - before.times.busy, of: seconds))
                 recordsOut[vertex, default: 0] += Double(sample.recordsOut &- before.recordsOut) / seconds
                 written[vertex, default: 0] += Double(sample.written &- before.written) / seconds
                 addShares(vertex, parallelism: context.parallelism, before, sample, seconds: seconds)
@@ -121,15 +119,17 @@ struct RateMeter {
         hottest[context.id.vertex] = top
     }
 
-    /// A blocked or sleeping task publishes when it wakes, so what is missing of the period is counted as idle.
+    /// What part of so many seconds some nanoseconds are.
+    private func part(_ nanoseconds: Int64, of seconds: Double) -> Double { min(1, max(0, Double(nanoseconds) / (seconds * 1e9))) }
+
+    /// What is missing of the period, as before a task has begun, is counted as idle.
     private mutating func addShares(_ vertex: Int, parallelism: Int, _ before: Sample, _ now: Sample, seconds: Double) {
-        let period = seconds * 1e9
-        let busy = min(1, Double(now.busy - before.busy) / period)
-        let backPressured = min(1 - busy, Double(now.backPressured - before.backPressured) / period)
-        let part = 1000 / Double(parallelism)
+        let busy = part(now.times.busy - before.times.busy, of: seconds)
+        let backPressured = min(1 - busy, part(now.times.backPressured - before.times.backPressured, of: seconds))
+        let weight = 1000 / Double(parallelism)
         var share = shares[vertex] ?? (0, 0, 0)
-        share.busy += Int((busy * part).rounded())
-        share.backPressured += Int((backPressured * part).rounded())
+        share.busy += Int((busy * weight).rounded())
+        share.backPressured += Int((backPressured * weight).rounded())
         share.idle = max(0, 1000 - share.busy - share.backPressured)
         shares[vertex] = share
     }

@@ -116,6 +116,7 @@ final class Subtask: @unchecked Sendable {
         } catch {
             if !context.isCancelled { report(.failed(context.id, String(describing: error))) }
         }
+        context.metrics.times.turn(to: .nothing, at: host.now())
         context.closeOperators()
         report(.exited(context.id))
     }
@@ -132,7 +133,7 @@ final class Subtask: @unchecked Sendable {
     private func runSource(_ driver: SourceDriver) throws {
         try driver.start(host.now())
         publishPosition(driver)
-        clock.start(at: host.now())
+        clock.start(at: host.now(), context)
         while !hasEnded {
             try check()
             if hasCommands.load(ordering: .acquiring) { try obeyCommands() }
@@ -163,7 +164,7 @@ final class Subtask: @unchecked Sendable {
 
     private func runInputs(_ gate: InputGate) throws {
         let channels = gate.channels
-        clock.start(at: host.now())
+        clock.start(at: host.now(), context)
         var ended = [Bool](repeating: false, count: channels.count)
         while !hasEnded {
             try check()
@@ -401,10 +402,11 @@ final class Subtask: @unchecked Sendable {
     // MARK: Waiting and counting
 
     private func park(until deadline: EngineInstant?, unless hasWork: () -> Bool = { false }) {
+        clock.waits(context)
         context.parker.park(until: deadline) {
             hasCommands.load(ordering: .relaxed) || context.isCancelled || hasWork()
         }
-        clock.idled(until: host.now(), context)
+        clock.worked(until: host.now(), context)
     }
 
     /// What costs more than a counter: once a second.
@@ -424,31 +426,23 @@ final class Subtask: @unchecked Sendable {
     }
 }
 
-/// Where a task's time went. The clock is read once a batch.
+/// When a task last published what it holds. The clock is read once a batch.
 private struct TaskClock {
     private var last = EngineInstant(nanoseconds: 0)
-    private var countedBackPressure: Int64 = 0
     private var flushedAt = EngineInstant(nanoseconds: 0)
 
-    mutating func start(at now: EngineInstant) { (last, flushedAt) = (now, now) }
+    mutating func start(at now: EngineInstant, _ context: SubtaskContext) {
+        (last, flushedAt) = (now, now)
+        context.metrics.times.turn(to: .working, at: now)
+    }
 
     mutating func worked(until now: EngineInstant, _ context: SubtaskContext) {
-        let waited = context.backPressuredNanoseconds - countedBackPressure
-        countedBackPressure = context.backPressuredNanoseconds
-        let metrics = context.metrics
-        add(waited, to: metrics.backPressuredNanoseconds)
-        add(max(0, now.nanoseconds - last.nanoseconds - waited), to: metrics.busyNanoseconds)
         last = now
+        context.metrics.times.turn(to: .working, at: now)
     }
 
-    mutating func idled(until now: EngineInstant, _ context: SubtaskContext) {
-        add(now.nanoseconds - last.nanoseconds, to: context.metrics.idleNanoseconds)
-        last = now
-    }
-
-    private func add(_ nanoseconds: Int64, to counter: borrowing Atomic<Int64>) {
-        counter.store(counter.load(ordering: .relaxed) + nanoseconds, ordering: .relaxed)
-    }
+    /// What was done since the last reading of the clock is little, and counted as waiting too.
+    func waits(_ context: SubtaskContext) { context.metrics.times.turn(to: .waiting, at: last) }
 
     private var measuredAt = EngineInstant(nanoseconds: 0)
 

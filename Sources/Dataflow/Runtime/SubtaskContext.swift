@@ -28,8 +28,6 @@ public final class SubtaskContext: @unchecked Sendable {
     var hasInputs = false
     /// How often assigners send watermarks.
     @usableFromInline let watermarkInterval: Milliseconds
-    /// Where the time went: nanoseconds spent waiting for room downstream.
-    private(set) var backPressuredNanoseconds: Int64 = 0
 
     init(
         id: SubtaskID, parallelism: Int, maxParallelism: Int, job: JobIdentity, audit: AuditCounters, faults: FaultInjector,
@@ -94,8 +92,11 @@ public final class SubtaskContext: @unchecked Sendable {
     @usableFromInline
     func countWritten(_ records: Int) { metrics.countWritten(records) }
 
-    func countBackPressure(since start: EngineInstant) {
-        backPressuredNanoseconds += host.now().nanoseconds - start.nanoseconds
+    /// While there is no room downstream.
+    func blocked(_ wait: () -> Void) {
+        metrics.times.turn(to: .blocked, at: host.now())
+        wait()
+        metrics.times.turn(to: .working, at: host.now())
     }
 }
 
@@ -104,9 +105,7 @@ final class SubtaskMetrics: Sendable {
     let recordsIn = Atomic<UInt64>(0)
     let recordsOut = Atomic<UInt64>(0)
     let recordsWritten = Atomic<UInt64>(0)
-    let busyNanoseconds = Atomic<Int64>(0)
-    let backPressuredNanoseconds = Atomic<Int64>(0)
-    let idleNanoseconds = Atomic<Int64>(0)
+    let times = TaskTimes()
     let stateBytes = Atomic<Int>(0)
     /// Sources: records emitted since the beginning of the lineage.
     let position = Atomic<UInt64>(0)
