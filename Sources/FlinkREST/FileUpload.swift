@@ -10,10 +10,15 @@ struct FileUpload {
     private let head: String
     private let tail: String
 
+    static let jarType = "application/x-java-archive"
     private static let pieceMax = 128 << 10
 
     init(path: String, name: String, contentType: String) throws(FlinkFailure) {
         file = try OpenFile(path)
+        // A cluster takes any file of this name, and says so only when it is to be run.
+        guard contentType != Self.jarType || file.beginsAsArchive else {
+            throw FlinkFailure(.misconfigured, "\(path) is no jar: it does not begin as a zip archive does. Nothing was uploaded")
+        }
         var generator = SystemRandomNumberGenerator()
         boundary = "weir-" + String(UInt64.random(in: .min ... .max, using: &generator), radix: 16)
         let quoted = String(name.map { $0 == "\"" || $0 == "\\" || $0.isNewline ? "_" : $0 })
@@ -57,6 +62,11 @@ private final class OpenFile: Sendable {
     }
 
     deinit { close(descriptor) }
+
+    var beginsAsArchive: Bool {
+        var bytes: [UInt8] = [0, 0, 0, 0]
+        return pread(descriptor, &bytes, bytes.count, 0) == bytes.count && bytes == [0x50, 0x4b, 3, 4]
+    }
 
     func next(max: Int) -> [UInt8] {
         left.withLock { left in

@@ -202,13 +202,16 @@ private struct AnswerReader: Sendable {
     private static let depthMax = 64
 
     private var question: String { "\(method.rawValue) \(target.prefix { $0 != "?" })" }
+    /// Every Flink has this, and it is asked for before anything else: one that does not know it is none, or is meant with another path.
+    private var isFirst: Bool { target == "/config" }
+    private static let doubt = ": is it Flink's REST port, and the path prefix right?"
 
     func read<Answer>(_ raw: RawAnswer, _ endpoint: FlinkEndpoint<Answer>) -> Result<Answer, FlinkFailure> {
         guard (200..<300).contains(raw.status) else { return .failure(rejection(raw)) }
         let bytes: [UInt8]
         if raw.isCut {
             guard endpoint.takesCutAnswer, let closed = CutJSON.closed(raw.body) else {
-                return .failure(FlinkFailure(.tooLong, "the answer of \(address) to \(question) is longer than \(endpoint.answerMax >> 10) KiB: left out", status: raw.status))
+                return .failure(FlinkFailure(.tooLong, "the answer of \(address) to \(question) is longer than \(endpoint.answerMax >> 10) KiB: left out\(isFirst ? Self.doubt : "")", status: raw.status))
             }
             bytes = closed
         } else {
@@ -232,7 +235,7 @@ private struct AnswerReader: Sendable {
         let isMarkup = raw.body.first { ![0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf].contains($0) } == 0x3c
         let what = isMarkup ? "a web page" : "something that is no JSON (it \(problem))"
         return FlinkFailure(
-            .notFlink, "\(address) answered \(question) with \(what): is it Flink's REST port, and the path prefix right?", status: raw.status,
+            .notFlink, "\(address) answered \(question) with \(what)\(Self.doubt)", status: raw.status,
             fullText: text(raw))
     }
 
@@ -253,8 +256,9 @@ private struct AnswerReader: Sendable {
             return failure(.redirected, "\(address) redirects \(place): redirects are not followed; name that address if it is meant")
         case 401, 403:
             return failure(.unauthorized, "\(address) refuses us with \(raw.status)\(said): give a token or headers that it takes")
-        case 404 where isFlinks: return failure(.notFound, line ?? "\(question): there is no such thing")
-        case 404: return failure(.notFlink, "\(address) does not know \(question): is it Flink's REST port, and the path prefix right?")
+        case 404 where isFlinks && line.map { !$0.hasPrefix("Not found") } ?? false: return failure(.notFound, line ?? "")
+        case 404 where isFlinks && !isFirst: return failure(.notFound, "\(address) does not know \(question): there is no such thing")
+        case 404: return failure(.notFlink, "\(address) does not know \(question)\(Self.doubt)")
         case 409: return failure(.conflict, line ?? "\(question): conflicts with the state of the job")
         case 503: return failure(.unavailable, "\(address) is not ready (503)\(said)")
         case 502, 504: return failure(.unavailable, "the proxy at \(address) does not reach the JobManager (\(raw.status))\(said)")
@@ -268,7 +272,7 @@ private struct AnswerReader: Sendable {
     func failure(_ error: any Error) -> FlinkFailure {
         if let cut = AnswerCollector.cutAnswer(in: error) {
             guard !(200..<300).contains(cut.status) else {
-                return FlinkFailure(.tooLong, "the answer of \(address) to \(question) is longer than \(cut.body.count >> 10) KiB: left out", status: cut.status, fullText: nil)
+                return FlinkFailure(.tooLong, "the answer of \(address) to \(question) is longer than \(cut.body.count >> 10) KiB: left out\(isFirst ? Self.doubt : "")", status: cut.status, fullText: nil)
             }
             return rejection(cut)
         }

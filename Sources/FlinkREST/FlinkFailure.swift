@@ -113,9 +113,9 @@ enum ErrorText {
             let head = rest[..<colon.lowerBound]
             let tail = rest[colon.upperBound...]
             guard isClassName(head) else { break }
-            // Only where another class follows is this one a wrapper.
+            // Only where another error follows is this one a wrapper: the class that another was not found is what it says.
             let next = tail.firstRange(of: ": ").map { tail[..<$0.lowerBound] } ?? tail
-            guard isClassName(next) else { return simpleName(head) + ": " + tail }
+            guard isClassName(next), next.hasSuffix("Exception") || next.hasSuffix("Error") else { return simpleName(head) + ": " + tail }
             rest = tail
         }
         return isClassName(rest) ? simpleName(rest) : String(rest)

@@ -5,6 +5,8 @@ public struct JobReport: Codable, Sendable, Equatable {
     public var state: JobState
     /// The engine's own word where it is none of `state`'s, which is then the nearest.
     public var stateWord: String?
+    /// The state as it is told.
+    public var stateText: String { stateWord ?? state.rawValue }
     public var stateSince: WallTime
     public var submittedAt: WallTime
     /// Executions so far: 1 for the first; each automatic restart adds one.

@@ -11,19 +11,21 @@ struct WeirCommand: ParsableCommand {
             Without a command, the console opens on the default context.
 
             EXAMPLES
-              weir demo                                     a private engine with two jobs, and the console on it
-              weir run wordcount --input a.txt --output out count words, exactly once
-              weir --context prod-eu                        the console on one context of the config file
-              weir engine                                   an engine that hosts jobs until it is told to end
-              weir status                                   how its jobs are
-              weir --flink http://host:8081                 the console on a Flink cluster
-              weir --flink http://host:8081 status --json   how the cluster's jobs are
+              weir demo                              two jobs, and the console on them
+              weir run wordcount --input a.txt --output out
+                                                     count words, exactly once
+              weir --context prod-eu                 the console on one named engine
+              weir engine                            hosts jobs until it is told to end
+              weir status                            how its jobs are
+              weir savepoint orders --wait           take a savepoint, wait for it
+              weir cancel orders --keep --wait       cancel, keep the checkpoints
+              weir restart orders --from 12 --wait   start again from 12, and prove it
+              weir --flink http://host:8081          the console on a Flink cluster
+              weir --flink http://host:8081 status --json
               weir --flink http://host:8081 savepoint orders --wait
-              weir savepoint orders --wait                  take a savepoint and wait for it
-              weir cancel orders --keep --wait              cancel and keep the checkpoints
-              weir restart orders --from 12 --wait          start again from checkpoint 12, and prove it
 
-            Exit codes: 0 ok, 1 usage, 2 no link to an engine, 3 refused, 4 accepted but unproven, 5 failed.
+            Exit codes: 0 ok, 1 usage, 2 no link to an engine, 3 refused, 4 accepted but
+            unproven, 5 failed.
             """,
         version: WeirVersion.current,
         subcommands: [

@@ -68,7 +68,10 @@ extension FlinkClusters {
 
         @Test func `a jar that is none, a program that throws, and a jar that is not there`() throws {
             let text = weir.home.write("no.jar", "this is no jar\n")
-            try weir.expectRefusal("jars", "run", text, code: ExitCode.failed, says: ["failed"])
+            try weir.expectRefusal("jars", "run", text, says: ["no.jar is no jar", "Nothing was uploaded"])
+            try weir.expectRefusal("jars", "upload", text, says: ["no.jar is no jar", "Nothing was uploaded"])
+            let jar = try weir.cluster.jarFile()
+            try weir.expectRefusal("jars", "run", jar, "--class", "com.example.Nope", code: ExitCode.failed, says: ["ClassNotFoundException: com.example.Nope"])
             try weir.expectRefusal("jars", "run", try weir.cluster.jarFile(), "--", "--throw", "true", code: ExitCode.failed, says: ["this program was told to throw"])
             try weir.expectRefusal("jars", "run", weir.home.path + "/none.jar", says: ["none.jar"])
             let unknown = "00000000-0000-0000-0000-000000000000_count.jar"

@@ -157,6 +157,20 @@ import Testing
         #expect(!failure.message.contains("hunter2"))
     }
 
+    @Test func `a path that is not Flink's own is told as such`() throws {
+        // As a cluster answers below a path prefix that it does not have, and as others answer in the same form.
+        for said in ["Not found: /flink/config", "Not found."] {
+            let server = try FakeServer { _ in .status(404, body: #"{"errors":["\#(said)"]}"#) }
+            let client = FlinkClient(try connection(server.url))
+            let first = try failure(Self.ask(client, .configuration))
+            #expect(first.kind == .notFlink && first.message == "\(server.url) does not know GET /config: is it Flink's REST port, and the path prefix right?")
+            let later = try failure(Self.ask(client, .overview))
+            #expect(later.kind == .notFound && later.message == "\(server.url) does not know GET /overview: there is no such thing")
+            client.close()
+            try server.stop()
+        }
+    }
+
     @Test func aRedirectToAnotherHostIsNotFollowed() throws {
         let other = try FakeServer { _ in .json(Self.config) }
         let server = try FakeServer { _ in .status(302, body: "", headers: ["Location": other.url + "/config"]) }
@@ -176,6 +190,15 @@ import Testing
         #expect(failure.kind == .rejected)
         #expect(failure.message == "FileNotFoundException: Cannot find meta data file '_metadata' in directory '/x'.")
         #expect(failure.fullText?.contains("\tat a.B.c(B.java:1)") == true, "the whole text is there")
+    }
+
+    @Test(arguments: [
+        ("java.lang.ClassNotFoundException: com.example.Nope", "ClassNotFoundException: com.example.Nope"),
+        ("org.apache.flink.util.FlinkException: java.lang.NoClassDefFoundError: com/example/Nope", "NoClassDefFoundError: com/example/Nope"),
+        ("java.lang.RuntimeException: java.io.IOException", "IOException"), ("java.lang.IllegalStateException: a: b", "IllegalStateException: a: b"),
+    ])
+    func `what an error says is not taken for another error`(line: String, words: String) throws {
+        #expect(try failure(outcome(.status(500, body: #"{"errors":["\#(line)"]}"#))).message == words)
     }
 
     @Test func anErrorOfTenMegabytesIsReadAsFarAsNeeded() throws {
@@ -219,7 +242,7 @@ import Testing
     @Test func aFileIsUploadedAsTheOnePart() throws {
         let server = try FakeServer { _ in .json(#"{"filename":"/tmp/flink-web/uploads/ab_x.jar","status":"success"}"#) }
         let path = FileManager.default.temporaryDirectory.appending(path: "upload-\(UInt64.random(in: 0 ... .max)).jar").path
-        let content = Data((0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) })
+        let content = Data([0x50, 0x4b, 3, 4]) + Data((0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) })
         try content.write(to: URL(filePath: path))
         defer { unlink(path) }
         let client = FlinkClient(try connection(server.url))
@@ -229,6 +252,12 @@ import Testing
         let head = Data("--\(boundary)\r\nContent-Disposition: form-data; name=\"jarfile\"; filename=\"x_.jar\"\r\nContent-Type: application/x-java-archive\r\n\r\n".utf8)
         #expect(Data(request.body) == head + content + Data("\r\n--\(boundary)--\r\n".utf8))
         #expect(try failure(Self.ask(client, .upload(jar: "/nowhere.jar", name: "x.jar"))).kind == .misconfigured)
+        for wrong in ["", "PK", "this is no jar\n"] {
+            try Data(wrong.utf8).write(to: URL(filePath: path))
+            let refused = try failure(Self.ask(client, .upload(jar: path, name: "x.jar")))
+            #expect(refused.kind == .misconfigured && refused.message == "\(path) is no jar: it does not begin as a zip archive does. Nothing was uploaded")
+        }
+        #expect(server.requests.count == 1, "nothing of them was sent")
         client.close()
         try server.stop()
     }

@@ -75,7 +75,9 @@ extension EngineCommands {
             try print(operation, options)
             return
         }
-        let line = "\(operation.request.id)  \(operation.request.kind.verb) of \(printable(operation.jobName)): \(operation.state.rawValue)"
+        // A launch that came to nothing has no job that could have a name.
+        let subject = operation.jobName.isEmpty ? "" : " of \(printable(operation.jobName))"
+        let line = "\(operation.request.id)  \(operation.request.kind.verb)\(subject): \(operation.state.rawValue)"
         let result = result(of: operation)
         options.output.data(result == "-" ? line : line + ", " + printable(result, limit: 4096))
         if let inference = operation.inference { options.output.say("inferred: \(inference)") }

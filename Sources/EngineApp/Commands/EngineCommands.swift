@@ -144,7 +144,7 @@ public enum EngineCommands {
 
     private static func statusLine(_ job: JobReport, at now: WallTime) -> String {
         let checkpoint = job.latestCompleted.map { "checkpoint \($0.id) \(Figures.duration(now - ($0.endedAt ?? $0.triggeredAt))) ago" } ?? "no checkpoint yet"
-        return "\(job.id.short)  \(printable(job.name))  \(job.state.rawValue) for \(Figures.duration(now - job.stateSince)), "
+        return "\(job.id.short)  \(printable(job.name))  \(printable(job.stateText)) for \(Figures.duration(now - job.stateSince)), "
             + "\(Figures.fixed(job.throughput.recordsReadPerSecond, decimals: 0)) records/s, \(checkpoint), failures \(Figures.budget(job.budget))"
             + restart(job, at: now)
     }
@@ -169,7 +169,7 @@ public enum EngineCommands {
                 ["JOB", "NAME", "STATE", "TASKS", "RECORDS/S", "CHECKPOINTS", "FAILED", "BUDGET", "RESTARTS"], numeric: [3, 4, 5, 6, 7, 8])
             for job in jobs {
                 table.add([
-                    job.id.short, job.name, job.state.rawValue, "\(job.runningSubtasks)/\(job.totalSubtasks)",
+                    job.id.short, job.name, job.stateText, "\(job.runningSubtasks)/\(job.totalSubtasks)",
                     Figures.fixed(job.throughput.recordsReadPerSecond, decimals: 0), "\(job.counts.completed)", "\(job.counts.failed)",
                     Figures.budget(job.budget), "\(job.restarts)",
                 ])

@@ -98,7 +98,7 @@ public enum FlinkCommands {
             }
             try EngineCommands.show(launched, options)
             guard let job else { return .unproven }
-            options.output.say("\(printable(job.name)) is \(job.state.rawValue), \(job.runningSubtasks)/\(job.totalSubtasks) tasks")
+            options.output.say("\(printable(job.name)) is \(printable(job.stateText)), \(job.runningSubtasks)/\(job.totalSubtasks) tasks")
             return job.state == .failed || job.state == .canceled ? .failed : .ok
         }
     }

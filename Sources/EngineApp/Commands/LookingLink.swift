@@ -18,7 +18,7 @@ extension EngineLink: LookingLink {
     func headline(_ report: EngineReport) -> String {
         let engine = report.engine
         return "engine '\(printable(engine.name))' \(printable(engine.version)), pid \(engine.processID), up \(Figures.duration(report.at - engine.startedAt)), "
-            + "\(report.jobs.count { !$0.state.isTerminal }) jobs, state in \(printable(engine.stateDirectory))"
+            + "\(Figures.plural(report.jobs.count { !$0.state.isTerminal }, "job")), state in \(printable(engine.stateDirectory))"
     }
 
     func report() throws(CommandFailure) -> EngineReport {
@@ -57,7 +57,7 @@ final class FlinkLink: LookingLink {
     func close() { client.close() }
 
     func headline(_ report: EngineReport) -> String {
-        "\(printable(report.engine.version)) at \(printable(report.engine.name)), \(report.jobs.count { !$0.state.isTerminal }) jobs"
+        "\(printable(report.engine.version)) at \(printable(report.engine.name)), \(Figures.plural(report.jobs.count { !$0.state.isTerminal }, "job"))"
     }
 
     func report() throws(CommandFailure) -> EngineReport {

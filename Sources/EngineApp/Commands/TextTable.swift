@@ -49,6 +49,8 @@ enum Figures {
         }
     }
 
+    static func plural(_ count: Int, _ one: String) -> String { "\(count) \(one)\(count == 1 ? "" : "s")" }
+
     static func budget(_ budget: FailureBudget) -> String {
         if budget.source == .unknown { return "-" }
         let counted = budget.bounds.map { "\($0.lowerBound)-\($0.upperBound)" } ?? "\(budget.counted)"
