@@ -33,8 +33,10 @@ public struct ConsoleContext: Sendable, Equatable {
 
     /// What the console shows of it. No secret is in it.
     var description: ContextDescription {
-        ContextDescription(
+        var description = ContextDescription(
             name: name, class: `class`, address: address.text, isReadOnly: isReadOnly, guardClass: guardClass, accent: accent)
+        if case .flink(let connection) = address { description.isUnauthenticated = connection.isAnonymous }
+        return description
     }
 }
 

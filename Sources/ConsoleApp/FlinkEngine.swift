@@ -128,6 +128,8 @@ public final class FlinkEngine: ActingEngine {
         var generator = SystemRandomNumberGenerator()
         /// Checkpoints that were asked for, the first is served.
         var quests: [FlinkDetailQuest] = []
+        /// The last question of a full poll went to a quest: the next one is for what else is due.
+        var wasTurnOfQuest = false
         /// Newest first.
         var operations: [OperationReport] = []
 
@@ -158,10 +160,17 @@ public final class FlinkEngine: ActingEngine {
         var questions = state.picture.nextQuestions(state.pictureFocus, at: Surroundings.steadyTime())
         // Until the job that is looked at is in the list, the list comes first.
         let isKnown = state.focus.job.map { state.picture.job($0) != nil } ?? true
-        if !state.picture.isEmpty, isKnown, let quest = state.quests.first, let question = state.quests[0].next() {
+        if !state.picture.isEmpty, isKnown, let quest = state.quests.first {
             let limit = quest.job == state.focus.job ? FlinkPicture.questionsMax.job : FlinkPicture.questionsMax.overview
-            if questions.count >= limit { questions.removeLast() }
-            questions.append(question)
+            let isFull = questions.count >= limit
+            // Where checkpoints come faster than their details, the details would take every place: failures and busy times have their turn.
+            if isFull, state.wasTurnOfQuest, state.focus != .checkpoint(quest.job, quest.id) {
+                state.wasTurnOfQuest = false
+            } else if let question = state.quests[0].next() {
+                if isFull { questions.removeLast() }
+                state.wasTurnOfQuest = isFull
+                questions.append(question)
+            }
         }
         guard !questions.isEmpty else {
             state.nextPollAt = now + Self.period.count

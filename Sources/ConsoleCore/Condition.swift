@@ -52,7 +52,9 @@ enum Condition: Sendable, Equatable {
         }
         let suspect = Diagnosis.of(job, in: context, at: now)
         if case .crashLoop = suspect { return suspect.map { .suspect($0) } ?? .fine }
-        return ofState(job) ?? ofCheckpoints(job, at: context.engineTime(at: now)) ?? suspect.map { .suspect($0) } ?? ofFlow(job)
+        // What was not looked at since may have completed: it is judged as of when it was.
+        let known = min(context.engineTime(at: now), job.freshness?.checkpoints ?? context.engineTime(at: now))
+        return ofState(job) ?? ofCheckpoints(job, at: known) ?? suspect.map { .suspect($0) } ?? ofFlow(job)
     }
 
     private static func ofState(_ job: JobReport) -> Condition? {

@@ -23,7 +23,16 @@ extension ConsoleModel {
 /// A job's settings in words. What may be a secret is masked.
 enum ConfigurationRows {
     static func of(_ job: JobReport, in context: ContextState) -> [ConfigurationRow] {
-        checkpoints(job.configuration) + directories(job.configuration) + [failures(job), restart(job.restartStrategy)] + program(job, context) + engine(job, context)
+        var rows = checkpoints(job.configuration)
+        if job.freshness != nil {
+            // A cluster does not tell these.
+            rows.removeAll { ["retained checkpoints", "incremental", "prefers checkpoint"].contains($0.name) }
+        }
+        rows += directories(job.configuration)
+        rows += [failures(job), restart(job)]
+        rows += program(job, context)
+        rows += engine(job, context)
+        return rows
     }
 
     private static func checkpoints(_ configuration: CheckpointConfiguration) -> [ConfigurationRow] {
@@ -69,8 +78,8 @@ enum ConfigurationRows {
         return ConfigurationRow(name: "tolerable failures", value: "\(tolerable)", note: "one more in a row fails the job")
     }
 
-    private static func restart(_ strategy: RestartStrategy) -> ConfigurationRow {
-        ConfigurationRow(name: "restart strategy", value: RestartWords.strategy(strategy), isWarning: strategy == .none)
+    private static func restart(_ job: JobReport) -> ConfigurationRow {
+        ConfigurationRow(name: "restart strategy", value: RestartWords.strategy(of: job), isWarning: job.restartStrategyWords == nil && job.restartStrategy == .none)
     }
 
     private static func program(_ job: JobReport, _ context: ContextState) -> [ConfigurationRow] {
@@ -93,11 +102,15 @@ enum ConfigurationRows {
         var rows = [
             ConfigurationRow(name: "job id", value: "\(job.id)"),
             ConfigurationRow(name: "context", value: "\(context.name), class \(context.description.class.rawValue)", note: guardNote),
-            ConfigurationRow(name: "address", value: SafeText(context.description.address)),
+            ConfigurationRow(
+                name: "address", value: SafeText(context.description.address), note: context.description.isUnauthenticated ? SafeText(ContextDescription.openWords) : "",
+                isWarning: context.description.isUnauthenticated),
         ]
         if let engine = context.report?.engine {
-            rows.append(ConfigurationRow(name: "engine", value: "\(engine.name) \(engine.version), pid \(engine.processID)"))
-            rows.append(ConfigurationRow(name: "engine state", value: SafeText(engine.stateDirectory)))
+            // A cluster tells of no process, and of no directory of its own.
+            let process: SafeText = engine.processID > 0 ? ", pid \(engine.processID)" : ""
+            rows.append(ConfigurationRow(name: "engine", value: "\(engine.name) \(engine.version)\(process)"))
+            if !engine.stateDirectory.isEmpty { rows.append(ConfigurationRow(name: "engine state", value: SafeText(engine.stateDirectory))) }
         }
         return rows
     }

@@ -67,6 +67,9 @@ struct ContextsScreen {
         }
         let description = context.description
         line("address", SafeText(description.address), row: 1)
+        if description.isUnauthenticated {
+            canvas.put(SafeText(ContextDescription.openWords), column: 14 + SafeText(description.address).columns, row: 1, role: .severityWarn)
+        }
         line("guard", guardWords(context), row: 2)
         line("can", abilities(context), row: 3)
         let condition = Condition.of(context, at: model.shownAt)

@@ -157,6 +157,10 @@ public struct ContextDescription: Sendable, Equatable {
     public var accent: String?
     /// For this session only: added by the operator, and in no file.
     public var isAdded = false
+    /// A REST API that is asked without a token, a header or a certificate of ours: as far as we know anybody may.
+    public var isUnauthenticated = false
+
+    static let openWords = "unauthenticated: who reaches it can run code there"
 
     /// `guardClass` is its own class unless given.
     public init(

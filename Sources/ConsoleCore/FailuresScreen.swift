@@ -41,10 +41,9 @@ struct FailuresScreen {
 
     private func summary(_ job: JobReport, row: Int, _ canvas: inout Canvas) {
         // The next attempt, its wait and its cause stand in the line of the condition while the job restarts.
-        canvas.put(
-            " attempt \(job.attempt)   restarts \(job.restarts)   \(job.restartStrategyWords.map { SafeText($0, limit: 60) } ?? RestartWords.strategy(job.restartStrategy))   failed ckpts \(job.counts.failed) of \(job.counts.total)", column: 0,
-            row: row,
-            role: .textDim)
+        let words: SafeText =
+            " attempt \(job.attempt)  restarts \(job.restarts)  strategy \(RestartWords.strategy(of: job))  failed ckpts \(job.counts.failed)/\(job.counts.total)"
+        canvas.fitting([Span(words, .textDim)], row: row)
     }
 
     private func list(_ rows: [FailureRow], _ cursor: Int, _ canvas: inout Canvas) {

@@ -37,7 +37,7 @@ enum Metric: String, Sendable, CaseIterable, Hashable {
         case .watermarkLag: job.vertices.compactMap(\.watermarkLag).max().map { Double($0.count) }
         case .checkpointDuration: job.latestCompleted?.duration.map { Double($0.count) }
         case .counted: Double(job.budget.counted)
-        case .state: Double(job.vertices.reduce(Int64(0)) { $0 &+ min(max($1.stateBytes.count, 0), 1 << 50) })
+        case .state: job.stateInMemory.map { Double($0.count) }
         case .tasks: Double(job.runningSubtasks)
         }
     }
@@ -133,5 +133,13 @@ struct MetricsView: Sendable {
             charted.append(selected)
             if charted.count > Self.chartsMax { charted.removeFirst() }
         }
+    }
+}
+
+extension JobReport {
+    /// What the operators hold; nil = the engine tells nothing of it, as a cluster does not.
+    var stateInMemory: ByteCount? {
+        let sum = vertices.reduce(Int64(0)) { $0 &+ min(max($1.stateBytes.count, 0), 1 << 50) }
+        return sum == 0 && freshness != nil ? nil : ByteCount(sum)
     }
 }

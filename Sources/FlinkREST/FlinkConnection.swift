@@ -19,6 +19,9 @@ public struct FlinkConnection: Hashable, Sendable {
     public var timeout: Milliseconds
     public var connectTimeout: Milliseconds
 
+    /// Nothing that is sent says who we are.
+    public var isAnonymous: Bool { token == nil && headers.isEmpty && clientCertificate == nil }
+
     public struct ClientCertificate: Hashable, Sendable {
         public var chainFile: String
         public var keyFile: String

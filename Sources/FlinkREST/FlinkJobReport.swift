@@ -17,6 +17,8 @@ extension FlinkJobPicture {
             let strategy = FlinkRestartStrategy(words)
             report.restartStrategy = strategy.strategy ?? .none
             if strategy.strategy == nil { report.restartStrategyWords = words }
+        } else {
+            report.restartStrategyWords = "not known yet"
         }
         let failures = failures()
         report.lastFailure = failures.first

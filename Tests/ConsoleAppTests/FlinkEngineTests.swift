@@ -144,6 +144,31 @@ import Testing
         try server.stop()
     }
 
+    @Test func `details that never end do not keep failures and busy times from being asked for`() throws {
+        let server = try FakeServer(answer: RecordedFlink.answer("2.3.0"))
+        let id = try RecordedFlink.job("2.3.0")
+        let listener = Listener(), engine = try engine(server.url)
+        engine.look(at: .job(id))
+        var number: UInt64 = 0
+        func askForMore() {
+            number += 1
+            engine.send(.checkpoint(id, CheckpointID(number % 9 + 1)))
+        }
+        askForMore()
+        listener.attach(engine, to: server)
+        try wait("all that a job's screen shows") {
+            askForMore()
+            let job = listener.reports.last?.jobs.first { $0.id == id }
+            let isAsked = server.requests.contains { $0.path.contains("/checkpoints/details/") }
+            return isAsked && job?.freshness?.failures != nil && job?.vertices.contains { $0.busyPermille != nil } ?? false
+        }
+        listener.forget()
+        try wait("details") { listener.events.contains { if case .checkpoint = $0 { true } else { false } } }
+        #expect((listener.requestsAPoll.max() ?? 0) <= 3, "\(listener.requestsAPoll)")
+        engine.stop()
+        try server.stop()
+    }
+
     @Test func `a job that was just launched is found while details of another are asked for`() throws {
         let old = try RecordedFlink.job("2.3.0")
         let new = try #require(JobID("00000000000000000000000000c0ffee"))

@@ -26,6 +26,45 @@ import Testing
         #expect(!console.screen.contains("~"))
     }
 
+    @Test func `a job that nobody looks at gives no false alarm`() {
+        var console = ScriptedConsole()
+        let seen = console.now
+        console.advance(40_000)
+        var job = job(at: console.now)
+        job.freshness?.checkpoints = seen
+        console.report([job])
+        #expect(!console.screen.contains("the newest completed one") && console.effects.allSatisfy { $0 != .bell }, "\(console.screen)")
+        // Looked at now, it has none since.
+        job.freshness?.checkpoints = console.now
+        console.report([job])
+        #expect(console.screen.contains("CKPT the newest completed one, #4120, is 40s old"), "\(console.screen)")
+    }
+
+    @Test func `what a cluster does not tell is not made up`() {
+        var console = ScriptedConsole(options: ConsoleOptions(size: Size(columns: 120, rows: 40)))
+        var job = job(at: console.now)
+        for index in job.vertices.indices { job.vertices[index].stateBytes = ByteCount(0) }
+        (job.latestFailed, job.budget.cumulative, job.restartStrategyWords) = (nil, 3, "not known yet")
+        console.report([job])
+        console.press("enter")
+        #expect(console.screen.contains("STATE its size in memory is not told") && console.screen.contains("last       older than the history"), "\(console.screen)")
+        console.press("5")
+        #expect(console.screen.contains("strategy not known yet"))
+        console.press("7")
+        #expect(!console.screen.contains("retained checkpoints") && !console.screen.contains("prefers checkpoint"), "\(console.screen)")
+        console.press("4")
+        #expect(console.screen.split(separator: "\n").contains { $0.contains("state in memory ") && $0.contains(" - ") }, "\(console.screen)")
+    }
+
+    @Test func `an endpoint that anybody may use says so`() {
+        var open = ContextDescription(name: "lab", class: .lab, address: "http://jm:8081")
+        open.isUnauthenticated = true
+        var console = ScriptedConsole([open])
+        console.report([job(at: console.now)])
+        console.press("@")
+        #expect(console.screen.contains("http://jm:8081  unauthenticated: who reaches it can run code there"), "\(console.screen)")
+    }
+
     @Test func `the overview marks what was learned longer ago`() {
         var console = ScriptedConsole()
         console.report([job(checkpoints: 40, at: console.now)])
