@@ -155,7 +155,7 @@ struct CheckpointDetailScreen {
             canvas.put(" the operator \(uid) has no part in #\(id), or its part is not known yet", column: 0, row: 1, role: .textDim)
             return
         }
-        SubtaskTable.header(row: 1, withOperator: false, &canvas)
+        SubtaskTable.header(row: 1, names: nil, &canvas)
         let cursor = model.listPosition.index
         canvas.list(rows.count, cursor: cursor, from: 2) { index, row, canvas in
             SubtaskTable.row(rows[index], operator: nil, row: row, &canvas)

@@ -18,28 +18,47 @@ struct Chrome {
     func jobTitle(_ canvas: inout Canvas) {
         guard let key = model.currentJob, let context = model.shown.context(key.context) else { return plainTitle("no job", &canvas) }
         let job = model.shown.job(key)
-        let right = link(context) + [Span(" "), clock]
-        let rightColumns = right.reduce(0) { $0 + $1.text.columns }
-        var left = [Span(" "), Span(SafeText(context.name).prefix(columns: 16), .title), Span(" ")] + badges(context) + [Span("  ")]
-        var tail: [Span] = []
-        if let job {
-            let time = context.engineTime(at: model.shownAt)
-            tail.append(
-                Span(" \(model.size.columns >= 120 ? String(key.job.description.prefix(6)) : String(key.job.description.prefix(4)))  ", .titleJob))
-            tail.append(Span(SafeText(job.stateWord ?? job.state.rawValue, limit: 20), stateRole(job.state)))
-            tail.append(Span(" \(Figures.age(time - (job.state == .running ? job.submittedAt : job.stateSince)))", .title))
-            if model.size.columns >= 120 { tail.append(Span("  p=\(job.parallelism)/\(job.maxParallelism)", .title)) }
+        var right = link(context) + [Span(" "), clock]
+        var rightColumns = right.reduce(0) { $0 + $1.text.columns }
+        var room = canvas.size.columns - rightColumns - 1
+        // Where the row is short of room it tells less: the state's age goes first, then the digits of the id, then most of the context's name.
+        let forms = [(16, true, true), (16, false, true), (16, false, false), (6, false, false)].map { names, age, digits in
+            jobParts(key, job, context, contextColumns: names, withAge: age, withDigits: digits)
         }
-        let fixed = left.reduce(0) { $0 + $1.text.columns } + tail.reduce(0) { $0 + $1.text.columns }
-        let room = max(4, canvas.size.columns - fixed - rightColumns - 1)
-        left.append(Span(SafeText(job?.name ?? key.job.short).prefix(columns: room, ending: "~"), .titleJob))
-        canvas.line(left + tail, row: 0)
+        let name = SafeText(job?.name ?? key.job.short)
+        func columns(_ parts: (left: [Span], tail: [Span])) -> Int { (parts.left + parts.tail).reduce(0) { $0 + $1.text.columns } }
+        guard let parts = forms.first(where: { room - columns($0) >= min(name.columns, 8) }) ?? forms.last else { return }
+        if room - columns(parts) < min(name.columns, 4), let word = link(context).last {
+            // The age alone, or that it is down: when it tries again stands in the row below.
+            right = [context.link.isUp ? word : Span(word.text.prefix(columns: 4), word.role), Span(" "), clock]
+            rightColumns = right.reduce(0) { $0 + $1.text.columns }
+            room = canvas.size.columns - rightColumns - 1
+        }
+        canvas.line(parts.left + [Span(name.prefix(columns: max(4, room - columns(parts)), ending: "~"), .titleJob)] + parts.tail, row: 0)
         canvas.line(right, row: 0, column: canvas.size.columns - rightColumns)
+    }
+
+    /// What stands before and after the name of the job.
+    private func jobParts(
+        _ key: JobKey, _ job: JobReport?, _ context: ContextState, contextColumns: Int, withAge: Bool, withDigits: Bool
+    ) -> (left: [Span], tail: [Span]) {
+        let left = [Span(" "), Span(SafeText(context.name).prefix(columns: contextColumns, ending: "~"), .title), Span(" ")] + badges(context) + [Span("  ")]
+        guard let job else { return (left, []) }
+        let isWide = model.size.columns >= 120
+        var tail = [Span(withDigits ? " \(String(key.job.description.prefix(isWide ? 6 : 4)))  " : " ", .titleJob)]
+        tail.append(Span(SafeText(job.stateText, limit: 20), stateRole(job.state)))
+        if withAge {
+            let time = context.engineTime(at: model.shownAt)
+            tail.append(Span(" \(Figures.age(time - (job.state == .running ? job.submittedAt : job.stateSince)))", .title))
+        }
+        if isWide { tail.append(Span("  p=\(job.parallelism)/\(job.maxParallelism)", .title)) }
+        return (left, tail)
     }
 
     /// The title of a screen about no job.
     func plainTitle(_ text: SafeText, _ canvas: inout Canvas) {
-        canvas.put(" \(text)", column: 0, row: 0, role: .title)
+        let room = canvas.size.columns - clock.text.columns - 2
+        canvas.put(text.prefix(columns: room, ending: "~"), column: 1, row: 0, role: .title)
         canvas.line([clock], row: 0, column: canvas.size.columns - clock.text.columns)
     }
 
@@ -134,7 +153,9 @@ struct Chrome {
                     Span(name, isLocked ? .hintLocked : .hintText), Span(wide ? "   " : "  "),
                 ], row: row, column: column)
         }
-        let reason: SafeText
+        var reason: SafeText
+        // Where the whole reason has no place.
+        var brief: SafeText?
         if refusals.allSatisfy({ $0 != nil }), let first = refusals[2] ?? refusals[0] {
             reason = "locked: \(first.short)"
         } else if let context = key.flatMap({ model.live.context($0.context) }), context.description.guardClass == .prod,
@@ -142,20 +163,37 @@ struct Chrome {
         {
             let keys = model.options.keyMap
             reason = "\(keys.label(.stop)) \(keys.label(.cancel, .restart)) locked: :unlock"
+            brief = ":unlock for \(keys.label(.stop))\(keys.label(.cancel))\(keys.label(.restart))"
         } else {
             return
         }
         let room = canvas.size.columns - column - 1
-        let short = reason.prefix(columns: room, ending: "~")
-        canvas.put(short, endingAt: canvas.size.columns - 1, row: row, role: .hintLocked)
+        if reason.columns > room, let brief { reason = brief }
+        canvas.put(reason.prefix(columns: room, ending: "~"), endingAt: canvas.size.columns - 1, row: row, role: .hintLocked)
     }
 
     private func hints(row: Int, _ canvas: inout Canvas) {
+        if let choices = completions {
+            canvas.put(choices.prefix(columns: canvas.size.columns - 2, ending: "..."), column: 1, row: row, role: .textDim)
+            return
+        }
         var column = 1
         for (keys, text) in hintList {
             let columns = keys.columns + text.columns + 3
             guard column + columns <= canvas.size.columns + 2 else { break }
             column = canvas.line([Span(keys, .hintKey), Span(" "), Span(text, .hintText), Span("  ")], row: row, column: column)
+        }
+    }
+
+    /// What a text that is being typed can become, in the place of the hints: the row of messages has the text. nil = nothing is typed.
+    private var completions: SafeText? {
+        switch model.modals.last {
+        case .command(let field, _):
+            let choices = model.completions(of: field.text)
+            return choices.isEmpty ? "Enter runs it  Esc leaves" : SafeText("Tab: " + choices.map { model.withKey($0).string }.joined(separator: "  "))
+        case .filter:
+            return model.listKind.map { SafeText("word  ~expression  !not  fields, with Tab: \(model.fieldNames($0).map { $0 + ":" }.joined(separator: " "))") }
+        default: return nil
         }
     }
 
@@ -175,12 +213,12 @@ struct Chrome {
         switch model.screen {
         case .overview:
             return general + [
-                hint(.open, "open"), hint(.filter, "filter"), hint(.sort, "sort"), hint(.freeze, "freeze"), past, hint(.contexts, "contexts"),
-                hint(.audit, "audit"), hint(.quit, "quit"), hint(.nextPane, "pane"), hint(.zoom, "zoom"), hint(.themes, "theme"),
+                hint(.open, "open"), hint(.filter, "filter"), hint(.sort, "sort"), past, hint(.contexts, "contexts"), hint(.quit, "quit"),
+                hint(.freeze, "freeze"), hint(.audit, "audit"), hint(.nextPane, "pane"), hint(.zoom, "zoom"), hint(.themes, "theme"),
             ]
         case .job:
             return general + [
-                hint(.open, "detail"), jobs, hint(.freeze, "freeze"), past, hint(.filter, "filter"), hint(.copy, "copy"), hint(.quit, "back"),
+                hint(.open, "detail"), jobs, past, hint(.filter, "filter"), hint(.copy, "copy"), hint(.quit, "back"), hint(.freeze, "freeze"),
                 hint(.sort, "sort"), hint(.nextPane, "pane"), hint(.zoom, "zoom"), hint(.refresh, "ask now"), hint(.themes, "theme"),
             ]
         case .checkpoints:

@@ -53,7 +53,7 @@ enum Condition: Sendable, Equatable {
         let suspect = Diagnosis.of(job, in: context, at: now)
         if case .crashLoop = suspect { return suspect.map { .suspect($0) } ?? .fine }
         // What was not looked at since may have completed: it is judged as of when it was.
-        let known = min(context.engineTime(at: now), job.freshness?.checkpoints ?? context.engineTime(at: now))
+        let time = context.engineTime(at: now), known = job.freshness.map { min(time, $0.checkpoints ?? job.stateSince) } ?? time
         return ofState(job) ?? ofCheckpoints(job, at: known) ?? suspect.map { .suspect($0) } ?? ofFlow(job)
     }
 

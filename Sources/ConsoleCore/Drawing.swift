@@ -21,6 +21,16 @@ extension Canvas {
         return column
     }
 
+    /// Writes pieces one after the other; where they do not all fit, the end of the row says so.
+    mutating func fitting(_ spans: [Span], row: Int) {
+        var column = 0
+        for span in spans {
+            let isCut = column + span.text.columns > size.columns
+            column += put(isCut ? span.text.prefix(columns: size.columns - column, ending: "...") : span.text, column: column, row: row, role: span.role)
+            if isCut { return }
+        }
+    }
+
     /// A horizontal line with a title near its left end and a note near its right end.
     mutating func rule(_ title: SafeText, row: Int, note: SafeText = "", isFocused: Bool = false) {
         horizontalLine(row: row, role: isFocused ? .borderFocus : .border)
@@ -150,4 +160,12 @@ func wrapped(_ text: SafeText, columns: Int) -> [SafeText] {
     }
     if !line.isEmpty { lines.append(line) }
     return lines
+}
+
+/// At most so many lines; where there would be more, the last one says so with its end.
+func wrapped(_ text: SafeText, columns: Int, lines most: Int) -> [SafeText] {
+    let lines = wrapped(text, columns: columns)
+    guard lines.count > most, most > 0 else { return most > 0 ? lines : [] }
+    let last: SafeText = "\(lines[most - 1]) \(lines[most])"
+    return lines.prefix(most - 1) + [last.prefix(columns: columns, ending: "...")]
 }

@@ -160,7 +160,7 @@ public struct ContextDescription: Sendable, Equatable {
     /// A REST API that is asked without a token, a header or a certificate of ours: as far as we know anybody may.
     public var isUnauthenticated = false
 
-    static let openWords = "unauthenticated: who reaches it can run code there"
+    static let openWords = "unauthenticated: anybody may run jobs"
 
     /// `guardClass` is its own class unless given.
     public init(

@@ -48,8 +48,23 @@ struct HelpScreen {
         var isTitle = false
     }
 
-    /// All, or those that hold what is looked for, under the titles of their sections.
+    private var isWide: Bool { model.size.columns >= 80 }
+    private var keyColumns: Int { model.size.columns >= 100 ? 20 : isWide ? 12 : max(8, model.size.columns / 3) }
+    private var textColumn: Int { 2 + keyColumns + (isWide ? 20 : 0) }
+
+    /// As they stand on the screen: what is longer than its column goes on below.
     var lines: [Line] {
+        wantedLines.flatMap { line -> [Line] in
+            let texts = wrapped(line.text, columns: max(8, model.size.columns - textColumn - 1))
+            guard let first = texts.first, !line.isTitle else { return [line] }
+            var whole = line
+            whole.text = first
+            return [whole] + texts.dropFirst().map { Line(keys: "", text: $0) }
+        }
+    }
+
+    /// All, or those that hold what is looked for, under the titles of their sections.
+    private var wantedLines: [Line] {
         guard !search.isEmpty else { return allLines }
         var found: [Line] = []
         var title: Line?
@@ -97,9 +112,6 @@ struct HelpScreen {
         let top = min(page.top, max(0, all.count - 1))
         let rows = Self.rows(canvas.size)
         canvas.clear(CellRect(canvas.size))
-        let isWide = canvas.size.columns >= 80
-        let keyColumns = canvas.size.columns >= 100 ? 20 : isWide ? 12 : max(8, canvas.size.columns / 3), nameColumns = 20
-        let textColumn = 2 + keyColumns + (isWide ? nameColumns : 0)
         for (index, line) in all.dropFirst(top).prefix(rows).enumerated() {
             if line.isTitle {
                 canvas.put(" \(line.keys)", column: 0, row: index + 1, role: .header)

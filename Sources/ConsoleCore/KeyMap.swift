@@ -63,7 +63,7 @@ public enum Command: String, Sendable, CaseIterable {
         case .scrubBack: "go back in the recorded past"
         case .scrubForward: "go forward in the recorded past"
         case .now: "back to now"
-        case .write: "write it to a file"
+        case .write: "write the evidence, or this screen, to a file"
         case .mouse: "mouse on or off"
         case .failures: "failures by root cause"
         case .operations: "operations with their evidence"

@@ -88,13 +88,19 @@ struct OperationScreen {
             ("by", "\(operation.request.by)\(operation.request.reason.isEmpty ? "" : ", reason: \(operation.request.reason)")", .text),
             ("since", Figures.clock(operation.since, offset: offset), .text),
         ]
+        if let proof = operation.proof {
+            facts.insert(("verdict", RestartWords.verdict(proof), RestartWords.role(proof)), at: 1)
+        }
         if let report = operation.report {
             facts.append(("engine says", "\(report.state.rawValue)\(report.endedAt.map { " at \(Figures.clock($0, offset: offset))" } ?? "")", .text))
             if let inference = report.inference { facts.append(("inferred", SafeText(inference), .severityWarn)) }
-            if let path = report.path { facts.append(("path", SafeText(path), .textStrong)) }
+            // What a restart began from stands in its request and in its verdict.
+            if operation.proof == nil {
+                if let path = report.path { facts.append(("path", SafeText(path), .textStrong)) }
+                if let checkpoint = report.checkpoint { facts.append(("checkpoint", "#\(checkpoint)", .text)) }
+            }
             if let jar = report.jar { facts.append(("jar", SafeText(jar), .text)) }
             if let job = report.newJob { facts.append(("new job", "\(job)", .text)) }
-            if let checkpoint = report.checkpoint { facts.append(("checkpoint", "#\(checkpoint)", .text)) }
         }
         if let evidence = operation.evidence { facts.append(("observed", evidence, .severityOK)) }
         if operation.stage == .failed || operation.stage == .refused { facts.append(("problem", operation.failure, .severityCrit)) }
@@ -136,12 +142,11 @@ struct ProofView {
                 case .unproven: ("[--]", .severityUnknown)
                 }
             let evidence: SafeText = line.evidence.isEmpty ? "waiting" : SafeText(line.evidence)
-            canvas.line(
-                [
-                    Span(" "), Span(badge, role), Span(" \(line.step.rawValue) \(RestartWords.name(line.step).padded(15))"),
-                    Span(evidence, line.state == .waiting ? .textDim : .text),
-                ],
-                row: index + 1)
+            let column = canvas.line(
+                [Span(" "), Span(badge, role), Span(" \(line.step.rawValue) \(RestartWords.name(line.step).padded(15))")], row: index + 1)
+            // A number that is cut is another number.
+            let fitting = evidence.prefix(columns: canvas.size.columns - column, ending: "...")
+            canvas.put(fitting, column: column, row: index + 1, role: line.state == .waiting ? .textDim : .text)
         }
     }
 }

@@ -88,7 +88,7 @@ struct OverviewScreen {
         let isStale = context.isStale(at: model.shownAt)
         canvas.put(
             SafeText(job.name).prefix(columns: layout.jobColumns, ending: "~"), column: layout.job, row: line, role: isStale ? .textStale : .titleJob)
-        canvas.put(SafeText(job.stateWord ?? job.state.rawValue, limit: 10), column: layout.state, row: line, role: isStale ? .textStale : Chrome(model).stateRole(job.state))
+        canvas.put(SafeText(job.stateText, limit: 10), column: layout.state, row: line, role: isStale ? .textStale : Chrome(model).stateRole(job.state))
         // Of what has not been asked for yet nothing is claimed.
         let rate = job.freshness.map { $0.flow == nil } == true ? "-" : Figures.count(job.throughput.recordsReadPerSecond)
         let isOldFlow = isStale || context.oldAge(of: \.flow, job, at: model.shownAt) != nil

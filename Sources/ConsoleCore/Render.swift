@@ -42,9 +42,8 @@ func drawScreen(_ model: ConsoleModel, isSmall: Bool, _ canvas: inout Canvas) {
 private func drawMissingJob(_ model: ConsoleModel, _ canvas: inout Canvas) {
     Chrome(model).jobTitle(&canvas)
     let keys = model.options.keyMap
-    canvas.put(
-        " this job is not in the last report of its engine; \(keys.label(.checkpoints)) shows what is remembered of it, \(keys.label(.overview)) all jobs", column: 0,
-        row: 2, role: .severityWarn)
+    canvas.put(" this job is not in the last report of its engine", column: 0, row: 2, role: .severityWarn)
+    canvas.put(" \(keys.label(.checkpoints)) shows what is remembered of it, \(keys.label(.overview)) all jobs", column: 0, row: 3, role: .textDim)
     Chrome(model).footer(&canvas)
 }
 
@@ -68,12 +67,12 @@ private func draw(_ modal: ConsoleModel.Modal, _ model: ConsoleModel, _ canvas: 
 private func drawThemes(_ model: ConsoleModel, _ index: Int, _ canvas: inout Canvas) {
     let names = model.options.themeNames
     let rows = min(names.count, canvas.size.rows - 8)
-    let rect = CellRect(column: canvas.size.columns - 34, row: 2, columns: 32, rows: rows + 3)
+    let rect = CellRect(column: canvas.size.columns - 44, row: 2, columns: 42, rows: rows + 3)
     canvas.dialog(rect, title: "theme") { inner in
         for (line, position) in listWindow(count: names.count, cursor: index, rows: rows).enumerated() {
             inner.put("\(position == index ? ">" : " ") \(names[position])", column: 1, row: line, role: position == index ? .select : .dialog)
         }
-        inner.put("\(model.options.keyMap.label(.moveDown, .moveUp)) preview  Enter keeps  Esc", column: 1, row: inner.size.rows - 1, role: .hintText)
+        inner.put("\(model.options.keyMap.label(.moveDown, .moveUp)) preview  Enter keeps  Esc goes back", column: 1, row: inner.size.rows - 1, role: .hintText)
     }
 }
 

@@ -18,7 +18,8 @@ struct RestartChooserView {
         let columns = canvas.size.columns
         canvas.inside(CellRect(column: 0, row: 2, columns: columns, rows: listRows)) { list(&$0) }
         canvas.inside(CellRect(column: 0, row: 2 + listRows, columns: columns, rows: 6)) { options(&$0) }
-        canvas.inside(CellRect(column: 0, row: 8 + listRows, columns: columns, rows: verifyRows)) { verify(&$0) }
+        // A long verdict goes on in the row of the answer, which is empty by then.
+        canvas.inside(CellRect(column: 0, row: 8 + listRows, columns: columns, rows: verifyRows + (isVerifying ? 1 : 0))) { verify(&$0) }
         canvas.put(" \(chooser.answer)", column: 0, row: canvas.size.rows - 3, role: .severityWarn)
         hints(row: canvas.size.rows - 2, &canvas)
         Chrome(model).message(row: canvas.size.rows - 1, &canvas)
@@ -79,7 +80,7 @@ struct RestartChooserView {
 
     private func draw(_ row: RestartChooser.Candidate, row line: Int, _ canvas: inout Canvas) {
         if row.isNewestAtEnd {
-            canvas.put("newest  ckpt  when the job has ended: it is canceled first, and completes more until then", column: 2, row: line)
+            canvas.put("newest  ckpt  what there is once the job is canceled, as it is first", column: 2, row: line)
             return
         }
         let context = model.live.context(chooser.key.context)
@@ -157,12 +158,12 @@ struct RestartChooserView {
             case .unknown, nil: words = "not on record: :recipe JAR [--class NAME] [-- ARGUMENT...]"
             }
         }
-        canvas.line([Span("   code            ", .textDim), Span(words, known == nil ? .severityWarn : .text)], row: row)
+        canvas.fitting([Span("   code            ", .textDim), Span(words, known == nil ? .severityWarn : .text)], row: row)
     }
 
     private func replay(row: Int, _ canvas: inout Canvas) {
         guard let check = model.check(chooser.key), let checkpoint = chooser.chosen(model)?.checkpoint else { return }
-        canvas.line([Span("   replays         ", .textDim), Span(check.replay(since: checkpoint))], row: row)
+        canvas.fitting([Span("   replays         ", .textDim), Span(check.replay(since: checkpoint))], row: row)
     }
 
     // MARK: Verify
@@ -178,10 +179,12 @@ struct RestartChooserView {
         }
         canvas.rule("verify", row: 0, note: "op \(operation.id.short) by \(operation.request.by): \(operation.stage.rawValue)", isFocused: true)
         ProofView(proof: proof, theme: model.theme).draw(&canvas, isTitled: false)
-        let isBad = operation.severity == .crit
         let words = operation.refusal.map { SafeText("REFUSED: \($0)") } ?? RestartWords.verdict(proof)
-        let role: StyleRole = isBad || proof.verdict == .mismatch ? .severityCrit : proof.verdict.isProven ? .severityOK : .severityRun
-        canvas.line([Span(" VERDICT  ", .header), Span(words, role)], row: 7)
+        let role = operation.severity == .crit ? .severityCrit : RestartWords.role(proof)
+        canvas.put(" VERDICT", column: 0, row: 7, role: .header)
+        for (line, text) in wrapped(words, columns: canvas.size.columns - 10, lines: canvas.size.rows - 7).enumerated() {
+            canvas.put(text, column: 10, row: 7 + line, role: role)
+        }
     }
 
     private func hints(row: Int, _ canvas: inout Canvas) {

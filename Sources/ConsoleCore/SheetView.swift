@@ -148,10 +148,11 @@ struct SheetView {
         }
         var spans = [Span(" Esc", .hintKey), Span(" backs out   ", .hintText)]
         if losesState {
-            spans += [
-                Span("s", .hintKey), Span(" savepoint first   ", .hintText), Span("k", .hintKey), Span(" keep them anyway   ", .hintText),
-                Span("accept is off", .hintLocked),
-            ]
+            spans += [Span("s", .hintKey), Span(" savepoint first   ", .hintText)]
+            if model.live.context(sheet.target.key.context)?.capabilities.canOverrideRetention ?? false {
+                spans += [Span("k", .hintKey), Span(" keep them anyway   ", .hintText)]
+            }
+            spans.append(Span("accept is off", .hintLocked))
         } else {
             let problem = model.sheetProblem(sheet)
             let key: SafeText = sheet.rule.needsName ? "Enter" : "y"
@@ -160,7 +161,7 @@ struct SheetView {
                 Span(problem.map { SafeText(" locked: \($0)").prefix(columns: canvas.size.columns - 17 - key.columns, ending: whole) } ?? " sends it", problem == nil ? .hintText : .hintLocked),
             ]
         }
-        canvas.line(spans, row: row)
+        canvas.fitting(spans, row: row)
     }
 }
 

@@ -227,6 +227,13 @@ struct TrackedOperation: Sendable {
 
 /// The words of a restart's proof.
 enum RestartWords {
+    static func role(_ proof: RestartProof) -> StyleRole {
+        switch proof.verdict {
+        case .mismatch, .failed: .severityCrit
+        case let verdict: verdict.isProven ? .severityOK : .severityRun
+        }
+    }
+
     static func verdict(_ proof: RestartProof) -> SafeText {
         let from: SafeText = proof.chosenID.map { "FROM #\($0)" } ?? "FROM THE CHOSEN PATH"
         switch proof.verdict {
@@ -245,6 +252,9 @@ enum RestartWords {
         case .failed: return "FAILED: \(proof.lines.first { $0.state == .failed }?.evidence ?? "")"
         }
     }
+
+    /// In the engine's words where it has some of its own.
+    static func strategy(of job: JobReport) -> SafeText { job.restartStrategyWords.map { SafeText($0, limit: 60) } ?? strategy(job.restartStrategy) }
 
     static func strategy(_ strategy: RestartStrategy) -> SafeText {
         switch strategy {

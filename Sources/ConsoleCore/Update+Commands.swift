@@ -41,7 +41,9 @@ extension ConsoleModel {
         // Paths and faults may contain spaces.
         let rest = String(line.drop { $0 == " " }.dropFirst(verb.count).drop { $0 == " " })
         switch CommandLine.entry(verb)?.name ?? verb {
-        case "savepoint": act(.savepoint, .savepoint(directory: rest.isEmpty ? nil : rest), &effects)
+        case "savepoint":
+            guard rest.isEmpty || isPlace(rest) else { return }
+            act(.savepoint, .savepoint(directory: rest.isEmpty ? nil : rest), &effects)
         case "checkpoint": act(.checkpoint, .checkpoint, &effects)
         case "cancel": runCancel(arguments, &effects)
         case "stop":
@@ -106,12 +108,20 @@ extension ConsoleModel {
 
     private mutating func runRestore(_ path: String, _ effects: inout [ConsoleEffect]) {
         guard !path.isEmpty else { return say("usage: restore PATH", .warn) }
+        guard isPlace(path) else { return }
         if case .chooser(let open) = modals.last {
             modals.removeLast()
             return openChooser(on: open.key, path: path, &effects)
         }
         if let refusal = refusal(.restart, on: focusedJob) { return say(refusal.text(options.keyMap), .warn) }
         if let key = focusedJob { openChooser(on: key, path: path, &effects) }
+    }
+
+    /// Whether it is a place wherever the engine runs; says why not. The engine would look for a relative path in a directory of its own.
+    private mutating func isPlace(_ path: String) -> Bool {
+        if path.hasPrefix("/") || path.contains(":/") { return true }
+        say("\(SafeText(path, limit: 40)) is no place for the engine: write the path from the root, or a URL", .warn)
+        return false
     }
 
     private mutating func runFault(_ text: String, _ effects: inout [ConsoleEffect]) {

@@ -198,7 +198,7 @@ extension ConsoleModel {
             effects.append(.send(context: key.context, .ask(.failures(key.job))))
         }
         // What only the ledger remembers the engine cannot tell more of.
-        for id in shownDetails where remembered(id) == nil && isDue(memory.detailAskedAt[id]) && needsDetail(id, memory, job) {
+        for id in shownDetails(of: key) where remembered(id) == nil && isDue(memory.detailAskedAt[id]) && needsDetail(id, memory, job) {
             // A few questions at a time: the answers come with the next reports.
             guard memory.detailAskedAt.count < 3 else { break }
             memory.detailAskedAt[id] = now
@@ -242,8 +242,10 @@ extension ConsoleModel {
         }
     }
 
-    /// The checkpoints whose operators the screen shows, the most wanted first.
-    private var shownDetails: [CheckpointID] {
+    /// The checkpoints of a job whose operators the screen shows, the most wanted first.
+    private func shownDetails(of key: JobKey) -> [CheckpointID] {
+        // The screen under a proof is about the job before, and its checkpoints are not those of the one that was launched.
+        guard key == currentJob else { return [] }
         switch screen {
         case .checkpoint(let id), .subtasks(let id, _): return [id]
         case .job where WideJobScreen.fits(size):

@@ -255,7 +255,10 @@ extension ConsoleModel {
 
     private mutating func write(_ effects: inout [ConsoleEffect]) {
         guard case .operation(let id) = screen, let operation = shown.operations.first(where: { $0.id == id }) else {
-            return say("there is no evidence to write here", .warn)
+            // A picture of the screen; its name is proposed, and its ending says as what.
+            let time = Figures.clock(now, offset: options.utcOffsetSeconds).string.filter { $0 != ":" }
+            modals.append(.command(TextField("dump weir-\(screenName)-\(time).txt"), recalled: nil))
+            return
         }
         writeEvidence(operation, &effects)
     }

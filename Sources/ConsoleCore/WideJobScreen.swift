@@ -47,7 +47,7 @@ struct WideJobScreen {
             canvas.put(" \(suspect.prefix(columns: columns - 24, ending: "...")) ", endingAt: columns - 2, row: listBottom + 7, role: .severityWarn)
         }
         panel(column: 1, row: listBottom + 8, columns: columns - 2, rows: 1, &canvas, operations)
-        joint(row: listBottom + 9, "replay point", split: split, ends: nil, &canvas)
+        joint(row: listBottom + 9, replayTitle, split: split, ends: nil, &canvas)
         panel(column: 1, row: listBottom + 10, columns: columns - 2, rows: 1, &canvas, replay)
         if base.isStale { canvas.restyle(CellRect(column: 1, row: 3, columns: columns - 2, rows: frame.size.rows - 2), role: .textStale) }
         Chrome(model).footer(&canvas)
@@ -112,8 +112,7 @@ struct WideJobScreen {
                 Span("\(job.runningSubtasks)/\(job.totalSubtasks) running   restarts \(job.restarts)\(job.restarts > 0 ? last : "")"),
                 Span(flow.inputFraction.map { "   \(Figures.percent(fraction: $0)) of the input" } ?? ""),
             ], row: 3)
-        let state = job.vertices.reduce(ByteCount(0)) { $0 + $1.stateBytes }
-        var spans = [Span(" STATE ", .header), Span("\(Figures.bytes(state)) in memory")]
+        var spans = [Span(" STATE ", .header), Span(job.stateInMemory.map { "\(Figures.bytes($0)) in memory" } ?? "its size in memory is not told")]
         if let mark = base.watermark { spans += [Span("   WM ", .header), Span("-\(Figures.age(mark.lag))", mark.role), Span(" at \(mark.place)", .textDim)] }
         canvas.line(spans, row: 4)
         canvas.line(
@@ -149,7 +148,7 @@ struct WideJobScreen {
                 "#\(failed.id) \(failure.shortReason)\(failure.operatorUID.map { " \($0)" } ?? ""), \(failure.counted ? "counted" : "not counted")",
                 row: 4)
         } else {
-            line("last", "no failed checkpoint", row: 4)
+            line("last", budget.cumulative > 0 ? "older than the history" : "no failed checkpoint", row: 4)
         }
         if let flying = job.inProgress.first {
             let timeout = flying.timeoutAt - flying.triggeredAt
@@ -200,10 +199,13 @@ struct WideJobScreen {
             return
         }
         let rows = SubtaskTable.slowest(operators)
-        SubtaskTable.header(row: 0, withOperator: true, &canvas)
+        let host = rows.prefix(4).compactMap(\.subtask.host).map { SafeText($0).columns + 3 }.max() ?? 0
+        let isHosted = host > 0 && canvas.size.columns >= SubtaskTable.columns(named: 12) + host
+        let names = min(max(12, canvas.size.columns - SubtaskTable.columns(named: 0) - (isHosted ? host : 0)), 32)
+        SubtaskTable.header(row: 0, names: names, &canvas)
         for (index, row) in rows.prefix(4).enumerated() {
-            SubtaskTable.row(row.subtask, operator: row.name, row: index + 1, &canvas)
-            if let host = row.subtask.host, canvas.size.columns > 66 { canvas.put("@ \(host)", column: 66, row: index + 1, role: .textDim) }
+            SubtaskTable.row(row.subtask, operator: row.name, names: names, row: index + 1, &canvas)
+            if isHosted, let host = row.subtask.host { canvas.put("@ \(host)", column: SubtaskTable.columns(named: names) + 1, row: index + 1, role: .textDim) }
         }
         canvas.put(" \(SubtaskTable.commonFactor(rows))", column: 0, row: 5, role: .textStrong)
     }
@@ -233,6 +235,11 @@ struct WideJobScreen {
         }
     }
 
+    private var replayTitle: SafeText {
+        guard let newest = Condition.newestRestorable(job) else { return "replay point" }
+        return "replay point: newest usable #\(newest.id), \(Figures.age(base.time - (newest.endedAt ?? newest.triggeredAt))) old"
+    }
+
     private func replay(_ canvas: inout Canvas) {
         guard let newest = Condition.newestRestorable(job) else {
             canvas.put(" nothing to go back to: a failure now would start from the beginning", column: 0, row: 0, role: .severityWarn)
@@ -240,7 +247,7 @@ struct WideJobScreen {
         }
         let check = PreflightCheck(job: job, context: base.context, memory: base.memory, operations: [], now: model.shownAt)
         let catchUp = check.catchUp(since: newest).map { "; \($0)" } ?? ""
-        canvas.put(" if the job fails now it restarts from #\(newest.id) and reads again \(check.replay(since: newest))\(catchUp)", column: 0, row: 0)
+        canvas.fitting([Span(" if the job fails now it restarts from #\(newest.id) and reads again \(check.replay(since: newest))\(catchUp)")], row: 0)
     }
 }
 
@@ -263,16 +270,20 @@ enum SubtaskTable {
     /// Columns of a phase: narrow beside the names of operators.
     private static func phaseColumns(withOperator: Bool) -> Int { withOperator ? 7 : 9 }
 
-    static func header(row: Int, withOperator: Bool, _ canvas: inout Canvas) {
-        var text: SafeText = withOperator ? " OPERATOR     SUB" : "   SUB"
-        for name in ["DELAY", "ALIGN", "SYNC", "ASYNC"] as [SafeText] { text = text + name.padded(leading: phaseColumns(withOperator: withOperator)) }
+    /// Columns of a row with names of operators of so many columns.
+    static func columns(named names: Int) -> Int { 1 + names + 4 + 4 * phaseColumns(withOperator: true) + 9 + 6 }
+
+    /// - Parameter names: columns of the names of operators; nil = there are none.
+    static func header(row: Int, names: Int?, _ canvas: inout Canvas) {
+        var text: SafeText = names.map { " \(SafeText("OPERATOR").padded($0)) SUB" } ?? "   SUB"
+        for name in ["DELAY", "ALIGN", "SYNC", "ASYNC"] as [SafeText] { text = text + name.padded(leading: phaseColumns(withOperator: names != nil)) }
         canvas.put(text + "     SIZE  STATE", column: 0, row: row, role: .header)
     }
 
-    static func row(_ subtask: SubtaskCheckpointReport, operator name: SafeText?, row: Int, _ canvas: inout Canvas) {
+    static func row(_ subtask: SubtaskCheckpointReport, operator name: SafeText?, names: Int = 12, row: Int, _ canvas: inout Canvas) {
         let index = SafeText("\(subtask.index)").padded(leading: 3)
         let isDone = subtask.acknowledgedAt != nil
-        var column = canvas.put(name.map { " \($0.prefix(columns: 12, ending: "~").padded(12)) \(index)" } ?? "   \(index)", column: 0, row: row)
+        var column = canvas.put(name.map { " \($0.prefix(columns: names, ending: "~").padded(names)) \(index)" } ?? "   \(index)", column: 0, row: row)
         for phase in PhaseSpan.all(subtask) {
             let isKnown = isDone || phase.microseconds > 0
             let text = isKnown ? Figures.duration(microseconds: phase.microseconds) : "-"

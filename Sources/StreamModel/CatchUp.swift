@@ -66,7 +66,7 @@ struct CatchUp: Sendable, Equatable {
         }
         if toldLag { return }
         if let audit = job.audit, let toReplay = audit.toReplay {
-            if audit.replayed >= toReplay { evidence = "all \(toReplay) records that had been read before are read again" }
+            if audit.replayed >= toReplay { evidence = "all \(toReplay) records read before are read again" }
             return
         }
         if let evidence = Self.passed(watermark, job) ?? readEnough(job, isOwnSnapshot: isOwnSnapshot) ?? slowedDown(job) { self.evidence = evidence }
@@ -89,7 +89,7 @@ struct CatchUp: Sendable, Equatable {
         let (wanted, overflows) = recordsRead.addingReportingOverflow(UInt64(margin))
         guard !overflows else { return nil }
         guard job.throughput.recordsRead > wanted else {
-            distance = "\(job.throughput.recordsRead) of at most \(wanted) records"
+            distance = "of at most \(wanted) to catch up"
             return nil
         }
         return "\(job.throughput.recordsRead) records are read, more than the job before had read (\(recordsRead))"

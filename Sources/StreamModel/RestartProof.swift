@@ -157,10 +157,9 @@ public struct RestartProof: Sendable, Equatable {
         let counted = job.vertices.reduce(0 as UInt64) { max($0, $1.recordsIn, $1.recordsOut) }
         if job.throughput.recordsRead > 0 || counted > 0 || job.state == .finished {
             if newJob != origin { catchUp.observe(after: job, isOwnSnapshot: job.restored?.fromJob == origin) }
-            let count =
-                job.throughput.recordsRead > 0 || counted == 0
-                ? "\(job.throughput.recordsRead) records read since the restore" : "\(counted) records between the operators since the restore"
-            set(.progress, .done, count + (catchUp.distance.map { ", \($0)" } ?? ""))
+            let isRead = job.throughput.recordsRead > 0 || counted == 0
+            let count = isRead ? "\(job.throughput.recordsRead) records read" : "\(counted) records between the operators"
+            set(.progress, .done, count + (catchUp.distance.map { ", \($0)" } ?? " since the restore"))
         } else if self[.progress].state == .waiting, self[.firstCheckpoint].state != .waiting, let runningAt, now - runningAt >= Self.progressPatience {
             let seconds = Self.progressPatience.count / 1000
             set(.progress, .unproven, "no record was counted in \(seconds) s: there is no input, or the sources do not count")
@@ -183,7 +182,7 @@ public struct RestartProof: Sendable, Equatable {
         let replay = audit.toReplay.map { "\(audit.replayed)/\($0)" } ?? "\(audit.replayed)"
         set(
             .outputs, clean ? (audit.verified > 0 ? .done : .waiting) : .failed,
-            "\(audit.duplicates) duplicates, \(audit.lost) lost in \(audit.verified) records; replayed \(replay)")
+            "\(audit.duplicates) duplicates, \(audit.lost) lost of \(audit.verified); replayed \(replay)")
     }
 
     private mutating func set(_ step: Step, _ state: StepState, _ evidence: String) {

@@ -132,7 +132,7 @@ import Testing
     @Test func aRunningJobIsRestartedFromTheNewestThatThereIsThen() throws {
         var console = chooser(.running)
         recorded(JarRecipe(jar: .uploaded(Self.jar)), &console)
-        #expect(console.screen.contains("> newest  ckpt  when the job has ended"))
+        #expect(console.screen.contains("> newest  ckpt  what there is once the job is canceled"))
         console.press("enter", "enter")
         console.advance(400)
         #expect(console.screen.contains("savepointPath the newest"))

@@ -34,6 +34,12 @@ import Testing
         job.freshness?.checkpoints = seen
         console.report([job])
         #expect(!console.screen.contains("the newest completed one") && console.effects.allSatisfy { $0 != .bell }, "\(console.screen)")
+        // Nor before it was looked at for the first time.
+        job.freshness?.checkpoints = nil
+        (job.latestCompleted, job.latestSavepoint) = (nil, nil)
+        console.report([job])
+        #expect(!console.screen.contains("nothing to go back to") && console.effects.allSatisfy { $0 != .bell }, "\(console.screen)")
+        (job.latestCompleted, job.latestSavepoint) = (Sample.running().latestCompleted, Sample.running().latestSavepoint)
         // Looked at now, it has none since.
         job.freshness?.checkpoints = console.now
         console.report([job])
@@ -62,7 +68,7 @@ import Testing
         var console = ScriptedConsole([open])
         console.report([job(at: console.now)])
         console.press("@")
-        #expect(console.screen.contains("http://jm:8081  unauthenticated: who reaches it can run code there"), "\(console.screen)")
+        #expect(console.screen.contains("http://jm:8081  unauthenticated: anybody may run jobs"), "\(console.screen)")
     }
 
     @Test func `the overview marks what was learned longer ago`() {

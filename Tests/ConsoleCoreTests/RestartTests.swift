@@ -128,10 +128,49 @@ import Testing
         job.latestCompleted = Sample.checkpoint(4121, ago: 0)
         console.report([old, job], operations: [operation])
         #expect(console.screen.contains("VERDICT  RESUMED+DURABLE FROM #4119, CAUGHT UP: all 800 records"))
-        #expect(console.screen.contains("0 duplicates, 0 lost in 1200 records; replayed 800/800"))
+        #expect(console.screen.contains("0 duplicates, 0 lost of 1200; replayed 800/800"))
         #expect(console.model.live.operations[0].stage == .proven)
         console.press("q")
         #expect(console.model.currentJob?.job == Sample.otherJob)
+    }
+
+    /// A restart from the newest row, proven by a job that has replayed so many records.
+    private func proven(_ size: Size, replayed: UInt64) throws -> ScriptedConsole {
+        var console = chooser()
+        console.send(.resize(size))
+        verdict(&console, Sample.list[0], .ok)
+        console.press("enter", "enter")
+        console.advance(400)
+        console.press("y")
+        let request = try #require(console.sentOperations.last)
+        let operation = OperationReport(request: request, jobName: "orders", state: .completed, acceptedAt: console.now, newJob: Sample.otherJob)
+        var job = newJob(Sample.list[0].path ?? "", Sample.list[0].id)
+        (job.state, job.vertices, job.throughput.recordsRead) = (.running, Sample.vertices, replayed * 2)
+        job.latestCompleted = Sample.checkpoint(4121, ago: 0)
+        job.audit = SequenceAudit(verified: replayed * 2, duplicates: 0, lost: 0, replayed: replayed, toReplay: replayed)
+        _ = console.take()
+        console.report([Sample.running(state: .canceled), job], operations: [operation])
+        return console
+    }
+
+    @Test(arguments: [Size(columns: 80, rows: 24), Size(columns: 100, rows: 30), Size(columns: 160, rows: 50)])
+    func `no number of a proof is cut`(_ size: Size) throws {
+        var console = try proven(size, replayed: 13_410)
+        let verdict = "RESUMED+DURABLE FROM #4120, CAUGHT UP: all 13410 records read before are read again"
+        func shown() -> String { console.screen.split(whereSeparator: \.isWhitespace).joined(separator: " ") }
+        #expect(shown().contains("VERDICT \(verdict)") && shown().contains("replayed 13410/13410"), "\(console.screen)")
+        console.press("q", "6", "enter")
+        #expect(shown().contains("verdict \(verdict)") && shown().contains("replayed 13410/13410"), "\(console.screen)")
+        // Where it has no place any more, its end says so.
+        console = try proven(Size(columns: 80, rows: 24), replayed: 13_410_000_000_000)
+        #expect(console.screen.split(separator: "\n").contains { $0.contains("6 outputs") && $0.hasSuffix("...") }, "\(console.screen)")
+    }
+
+    @Test func `the launched job is not asked for the checkpoints of the one before`() throws {
+        let console = try proven(Size(columns: 80, rows: 24), replayed: 100)
+        let asked = console.effects.compactMap { if case .send(_, .ask(.checkpoint(let job, let id))) = $0 { "\(job) #\(id)" } else { nil } }
+        #expect(asked.isEmpty, "\(asked)")
+        #expect(console.effects.contains(.send(context: "lab", .ask(.checkpoints(Sample.otherJob)))))
     }
 
     @Test func aJobThatRunsFromSomethingElseIsAMismatch() throws {
@@ -168,7 +207,7 @@ import Testing
         job.latestCompleted = Sample.checkpoint(4121, ago: 0)
         job.audit = SequenceAudit(verified: 1200, duplicates: 0, lost: 0, replayed: 800, toReplay: 800)
         console.report([Sample.running(state: .canceled), job], operations: [operation])
-        let words = matches ? "RESUMED+DURABLE FROM #4120, CAUGHT UP: all 800 records that had been read before are read again" : "MISMATCH: "
+        let words = matches ? "RESUMED+DURABLE FROM #4120, CAUGHT UP: all 800 records read before are read again" : "MISMATCH: "
         #expect(console.screen.contains("VERDICT  \(words.prefix(60))"))
         _ = console.take()
         console.press("y", "w")
