@@ -221,7 +221,7 @@ import Testing
     @Test func aFileIsUploadedOnceAsLongAsTheClusterHasIt() throws {
         let file = "/tmp/weir-jar-\(UInt64.random(in: .min ... .max)).jar"
         defer { unlink(file) }
-        try Data("content one".utf8).write(to: URL(fileURLWithPath: file))
+        try Data("PK\u{3}\u{4}content one".utf8).write(to: URL(fileURLWithPath: file))
         let cluster = try ScriptedCluster(Self.new)
         defer { cluster.stop() }
         var options = options(nil, cancelsFirst: false)
@@ -233,7 +233,7 @@ import Testing
         #expect(second.state == .completed && uploads() == 1 && second.jar?.contains("used again") == true, "\(second.jar ?? "")")
         #expect(cluster.requests("POST").last?.path == "/jars/u1_\(FlinkOperationNames.uploadName(of: file))/run")
         // Other content under the name is another jar.
-        try Data("content two".utf8).write(to: URL(fileURLWithPath: file))
+        try Data("PK\u{3}\u{4}content two".utf8).write(to: URL(fileURLWithPath: file))
         #expect(try cluster.run(.launch(options)).jar?.hasSuffix(", uploaded") == true && uploads() == 2)
         // The cluster has lost them.
         cluster.forgetJars()
@@ -241,7 +241,7 @@ import Testing
         // The same content under another name is uploaded: the jar is called what its file is called.
         let other = file + ".copy.jar"
         defer { unlink(other) }
-        try Data("content two".utf8).write(to: URL(fileURLWithPath: other))
+        try Data("PK\u{3}\u{4}content two".utf8).write(to: URL(fileURLWithPath: other))
         options.recipe?.jar = .file(other)
         #expect(try cluster.run(.launch(options)).jar?.hasSuffix(", uploaded") == true && uploads() == 4)
     }
