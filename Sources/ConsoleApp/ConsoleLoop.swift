@@ -357,6 +357,7 @@ struct ConsoleLoop: ~Copyable {
     }
 
     private mutating func paint() {
+        model.arrange()
         var canvas = Canvas(size: terminal.size, glyphs: model.glyphs)
         render(model, into: &canvas)
         if styles.theme != model.theme { styles = (model.theme, model.theme.styleSheet(depth: terminal.colorDepth)) }

@@ -101,7 +101,10 @@ enum Condition: Sendable, Equatable {
 
     /// What a restart without a choice would use, as far as the report shows.
     static func newestRestorable(_ job: JobReport) -> CheckpointReport? {
-        [job.latestCompleted, job.latestSavepoint].compactMap { $0 }.filter(\.isRestorable).max { $0.id < $1.id }
+        let completed = job.latestCompleted.flatMap { $0.isRestorable ? $0 : nil }
+        guard let savepoint = job.latestSavepoint, savepoint.isRestorable else { return completed }
+        guard let completed, savepoint.id < completed.id else { return savepoint }
+        return completed
     }
 
     /// The condition of a context without any job.

@@ -37,13 +37,20 @@ extension ConsoleModel {
                     OverviewRow(id: .init(context: context.name, job: nil), condition: .of(context, at: shownAt), contextIndex: index, jobName: ""))
             }
         }
-        rows.sort { left, right in
-            if left.condition.rank != right.condition.rank { return left.condition.rank > right.condition.rank }
-            if left.contextIndex != right.contextIndex { return left.contextIndex < right.contextIndex }
-            if left.jobName != right.jobName { return left.jobName < right.jobName }
-            return left.id.job.map { job in right.id.job.map { job < $0 } ?? false } ?? true
+        return arranged(Self.worstFirst(rows), .overview, overviewFields)
+    }
+
+    /// Rows are large: numbers are put in order, and each row is moved once.
+    private static func worstFirst(_ rows: [OverviewRow]) -> [OverviewRow] {
+        let ranks = rows.map(\.condition.rank)
+        let order = rows.indices.sorted { left, right in
+            if ranks[left] != ranks[right] { return ranks[left] > ranks[right] }
+            if rows[left].contextIndex != rows[right].contextIndex { return rows[left].contextIndex < rows[right].contextIndex }
+            if rows[left].jobName != rows[right].jobName { return rows[left].jobName < rows[right].jobName }
+            guard let job = rows[left].id.job else { return true }
+            return rows[right].id.job.map { job < $0 } ?? false
         }
-        return arranged(rows, .overview, overviewFields)
+        return order.map { rows[$0] }
     }
 
     var selectedOverviewRow: OverviewRow? {

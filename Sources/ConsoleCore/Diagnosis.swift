@@ -15,16 +15,17 @@ enum Diagnosis: Sendable, Equatable {
 
     static func of(_ job: JobReport, in context: ContextState, at now: WallTime) -> Diagnosis? {
         guard !job.state.isTerminal else { return nil }
-        let memory = context.memories[job.id] ?? JobMemory()
+        // Only where the report gives reason to look at it: of most jobs it gives none, and there is a great deal in it.
+        func memory() -> JobMemory { context.memories[job.id] ?? JobMemory() }
         let time = context.engineTime(at: now)
         return crashLoop(job, memory, at: time) ?? stalledSource(job, memory) ?? hotKey(job) ?? slowStorage(job, memory)
     }
 
     /// Three failures in two minutes, the last within one.
-    private static func crashLoop(_ job: JobReport, _ memory: JobMemory, at now: WallTime) -> Diagnosis? {
+    private static func crashLoop(_ job: JobReport, _ memory: () -> JobMemory, at now: WallTime) -> Diagnosis? {
         let window = Milliseconds.minutes(2)
         guard job.restarts >= 2, let last = job.lastFailure, now - last.at < .minutes(1) else { return nil }
-        var times = memory.failures.map(\.at)
+        var times = memory().failures.map(\.at)
         if !times.contains(last.at) { times.append(last.at) }
         let recent = times.filter { now - $0 < window }
         guard recent.count >= 3, let first = recent.min() else { return nil }
@@ -34,12 +35,12 @@ enum Diagnosis: Sendable, Equatable {
 
     /// Fifteen seconds without a record, after there had been some. An input that has ended is no stalled one, and a source that is held back
     /// is not to blame.
-    private static func stalledSource(_ job: JobReport, _ memory: JobMemory) -> Diagnosis? {
+    private static func stalledSource(_ job: JobReport, _ memory: () -> JobMemory) -> Diagnosis? {
         guard job.state == .running, job.throughput.recordsReadPerSecond == 0, job.throughput.recordsRead > 0, job.throughput.inputFraction.map({ $0 < 1 }) ?? true,
             let source = job.vertices.first, source.backPressuredPermille ?? 0 < 100, source.finishedSubtasks == 0
         else { return nil }
         // One a second; a gap in them, when there were no reports, is no silence.
-        let samples = memory.samples(.read).values
+        let samples = memory().samples(.read).values
         let silent = samples.reversed().prefix { $0 == 0 }.count
         guard silent >= 15, silent < samples.count else { return nil }
         return .stalledSource(vertex: source.name, since: .seconds(Int64(silent)))
@@ -56,10 +57,10 @@ enum Diagnosis: Sendable, Equatable {
     }
 
     /// Writing took most of it, and it took long for its interval.
-    private static func slowStorage(_ job: JobReport, _ memory: JobMemory) -> Diagnosis? {
+    private static func slowStorage(_ job: JobReport, _ memory: () -> JobMemory) -> Diagnosis? {
         guard let newest = job.latestCompleted, let duration = newest.duration, duration >= .seconds(1),
             duration.count * 2 >= job.configuration.interval?.count ?? 0,
-            let slowest = memory.details[newest.id]?.operators?.flatMap(\.subtasks).max(by: { PhaseSpan.total($0) < PhaseSpan.total($1) })
+            let slowest = memory().details[newest.id]?.operators?.flatMap(\.subtasks).max(by: { PhaseSpan.total($0) < PhaseSpan.total($1) })
         else { return nil }
         let total = PhaseSpan.total(slowest)
         guard total > 0 else { return nil }

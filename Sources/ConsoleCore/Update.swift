@@ -5,6 +5,8 @@ public import StreamModel
 public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: WallTime) -> [ConsoleEffect] {
     var effects: [ConsoleEffect] = []
     model.now = now
+    // What is typed or pointed at is about the rows as they are now, painted or not.
+    if event.isInput { model.arrange() }
     switch event {
     case .key(let key): model.press(key, &effects)
     case .mouse(let mouse): model.take(mouse, &effects)
@@ -34,11 +36,28 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
     case .terminate: effects.append(.quit)
     }
     model.tellFocus(&effects)
-    model.arrangeShown()
+    if !event.isNews || model.screen != .overview { model.arrange() }
     model.requestPast(&effects)
-    model.arrangeShown()
+    if !event.isNews || model.screen != .overview { model.arrange() }
     if !model.options.alerts.rings { effects.removeAll { $0 == .bell } }
     return effects
+}
+
+extension ConsoleEvent {
+    fileprivate var isInput: Bool {
+        switch self {
+        case .key, .mouse, .paste: true
+        default: false
+        }
+    }
+
+    /// Many come between two frames; what they change in the order of jobs is made anew when the next one is painted.
+    fileprivate var isNews: Bool {
+        switch self {
+        case .tick, .engine: true
+        default: false
+        }
+    }
 }
 
 extension ConsoleModel {

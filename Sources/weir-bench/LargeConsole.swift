@@ -1,6 +1,7 @@
 import ArgumentParser
 import ControlProtocol
 import ControlSocket
+import Dispatch
 import Glibc
 import Ledger
 import StreamModel
@@ -19,12 +20,14 @@ struct LargeConsole {
         let engines = (0..<Self.contexts).map { Fleet(number: $0, jobs: jobs / Self.contexts) }
         var servers: [ControlServer] = []
         for engine in engines { servers.append(try ControlServer.start(path: "\(home.path)/\(engine.number).sock", handler: engine)) }
+        let timers = zip(servers, engines).map { server, engine in Self.report(engine, through: server) }
         try writeConfiguration()
         let filled = try fillLedger(engines)
         print("large jobs \(jobs) contexts \(Self.contexts) ledger_checkpoints \(filled)")
         let console = try PtyRecorder([binary, "console"], environment: home.environment)
         defer {
             console.end()
+            for timer in timers { timer.cancel() }
             for server in servers { server.stop() }
         }
         while console.byteCount == 0 { console.read(within: 1) }
@@ -38,8 +41,8 @@ struct LargeConsole {
         keys("overview_filter", ["/", "j", "o", "b", "-", "7", "\u{7f}", "\u{7f}", "-", "1", "\u{1b}"], 220, console)
         keys("overview_sort", ["o", "o", "O", "j"], 100, console)
         idle("overview", console)
-        // The first digits only: of a row of equal ones a terminal is told the number.
-        try list("history", ":history\r", "of \(String(filled).prefix(2))", console)
+        // In every row, and on no other screen: of rows that stay alike a terminal is told the difference only.
+        try list("history", ":history\r", "done", console)
         console.type(":history\r")
         console.burst(quiet: 0.3)
         for _ in 0..<4 {
@@ -57,6 +60,15 @@ struct LargeConsole {
         console.type("3")
         console.burst(quiet: 0.3)
         keys("checkpoints_move", ["G", "k", "\u{15}", "g", "j", "\u{04}"], 180, console)
+    }
+
+    /// Every second, each engine at a moment of its own.
+    private static func report(_ engine: Fleet, through server: ControlServer) -> any DispatchSourceTimer {
+        let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "engine \(engine.number)"))
+        timer.schedule(deadline: .now() + .milliseconds(1000 / contexts * engine.number), repeating: 1)
+        timer.setEventHandler { server.publish(engine.currentReport()) }
+        timer.activate()
+        return timer
     }
 
     // MARK: Measuring
