@@ -142,7 +142,7 @@ import Testing
     }
 
     /// Again while others hold the ledger for longer than the busy timeout, as they may on a slow disk: such a write is refused, not lost.
-    private func unlocked<Value>(_ body: () throws -> Value) throws -> Value {
+    @discardableResult private func unlocked<Value>(_ body: () throws -> Value) throws -> Value {
         for _ in 0..<10 {
             do { return try body() } catch LedgerError.locked { continue }
         }
