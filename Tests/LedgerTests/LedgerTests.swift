@@ -8,6 +8,14 @@ import Testing
 
 @testable import Ledger
 
+/// Again while others hold the ledger for longer than the busy timeout, as they may on a slow disk: such a write is refused, not lost.
+@discardableResult private func unlocked<Value>(_ body: () throws -> Value) throws -> Value {
+    for _ in 0..<10 {
+        do { return try body() } catch LedgerError.locked { continue }
+    }
+    return try body()
+}
+
 @Suite struct LedgerTests {
     let directory = TemporaryDirectory()
     var path: String { directory.path + "/state/weir/ledger.sqlite" }
@@ -139,14 +147,6 @@ import Testing
         _ = try Ledger.open(path: path)
         #expect(mode(path) == 0o600)
         for suffix in ["-wal", "-shm"] where access(path + suffix, F_OK) == 0 { #expect(mode(path + suffix) & 0o077 == 0) }
-    }
-
-    /// Again while others hold the ledger for longer than the busy timeout, as they may on a slow disk: such a write is refused, not lost.
-    @discardableResult private func unlocked<Value>(_ body: () throws -> Value) throws -> Value {
-        for _ in 0..<10 {
-            do { return try body() } catch LedgerError.locked { continue }
-        }
-        return try body()
     }
 
     @Test func `many writers on many connections lose nothing`() async throws {
