@@ -198,7 +198,10 @@ struct ConsoleLoop: ~Copyable {
     private mutating func takeMail() {
         for event in mailbox.take() {
             switch event {
-            case .engine(_, .report): lastReport = Surroundings.monotonicMilliseconds()
+            case .engine(_, .report):
+                lastReport = Surroundings.monotonicMilliseconds()
+                // Planned anew from this report: the plan made before it would wake the loop a moment after each report in the last tenths of a second.
+                tick = nil
             // What the operator asked the ledger for is painted when it comes, not a paint's interval after the key.
             case .history, .audit: isUrgent = true
             default: break

@@ -209,11 +209,12 @@ extension EndToEnd {
             _ = try console.time(of: "orders", within: 15)
             // The job has just begun, and the first questions are asked.
             _ = console.collect(for: 6)
-            let connected = rest(console, for: 8)
+            var connected = rest(console, for: 8)
+            // A list that is asked for, and its row in the ledger, are seldom; in a few seconds they weigh too much.
+            if connected.wakes > 2.3 { connected = rest(console, for: 12) }
             // Half a minute after the last key, numbers come half as often.
             _ = console.collect(for: 18)
             var alone = rest(console, for: 8)
-            // A list that is asked for once a minute, and its row in the ledger, are seldom; in a few seconds they weigh too much.
             if alone.wakes > 2 { alone = rest(console, for: 20) }
             print("idle console: \(rounded(disconnected.wakes)) wake-ups/s and \(rounded(disconnected.cpu * 100)) % of a core without an engine, "
                 + "\(rounded(connected.wakes)) and \(rounded(connected.cpu * 100)) % with a report every second, "
