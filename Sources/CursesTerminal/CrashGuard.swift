@@ -2,7 +2,11 @@ internal import Glibc
 
 /// What the crash handler needs, computed beforehand: it may not allocate, lock or call into Swift's runtime.
 private struct CrashRecord {
+    /// The terminal, by a descriptor that only the handler uses.
     var descriptor: Int32
+    /// The one that frames are written to, and a file that takes what other threads still write to it; negative = there is none.
+    var shared: Int32
+    var sink: Int32
     var termios: termios
     /// Bytes that undo what was done to the terminal, and one line for the operator.
     var reset: UnsafeMutableRawPointer
@@ -31,11 +35,12 @@ enum CrashGuard {
     /// `termios` is the mode to go back to, `reset` the bytes that leave full-screen drawing.
     static func arm(descriptor: Int32, termios: termios, reset: [UInt8], message: String) {
         let text = Array(message.utf8)
+        let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
         let record = UnsafeMutablePointer<CrashRecord>.allocate(capacity: 1)
         record.initialize(
             to: CrashRecord(
-                descriptor: descriptor, termios: termios, reset: copy(reset), resetCount: reset.count, message: copy(text),
-                messageCount: text.count, frames: .allocate(capacity: Int(CrashRecord.framesMax)),
+                descriptor: own < 0 ? descriptor : own, shared: descriptor, sink: own < 0 ? -1 : open("/dev/null", O_WRONLY | O_CLOEXEC),
+                termios: termios, reset: copy(reset), resetCount: reset.count, message: copy(text), messageCount: text.count, frames: .allocate(capacity: Int(CrashRecord.framesMax)),
                 collectFrames: lookUp("backtrace", as: CrashRecord.CollectFrames.self),
                 writeFrames: lookUp("backtrace_symbols_fd", as: CrashRecord.WriteFrames.self)))
         // The first call loads a library, which a handler must not.
@@ -56,7 +61,8 @@ enum CrashGuard {
         }
     }
 
-    /// The terminal is back in order, or gone: from here on a crash touches nothing.
+    /// The terminal is back in order, or gone: from here on a crash touches nothing. The handler's descriptors stay open: one that runs at this
+    /// moment must not find another file behind their numbers.
     static func disarm() {
         crashRecord = nil
         for signal in signals {
@@ -87,10 +93,11 @@ enum CrashGuard {
     }
 }
 
-/// The crash handler. Async-signal-safe: `write`, `tcsetattr`, `raise`, and the collecting of return addresses after its library
+/// The crash handler. Async-signal-safe: `dup2`, `write`, `tcsetattr`, `raise`, and the collecting of return addresses after its library
 /// was loaded.
 private func restoreAndDie(_ signal: Int32) {
     let record = crashRecord
+    silenceOthers(record)
     restoreTerminal(withMessage: true)
     if let record, isatty(STDERR_FILENO) == 0, let collect = record.pointee.collectFrames, let writeOut = record.pointee.writeFrames {
         // Standard error is the log: where it crashed, for whoever repairs it.
@@ -103,6 +110,7 @@ private func restoreAndDie(_ signal: Int32) {
 /// The last resort of a process that was told to end and did not get to it, since its terminal takes nothing: what can be put back without
 /// waiting is, and the process ends as the signal would have ended it. Async-signal-safe.
 func giveUpTerminal(_ signal: Int32) {
+    silenceOthers(crashRecord)
     if let descriptor = crashRecord?.pointee.descriptor {
         let flags = fcntl(descriptor, F_GETFL)
         _ = fcntl(descriptor, F_SETFL, flags | O_NONBLOCK)
@@ -110,6 +118,13 @@ func giveUpTerminal(_ signal: Int32) {
         _ = fcntl(descriptor, F_SETFL, flags)
     }
     _exit(128 + SIGTERM)
+}
+
+/// Other threads run on while a handler works: what they still write, a frame or the words that take the terminal again after Ctrl-Z, must not
+/// come after what gives it back.
+private func silenceOthers(_ record: UnsafeMutablePointer<CrashRecord>?) {
+    guard let record, record.pointee.sink >= 0 else { return }
+    dup2(record.pointee.sink, record.pointee.shared)
 }
 
 private func restoreTerminal(withMessage: Bool) {

@@ -153,15 +153,24 @@ import Testing
         let first = try WeirProcess(command, in: sandbox)
         // No engine yet is no answer yet.
         #expect(eventually { ((try? checkpoints(of: "wordcount")) ?? []).count { $0.isRestorable } >= 3 })
-        let chosen = try #require(try checkpoints(of: "wordcount").last { $0.isRestorable }?.path)
+        let listed = try #require(try checkpoints(of: "wordcount").first { $0.isRestorable }?.path)
         first.kill9()
+        let chosen = try #require(oldestCheckpoint(beside: listed))
         let other = try weir(Array(command.dropLast()) + ["4000"], in: sandbox)
         #expect(other.status == 3, "other arguments are other work: \(other.errors)")
-        // The chosen checkpoint is the oldest kept one; it goes away when newer ones complete, so it was read while the job was dead.
+        // The chosen checkpoint is the oldest that the dead job left; it goes away when newer ones complete.
         let run = try weir(command + ["--from", chosen], in: sandbox)
         #expect(run.status == 0, "\(run.errors)")
         let lines = sandbox.names(in: "out").filter { $0.hasPrefix("part-") }.flatMap { sandbox.read("out/" + $0).split(separator: "\n").map(String.init) }
         #expect(lines.sorted() == ["line\t6000", "word\t6000"])
+    }
+
+    private func oldestCheckpoint(beside path: String) -> String? {
+        let directory = URL(filePath: path).deletingLastPathComponent().path
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        let whole = names.filter { FileManager.default.fileExists(atPath: "\(directory)/\($0)/_metadata") }
+        let numbers = whole.compactMap { $0.hasPrefix("chk-") ? UInt64($0.dropFirst(4)) : nil }
+        return numbers.min().map { "\(directory)/chk-\($0)" }
     }
 
     private func checkpoints(of job: String) throws -> [CheckpointReport] {
