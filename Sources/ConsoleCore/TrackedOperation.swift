@@ -248,7 +248,7 @@ enum RestartWords {
             return "RESUMED \(from) - not yet proven durable (step \(pending.joined(separator: ", ")) pending)"
         case .resumedDurable: return "RESUMED+DURABLE \(from)"
         case .caughtUp: return "RESUMED+DURABLE \(from), CAUGHT UP: \(proof.caughtUp ?? "")"
-        case .mismatch: return "MISMATCH: the job runs from something else; C cancels it"
+        case .mismatch: return "MISMATCH: the job runs from something else; cancel it, and keep the checkpoints"
         case .failed: return "FAILED: \(proof.lines.first { $0.state == .failed }?.evidence ?? "")"
         }
     }
