@@ -166,9 +166,13 @@ func rounded(_ value: Double) -> String { String((value * 100).rounded() / 100) 
 /// The middle one of several runs.
 func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
-/// The most memory this process had resident, in MiB.
+/// The most memory this process had resident, in MiB. Not `getrusage`: what that tells includes the program that started this one, as large as it
+/// was at that moment.
 func peakResidentMiB() -> Int {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return usage.ru_maxrss / 1024
+    let descriptor = open("/proc/self/status", O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return 0 }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 8192)
+    let text = String(decoding: bytes.prefix(max(0, read(descriptor, &bytes, bytes.count))), as: UTF8.self)
+    return text.firstMatch(of: /VmHWM:\s+(\d+)/).flatMap { Int($0.1) }.map { $0 / 1024 } ?? 0
 }

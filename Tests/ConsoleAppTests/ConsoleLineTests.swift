@@ -119,9 +119,12 @@ struct ConsoleLineTests {
             _ = line.carry(max(0, second - monotonicSeconds())) { _ in false }
         }
 
+        // What the frame before has left on the line is not the key's time.
+        try #require(line.carry(2) { $0.isDrained } != nil)
         console.type(":")
-        try #require(line.carry(2) { $0.screen.text.contains(":") } != nil)
-        var echoes: [Double] = [], typed = ""
+        let opened = try #require(line.carry(3) { $0.screen.lines.contains { $0.hasPrefix(":") } }, "no command line: \(console.screen.text)")
+        try #require(line.carry(2) { $0.isDrained } != nil)
+        var echoes = [opened], typed = ""
         for character in "savepoint" {
             typed.append(character)
             stub.host([job(read: reads + UInt64(typed.count))])

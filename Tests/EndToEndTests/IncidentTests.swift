@@ -23,7 +23,7 @@ extension EndToEnd {
             }
             // And it stays: who looks later sees it too, even when something worse has taken the row of the condition.
             var looks = 0, seen = 0
-            let end = Date.now.addingTimeInterval(8)
+            let end = Date.now.addingTimeInterval(5)
             while Date.now < end {
                 let screen = try terminal.screen()
                 looks += 1
