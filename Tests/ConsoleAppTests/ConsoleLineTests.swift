@@ -122,7 +122,7 @@ struct ConsoleLineTests {
         // What the frame before has left on the line is not the key's time.
         try #require(line.carry(2) { $0.isDrained } != nil)
         console.type(":")
-        let opened = try #require(line.carry(3) { $0.screen.lines.contains { $0.hasPrefix(":") } }, "no command line: \(console.screen.text)")
+        let opened = try #require(line.carry(3) { $0.screen.lines.contains { $0.hasPrefix(" :") } }, "no command line: \(console.screen.text)")
         try #require(line.carry(2) { $0.isDrained } != nil)
         var echoes = [opened], typed = ""
         for character in "savepoint" {

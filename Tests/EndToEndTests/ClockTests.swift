@@ -81,7 +81,7 @@ extension EndToEnd {
             for (ahead, words) in Self.settings {
                 let start = console.output.count, cpu = cpuSeconds(of: console.id), setAt = monotonicSeconds()
                 clock.set(ahead)
-                _ = console.collect(for: 3)
+                _ = console.collect(for: 5)
                 let span = monotonicSeconds() - setAt
                 let bytes = Double(console.output.count - start) / span, busy = (cpuSeconds(of: console.id) - cpu) / span
                 print("clock \(ahead) ms ahead: \(Int(bytes)) bytes/s, \((busy * 1000).rounded() / 10) % of a core")
