@@ -173,6 +173,7 @@ func peakResidentMiB() -> Int {
     guard descriptor >= 0 else { return 0 }
     defer { close(descriptor) }
     var bytes = [UInt8](repeating: 0, count: 8192)
-    let text = String(decoding: bytes.prefix(max(0, read(descriptor, &bytes, bytes.count))), as: UTF8.self)
+    let count = read(descriptor, &bytes, bytes.count)
+    let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
     return text.firstMatch(of: /VmHWM:\s+(\d+)/).flatMap { Int($0.1) }.map { $0 / 1024 } ?? 0
 }
