@@ -155,7 +155,8 @@ let package = Package(
         .testTarget(
             name: "ConsoleAppTests",
             dependencies: [
-                "ConsoleApp", "ConsoleCore", "StreamModel", "CellGrid", "ControlSocket", "ControlProtocol", "FlinkREST", "FlinkFake", "Ledger", "weir",
+                "ConsoleApp", "ConsoleCore", "CursesTerminal", "StreamModel", "CellGrid", "ControlSocket", "ControlProtocol", "FlinkREST", "FlinkFake",
+                "Ledger", "weir",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),

@@ -53,6 +53,8 @@ struct ConsoleLoop: ~Copyable {
 
     /// Keys that come at once in this number were not typed: a terminal without bracketed paste was pasted into.
     private static let burst = 64
+    /// Of more than this at once the rest is dropped, as of a long paste, and nothing of it is a command: memory does not grow with a flood.
+    static let flood = 4096
 
     init(
         terminal: CursesTerminal, mailbox: EventMailbox, gate: ActionGate, themes: ThemeLibrary, model: ConsoleModel, notices: [String],
@@ -158,7 +160,7 @@ struct ConsoleLoop: ~Copyable {
 
     private mutating func takeInput() {
         var inputs: [TerminalInput] = []
-        terminal.readInput { inputs.append($0) }
+        terminal.readInput { if inputs.count < Self.flood || $0 == .closed { inputs.append($0) } }
         for event in Self.events(inputs) {
             guard let event else { return end(.hungUp) }
             isUrgent = true
@@ -173,7 +175,8 @@ struct ConsoleLoop: ~Copyable {
     static func events(_ inputs: [TerminalInput]) -> [ConsoleEvent?] {
         var characters = String.UnicodeScalarView()
         for case .key(.character(let scalar)) in inputs { characters.append(scalar) }
-        if characters.count >= burst, let first = characters.first, first != ":", first != "/" {
+        let isScript = characters.first == ":" || characters.first == "/"
+        if characters.count >= burst, !isScript || inputs.count >= flood {
             return [.paste(String(characters))] + (inputs.contains(.closed) ? [nil] : [])
         }
         return inputs.map { input in

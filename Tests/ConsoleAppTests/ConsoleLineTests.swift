@@ -210,6 +210,7 @@ struct ConsoleLineTests {
             #expect(stub.received.isEmpty, "\(stub.received.map(\.kind))")
         }
         let after = residentKiB(console.pid)
+        print("resident: \(before) KiB before two megabytes were pasted, \(after) KiB after")
         try #require((1..<(1 << 30)).contains(before) && (1..<(1 << 30)).contains(after))
         #expect(after - before < 16 << 10, "\(before) KiB before, \(after) KiB after")
         // As long as the flood is still being taken, a key belongs to it and is dropped.
