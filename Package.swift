@@ -49,6 +49,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -77,7 +78,8 @@ let package = Package(
         .target(name: "Dataflow", dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore", "CPrefetch", "CZlib"], swiftSettings: strict),
         .target(name: "ControlSocket", dependencies: ["StreamModel", "ControlProtocol"] + nio, swiftSettings: strict),
         .target(
-            name: "FlinkREST", dependencies: ["StreamModel", "ControlProtocol"] + http, swiftSettings: strict),
+            name: "FlinkREST",
+            dependencies: ["StreamModel", "ControlProtocol", .product(name: "Crypto", package: "swift-crypto")] + http, swiftSettings: strict),
         .target(name: "FlinkSnapshots", dependencies: ["StreamModel", "FlinkFormats"], swiftSettings: strict),
         .target(
             name: "Ledger",

@@ -77,15 +77,7 @@ extension LedgerEntry.Outcome {
 extension OperationRequest.Kind {
     /// The word under which the ledger files an action.
     var ledgerWord: String {
-        switch self {
-        case .savepoint: "savepoint"
-        case .checkpoint: "checkpoint"
-        case .stop: "stop"
-        case .cancel: "cancel"
-        case .restart: "restart"
-        case .launch: "launch"
-        case .dispose: "dispose"
-        case .fault: "fault"
-        }
+        // As it has been filed from the beginning.
+        if case .checkpoint = self { "checkpoint" } else { verb }
     }
 }

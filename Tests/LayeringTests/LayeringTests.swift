@@ -22,7 +22,7 @@ let outsideImports: [String: Set<String>] = [
     "CheckpointCore": [], "CheckpointStore": ["Synchronization", "Glibc"], "FlinkFormats": [], "ControlProtocol": ["FoundationEssentials"], "ConsoleCore": ["TOMLKit"],
     "Dataflow": ["Synchronization", "Glibc", "FoundationEssentials"],
     "ControlSocket": ["NIOCore", "NIOPosix", "Synchronization", "Glibc", "Dispatch", "FoundationEssentials"],
-    "FlinkREST": ["AsyncHTTPClient", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL", "Synchronization", "Glibc", "Dispatch", "FoundationEssentials"],
+    "FlinkREST": ["AsyncHTTPClient", "Crypto", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL", "Synchronization", "Glibc", "Dispatch", "FoundationEssentials"],
     "FlinkSnapshots": ["Glibc"],
     "Ledger": ["GRDB", "FoundationEssentials", "Glibc", "Synchronization"],
     "CursesTerminal": ["Glibc", "Synchronization"],
