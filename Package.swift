@@ -8,10 +8,11 @@
 //   L0  StreamModel  CellGrid  CNcurses  CPrefetch  CZlib  CChecksum  CTimer
 //   L1  CheckpointCore  CheckpointStore  FlinkFormats  ControlProtocol  ConsoleCore   (pure, but for one POSIX file)
 //   L2  Dataflow  ControlSocket  FlinkREST  FlinkSnapshots  Ledger  CursesTerminal   (threads, sockets, files, the terminal)
-//   L3  EngineApp  ConsoleApp  ConnectorConformance                            (wiring)
-//   L4  weir  weir-bench  weir-sim                                             (executables)
+//   L3  EngineHost  ConnectorConformance                                       (jobs, their records, their operators)
+//   L4  EngineApp  ConsoleApp                                                  (wiring)
+//   L5  weir  weir-bench  weir-sim                                             (executables)
 //
-// `SimulationKit` is an ordinary target that stands under Tests/Support: the simulated machine, for weir-sim and the tests (L3).
+// `SimulationKit` is an ordinary target that stands under Tests/Support: the simulated machine, for weir-sim and the tests (L4).
 
 import PackageDescription
 
@@ -91,12 +92,18 @@ let package = Package(
         .target(
             name: "ConnectorConformance", dependencies: ["StreamModel", "CheckpointStore", "Dataflow"], swiftSettings: strict),
 
-        // L3: wiring.
+        // L3: the host of jobs. It knows nothing of Flink.
+        .target(
+            name: "EngineHost",
+            dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore", "ControlProtocol", "Dataflow", "ControlSocket"],
+            swiftSettings: strict),
+
+        // L4: wiring.
         .target(
             name: "EngineApp",
             dependencies: [
-                "StreamModel", "CheckpointCore", "CheckpointStore", "ControlProtocol", "Dataflow", "ControlSocket", "FlinkFormats", "FlinkREST",
-                "FlinkSnapshots", "Ledger",
+                "StreamModel", "CheckpointCore", "CheckpointStore", "ControlProtocol", "Dataflow", "ControlSocket", "EngineHost", "FlinkFormats",
+                "FlinkREST", "FlinkSnapshots", "Ledger",
             ],
             swiftSettings: strict),
         .target(
@@ -110,13 +117,14 @@ let package = Package(
         .target(
             name: "SimulationKit", dependencies: ["StreamModel", "CheckpointStore", "Dataflow"], path: "Tests/Support/SimulationKit",
             swiftSettings: strict),
+        .target(name: "TestKit", path: "Tests/Support/TestKit", swiftSettings: strict),
         .target(name: "FlinkFake", dependencies: [] + http, path: "Tests/Support/FlinkFake", swiftSettings: strict),
 
-        // L4: executables.
+        // L5: executables.
         .executableTarget(
             name: "weir",
             dependencies: [
-                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "ControlSocket", "FlinkREST", "EngineApp", "ConsoleApp",
+                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "ControlSocket", "FlinkREST", "EngineHost", "EngineApp", "ConsoleApp",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -163,7 +171,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "EngineAppTests", dependencies: ["EngineApp", "Dataflow", "ControlProtocol", "ControlSocket", "StreamModel", "weir"],
+            name: "EngineHostTests",
+            dependencies: ["EngineHost", "TestKit", "Dataflow", "CheckpointStore", "ControlProtocol", "ControlSocket", "StreamModel"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EngineAppTests", dependencies: ["EngineApp", "EngineHost", "TestKit", "Dataflow", "ControlProtocol", "ControlSocket", "StreamModel", "weir"],
             swiftSettings: strict),
         .testTarget(
             name: "SimulationTests", dependencies: ["SimulationKit", "CheckpointStore", "StreamModel"], exclude: ["regressions.txt"],

@@ -44,6 +44,19 @@ public final class DurableLog {
 
     deinit { close() }
 
+    /// Puts a log with just these records in the place of the one at the path: a reader finds the old one or the new one, also after a power
+    /// loss. An open log of that path must not be used again, also when this throws.
+    public static func replace(path: String, records: [String], filesystem: any Filesystem = PosixFilesystem()) throws(StoreError) {
+        var bytes: [UInt8] = []
+        for record in records {
+            guard let line = LogFormat.line(record) else {
+                throw .malformed(path: path, offset: bytes.count, reason: "a record has a line break")
+            }
+            bytes += line
+        }
+        try DurableFile.replace(path: path, bytes: bytes, filesystem: filesystem)
+    }
+
     /// - Parameter record: one line, without line breaks.
     public func append(_ record: String) throws(StoreError) {
         guard !isEnded else { throw .closed(path: path) }

@@ -40,6 +40,9 @@ public struct FilesystemError: Error, Hashable, Sendable {
         self.operation = operation
         self.errno = errno
     }
+
+    /// The words for an error number, as an operator knows them.
+    public static func text(_ errno: Int32) -> String { SystemErrorNumber.text(errno) }
 }
 
 /// The system calls that the store stands on, one method each. `PosixFilesystem` makes them; tests replace it to refuse

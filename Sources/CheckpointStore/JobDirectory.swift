@@ -279,8 +279,11 @@ final class SharedPins: Sendable {
     func insert(_ name: String) { state.withLock { _ = $0.insert(name) } }
 }
 
-/// The lock of a job directory.
-enum OwnerLock {
+/// The lock of a directory: a file that is locked while its owner lives, with the owner's process id in it.
+public enum OwnerLock {
+    /// Takes the lock; closing the file gives it up.
+    public static func take(path: String, filesystem: any Filesystem) throws(StoreError) -> OpenFile { try take(path, Disk(filesystem: filesystem)) }
+
     static func take(_ path: String, _ disk: Disk) throws(StoreError) -> OpenFile {
         let file = try disk.run(path) { () throws(FilesystemError) in try disk.filesystem.openForUpdating(path) }
         do throws(StoreError) {

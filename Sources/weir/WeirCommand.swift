@@ -1,5 +1,6 @@
 import ArgumentParser
 import EngineApp
+import EngineHost
 
 /// The command line of Weir: names, flags and help. What the commands do is in the modules below.
 @main

@@ -1,4 +1,4 @@
-// What the tests of this module share: a directory of their own, an engine without a socket, and the built executable.
+// What the tests of this module share: the built executable.
 
 import ControlProtocol
 import ControlSocket
@@ -6,124 +6,10 @@ import FoundationEssentials
 import Glibc
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import EngineApp
-
-/// A private directory, removed at the end.
-final class Sandbox: Sendable {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/weirXXXXXX".utf8CString)
-        precondition(mkdtemp(&template) != nil, "cannot make a directory in /tmp")
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    deinit { removeTree(path) }
-
-    subscript(_ name: String) -> String { path + "/" + name }
-
-    func write(_ name: String, _ text: String) throws -> String {
-        try Data(text.utf8).write(to: URL(filePath: self[name]))
-        return self[name]
-    }
-
-    func read(_ name: String) -> String {
-        guard let bytes = try? Data(contentsOf: URL(filePath: self[name])) else { return "" }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    func names(in folder: String) -> [String] { (try? FileManager.default.contentsOfDirectory(atPath: self[folder]))?.sorted() ?? [] }
-}
-
-/// True once `condition` holds; false after 20 seconds.
-func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-    let end = EngineInstant.now() + .seconds(20)
-    while try !condition() {
-        if EngineInstant.now() >= end { return false }
-        pause(milliseconds: 2)
-    }
-    return true
-}
-
-/// An engine in this process, asked without a socket.
-final class TestEngine: Sendable {
-    let service: EngineService
-    private let heard: Heard
-    /// What the engine said to whoever started it.
-    var said: [String] { heard.lines.withLock { $0 } }
-
-    private final class Heard: Sendable { let lines = Mutex<[String]>([]) }
-
-    init(_ directory: String) throws {
-        let heard = Heard()
-        self.heard = heard
-        service = try EngineService(name: "test", stateDirectory: directory, say: { line in heard.lines.withLock { $0.append(line) } })
-        service.recover()
-    }
-
-    private static let peer = ControlPeer(connection: 1, level: .operator, userID: 1, groupID: 1, processID: 2, client: "test")
-
-    func ask(_ request: ControlRequest) throws(ControlFailure) -> ControlReply {
-        let answer = Mutex<Result<ControlReply, ControlFailure>?>(nil)
-        service.handle(request, peer: Self.peer) { result in answer.withLock { $0 = result } }
-        let isAnswered = eventually { answer.withLock { $0 != nil } }
-        guard isAnswered, let result = answer.withLock({ $0 }) else { throw .internal("no reply within 20 s") }
-        return try result.get()
-    }
-
-    func submit(
-        _ program: String, _ arguments: [String: String] = [:], parallelism: Int? = nil, name: String? = nil, from: RestartOptions? = nil,
-        operation: OperationID = .fresh
-    ) throws -> JobReport {
-        let request = SubmitRequest(
-            operation: operation, program: program, arguments: arguments, parallelism: parallelism, name: name, from: from, reason: "test", by: "me")
-        guard case .submitted(let job) = try ask(.submit(request)) else { throw TestFailure("submit was answered with something else") }
-        return job
-    }
-
-    func operate(
-        _ job: JobID, _ kind: OperationRequest.Kind, operation: OperationID = .fresh, expected: JobState? = nil
-    ) throws(ControlFailure) -> OperationReport {
-        let command = JobCommand(operation: operation, job: JobReference(job), action: kind, expectedState: expected, reason: "test", by: "me")
-        guard case .operation(let report) = try ask(.operate(command)) else { throw .internal("answered with something else") }
-        return report
-    }
-
-    /// Asks and waits for the end of the operation.
-    func complete(_ job: JobID, _ kind: OperationRequest.Kind) throws -> OperationReport {
-        let accepted = try operate(job, kind)
-        return try #require(try ended(accepted.request.id), "the operation did not end")
-    }
-
-    func ended(_ id: OperationID) throws -> OperationReport? {
-        var found: OperationReport?
-        _ = try eventually {
-            guard case .operation(let report) = try ask(.operation(id)) else { return false }
-            found = report.state.isTerminal ? report : nil
-            return found != nil
-        }
-        return found
-    }
-
-    func job(_ id: JobID) throws -> JobReport {
-        guard case .job(let job) = try ask(.job(JobReference(id))) else { throw TestFailure("no job") }
-        return job
-    }
-
-    func checkpoints(_ id: JobID) throws -> [CheckpointReport] {
-        guard case .checkpoints(let rows) = try ask(.checkpoints(JobReference(id), limit: nil)) else { throw TestFailure("no checkpoints") }
-        return rows
-    }
-
-    /// Waits until so many checkpoints of a job are complete.
-    func waitForCheckpoints(_ count: Int, of id: JobID) throws {
-        #expect(try eventually { try job(id).counts.completed >= count }, "\(count) checkpoints")
-    }
-
-    func close() { service.shutDown() }
-}
 
 struct TestFailure: Error, CustomStringConvertible {
     var description: String

@@ -1,9 +1,11 @@
 // Goal: the executable keeps its promises to shells: exit codes, streams, and a job that survives kill -9 exactly.
 // Method: the built `weir` in a private directory with its own runtime and state folders. Skipped where it was not built.
 
+import EngineHost
 import FoundationEssentials
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 @testable import EngineApp

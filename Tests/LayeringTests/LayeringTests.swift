@@ -6,11 +6,12 @@ import Testing
 
 /// A target depends only on targets of a lower layer.
 let layers: [String: Int] = [
-    "StreamModel": 0, "CellGrid": 0, "CNcurses": 0, "CPrefetch": 0, "CZlib": 0, "CChecksum": 0, "CTimer": 0,
+    "StreamModel": 0, "CellGrid": 0, "TestKit": 0, "CNcurses": 0, "CPrefetch": 0, "CZlib": 0, "CChecksum": 0, "CTimer": 0,
     "CheckpointCore": 1, "CheckpointStore": 1, "FlinkFormats": 1, "ControlProtocol": 1, "ConsoleCore": 1,
     "Dataflow": 2, "ControlSocket": 2, "FlinkREST": 2, "FlinkSnapshots": 2, "Ledger": 2, "CursesTerminal": 2,
-    "EngineApp": 3, "ConsoleApp": 3, "SimulationKit": 3, "ConnectorConformance": 3, "FlinkFake": 3,
-    "weir": 4, "weir-bench": 4, "weir-sim": 4,
+    "EngineHost": 3, "ConnectorConformance": 3, "FlinkFake": 3,
+    "EngineApp": 4, "ConsoleApp": 4, "SimulationKit": 4,
+    "weir": 5, "weir-bench": 5, "weir-sim": 5,
 ]
 
 /// System libraries, each with the one target that may import it.
@@ -27,11 +28,13 @@ let outsideImports: [String: Set<String>] = [
     "Ledger": ["GRDB", "FoundationEssentials", "Glibc", "Synchronization"],
     "CursesTerminal": ["Glibc", "Synchronization"],
     "ConnectorConformance": [],
+    "EngineHost": ["FoundationEssentials", "Glibc", "Synchronization"],
     "EngineApp": ["FoundationEssentials", "Glibc", "Synchronization", "Dispatch"],
     "ConsoleApp": ["FoundationEssentials", "Glibc", "Synchronization", "Dispatch", "TOMLKit"],
     "weir": ["ArgumentParser", "FoundationEssentials", "Glibc", "Dispatch", "Synchronization"],
     "weir-bench": ["ArgumentParser", "FoundationEssentials", "Glibc", "Dispatch"],
     "SimulationKit": ["Glibc"],
+    "TestKit": ["FoundationEssentials", "Glibc"],
     "FlinkFake": ["NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL", "Synchronization"],
     "weir-sim": ["ArgumentParser", "Glibc", "Synchronization"],
 ]
@@ -143,7 +146,7 @@ enum Rules {
     @Test func targetsDependOnLowerLayersOnly() throws {
         let arrows = Rules.arrows(inManifest: try String(contentsOf: root.appending(path: "Package.swift"), encoding: .utf8))
         #expect(arrows.count > 20)
-        #expect(Set(arrows.map(\.from)).union(["StreamModel", "CellGrid", "FlinkFake"]).union(systemLibraries.keys) == Set(layers.keys), "every target is in the table, and has its arrows read")
+        #expect(Set(arrows.map(\.from)).union(["StreamModel", "CellGrid", "FlinkFake", "TestKit"]).union(systemLibraries.keys) == Set(layers.keys), "every target is in the table, and has its arrows read")
         #expect(Rules.complaints(aboutArrows: arrows) == [])
     }
 

@@ -44,6 +44,8 @@ final class JobMaster: @unchecked Sendable {
         case timeout(CheckpointID)
         case restart
         case tick
+        /// The end of the job is recorded again.
+        case record
 
         /// Orders timers that are due at the same time, so that a run can be repeated.
         var order: (Int, UInt64) {
@@ -52,6 +54,7 @@ final class JobMaster: @unchecked Sendable {
             case .timeout(let id): (1, id.rawValue)
             case .restart: (2, 0)
             case .tick: (3, 0)
+            case .record: (4, 0)
             }
         }
     }
@@ -114,6 +117,8 @@ final class JobMaster: @unchecked Sendable {
     var recordsBefore = Throughput()
     /// No retention at the end.
     private var keepsSnapshots = false
+    /// The end that the job has come to, while it cannot be recorded.
+    private var unrecordedEnd: JobState?
     /// Retention was applied; only cleanups are waited for.
     var isReleased = false
     var isOver = false
@@ -204,7 +209,8 @@ final class JobMaster: @unchecked Sendable {
             switch timer {
             case .trigger: feed(.triggerTimerFired)
             case .timeout(let id): feed(.timeoutFired(id))
-            case .restart: break  // `settle` begins the attempt, once the threads and commits of the last one have ended.
+            // `settle` begins the attempt, once the threads and commits of the last one have ended, and records the end.
+            case .restart, .record: break
             case .tick:
                 timers[.tick] = now + .seconds(1)
                 inputEnded()
@@ -371,13 +377,32 @@ final class JobMaster: @unchecked Sendable {
         }
     }
 
+    /// The job has come to its end, unless that cannot be recorded: then nothing of it is given up yet, because whoever comes next would go on
+    /// with the job and need its checkpoints.
     private func release(as end: JobState) {
+        guard timers[.record] == nil else { return }
+        if end.isTerminal {
+            do { try blueprint.launch.onTerminal(report(as: end)) } catch { return postpone(end, because: error) }
+        }
+        unrecordedEnd = nil
         change(to: end)
         publish()
-        if end.isTerminal { blueprint.launch.onTerminal(published.withLock { $0.report }) }
         isReleased = true
         timers = [:]
         if !keepsSnapshots { feed(.jobEnded(cancelling?.retention ?? .byPolicy)) }
+    }
+
+    private func report(as end: JobState) -> JobReport {
+        let current = (state, stateSince)
+        defer { (state, stateSince) = current }
+        (state, stateSince) = (end, host.wall())
+        return makeReport()
+    }
+
+    private func postpone(_ end: JobState, because error: any Error) {
+        if unrecordedEnd != end { note("the job is \(end.rawValue), but that cannot be written down: \(error); its checkpoints are kept until it can") }
+        unrecordedEnd = end
+        timers = [.tick: host.now() + .seconds(1), .record: host.now() + .seconds(1)]
     }
 
     private func conclude() {
@@ -401,8 +426,8 @@ final class JobMaster: @unchecked Sendable {
     // MARK: Requests
 
     private func begin(_ request: CheckpointRequest) {
-        guard state == .running else {
-            let state = self.state
+        guard state == .running, unrecordedEnd == nil else {
+            let state = unrecordedEnd ?? self.state
             return answer { request.completion(.failure(.notRunning(state))) }
         }
         let token = TriggerToken(nextToken)

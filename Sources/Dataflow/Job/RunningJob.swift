@@ -29,8 +29,9 @@ public struct JobLaunch: Sendable {
     public var previousPosition: UInt64?
     /// The machine that the job runs on.
     public var host: any EngineHost = MachineHost()
-    /// Called on the job's thread, with the report of a terminal state, before retention deletes anything: make it durable.
-    public var onTerminal: @Sendable (JobReport) -> Void = { _ in }
+    /// Called on the job's thread, with the report of the terminal state that the job is about to come to, before that is published and before
+    /// retention deletes anything: make it durable. When it throws, the job stays as it is, keeps its checkpoints, and asks again every second.
+    public var onTerminal: @Sendable (JobReport) throws -> Void = { _ in }
 
     public init(
         id: JobID, lineage: JobID? = nil, name: String? = nil, job: any StreamJob, parallelism: Int, storageRoot: String, submittedAt: WallTime

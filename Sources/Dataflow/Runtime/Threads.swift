@@ -1,8 +1,8 @@
-internal import StreamModel
+package import StreamModel
 internal import Synchronization
 
 /// A queue from many threads to one, which sleeps while it is empty.
-final class Mailbox<Message: Sendable>: Sendable {
+package final class Mailbox<Message: Sendable>: Sendable {
     private struct Queue {
         var messages: [Message] = []
         var isClosed = false
@@ -12,14 +12,14 @@ final class Mailbox<Message: Sendable>: Sendable {
     private let host: any EngineHost
     private let parker: any Parker
 
-    init(host: any EngineHost) {
+    package init(host: any EngineHost) {
         self.host = host
         parker = host.makeParker()
     }
 
     /// False when the mailbox is closed: nobody will take the message.
     @discardableResult
-    func post(_ message: Message) -> Bool {
+    package func post(_ message: Message) -> Bool {
         let isPosted = queue.withLock { queue in
             if !queue.isClosed { queue.messages.append(message) }
             return !queue.isClosed
@@ -29,7 +29,7 @@ final class Mailbox<Message: Sendable>: Sendable {
     }
 
     /// Takes no more; returns what was not taken.
-    func close() -> [Message] {
+    package func close() -> [Message] {
         queue.withLock { queue in
             defer { queue = Queue(messages: [], isClosed: true) }
             return queue.messages
@@ -37,7 +37,7 @@ final class Mailbox<Message: Sendable>: Sendable {
     }
 
     /// All that is there; waits for the first until `deadline`. Called by the owner only.
-    func take(until deadline: EngineInstant?) -> [Message] {
+    package func take(until deadline: EngineInstant?) -> [Message] {
         while true {
             let taken = queue.withLock { queue in
                 defer { queue.messages = [] }

@@ -1,5 +1,6 @@
 internal import ControlProtocol
 internal import ControlSocket
+internal import EngineHost
 public import FlinkREST
 public import StreamModel
 

@@ -1,4 +1,5 @@
 internal import ControlSocket
+internal import EngineHost
 internal import Glibc
 internal import StreamModel
 
@@ -29,9 +30,9 @@ public enum EngineProcess {
     public static func run(_ options: EngineOptions, output: Output = .standard) -> Int32 {
         let signals = EndSignals()
         if options.endsWithInput { EndSignals.followInput() }
-        let host: EngineHost
-        do throws(EngineHost.Failure) {
-            host = try EngineHost.open(options, output: output)
+        let host: RunningEngine
+        do throws(RunningEngine.Failure) {
+            host = try RunningEngine.open(options, output: output)
         } catch {
             output.say(error.description)
             return error.status.rawValue
@@ -46,7 +47,7 @@ public enum EngineProcess {
 }
 
 /// A service behind its socket: what the engine process and `weir run` share.
-struct EngineHost {
+struct RunningEngine {
     struct Failure: Error, CustomStringConvertible {
         var description: String
         var status: ExitStatus
@@ -58,7 +59,7 @@ struct EngineHost {
     let server: ControlServer
 
     /// Takes the state directory, then the socket; jobs are not back yet.
-    static func open(_ options: EngineOptions, output: Output) throws(Failure) -> EngineHost {
+    static func open(_ options: EngineOptions, output: Output) throws(Failure) -> RunningEngine {
         let service: EngineService
         do throws(EngineStoreError) {
             service = try EngineService(name: options.name, stateDirectory: options.stateDirectory, say: { output.say($0) })
@@ -68,7 +69,7 @@ struct EngineHost {
         do throws(ControlServerError) {
             let server = try ControlServer.start(path: options.socketPath, viewerPath: options.viewerSocketPath, handler: service)
             service.publish(to: server)
-            return EngineHost(service: service, server: server)
+            return RunningEngine(service: service, server: server)
         } catch {
             service.shutDown()
             var failure = Failure(description: error.description, status: .refused)

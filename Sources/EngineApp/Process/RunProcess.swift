@@ -1,6 +1,7 @@
 internal import CheckpointStore
 internal import ControlProtocol
 internal import ControlSocket
+internal import EngineHost
 internal import Glibc
 internal import StreamModel
 
@@ -9,7 +10,7 @@ public enum RunProcess {
     /// Runs until the job has ended. Call it on the main thread before any other thread is started. Returns the exit status.
     public static func run(_ options: RunOptions, output: Output = .standard) -> Int32 {
         let signals = EndSignals()
-        do throws(EngineHost.Failure) {
+        do throws(RunningEngine.Failure) {
             let run = try JobRun(options, output: output)
             defer { run.host.close() }
             let job = try run.begin()
@@ -25,24 +26,24 @@ public enum RunProcess {
 private struct JobRun {
     let options: RunOptions
     let output: Output
-    let host: EngineHost
+    let host: RunningEngine
     private let socketPath: String
 
-    init(_ options: RunOptions, output: Output) throws(EngineHost.Failure) {
+    init(_ options: RunOptions, output: Output) throws(RunningEngine.Failure) {
         self.options = options
         self.output = output
         let state = options.stateDirectory ?? StandardPaths.runState(for: options.identity)
         let standard = SocketPath.standard()
         let wanted = EngineOptions(name: options.program, socketPath: options.socketPath ?? standard, stateDirectory: state)
-        do throws(EngineHost.Failure) {
-            host = try EngineHost.open(wanted, output: output)
+        do throws(RunningEngine.Failure) {
+            host = try RunningEngine.open(wanted, output: output)
             socketPath = wanted.socketPath
         } catch {
             // The standard place may belong to another engine: then this one has its own socket beside it.
             guard options.socketPath == nil, error.isSocketTaken else { throw error }
             let own = Self.ownSocket(beside: standard, identity: options.identity)
             output.say("\(error.description); this run listens at \(own) instead")
-            host = try EngineHost.open(
+            host = try RunningEngine.open(
                 EngineOptions(name: options.program, socketPath: own, stateDirectory: state), output: output)
             socketPath = own
         }
@@ -56,7 +57,7 @@ private struct JobRun {
     // MARK: The beginning
 
     /// The job of this run: the one that had not ended, or a new one.
-    func begin() throws(EngineHost.Failure) -> JobID {
+    func begin() throws(RunningEngine.Failure) -> JobID {
         try refuseOtherWork()
         host.service.recover(resumes: options.from == nil)
         output.say("engine listens at \(socketPath), state in \(host.service.info.stateDirectory) (pid \(getpid()))")
@@ -82,10 +83,10 @@ private struct JobRun {
         return job.id
     }
 
-    private func refused(_ problem: String) -> EngineHost.Failure { EngineHost.Failure(description: problem, status: .refused) }
+    private func refused(_ problem: String) -> RunningEngine.Failure { RunningEngine.Failure(description: problem, status: .refused) }
 
     /// An unfinished job with other arguments is not ours to resume, nor to drop.
-    private func refuseOtherWork() throws(EngineHost.Failure) {
+    private func refuseOtherWork() throws(RunningEngine.Failure) {
         for job in host.service.currentReport().jobs where !job.state.isTerminal {
             guard let recipe = job.recipe, recipe.program != options.program || recipe.arguments != options.arguments else { continue }
             let differing = Set(recipe.arguments.keys).union(options.arguments.keys).sorted().filter { recipe.arguments[$0] != options.arguments[$0] }
@@ -96,13 +97,13 @@ private struct JobRun {
     }
 
     /// The sink would refuse it too, but only after the job had begun.
-    private func refuseForeignOutput() throws(EngineHost.Failure) {
+    private func refuseForeignOutput() throws(RunningEngine.Failure) {
         guard let directory = options.arguments["output"] else { return }
         // A directory that is not there, or cannot be read, is the sink's affair.
         guard let names = try? PosixFilesystem().list(directory) else { return }
         let expected: JobID?
         if let from = options.from {
-            guard case .success(let found) = SnapshotFile.readManifest(at: from) else { return }
+            guard case .success(let found) = SnapshotManifest.read(at: from, filesystem: PosixFilesystem()) else { return }
             expected = found.manifest.lineage
         } else { expected = nil }
         for name in names where name.hasPrefix(".weir-sink-") {
@@ -118,7 +119,7 @@ private struct JobRun {
         }
     }
 
-    private func submit() throws(EngineHost.Failure) -> JobID {
+    private func submit() throws(RunningEngine.Failure) -> JobID {
         var request = SubmitRequest(
             operation: OperationID(random: .random(in: .min ... .max)), program: options.program, arguments: options.arguments,
             parallelism: options.parallelism, reason: "weir run", by: CommandIdentity.operatorName)
@@ -132,7 +133,7 @@ private struct JobRun {
             }
             return job.id
         } catch {
-            throw EngineHost.Failure(description: error.description, status: error.isLinkFailure ? .failed : .refused)
+            throw RunningEngine.Failure(description: error.description, status: error.isLinkFailure ? .failed : .refused)
         }
     }
 

@@ -3,9 +3,10 @@
 import Dataflow
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
-@testable import EngineApp
+@testable import EngineHost
 
 @Suite struct ProgramTests {
     private func refusal(_ program: String, _ arguments: [String: String]) -> ProgramError? {
@@ -47,17 +48,5 @@ import Testing
         #expect(Milliseconds(text: "2h") == 7_200_000)
         #expect(Milliseconds(text: "7") == 7000)
         for bad in ["", "s", "-1s", "1.5s", "1 s", "1d", "99999999999999999999s", "9223372036854775807h"] { #expect(Milliseconds(text: bad) == nil, "\(bad)") }
-    }
-}
-
-@Suite struct PathTests {
-    @Test func pathsOfTheCommandLine() {
-        let sandbox = Sandbox()
-        #expect(StandardPaths.absolute("/a//b/./c/") == "/a/b/c")
-        #expect(StandardPaths.absolute("x").hasPrefix("/"))
-        #expect(StandardPaths.canonical(sandbox["out/"]) == sandbox["out"])
-        #expect(StandardPaths.canonical(sandbox["no/such/../deep"]).hasPrefix(sandbox.path))
-        symlink(sandbox.path, sandbox["link"])
-        #expect(StandardPaths.canonical(sandbox["link/out"]) == sandbox["out"])
     }
 }

@@ -2,11 +2,13 @@
 // before its snapshot is known to be good. Method: the decider of the waits alone; a service in this process, ended and begun anew.
 
 import ControlProtocol
+import Dataflow
 import FoundationEssentials
 import StreamModel
+import TestKit
 import Testing
 
-@testable import EngineApp
+@testable import EngineHost
 
 @Suite struct RecoveryAttemptsTests {
     private func attempts(_ times: [Int64]) -> RecoveryAttempts {
@@ -115,7 +117,7 @@ import Testing
         var record = try #require(try records().first { $0.id == id })
         record.report.state = .running
         record.recovery = RecoveryAttempts()
-        for _ in 0..<count { record.recovery?.began(at: .now()) }
+        for _ in 0..<count { record.recovery?.began(at: MachineHost().wall()) }
         try Data(ControlCodec.json(record).utf8).write(to: URL(filePath: sandbox["state/jobs/\(id).json"]))
         return id
     }
@@ -200,7 +202,7 @@ import Testing
         proof.observe(restart)
         let new = try #require(restart.newJob)
         #expect(try eventually {
-            proof.observe(try engine.job(new), at: .now())
+            proof.observe(try engine.job(new), at: MachineHost().wall())
             return proof.verdict != .launched && proof.verdict != .waiting
         })
         #expect(proof.verdict == .mismatch, "\(proof.lines)")

@@ -1,7 +1,6 @@
 internal import CheckpointStore
 internal import ControlProtocol
 internal import Dataflow
-internal import Dispatch
 public import StreamModel
 internal import Synchronization
 
@@ -10,37 +9,64 @@ extension EngineService {
     /// Brings back every job that had not ended, and waits until each runs or is known to be unable to.
     /// - Parameter resumes: false = such jobs are marked CANCELED instead, their checkpoints kept.
     public func recover(resumes: Bool = true) {
-        let group = DispatchGroup()
-        group.enter()
+        let latch = Latch(host: host)
+        latch.enter()
         decisions.async {
-            let ended = self.state.withLock { state in state.orderedJobs.map(\.record).filter(\.isTerminal).map(\.id) }
-            for id in ended { self.reviewEnded(id) }
-            let alive = self.state.withLock { state in state.orderedJobs.map(\.record).filter { !$0.isTerminal } }
+            let records = self.state.withLock { state in state.orderedJobs.map(\.record) }
+            for record in records where record.isTerminal { self.reviewEnded(record.id) }
+            let alive = self.oneOfEachLineage(records.filter { !$0.isTerminal })
             for record in alive.reversed() {
-                if resumes, let recovery = record.recovery, recovery.remaining(at: .now()) > 0 {
-                    self.hold(record.id, because: recovery.reason)
-                    continue
-                }
-                let plan = resumes ? self.recoveryPlan(record) : nil
-                guard let plan else {
-                    if !resumes { self.markCanceled(record.id) }
-                    continue
-                }
-                group.enter()
-                self.launch(plan) { result in
-                    if case .success(let report) = result {
-                        self.say("job '\(printable(report.name))' (\(report.id.short)) is back\(Self.origin(plan.record))")
-                        for failure in self.state.withLock({ $0.jobs[report.id]?.failures ?? [] }) where failure.at >= self.info.startedAt {
-                            self.say("job \(report.id.short): \(printable(failure.message, limit: 1000))")
-                        }
-                    }
-                    group.leave()
+                if !resumes { self.markCanceled(record.id) } else { self.recover(record, latch) }
+            }
+            latch.leave()
+        }
+        latch.wait()
+        decisions.sync { self.settleOperations() }
+    }
+
+    private func recover(_ record: JobRecord, _ latch: Latch) {
+        if let recovery = record.recovery, recovery.remaining(at: host.wall()) > 0 { return hold(record.id, because: recovery.reason) }
+        guard let plan = recoveryPlan(record) else { return }
+        latch.enter()
+        launchAgain(plan) { result in
+            if case .success(let report) = result {
+                for failure in self.state.withLock({ $0.jobs[report.id]?.failures ?? [] }) where failure.at >= self.info.startedAt {
+                    self.say("job \(report.id.short): \(printable(failure.message, limit: 1000))")
                 }
             }
-            group.leave()
+            latch.leave()
         }
-        group.wait()
-        decisions.sync { settleOperations() }
+    }
+
+    /// One live job a lineage: of several records the newest submission goes on, as the operator last wanted. Newest first.
+    private func oneOfEachLineage(_ records: [JobRecord]) -> [JobRecord] {
+        var owners: [JobID: JobID] = [:]
+        return records.filter { record in
+            guard let owner = owners[record.lineage] else {
+                owners[record.lineage] = record.id
+                return true
+            }
+            let message =
+                "job '\(printable(record.name))' (\(record.id.short)) does not come back: job \(owner.short) continues its lineage; its checkpoints are kept"
+            say(message)
+            markCanceled(record.id, note: message)
+            return false
+        }
+    }
+
+    /// Launches a job under its id, with the claim of its lineage.
+    private func launchAgain(_ plan: LaunchPlan, completion: @escaping @Sendable (Result<JobReport, ControlFailure>) -> Void) {
+        let record = plan.record
+        let claim = LineageClaim(lineage: record.lineage, name: record.name, work: .launch, holder: .recovery, job: record.id)
+        if let other = state.withLock({ $0.claims.take(claim) }) {
+            hold(record.id, because: "\(other.description) is under way for '\(other.name)'")
+            return completion(.failure(.internal("the lineage is claimed")))
+        }
+        launch(plan) { result in
+            self.release(record.lineage, heldBy: .recovery)
+            if case .success(let report) = result { self.say("job '\(printable(report.name))' (\(report.id.short)) is back\(Self.origin(record))") }
+            completion(result)
+        }
     }
 
     private static func origin(_ record: JobRecord) -> String {
@@ -54,15 +80,15 @@ extension EngineService {
         record.take(reviewed(record))
         record.report.state = .initializing
         (record.report.restartsAt, record.report.restartDelay, record.report.restartReason) = (nil, nil, nil)
-        record.report.stateSince = .now()
+        record.report.stateSince = host.wall()
         record.report.vertices = []
         do throws(ProgramError) {
             let job = try programs.job(of: record.recipe)
             let position = hadEndedWell && record.isPositionExact ? record.position : nil
             record.isPositionExact = false
             record.recovery = record.recovery ?? RecoveryAttempts()
-            record.recovery?.began(at: .now())
-            return LaunchPlan(record: record, job: job, recovers: true, previousPosition: position)
+            record.recovery?.began(at: host.wall())
+            return LaunchPlan(record: record, job: job, holder: .recovery, recovers: true, previousPosition: position)
         } catch {
             markFailed(record.id, "job '\(printable(record.name))' cannot come back: \(error)")
             return nil
@@ -75,7 +101,7 @@ extension EngineService {
     func hold(_ id: JobID, because reason: String) {
         guard let record = state.withLock({ $0.jobs[id]?.record }) else { return }
         let recovery = record.recovery ?? RecoveryAttempts()
-        let wait = max(RecoveryAttempts.firstDelay, recovery.remaining(at: .now())), now = WallTime.now()
+        let wait = max(RecoveryAttempts.firstDelay, recovery.remaining(at: host.wall())), now = host.wall()
         state.withLock { state in
             guard var job = state.jobs[id] else { return }
             if job.record.report.state != .restarting { job.record.report.stateSince = now }
@@ -93,7 +119,7 @@ extension EngineService {
         write(id)
         publisher.noteChange()
         say("job '\(printable(record.name))' (\(id.short)) is brought back in \(wait.count) ms: \(printable(reason, limit: 1000))")
-        decisions.asyncAfter(deadline: .now() + .milliseconds(Int(wait.count))) { [weak self] in self?.bringBack(id) }
+        decisions.after(wait) { [weak self] in self?.bringBack(id) }
     }
 
     private func bringBack(_ id: JobID) {
@@ -101,17 +127,20 @@ extension EngineService {
             guard let job = state.jobs[id], job.isHeld, !state.isStopping else { return nil }
             return job.record
         }
-        guard let record, let plan = recoveryPlan(record) else { return }
-        launch(plan) { result in
-            if case .success(let report) = result { self.say("job '\(printable(report.name))' (\(report.id.short)) is back\(Self.origin(plan.record))") }
+        guard let record else { return }
+        if state.withLock({ $0.claims[record.lineage] != nil }) {
+            // A restart of it is being verified. Should that be refused, the job still has to come back.
+            return decisions.after(RecoveryAttempts.firstDelay) { [weak self] in self?.bringBack(id) }
         }
+        guard let plan = recoveryPlan(record) else { return }
+        launchAgain(plan) { _ in }
     }
 
     /// A job that runs for a while after it was brought back is in no crash loop, whether it takes checkpoints or not.
     func settleLater(_ id: JobID) {
         let started = state.withLock { $0.jobs[id]?.record.recovery }
         guard let started else { return }
-        decisions.asyncAfter(deadline: .now() + .milliseconds(Int(RecoveryAttempts.settledAfter.count))) { [weak self] in
+        decisions.after(RecoveryAttempts.settledAfter) { [weak self] in
             let isSettled = self?.state.withLock { state in
                 guard let job = state.jobs[id], job.running != nil, job.record.recovery == started, job.isLive else { return false }
                 state.jobs[id]?.record.recovery = nil
@@ -133,14 +162,21 @@ extension EngineService {
         }
     }
 
-    func markCanceled(_ id: JobID) {
+    /// Nothing of the job runs: its record says CANCELED from here on, its checkpoints stay.
+    func markCanceled(_ id: JobID, note: String? = nil) {
         guard let record = state.withLock({ $0.jobs[id]?.record }) else { return }
         let rows = reviewed(record)
         state.withLock { state in
             guard var job = state.jobs[id] else { return }
+            let now = host.wall()
             job.record.take(rows)
+            if let note {
+                let failure = FailureReport(at: now, message: note, attempt: job.record.report.attempt)
+                job.record.failures.append(failure)
+                job.record.report.lastFailure = failure
+            }
             job.record.report.state = .canceled
-            job.record.report.stateSince = .now()
+            job.record.report.stateSince = now
             job.record.report.inProgress = []
             (job.record.report.restartsAt, job.record.report.restartDelay, job.record.report.restartReason) = (nil, nil, nil)
             state.jobs[id] = job
@@ -157,12 +193,23 @@ extension EngineService {
         write(id)
     }
 
-    /// The recorded checkpoints, corrected by what lies on the disk. Oldest first.
+    /// The recorded checkpoints, corrected by what lies on the disk. Oldest first. A directory that cannot be read corrects nothing: what the
+    /// record says may be there still.
     private func reviewed(_ record: JobRecord) -> [CheckpointReport] {
         let directory = "\(record.report.configuration.storageDirectory ?? store.checkpointRoot)/\(record.id)"
-        // A job that never began a checkpoint has no directory: nothing is found then.
-        let stored = (try? StoredCheckpoint.scan(jobDirectory: directory, job: record.id, verification: .lengths)) ?? []
-        return CheckpointReview(stored: stored, timeout: record.report.configuration.timeout, at: .now()).corrected(record.checkpoints)
+        let stored: [StoredCheckpoint]
+        do throws(StoreError) {
+            stored = try StoredCheckpoint.scan(jobDirectory: directory, job: record.id, verification: .lengths, filesystem: host.filesystem)
+        } catch .notFound {
+            // A job that never began a checkpoint has no directory.
+            stored = []
+        } catch {
+            say("the checkpoints of job \(record.id.short) cannot be looked at: \(error)")
+            return record.checkpoints
+        }
+        let review = CheckpointReview(
+            stored: stored, timeout: record.report.configuration.timeout, at: host.wall(), filesystem: host.filesystem)
+        return review.corrected(record.checkpoints)
     }
 
     // MARK: Operations that were under way
@@ -175,6 +222,9 @@ extension EngineService {
                 let isThere = entry.job.map { id in state.withLock { $0.jobs[id] != nil } } ?? false
                 entry.state = isThere ? .completed : .failed
                 if !isThere { entry.error = "the engine ended before the job was launched: submit it again" }
+            } else if entry.verb == .restart, continueRestart(entry) {
+                say("operation \(entry.operation) (restart of '\(printable(entry.jobName))') goes on: its old job had been ended for it")
+                continue
             } else {
                 entry.update { settle(&$0) }
             }
@@ -185,7 +235,7 @@ extension EngineService {
 
     private func settle(_ report: inout OperationReport) {
         let job = state.withLock { $0.jobs[report.request.job] }
-        report.endedAt = .now()
+        report.endedAt = host.wall()
         report.state = .failed
         switch report.request.kind {
         case .savepoint(let directory): settleSavepoint(&report, directory: directory, job: job)
@@ -218,26 +268,16 @@ extension EngineService {
 
     /// What was promised is done: a job that came back is cancelled again.
     private func repeatCancel(_ report: inout OperationReport, _ retention: CancelRetention, _ job: EngineState.HostedJob?) {
-        if let job, job.isHeld, retention == .keep {
-            markCanceled(job.record.id)
-            report.state = .completed
-            return
-        }
-        guard let running = job?.running else {
-            report.error = job?.isHeld == true
-                ? "the engine ended before the job was cancelled, and the job is not back yet: cancel it again" : "the engine ended before the job was cancelled, and the job is gone"
+        guard let job, job.running != nil || retention == .keep && job.isHeld else {
+            report.error =
+                job?.isHeld == true
+                ? "the engine ended before the job was cancelled, and the job is not back yet: cancel it again"
+                : "the engine ended before the job was cancelled, and the job is gone"
             return
         }
         (report.state, report.endedAt) = (.running, nil)
-        let id = report.request.id
-        running.cancel(retention) { result in
-            self.decisions.async {
-                switch result {
-                case .success(let job): self.update(id) { ($0.state, $0.endedAt, $0.path) = (.completed, .now(), job.latestCompleted?.path) }
-                case .failure(let error): self.fail(id, error.description)
-                }
-            }
-        }
+        let id = report.request.id, jobID = job.record.id
+        decisions.async { self.cancel(id, retention, job: jobID) }
     }
 
     private func settleSavepoint(_ report: inout OperationReport, directory: String?, job: EngineState.HostedJob?) {
@@ -256,9 +296,9 @@ extension EngineService {
             return
         }
         do throws(FilesystemError) {
-            let names = try PosixFilesystem().list(directory)
+            let names = try host.filesystem.list(directory)
             for name in names where name.hasPrefix("savepoint-") {
-                guard case .success(let found) = SnapshotFile.readManifest(at: directory + "/" + name),
+                guard case .success(let found) = SnapshotManifest.read(at: directory + "/" + name, filesystem: host.filesystem),
                     found.manifest.job == job.record.id, found.manifest.checkpoint == checkpoint
                 else { continue }
                 (report.state, report.path) = (.completed, found.path)
@@ -276,34 +316,41 @@ extension EngineService {
     /// Suspends every job, writes down where each is, and closes the state directory. Waits for the jobs' threads, but no longer than
     /// `limit`: what is on disk is consistent at any moment.
     public func shutDown(within limit: Milliseconds = .seconds(15)) {
-        let group = DispatchGroup()
+        let latch = Latch(host: host)
         decisions.sync {
-            let running = state.withLock { state -> [RunningJob] in
-                state.isStopping = true
-                let alive = state.jobs.values.filter { $0.isLive && $0.running != nil }
-                for job in alive { state.jobs[job.record.id]?.isSuspending = true }
-                return alive.compactMap(\.running)
-            }
-            for job in running {
-                group.enter()
+            for job in self.beginStopping() {
+                latch.enter()
                 job.suspend { result in
-                    if case .success = result {
-                        self.state.withLock { state in
-                            state.jobs[job.id]?.record.isPositionExact = true
-                            state.jobs[job.id]?.record.recovery = nil
-                        }
-                    }
-                    group.leave()
+                    if case .success = result { self.suspended(job.id) }
+                    latch.leave()
                 }
             }
         }
-        if group.wait(timeout: .now() + .milliseconds(Int(limit.count))) == .timedOut {
+        if !latch.wait(until: host.now() + limit) {
             say("some jobs did not end within \(limit.count) ms; they come back from their newest checkpoint")
         }
         decisions.sync {
-            for id in state.withLock({ state in state.jobs.values.filter { $0.running != nil }.map(\.record.id) }) { write(id) }
-            publisher.stop()
+            for job in self.state.withLock(\.orderedJobs) where job.running != nil { self.write(job.record.id) }
+            self.publisher.stop()
         }
+        for queue in [inspections, verifications, launches, decisions] { queue.end() }
         store.close()
+    }
+
+    /// The jobs that are to be suspended.
+    private func beginStopping() -> [RunningJob] {
+        state.withLock { state in
+            state.isStopping = true
+            let alive = state.orderedJobs.filter { $0.isLive && $0.running != nil }
+            for job in alive { state.jobs[job.record.id]?.isSuspending = true }
+            return alive.compactMap(\.running)
+        }
+    }
+
+    private func suspended(_ id: JobID) {
+        state.withLock { state in
+            state.jobs[id]?.record.isPositionExact = true
+            state.jobs[id]?.record.recovery = nil
+        }
     }
 }

@@ -1,7 +1,6 @@
 internal import CheckpointStore
 internal import ControlProtocol
 internal import Dataflow
-internal import Dispatch
 internal import StreamModel
 internal import Synchronization
 
@@ -11,6 +10,8 @@ extension EngineService {
     struct LaunchPlan: Sendable {
         var record: JobRecord
         var job: any StreamJob
+        /// Who holds the claim of the lineage.
+        var holder: LineageClaim.Holder
         /// The job ran before under its id.
         var recovers = false
         var previousPosition: UInt64?
@@ -31,19 +32,28 @@ extension EngineService {
             let source = try request.from?.path.map { (path) throws(ControlFailure) in
                 try checkSnapshot(path, for: .submit, recipe: recipe, lineage: nil, allowsOther: request.from?.allowsUnmatchedState ?? false)
             }
-            let id = JobID.random()
+            let id = JobID.random(host)
             let lineage = source.flatMap { $0.manifest.recipe?.program == recipe.program ? $0.manifest.lineage : nil } ?? id
-            try refuseTwin(name: name, lineage: lineage, verb: .submit)
-            var record = JobRecord(id: id, lineage: lineage, name: name, recipe: recipe, submittedAt: .now(), report: .placeholder(id: id, name: name, recipe: recipe))
+            try refuseTwin(name: name, lineage: lineage)
+            let now = host.wall()
+            var record = JobRecord(
+                id: id, lineage: lineage, name: name, recipe: recipe, submittedAt: now,
+                report: .placeholder(id: id, name: name, recipe: recipe, at: now))
             record.restore = source.map {
                 StoredRestore(path: $0.path, claim: request.from?.claim ?? .noClaim, allowsUnmatchedState: request.from?.allowsUnmatchedState ?? false)
             }
             let entry = OperationEntry(
                 operation: request.operation, verb: .submit, frame: frame, by: request.by, reason: request.reason, userID: peer.userID,
-                processID: peer.processID, acceptedAt: .now(), job: id, jobName: name, report: nil, state: .running)
-            try accept(entry)
+                processID: peer.processID, acceptedAt: now, job: id, jobName: name, report: nil, state: .running)
+            let holder = LineageClaim.Holder.operation(request.operation, by: request.by)
+            try claim(LineageClaim(lineage: lineage, name: name, work: .launch, holder: holder, job: id), verb: .submit)
+            do throws(ControlFailure) { try accept(entry) } catch {
+                release(lineage, heldBy: holder)
+                throw error
+            }
             let position = state.withLock { $0.position(ofLineage: lineage) }
-            launch(LaunchPlan(record: record, job: job, previousPosition: position)) { result in
+            launch(LaunchPlan(record: record, job: job, holder: holder, previousPosition: position)) { result in
+                self.release(lineage, heldBy: holder)
                 self.finishSubmit(request.operation, result)
                 reply(result.map { .submitted($0) }.mapError { .refused(.submit, $0.message) })
             }
@@ -61,21 +71,42 @@ extension EngineService {
         note(entry)
     }
 
+    // MARK: Who may launch
+
     /// Two live jobs of one name could not be told apart, two of one lineage would write the same output.
-    func refuseTwin(name: String, lineage: JobID, verb: ControlVerb) throws(ControlFailure) {
-        let (named, related) = state.withLock { ($0.live(named: name)?.record, $0.live(ofLineage: lineage)?.record) }
-        if let related {
-            throw .refused(verb, "job \(related.id.short) continues the same line and is \(state.withLock { $0.jobs[related.id]?.report.state.rawValue ?? "?" }): cancel it first")
+    private func refuseTwin(name: String, lineage: JobID) throws(ControlFailure) {
+        let (related, work) = state.withLock { ($0.live(ofLineage: lineage), $0.work(onLineage: lineage)) }
+        // A cancel or stop that is under way has a job that lives.
+        if case .refuse = OperationAdmission(.submit, of: related?.phase ?? .ended, during: work.work) {
+            guard let related else { throw .refused(.submit, "\(work.by ?? "another operation") is under way on the same line: wait for it to end") }
+            throw .refused(
+                .submit, "job \(related.record.id.short) continues the same line and is \(related.report.state.rawValue): cancel it first")
         }
-        if let named { throw .refused(verb, "a job named '\(printable(name))' is there already (\(named.id.short)): give another name") }
+        // It has ended, and still cleans up.
+        if let related { throw .refused(.submit, "job \(related.record.id.short) of the same line is just ending: ask again") }
+        try refuseNamesake(name: name, lineage: lineage, verb: .submit)
     }
+
+    func refuseNamesake(name: String, lineage: JobID, verb: ControlVerb) throws(ControlFailure) {
+        guard let named = state.withLock({ $0.live(named: name)?.record }), named.lineage != lineage else { return }
+        throw .refused(verb, "a job named '\(printable(name))' is there already (\(named.id.short)): give another name")
+    }
+
+    /// Takes the right to launch in a lineage, under a name.
+    func claim(_ claim: LineageClaim, verb: ControlVerb) throws(ControlFailure) {
+        guard let other = state.withLock({ $0.claims.take(claim) }) else { return }
+        let job = other.job.map { " (job \($0.short))" } ?? ""
+        throw .refused(verb, "\(printable(other.description))\(job) is under way for '\(printable(other.name))': wait for it to end")
+    }
+
+    func release(_ lineage: JobID, heldBy holder: LineageClaim.Holder) { state.withLock { $0.claims.release(lineage, heldBy: holder) } }
 
     /// Reads a snapshot's manifest and says whether a job of this recipe may start from it.
     func checkSnapshot(
         _ path: String, for verb: ControlVerb, recipe: JobRecipe, lineage: JobID?, allowsOther: Bool
-    ) throws(ControlFailure) -> SnapshotFile.Found {
-        let found: SnapshotFile.Found
-        switch SnapshotFile.readManifest(at: path) {
+    ) throws(ControlFailure) -> SnapshotManifest.Found {
+        let found: SnapshotManifest.Found
+        switch SnapshotManifest.read(at: path, filesystem: host.filesystem) {
         case .success(let value): found = value
         case .failure(let error):
             if case .notFound = error { throw .unknownPath(path, problem: "nothing is there: check the path") }
@@ -97,21 +128,46 @@ extension EngineService {
     }
 
     /// Writes the record, launches on the launching queue, and comes back to `decisions` with the outcome. A launch that fails leaves
-    /// nothing, unless the job was there before (`recovers`).
+    /// nothing, unless the job was there before (`recovers`). Compares and sets: without the claim, or beside a live job of the lineage,
+    /// nothing is launched, whatever was looked at before.
     func launch(_ plan: LaunchPlan, completion: @escaping @Sendable (Result<JobReport, ControlFailure>) -> Void) {
         let id = plan.record.id
-        state.withLock { $0.jobs[id] = EngineState.HostedJob(record: plan.record) }
+        let refusal = state.withLock { state -> String? in
+            guard state.claims[plan.record.lineage]?.holder == plan.holder else { return "another operation launches a job of its lineage" }
+            if let other = state.live(ofLineage: plan.record.lineage), other.record.id != id { return "job \(other.record.id.short) of its lineage lives" }
+            var hosted = EngineState.HostedJob(record: plan.record)
+            hosted.isLaunching = true
+            state.jobs[id] = hosted
+            state.claims.launches(id, in: plan.record.lineage)
+            return nil
+        }
+        if let refusal { return completion(.failure(.refused(nil, "job '\(printable(plan.record.name))' was not launched: \(refusal)"))) }
         do throws(EngineStoreError) {
             try store.write { plan.record }
         } catch {
-            if !plan.recovers { state.withLock { $0.jobs[id] = nil } }
-            return completion(.failure(.internal("the record of the job could not be written: \(error)")))
+            return unwritten(plan, error, completion: completion)
         }
         let launch = makeLaunch(plan)
         launches.async {
             let result: Result<RunningJob, any Error> = Result { try RunningJob.launch(launch) { self.jobChanged($0.id) } }
-            self.decisions.async { completion(self.launched(plan, result)) }
+            let isTaken = self.decisions.async {
+                completion(self.launched(plan, result))
+                self.waiting.launchEnded(id)
+            }
+            // The engine has ended meanwhile: nobody would ever end the job.
+            if !isTaken, case .success(let running) = result { running.suspend { _ in } }
         }
+    }
+
+    /// Without a record nothing is launched: the next engine would not know the job.
+    private func unwritten(
+        _ plan: LaunchPlan, _ error: EngineStoreError, completion: @escaping @Sendable (Result<JobReport, ControlFailure>) -> Void
+    ) {
+        let message = "the record of the job could not be written: \(error)"
+        state.withLock { $0.jobs[plan.record.id]?.isLaunching = false }
+        if plan.recovers { hold(plan.record.id, because: message) } else { state.withLock { $0.jobs[plan.record.id] = nil } }
+        completion(.failure(.internal(message)))
+        waiting.launchEnded(plan.record.id)
     }
 
     private func makeLaunch(_ plan: LaunchPlan) -> JobLaunch {
@@ -119,6 +175,7 @@ extension EngineService {
         var launch = JobLaunch(
             id: record.id, lineage: record.lineage, name: record.name, job: plan.job, parallelism: record.recipe.parallelism,
             storageRoot: store.checkpointRoot, submittedAt: record.submittedAt)
+        launch.host = host
         launch.recipe = record.recipe
         launch.restore = record.restore?.request
         launch.recovers = plan.recovers
@@ -127,7 +184,7 @@ extension EngineService {
         launch.previousPosition = plan.previousPosition
         if plan.recovers { launch.savepointDirectories = savepointDirectories(of: record.id) }
         let id = record.id
-        launch.onTerminal = { [weak self] report in self?.write(id, as: report) }
+        launch.onTerminal = { [weak self] report in try self?.record(id, as: report) }
         return launch
     }
 
@@ -137,6 +194,7 @@ extension EngineService {
         case .success(let running):
             let isStopping = state.withLock { state in
                 state.jobs[id]?.running = running
+                state.jobs[id]?.isLaunching = false
                 return state.isStopping
             }
             if isStopping { running.suspend { _ in } }
@@ -145,6 +203,7 @@ extension EngineService {
             if plan.recovers { settleLater(id) }
             return .success(running.report())
         case .failure(let error):
+            state.withLock { $0.jobs[id]?.isLaunching = false }
             let message = "job '\(printable(plan.record.name))' could not be launched: \(printable(String(describing: error), limit: 1000))"
             if plan.recovers {
                 if case .unreadable = error as? JobError { hold(id, because: message) } else { markFailed(id, message) }
@@ -162,11 +221,12 @@ extension EngineService {
         say(message)
         state.withLock { state in
             guard var job = state.jobs[id] else { return }
-            let failure = FailureReport(at: .now(), message: message, attempt: job.record.report.attempt)
+            let now = host.wall()
+            let failure = FailureReport(at: now, message: message, attempt: job.record.report.attempt)
             job.record.failures.append(failure)
             job.record.report.lastFailure = failure
             job.record.report.state = .failed
-            job.record.report.stateSince = .now()
+            job.record.report.stateSince = now
             state.jobs[id] = job
         }
         write(id)
@@ -185,14 +245,14 @@ extension EngineService {
 }
 
 extension JobID {
-    static func random() -> JobID { JobID(high: .random(in: .min ... .max), low: .random(in: .min ... .max)) }
+    static func random(_ host: any EngineHost) -> JobID { JobID(high: host.random(), low: host.random()) }
 }
 
 extension JobReport {
     /// The picture of a job that is about to be launched.
-    static func placeholder(id: JobID, name: String, recipe: JobRecipe) -> JobReport {
+    static func placeholder(id: JobID, name: String, recipe: JobRecipe, at now: WallTime) -> JobReport {
         JobReport(
-            id: id, name: name, state: .initializing, stateSince: .now(), submittedAt: .now(), parallelism: recipe.parallelism, maxParallelism: 128,
+            id: id, name: name, state: .initializing, stateSince: now, submittedAt: now, parallelism: recipe.parallelism, maxParallelism: 128,
             configuration: CheckpointConfiguration(), budget: FailureBudget(counted: 0, tolerable: nil, source: .exact, cumulative: 0), recipe: recipe)
     }
 }

@@ -15,12 +15,29 @@ struct EngineState {
         var published: PublishedMark?
         /// The engine suspends it: what it reports from here on is no end.
         var isSuspending = false
+        /// Its launch is under way: there is a record and nothing that runs.
+        var isLaunching = false
 
         /// The newest picture.
         var report: JobReport { running?.report() ?? record.report }
         var isLive: Bool { !report.state.isTerminal }
         /// It is to be brought back later; nothing of it runs.
-        var isHeld: Bool { running == nil && record.report.state == .restarting }
+        var isHeld: Bool { running == nil && !isLaunching && record.report.state == .restarting }
+        /// Nothing of it lives, not even the thread that cleans up behind it.
+        var isOver: Bool { !isLive && !isLaunching && running?.hasEnded != false }
+
+        var phase: JobPhase {
+            if isLaunching { return .launching }
+            if isOver { return .ended }
+            if isHeld { return .held }
+            switch report.state {
+            case .initializing, .restarting: return .restarting
+            case .running: return .running
+            case .cancelling: return .cancelling
+            case .failing, .suspended: return .failing
+            case .failed, .canceled, .finished: return .leaving
+            }
+        }
 
         /// Newest first.
         func checkpoints(limit: Int) -> [CheckpointReport] {
@@ -70,6 +87,8 @@ struct EngineState {
     /// Jobs whose record on disk is behind, since it could not be written.
     var unwritten: Set<JobID> = []
     var isStopping = false
+    /// Who may launch in which lineage.
+    var claims = LineageClaims()
 
     // MARK: Jobs
 
@@ -88,8 +107,19 @@ struct EngineState {
         return job
     }
 
-    func live(named name: String) -> HostedJob? { jobs.values.first { $0.isLive && $0.record.name == name } }
-    func live(ofLineage lineage: JobID) -> HostedJob? { jobs.values.first { $0.isLive && $0.record.lineage == lineage } }
+    func live(named name: String) -> HostedJob? { orderedJobs.first { !$0.isOver && $0.record.name == name } }
+    /// The one job of a lineage of which something lives.
+    func live(ofLineage lineage: JobID) -> HostedJob? { orderedJobs.first { !$0.isOver && $0.record.lineage == lineage } }
+
+    /// What is under way on a lineage, and the operation that is, if one is.
+    func work(onLineage lineage: JobID) -> (work: LineageWork, by: String?) {
+        if let claim = claims[lineage] { return (claim.work, claim.description) }
+        let open = operations.filter { entry in !entry.state.isTerminal && entry.job.flatMap { jobs[$0]?.record.lineage } == lineage }
+        func first(_ verb: ControlVerb) -> String? { open.first { $0.verb == verb }.map { "\(verb.rawValue) \($0.operation) by \(printable($0.by))" } }
+        if let stop = first(.stop) { return (.stop, stop) }
+        if let cancel = first(.cancel) { return (.cancel, cancel) }
+        return (open.contains { $0.verb == .savepoint || $0.verb == .checkpointNow } ? .snapshot : .nothing, nil)
+    }
 
     /// The furthest that any execution of the lineage has read; nil where one of them was killed on the way.
     func position(ofLineage lineage: JobID) -> UInt64? {
@@ -100,14 +130,14 @@ struct EngineState {
 
     /// Ended jobs that are too many: their ids, oldest first. Those of a lineage that lives stay.
     var surplusJobs: [JobID] {
-        let ended = jobs.values.filter { !$0.isLive }.sorted { ($0.record.submittedAt, $0.record.id) < ($1.record.submittedAt, $1.record.id) }
+        let ended = jobs.values.filter(\.isOver).sorted { ($0.record.submittedAt, $0.record.id) < ($1.record.submittedAt, $1.record.id) }
         guard ended.count > Self.endedJobs else { return [] }
-        return ended.prefix(ended.count - Self.endedJobs).filter { live(ofLineage: $0.record.lineage) == nil }.map(\.record.id)
+        return ended.prefix(ended.count - Self.endedJobs).filter { live(ofLineage: $0.record.lineage) == nil && claims[$0.record.lineage] == nil }.map(\.record.id)
     }
 
     /// Lets go of the running halves of jobs that ended long ago.
     mutating func coolDown() {
-        let warm = orderedJobs.filter { $0.running != nil && !$0.isLive }
+        let warm = orderedJobs.filter { $0.running != nil && $0.isOver }
         for job in warm.dropFirst(Self.warmJobs) { jobs[job.record.id]?.running = nil }
     }
 

@@ -1,38 +1,54 @@
 public import ControlProtocol
 public import ControlSocket
 internal import CheckpointStore
-internal import Dataflow
-internal import Dispatch
+public import Dataflow
 public import StreamModel
 internal import Synchronization
 
 /// The engine: hosts jobs, answers the control socket, writes down what it promised.
 ///
-/// Decisions and records belong to `decisions`, a serial queue; snapshots are verified and jobs launched on `launches`, so that a
-/// large snapshot does not hold up a savepoint of another job; files are looked at on `inspections`. What others read lies in `state`, a
-/// mutex that is never held over I/O. A mutating request is durable in the operation log before it is acted on.
+/// Decisions and records belong to `decisions`, a serial queue; jobs are launched on `launches`, so that a large snapshot does not hold up
+/// a savepoint of another job; snapshots of restarts are verified on `verifications`, and files are looked at for anybody on `inspections`.
+/// What others read lies in `state`, a mutex that is never held over I/O. A mutating request is durable in the operation log before it is
+/// acted on, and begins only when `OperationAdmission` says so; a launch needs the claim of its lineage. Threads, clocks, chance and files
+/// are the host's.
 public final class EngineService: ControlHandler {
-    let info: EngineInfo
+    public let info: EngineInfo
     let programs: ProgramRegistry
     let store: EngineStore
+    let host: any EngineHost
     let state = Mutex(EngineState())
-    let decisions = DispatchQueue(label: "weir.decisions")
-    let launches = DispatchQueue(label: "weir.launches")
-    let inspections = DispatchQueue(label: "weir.inspections")
+    let decisions: WorkQueue
+    let launches: WorkQueue
+    let verifications: WorkQueue
+    let inspections: WorkQueue
     let publisher: ReportPublisher
+    /// Touched on `decisions` only.
+    let waiting = WaitingWork()
     /// Lines for whoever started the engine.
     let say: @Sendable (String) -> Void
 
     /// Opens the state directory and reads its records; no job runs yet.
     public init(
-        name: String, stateDirectory: String, programs: ProgramRegistry = .standard, say: @escaping @Sendable (String) -> Void = { _ in }
+        name: String, stateDirectory: String, programs: ProgramRegistry = .standard, host: any EngineHost = MachineHost(),
+        say: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(EngineStoreError) {
-        store = try EngineStore(path: stateDirectory)
+        self.host = host
+        store = try EngineStore(path: stateDirectory, host: host)
+        do throws(JobError) {
+            decisions = try WorkQueue("decisions", host: host)
+            launches = try WorkQueue("launches", host: host)
+            verifications = try WorkQueue("verifications", host: host)
+            inspections = try WorkQueue("inspections", host: host)
+        } catch {
+            store.close()
+            throw .storage(error.description)
+        }
         info = EngineInfo(
-            name: name, version: WeirVersion.current, processID: currentProcessID(), startedAt: .now(), stateDirectory: stateDirectory)
+            name: name, version: WeirVersion.current, processID: host.filesystem.processID, startedAt: host.wall(), stateDirectory: stateDirectory)
         self.programs = programs
         self.say = say
-        publisher = ReportPublisher(queue: decisions)
+        publisher = ReportPublisher(queue: decisions, host: host)
         for problem in store.problems { say(problem) }
         state.withLock { state in
             for record in store.jobs { state.jobs[record.id] = EngineState.HostedJob(record: record) }
@@ -41,15 +57,15 @@ public final class EngineService: ControlHandler {
         publisher.makeReport = { [weak self] in self?.currentReport() }
     }
 
-    /// Publishes to this server from now on: at once when something changed, at most ten times a second, and once a second.
-    public func publish(to server: ControlServer) { publisher.start(server) }
+    /// Publishes to this audience from now on: at once when something changed, at most ten times a second, and once a second.
+    public func publish(to audience: any ReportAudience) { publisher.start(audience) }
 
     // MARK: ControlHandler
 
     public func currentReport() -> EngineReport {
         state.withLock { state in
             EngineReport(
-                engine: info, at: .now(), jobs: state.orderedJobs.map(\.report),
+                engine: info, at: host.wall(), jobs: state.orderedJobs.map(\.report),
                 operations: state.operationReports(limit: EngineState.operationsInReport))
         }
     }
@@ -57,13 +73,23 @@ public final class EngineService: ControlHandler {
     public func handle(
         _ request: ControlRequest, peer: ControlPeer, reply: @escaping @Sendable (Result<ControlReply, ControlFailure>) -> Void
     ) {
-        switch request {
-        case .submit(let submit): decisions.async { self.submit(submit, peer: Requester(peer), reply: reply) }
-        case .operate(let command): decisions.async { self.operate(command, peer: Requester(peer), reply: reply) }
-        case .inspect(let path): inspections.async { reply(.success(.inspection(Snapshot.inspect(path: path)))) }
-        case .checkpoint(let reference, let id): inspections.async { reply(Result { () throws(ControlFailure) in try self.checkpoint(reference, id) }) }
-        default: reply(Result { () throws(ControlFailure) in try answer(request) })
-        }
+        let isQueued =
+            switch request {
+            case .submit(let submit): decisions.async { self.submit(submit, peer: Requester(peer), reply: reply) }
+            case .operate(let command): decisions.async { self.operate(command, peer: Requester(peer), reply: reply) }
+            case .inspect(let path):
+                inspections.async { reply(.success(.inspection(Snapshot.inspect(path: path, filesystem: self.host.filesystem)))) }
+            case .checkpoint(let reference, let id):
+                inspections.async { reply(Result { () throws(ControlFailure) in try self.checkpoint(reference, id) }) }
+            default:
+                answerNow(request, reply)
+            }
+        if !isQueued { reply(.failure(.refused(request.verb, "the engine has ended: ask again when it is back"))) }
+    }
+
+    private func answerNow(_ request: ControlRequest, _ reply: (Result<ControlReply, ControlFailure>) -> Void) -> Bool {
+        reply(Result { () throws(ControlFailure) in try answer(request) })
+        return true
     }
 
     /// Requests that memory answers.
@@ -111,7 +137,7 @@ public final class EngineService: ControlHandler {
 
     /// The detail by operator that the manifest still tells: sizes, without times.
     private func withDetail(_ row: CheckpointReport) -> CheckpointReport {
-        guard row.isRestorable, let path = row.path, case .success(let found) = SnapshotFile.readManifest(at: path) else { return row }
+        guard row.isRestorable, let path = row.path, case .success(let found) = SnapshotManifest.read(at: path, filesystem: host.filesystem) else { return row }
         var row = row
         row.operators = found.manifest.operators.map { state in
             OperatorCheckpointReport(
@@ -131,8 +157,9 @@ public final class EngineService: ControlHandler {
         if isFirst { decisions.async { self.look(at: id) } }
     }
 
-    /// Writes down and publishes what is new of a job.
+    /// Writes down and publishes what is new of a job, and goes on with what waited for its end.
     private func look(at id: JobID) {
+        defer { if state.withLock({ $0.jobs[id]?.isOver != false }) { waiting.jobEnded(id) } }
         let (needsWriting, needsPublishing, failed) = state.withLock { state -> (Bool, Bool, JobReport?) in
             state.dirty.remove(id)
             guard var job = state.jobs[id], let running = job.running else { return (false, false, nil) }
@@ -152,7 +179,14 @@ public final class EngineService: ControlHandler {
     }
 
     /// Writes the newest state of a job's record. Any thread. A record that cannot be written is said aloud, and written with the next change.
-    func write(_ id: JobID, as terminal: JobReport? = nil) {
+    func write(_ id: JobID) {
+        // It was said, and the job is marked: the next change writes it.
+        try? record(id, as: nil)
+    }
+
+    /// As `write`; returns only once the record is durable.
+    /// - Parameter terminal: the end that the job is about to come to.
+    func record(_ id: JobID, as terminal: JobReport?) throws(EngineStoreError) {
         do throws(EngineStoreError) {
             try store.write { self.refreshRecord(id, terminal: terminal) }
             let wasBehind = state.withLock { $0.unwritten.remove(id) != nil }
@@ -164,12 +198,15 @@ public final class EngineService: ControlHandler {
                 return state.unwritten.insert(id).inserted
             }
             if isNew { say("the record of job \(id.short) could not be written: \(error)") }
+            throw error
         }
     }
 
     private func refreshRecord(_ id: JobID, terminal: JobReport?) -> JobRecord? {
         state.withLock { state in
             guard var job = state.jobs[id] else { return nil }
+            // A job may come to its end before its launch has been taken note of.
+            if job.running == nil, let terminal { job.record.report = terminal }
             if let running = job.running {
                 // A record never leaves an end: what comes late from the job's thread is older.
                 let report = terminal ?? running.report()

@@ -2,11 +2,14 @@
 // Method: a service in this process on a private directory, with the real dataflow below it; waits are for conditions.
 
 import ControlProtocol
+import Dataflow
 import FoundationEssentials
+import Glibc
 import StreamModel
+import TestKit
 import Testing
 
-@testable import EngineApp
+@testable import EngineHost
 
 @Suite struct EngineServiceTests {
     private let sandbox = Sandbox()
@@ -42,7 +45,7 @@ import Testing
         #expect(
             try eventually {
                 let report = try engine.job(new)
-                proof.observe(report, at: .now())
+                proof.observe(report, at: MachineHost().wall())
                 guard let audit = report.audit, let toReplay = audit.toReplay else { return false }
                 return proof.verdict.isProven && audit.replayed == toReplay
             }, "\(proof.lines)")
@@ -280,7 +283,7 @@ import Testing
     @Test func aSecondEngineOnTheSameDirectoryIsRefused() throws {
         let engine = try engine()
         defer { engine.close() }
-        #expect(throws: EngineStoreError.owned(path: sandbox["state"], processID: currentProcessID())) { try TestEngine(sandbox["state"]) }
+        #expect(throws: EngineStoreError.owned(path: sandbox["state"], processID: getpid())) { try TestEngine(sandbox["state"]) }
     }
 
     @Test func aDamagedRecordIsSaidAndLeftAlone() throws {

@@ -1,18 +1,17 @@
-internal import CheckpointStore
+package import CheckpointStore
 internal import ControlProtocol
 internal import StreamModel
 
 /// Looks at a snapshot's manifest alone: what it is and whose, without reading its state. Launching verifies the rest.
-enum SnapshotFile {
-    struct Found: Sendable {
+package enum SnapshotManifest {
+    package struct Found: Sendable {
         /// The snapshot's directory, absolute and without links: as the engine will report it.
-        var path: String
-        var manifest: CheckpointManifest
+        package var path: String
+        package var manifest: CheckpointManifest
     }
 
-    static func readManifest(at path: String) -> Result<Found, StoreError> {
+    package static func read(at path: String, filesystem: any Filesystem) -> Result<Found, StoreError> {
         Result { () throws(StoreError) in
-            let filesystem = PosixFilesystem()
             var directory: String
             do throws(FilesystemError) {
                 directory = try filesystem.canonicalPath(path)
@@ -25,7 +24,7 @@ enum SnapshotFile {
                 throw .inputOutput(path: path, operation: error.operation, errno: error.errno)
             }
             let manifestPath = directory + "/_metadata"
-            guard let bytes = try DurableFile.read(path: manifestPath, maximum: 1 << 30) else { throw .noManifest(path: directory) }
+            guard let bytes = try DurableFile.read(path: manifestPath, maximum: 1 << 30, filesystem: filesystem) else { throw .noManifest(path: directory) }
             return Found(path: directory, manifest: try ManifestCodec.decode(bytes, path: manifestPath))
         }
     }
