@@ -61,6 +61,9 @@ struct RunningEngine {
     /// Takes the state directory, then the socket; jobs are not back yet.
     static func open(_ options: EngineOptions, output: Output) throws(Failure) -> RunningEngine {
         let service: EngineService
+        do throws(StateDirectory.Problem) { try StateDirectory.requireOwn(options.stateDirectory) } catch {
+            throw Failure(description: error.description, status: .refused)
+        }
         do throws(EngineStoreError) {
             service = try EngineService(name: options.name, stateDirectory: options.stateDirectory, say: { output.say($0) })
         } catch {
