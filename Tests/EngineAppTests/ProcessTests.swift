@@ -167,6 +167,68 @@ import Testing
         #expect(lines.sorted() == ["line\t6000", "word\t6000"])
     }
 
+    // A kill says nothing about what was wanted: the same command goes on, with and without the snapshot's name.
+    @Test(arguments: [true, false]) func aKilledRunFromASnapshotGoesOn(repeatsTheSnapshot: Bool) throws {
+        let command = ["run", "orders", "--output", sandbox["out"], "--interval", "50ms", "--set", "count=12000", "--set", "rate=4000"]
+        let first = try WeirProcess(command, in: sandbox)
+        // No engine yet is no answer yet.
+        #expect(eventually { ((try? checkpoints(of: "orders")) ?? []).count { $0.isRestorable } >= 3 })
+        let listed = try #require(try checkpoints(of: "orders").first { $0.isRestorable }?.path)
+        first.kill9()
+        let chosen = try #require(oldestCheckpoint(beside: listed))
+        let second = try WeirProcess(command + ["--from", chosen], in: sandbox)
+        let oldJob = try #require(URL(filePath: chosen).pathComponents.dropLast().last)
+        #expect(
+            eventually {
+                ((try? checkpoints(of: "orders")) ?? []).count { $0.isRestorable && $0.path?.contains(oldJob) == false } >= 3
+            })
+        second.kill9()
+        let third = try weir(command + (repeatsTheSnapshot ? ["--from", chosen] : []), in: sandbox)
+        #expect(third.status == 0, "\(third.errors)")
+        #expect(third.errors.contains("goes on with job"), "\(third.errors)")
+        #expect(third.errors.contains("which began from \(chosen)") == repeatsTheSnapshot)
+        let lines = sandbox.names(in: "out").filter { $0.hasPrefix("part-") }.flatMap { sandbox.read("out/" + $0).split(separator: "\n").map(String.init) }
+        #expect(lines.count == 12_000 && Set(lines).count == 12_000)
+    }
+
+    // Two operators press the same key; and one of them just after the engine was killed and started again.
+    @Test(arguments: [false, true]) func twoRestartsAtOnceLeaveOneJob(afterKill: Bool) throws {
+        let rounds = ProcessInfo.processInfo.environment["WEIR_ROUNDS"].flatMap(Int.init) ?? 1
+        for round in 0..<rounds {
+            let name = "twice-\(round)", output = sandbox["out-\(round)"]
+            var engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
+            try waitForEngine()
+            let submit = ["submit", "orders", "--name", name, "--set", "interval=50ms", "--set", "rate=6000", "--set", "count=12000", "--set", "output=\(output)"]
+            #expect(try weir(submit, in: sandbox).status == 0)
+            #expect(eventually { ((try? checkpoints(of: name)) ?? []).contains(where: \.isRestorable) })
+            if afterKill {
+                engine.kill9()
+                engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
+                // No pause for the job: it is INITIALIZING when the restarts come.
+                #expect(try eventually { try weir(["status"], in: sandbox).status == 0 })
+            }
+            let restart = ["restart", name, "--cancel-first", "--wait"]
+            let both = try ["a", "b"].map { try WeirProcess(restart, in: sandbox, label: "restart-\($0)-\(round)") }
+            let statuses = both.map { $0.wait() }
+            #expect(statuses.contains(0) || afterKill, "\(both.map(\.errors))")
+            for (process, status) in zip(both, statuses) where status != 0 {
+                #expect(status == 3, "\(process.errors)")
+                #expect(process.errors.contains("under way") || process.errors.contains("no checkpoint or savepoint left"), "\(process.errors)")
+            }
+            let jobs = try JSONDecoder().decode([JobReport].self, from: Data(weir(["jobs", "--json"], in: sandbox).output.utf8))
+            #expect(jobs.filter { $0.name == name && !$0.state.isTerminal }.count <= 1)
+            #expect(
+                try eventually(seconds: 60) {
+                    let jobs = try JSONDecoder().decode([JobReport].self, from: Data(weir(["jobs", "--json"], in: sandbox).output.utf8))
+                    return jobs.first { $0.name == name }?.state == .finished
+                })
+            let lines = sandbox.names(in: "out-\(round)").filter { $0.hasPrefix("part-") }
+                .flatMap { sandbox.read("out-\(round)/" + $0).split(separator: "\n").map(String.init) }
+            #expect(lines.count == 12_000 && Set(lines).count == 12_000, "\(lines.count) lines, \(Set(lines).count) distinct")
+            #expect(engine.terminate() == 0)
+        }
+    }
+
     private func oldestCheckpoint(beside path: String) -> String? {
         let directory = URL(filePath: path).deletingLastPathComponent().path
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []

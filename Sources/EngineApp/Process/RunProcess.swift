@@ -56,14 +56,20 @@ private struct JobRun {
 
     // MARK: The beginning
 
-    /// The job of this run: the one that had not ended, or a new one.
+    /// The job of this run: the one that had not ended, a restart of it from the chosen snapshot, or a new one.
     func begin() throws(RunningEngine.Failure) -> JobID {
         try refuseOtherWork()
-        host.service.recover(resumes: options.from == nil)
+        let unfinished = host.service.currentReport().jobs.first { !$0.state.isTerminal }
+        // A run that was killed is repeated as it was written: what it had begun from the snapshot goes on, and does not begin there again.
+        let goesOn = options.from == nil || unfinished.map { beganFromChoice($0.id) } == true
+        if goesOn { host.service.recover() } else { host.service.recover(holding: "a run from a chosen snapshot takes its place") }
         output.say("engine listens at \(socketPath), state in \(host.service.info.stateDirectory) (pid \(getpid()))")
-        if options.from == nil, let job = host.service.currentReport().jobs.first(where: { !$0.state.isTerminal }) {
-            output.say("goes on with job \(job.id.short)")
-            return job.id
+        if let job = host.service.currentReport().jobs.first(where: { !$0.state.isTerminal }) {
+            guard !goesOn, let from = options.from else {
+                output.say("goes on with job \(job.id.short)\(options.from.map { ", which began from \($0)" } ?? "")")
+                return job.id
+            }
+            return try restart(job, from: from)
         }
         if let done = finishedBefore() {
             output.say("already finished by job \(done.short): its output is in \(options.arguments["output"] ?? "")")
@@ -71,6 +77,12 @@ private struct JobRun {
         }
         try refuseForeignOutput()
         return try submit()
+    }
+
+    /// The job was launched from just the snapshot that this run names.
+    private func beganFromChoice(_ job: JobID) -> Bool {
+        guard let from = options.from, case .success(let found) = SnapshotManifest.read(at: from, filesystem: PosixFilesystem()) else { return false }
+        return host.service.origin(of: job) == found.path
     }
 
     /// The newest job, if it did just this and its output is still there: a kill between its end and this process's leaves no more to do.
@@ -124,14 +136,34 @@ private struct JobRun {
             operation: OperationID(random: .random(in: .min ... .max)), program: options.program, arguments: options.arguments,
             parallelism: options.parallelism, reason: "weir run", by: CommandIdentity.operatorName)
         request.from = options.from.map { RestartOptions(path: $0) }
+        guard case .submitted(let job) = try ask(.submit(request)) else { throw refused("submit was answered with something else") }
+        return job.id
+    }
+
+    /// The unfinished job is cancelled, its checkpoints are kept, and the run goes on from the snapshot in its place: one recorded operation, so
+    /// that a kill in the middle leaves one of the two.
+    private func restart(_ job: JobReport, from path: String) throws(RunningEngine.Failure) -> JobID {
+        var choice = RestartOptions(path: path)
+        (choice.cancelsFirst, choice.parallelism) = (true, options.parallelism)
+        let id = OperationID(random: .random(in: .min ... .max))
+        _ = try ask(
+            .operate(
+                JobCommand(
+                    operation: id, job: JobReference(job.id), action: .restart(choice), reason: "weir run --from", by: CommandIdentity.operatorName)))
+        while true {
+            guard case .operation(let report) = try ask(.operation(id)) else { throw refused("the restart was answered with something else") }
+            if let new = report.newJob, report.state == .completed { return new }
+            if report.state.isTerminal { throw refused("the run from \(path) did not begin: \(report.error ?? report.state.rawValue)") }
+            pause(milliseconds: 20)
+        }
+    }
+
+    private func ask(_ request: ControlRequest) throws(RunningEngine.Failure) -> ControlReply {
         do throws(ControlClientError) {
             let client = try ControlClient.connectAndWait(path: socketPath, client: "weir run")
             defer { client.close() }
             // Verifying a large snapshot takes its time.
-            guard case .submitted(let job) = try client.callAndWait(.submit(request), timeout: .minutes(60)) else {
-                throw ControlClientError.unreadable(path: socketPath, "submit was answered with something else")
-            }
-            return job.id
+            return try client.callAndWait(request, timeout: .minutes(60))
         } catch {
             throw RunningEngine.Failure(description: error.description, status: error.isLinkFailure ? .failed : .refused)
         }

@@ -7,8 +7,8 @@ internal import Synchronization
 /// The engine's start and end: jobs come back, operations that were under way are settled from the facts; at the end jobs are suspended.
 extension EngineService {
     /// Brings back every job that had not ended, and waits until each runs or is known to be unable to.
-    /// - Parameter resumes: false = such jobs are marked CANCELED instead, their checkpoints kept.
-    public func recover(resumes: Bool = true) {
+    /// - Parameter holding: such jobs stay down for now, for this reason: a restart is about to take their place.
+    public func recover(holding reason: String? = nil) {
         let latch = Latch(host: host)
         latch.enter()
         decisions.async {
@@ -16,7 +16,7 @@ extension EngineService {
             for record in records where record.isTerminal { self.reviewEnded(record.id) }
             let alive = self.oneOfEachLineage(records.filter { !$0.isTerminal })
             for record in alive.reversed() {
-                if !resumes { self.markCanceled(record.id) } else { self.recover(record, latch) }
+                if let reason { self.keepDown(record.id, because: reason) } else { self.recover(record, latch) }
             }
             latch.leave()
         }
@@ -122,6 +122,15 @@ extension EngineService {
         decisions.after(wait) { [weak self] in self?.bringBack(id) }
     }
 
+    /// Leaves a job down until somebody restarts or cancels it, or the next start of the engine. Nothing is written.
+    private func keepDown(_ id: JobID, because reason: String) {
+        state.withLock { state in
+            state.jobs[id]?.record.report.state = .restarting
+            state.jobs[id]?.record.report.vertices = []
+            state.jobs[id]?.record.report.restartReason = reason
+        }
+    }
+
     private func bringBack(_ id: JobID) {
         let record = state.withLock { state -> JobRecord? in
             guard let job = state.jobs[id], job.isHeld, !state.isStopping else { return nil }
@@ -216,7 +225,9 @@ extension EngineService {
 
     /// What the last engine had accepted and not finished, decided by what is there now.
     private func settleOperations() {
-        for entry in state.withLock({ state in state.operations.filter { !$0.state.isTerminal } }) {
+        // Those of the last engine only: others may have been accepted while the jobs came back.
+        let inherited = Set(store.operations.filter { !$0.state.isTerminal }.map(\.operation))
+        for entry in state.withLock({ state in state.operations.filter { !$0.state.isTerminal && inherited.contains($0.operation) } }) {
             var entry = entry
             if entry.report == nil {
                 let isThere = entry.job.map { id in state.withLock { $0.jobs[id] != nil } } ?? false

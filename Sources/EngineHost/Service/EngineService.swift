@@ -112,6 +112,9 @@ public final class EngineService: ControlHandler {
         try state.withLock { state in Result { () throws(ControlFailure) in try state.find(reference) } }.get()
     }
 
+    /// The snapshot that a job was launched from; nil = none, or there is no such job.
+    package func origin(of job: JobID) -> String? { state.withLock { $0.jobs[job]?.record.restore?.path } }
+
     private func operation(_ id: OperationID) throws(ControlFailure) -> ControlReply {
         let found = state.withLock { state in
             state.operation(id).map { entry in (entry, state.report(of: entry), entry.job.flatMap { state.jobs[$0]?.report }) }
