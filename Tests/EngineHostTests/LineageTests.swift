@@ -102,8 +102,8 @@ private struct Pair: CustomStringConvertible {
             guard lives.isEmpty, let newest = jobs.first else { return false }
             if newest.state == .finished, try orders.problem() == nil { return true }
             do throws(ControlFailure) { _ = try engine.operate(newest.id, .restart(RestartOptions())) } catch {
-                // An operation may be under way still.
-                if !error.message.contains("under way") { throw error }
+                // An operation may be under way still, or have just launched the next job.
+                if error.kind != .refused { throw error }
             }
             return false
         }

@@ -6,9 +6,9 @@ import Testing
 
 /// A target depends only on targets of a lower layer.
 let layers: [String: Int] = [
-    "StreamModel": 0, "CellGrid": 0, "TestKit": 0, "CNcurses": 0, "CPrefetch": 0, "CZlib": 0, "CChecksum": 0, "CTimer": 0,
+    "StreamModel": 0, "CellGrid": 0, "CNcurses": 0, "CPrefetch": 0, "CZlib": 0, "CChecksum": 0, "CTimer": 0,
     "CheckpointCore": 1, "CheckpointStore": 1, "FlinkFormats": 1, "ControlProtocol": 1, "ConsoleCore": 1,
-    "Dataflow": 2, "ControlSocket": 2, "FlinkREST": 2, "FlinkSnapshots": 2, "Ledger": 2, "CursesTerminal": 2,
+    "Dataflow": 2, "ControlSocket": 2, "FlinkREST": 2, "FlinkSnapshots": 2, "Ledger": 2, "CursesTerminal": 2, "TestKit": 2,
     "EngineHost": 3, "ConnectorConformance": 3, "FlinkFake": 3,
     "EngineApp": 4, "ConsoleApp": 4, "SimulationKit": 4,
     "weir": 5, "weir-bench": 5, "weir-sim": 5,
