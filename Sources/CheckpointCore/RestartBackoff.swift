@@ -53,14 +53,13 @@ public struct RestartBackoff: Sendable {
             backoff = initial
             return
         }
-        // Both factors are bounded by their ranges, so that the product is far below Int64.max.
-        let next = Milliseconds(Int64(Double(backoff.count) * multiplier))
+        let next = Milliseconds(Int64(clamping: Double(backoff.count) * multiplier))
         backoff = max(initial, min(next, maximum))
     }
 
     /// Between -jitter and +jitter of the backoff.
     private mutating func offset(within jitter: Double) -> Milliseconds {
-        let width = Int64(Double(backoff.count) * jitter)
+        let width = Int64(clamping: Double(backoff.count) * jitter)
         return width == 0 ? 0 : Milliseconds(random.next(in: 0...2 * width) - width)
     }
 }

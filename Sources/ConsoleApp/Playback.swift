@@ -45,7 +45,7 @@ final class Playback: ConsoleClock {
 
     init(_ recording: RecordedEvents, speed: Double = 1) {
         self.recording = recording
-        let wanted = speed.isFinite ? Int64(min(max(speed * 1000, 1), 1e6)) : 1000
+        let wanted = speed.isFinite ? Int64(clamping: min(max(speed * 1000, 1), 1e6)) : 1000
         let nearest = Self.speeds.min { abs($0 - wanted) < abs($1 - wanted) } ?? 1000
         state = Mutex(State(base: recording.header.startedAt, since: Surroundings.monotonicMilliseconds(), speed: nearest))
     }

@@ -47,7 +47,7 @@ struct Chart {
         guard rows > 0, slots > 0 else { return }
         let start = first(slots: slots), top = top(slots: slots)
         func height(_ index: Int) -> Int? {
-            value(index).map { $0 > 0 ? Swift.max(1, Int((Swift.min($0 / top, 1) * Double(levels * rows)).rounded())) : 0 }
+            value(index).map { $0 > 0 ? Swift.max(1, Int(clamping: (Swift.min($0 / top, 1) * Double(levels * rows)).rounded())) : 0 }
         }
         for column in 0..<canvas.size.columns {
             let left = height(start + column * perCell), right = perCell == 2 ? height(start + column * perCell + 1) : nil

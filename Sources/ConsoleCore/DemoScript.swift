@@ -108,7 +108,7 @@ public struct DemoScript: Sendable {
         return nil
     }
 
-    private func scaled(_ time: Milliseconds) -> Milliseconds { Milliseconds(Int64((Double(time.count) / speed).rounded())) }
+    private func scaled(_ time: Milliseconds) -> Milliseconds { Milliseconds(Int64(clamping: (Double(time.count) / speed).rounded())) }
 }
 
 // MARK: The script

@@ -51,7 +51,7 @@ enum Diagnosis: Sendable, Equatable {
         for vertex in job.vertices {
             guard vertex.parallelism > 1, let hottest = vertex.hottest, hottest.busyPermille >= 800 else { continue }
             // More than half again its share.
-            if hottest.recordsPermille * vertex.parallelism >= 1500 { return .hotKey(vertex: vertex.name, hottest) }
+            if hottest.recordsPermille.multipliedClamped(by: vertex.parallelism) >= 1500 { return .hotKey(vertex: vertex.name, hottest) }
         }
         return nil
     }
@@ -59,7 +59,7 @@ enum Diagnosis: Sendable, Equatable {
     /// Writing took most of it, and it took long for its interval.
     private static func slowStorage(_ job: JobReport, _ memory: () -> JobMemory) -> Diagnosis? {
         guard let newest = job.latestCompleted, let duration = newest.duration, duration >= .seconds(1),
-            duration.count * 2 >= job.configuration.interval?.count ?? 0,
+            duration.count.multipliedClamped(by: 2) >= job.configuration.interval?.count ?? 0,
             let slowest = memory().details[newest.id]?.operators?.flatMap(\.subtasks).max(by: { PhaseSpan.total($0) < PhaseSpan.total($1) })
         else { return nil }
         let total = PhaseSpan.total(slowest)

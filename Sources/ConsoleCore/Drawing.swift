@@ -42,7 +42,7 @@ extension Canvas {
     mutating func bar(_ fraction: Double, column: Int, row: Int, columns: Int, role: StyleRole) {
         guard columns > 2 else { return }
         let inner = columns - 2
-        let full = fraction.isFinite ? Int((min(max(fraction, 0), 1) * Double(inner)).rounded()) : 0
+        let full = fraction.isFinite ? Int(clamping: (min(max(fraction, 0), 1) * Double(inner)).rounded()) : 0
         put("[", column: column, row: row, role: .border)
         for offset in 0..<inner {
             let isFull = offset < full
@@ -66,7 +66,7 @@ extension Canvas {
             guard index >= 0, fromEnd < samples.count else { return nil }
             let value = Double(samples[samples.count - 1 - fromEnd])
             if value.isNaN { return nil }
-            return value > 0 ? max(1, Int((value / scale * Double(glyphs.sparkLevels)).rounded())) : 0
+            return value > 0 ? max(1, Int(clamping: (value / scale * Double(glyphs.sparkLevels)).rounded())) : 0
         }
         for cell in 0..<columns where cell != gap || columns == 1 {
             let left = height(cell * perCell)

@@ -90,12 +90,12 @@ enum Figures {
     static func percent(permille: Int) -> SafeText { SafeText("\((min(max(permille, 0), 1000) + 5) / 10)%") }
 
     /// A part of 1.
-    static func percent(fraction: Double) -> SafeText { fraction.isNaN ? "-" : percent(permille: Int(min(max(fraction, 0), 1) * 1000)) }
+    static func percent(fraction: Double) -> SafeText { fraction.isNaN ? "-" : percent(permille: Int(clamping: min(max(fraction, 0), 1) * 1000)) }
 
     /// A multiplier: "2", "1.5".
     static func factor(_ value: Double) -> SafeText {
         guard value >= 0, value <= 1_000_000 else { return "?" }
-        return value == value.rounded() ? SafeText("\(Int(value))") : SafeText(decimal(value, places: 1))
+        return value == value.rounded() ? SafeText("\(Int(clamping: value))") : SafeText(decimal(value, places: 1))
     }
 
     /// "6th".
@@ -121,9 +121,9 @@ enum Figures {
         let scale: Double = places == 0 ? 1 : places == 1 ? 10 : 100
         let scaled = (value * scale).rounded()
         guard scaled.isFinite, abs(scaled) < 1e15 else { return "-" }
-        let whole = Int(scaled)
+        let whole = Int(clamping: scaled)
         guard places > 0 else { return String(whole) }
-        let divisor = Int(scale)
+        let divisor = Int(clamping: scale)
         let fraction = String(whole % divisor)
         return "\(whole / divisor)." + String(repeating: "0", count: places - fraction.count) + fraction
     }

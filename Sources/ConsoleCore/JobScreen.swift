@@ -141,7 +141,7 @@ struct JobScreen {
     var percentiles: (p50: SafeText, p99: SafeText)? {
         let durations = memory.checkpoints.prefix(100).filter { $0.status == .completed && $0.kind == .checkpoint }.compactMap(\.duration).sorted()
         guard durations.count >= 3 else { return nil }
-        func at(_ part: Double) -> SafeText { Figures.duration(durations[min(Int(Double(durations.count) * part), durations.count - 1)]) }
+        func at(_ part: Double) -> SafeText { Figures.duration(durations[min(Int(clamping: Double(durations.count) * part), durations.count - 1)]) }
         return (at(0.5), at(0.99))
     }
 

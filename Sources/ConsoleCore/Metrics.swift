@@ -44,7 +44,7 @@ enum Metric: String, Sendable, CaseIterable, Hashable {
 
     func text(_ value: Double?) -> SafeText {
         guard let value, value.isFinite else { return "-" }
-        let whole = Int64(min(max(value, -1e15), 1e15))
+        let whole = Int64(clamping: min(max(value, -1e15), 1e15))
         switch self {
         case .read, .written, .counted, .tasks: return Figures.count(value)
         case .busy, .backPressure: return Figures.percent(permille: Int(whole))

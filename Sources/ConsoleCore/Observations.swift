@@ -130,9 +130,9 @@ struct JobMemory: Sendable {
         // The engine's clock was set back: its time begins anew.
         if (time - start).count < Int64(sampleCount - 60) * 1000 { start = WallTime(milliseconds: time.milliseconds - Int64(sampleCount) * 1000) }
         sampledFrom = start
-        let missing = ((time - start).count + 500) / 1000 + 1 - Int64(sampleCount)
+        let missing = (time - start).count.addingClamped(500) / 1000 + 1 - Int64(sampleCount)
         guard missing > 0 else { return }
-        let isGap = missing * 1000 > Self.gap.count && sampleCount > 0
+        let isGap = missing > Self.gap.count / 1000 && sampleCount > 0
         // Of a long absence more samples than are kept need not be made up; the count says how long it was.
         let made = min(missing, Int64(SampleSpan.samplesMax * Series.ratio + 1))
         for metric in metrics {

@@ -205,7 +205,7 @@ struct PreflightCheck {
         let until = job.state.isTerminal ? min(job.stateSince, engineTime) : engineTime
         let speed = min(memory.bestRate / typical, 1000)
         let time = Double(max((until - checkpoint.triggeredAt).count, 0)) / (speed - 1)
-        return "catch-up about \(Figures.duration(Milliseconds(Int64(min(time, 1e12))))) at the best rate seen, \(Figures.factor((speed * 10).rounded() / 10))x"
+        return "catch-up about \(Figures.duration(Milliseconds(Int64(clamping: min(time, 1e12))))) at the best rate seen, \(Figures.factor((speed * 10).rounded() / 10))x"
     }
 
     /// What the action does, in words.

@@ -1,4 +1,5 @@
 public import CellGrid
+internal import StreamModel
 
 /// What is wrong with a theme, and how far it is from being wrong: made by `Theme.check`.
 public struct ThemeReport: Sendable, Equatable {
@@ -305,7 +306,7 @@ extension ColorDepth {
 
 /// One digit behind the point, cut and not rounded: 4.49 is not 4.5.
 func oneDecimal(_ value: Double) -> String {
-    let tenths = Int(min(max(value, 0), 1e6) * 10)
+    let tenths = Int(clamping: min(max(value, 0), 1e6) * 10)
     return "\(tenths / 10).\(tenths % 10)"
 }
 

@@ -1,4 +1,5 @@
 import CellGrid
+import StreamModel
 
 /// A colour of a theme: what to use at each depth, as far as the theme says. What it does not say is computed from the next
 /// better value.
@@ -61,7 +62,7 @@ struct ThemeColor: Sendable, Equatable {
     /// A colour between two; terminals with few colours have only the other one of them. nil where one is the terminal's own.
     func mixed(with other: ThemeColor, _ part: Double) -> ThemeColor? {
         guard let from = rgb, let to = other.rgb else { return nil }
-        func between(_ left: UInt8, _ right: UInt8) -> UInt8 { UInt8((Double(left) + (Double(right) - Double(left)) * part).rounded()) }
+        func between(_ left: UInt8, _ right: UInt8) -> UInt8 { UInt8(clamping: (Double(left) + (Double(right) - Double(left)) * part).rounded()) }
         return ThemeColor(
             rgb: RGB(red: between(from.red, to.red), green: between(from.green, to.green), blue: between(from.blue, to.blue)), x16: other.x16,
             x8: other.x8)

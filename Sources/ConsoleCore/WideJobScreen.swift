@@ -188,7 +188,7 @@ struct WideJobScreen {
     }
 
     /// The geometric mean of two durations.
-    private static func middle(_ low: Int64, _ high: Int64) -> Int64 { Int64((Double(low) * Double(high)).squareRoot()) }
+    private static func middle(_ low: Int64, _ high: Int64) -> Int64 { Int64(clamping: (Double(low) * Double(high)).squareRoot()) }
 
     private var detailTitle: SafeText { model.selectedCheckpoint.map { "detail #\($0.id): slowest subtasks first" } ?? "detail" }
 

@@ -154,7 +154,7 @@ public struct FlinkVertex: Sendable, Equatable {
         recordsRead = complete("read-records")
         recordsWritten = complete("write-records")
         func time(_ name: String) -> Milliseconds? {
-            metrics?[name]?.real.flatMap { $0 >= 0 && $0 < 1e18 ? Milliseconds(Int64($0)) : nil }
+            metrics?[name]?.real.flatMap { $0 >= 0 && $0 < 1e18 ? Milliseconds(Int64(clamping: $0)) : nil }
         }
         busyTime = time("accumulated-busy-time")
         backPressuredTime = time("accumulated-backpressured-time")

@@ -86,7 +86,7 @@ public struct FlinkJobPicture: Sendable {
 
     public mutating func take(jobMetrics: FlinkMetrics, at now: WallTime) {
         let value = jobMetrics.values["numRestarts"]?.sum ?? jobMetrics.values["fullRestarts"]?.sum
-        restarts = Dated(value: value.flatMap { $0 >= 0 && $0 < 1e9 ? Int($0) : nil } ?? restarts?.value ?? 0, at: now)
+        restarts = Dated(value: value.flatMap { $0 >= 0 && $0 < 1e9 ? Int(clamping: $0) : nil } ?? restarts?.value ?? 0, at: now)
     }
 
     public mutating func take(metricNames: FlinkMetrics, vertex: OperatorID, at now: WallTime) {
@@ -255,13 +255,13 @@ struct VertexFlow: Sendable, Equatable {
     }
 
     func permille(_ name: String) -> Int? {
-        (metrics[name]?.avg).flatMap { $0 >= 0 ? Int(min($0, 1000).rounded()) : nil }
+        (metrics[name]?.avg).flatMap { $0 >= 0 ? Int(clamping: min($0, 1000).rounded()) : nil }
     }
 
     /// The slowest subtask's; nil = none yet.
     var watermark: EventTime? {
         let outputs = metrics.filter { $0.key.hasSuffix(".currentOutputWatermark") }.compactMap(\.value.min)
         guard let value = metrics["currentInputWatermark"]?.min ?? outputs.min(), value > -9.2e18 else { return nil }
-        return value >= 9.2e18 ? .max : EventTime(milliseconds: Int64(value))
+        return value >= 9.2e18 ? .max : EventTime(milliseconds: Int64(clamping: value))
     }
 }

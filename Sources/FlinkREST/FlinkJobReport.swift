@@ -327,4 +327,4 @@ extension WallTime {
 }
 
 /// A count that came as a floating-point number.
-private func whole(_ value: Double) -> UInt64 { UInt64(max(0, min(value, 1e18))) }
+private func whole(_ value: Double) -> UInt64 { UInt64(clamping: min(value, 1e18)) }

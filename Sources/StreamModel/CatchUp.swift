@@ -86,7 +86,7 @@ struct CatchUp: Sendable, Equatable {
         guard isOwnSnapshot, job.restarts == 0, let recordsRead else { return nil }
         let margin = (rate ?? 0) * Self.unseen
         guard margin < 1e15 else { return nil }
-        let (wanted, overflows) = recordsRead.addingReportingOverflow(UInt64(margin))
+        let (wanted, overflows) = recordsRead.addingReportingOverflow(UInt64(clamping: margin))
         guard !overflows else { return nil }
         guard job.throughput.recordsRead > wanted else {
             distance = "of at most \(wanted) to catch up"
@@ -114,6 +114,6 @@ struct CatchUp: Sendable, Equatable {
         }
         calmSeen = isFree && now > 0 && now <= rate * Self.calm ? calmSeen + 1 : 0
         guard calmSeen >= Self.calmReports else { return nil }
-        return "after reading faster it reads \(UInt64(min(now, 1e15)))/s, as the job before did, with room to spare"
+        return "after reading faster it reads \(UInt64(clamping: min(now, 1e15)))/s, as the job before did, with room to spare"
     }
 }

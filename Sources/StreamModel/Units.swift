@@ -1,10 +1,12 @@
+// Units stay at the ends of their range instead of trapping: their values come from files and from the wire, too.
+
 /// Milliseconds on the wall clock since 1970-01-01T00:00:00Z. For display and records only; durations come from `EngineInstant`.
 public struct WallTime: Hashable, Comparable, Codable, Sendable {
     public let milliseconds: Int64
     @inlinable public init(milliseconds: Int64) { self.milliseconds = milliseconds }
     public static func < (left: Self, right: Self) -> Bool { left.milliseconds < right.milliseconds }
-    public static func - (left: Self, right: Self) -> Milliseconds { Milliseconds(left.milliseconds - right.milliseconds) }
-    public static func + (left: Self, right: Milliseconds) -> Self { Self(milliseconds: left.milliseconds + right.count) }
+    public static func - (left: Self, right: Self) -> Milliseconds { Milliseconds(left.milliseconds.subtractingClamped(right.milliseconds)) }
+    public static func + (left: Self, right: Milliseconds) -> Self { Self(milliseconds: left.milliseconds.addingClamped(right.count)) }
     public init(from decoder: any Decoder) throws { self.init(milliseconds: try decoder.singleValueContainer().decode(Int64.self)) }
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
@@ -16,11 +18,13 @@ public struct WallTime: Hashable, Comparable, Codable, Sendable {
 public struct EngineInstant: Hashable, Comparable, Sendable {
     public let nanoseconds: Int64
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
-    public init(milliseconds: Int64) { nanoseconds = milliseconds * 1_000_000 }
+    public init(milliseconds: Int64) { nanoseconds = milliseconds.multipliedClamped(by: 1_000_000) }
     public static func < (left: Self, right: Self) -> Bool { left.nanoseconds < right.nanoseconds }
     /// Whole milliseconds from `right` to `left`, rounded down.
-    public static func - (left: Self, right: Self) -> Milliseconds { Milliseconds((left.nanoseconds - right.nanoseconds) / 1_000_000) }
-    public static func + (left: Self, right: Milliseconds) -> Self { Self(nanoseconds: left.nanoseconds + right.count * 1_000_000) }
+    public static func - (left: Self, right: Self) -> Milliseconds { Milliseconds(left.nanoseconds.subtractingClamped(right.nanoseconds) / 1_000_000) }
+    public static func + (left: Self, right: Milliseconds) -> Self {
+        Self(nanoseconds: left.nanoseconds.addingClamped(right.count.multipliedClamped(by: 1_000_000)))
+    }
 }
 
 /// Milliseconds of event time: when something happened, by the records themselves. Since 1970-01-01T00:00:00Z when the records mean wall time.
@@ -55,11 +59,11 @@ public struct Milliseconds: Hashable, Comparable, Codable, Sendable, Expressible
     public let count: Int64
     @inlinable public init(_ count: Int64) { self.count = count }
     @inlinable public init(integerLiteral value: Int64) { count = value }
-    public static func seconds(_ count: Int64) -> Self { Self(count * 1000) }
-    public static func minutes(_ count: Int64) -> Self { Self(count * 60_000) }
+    public static func seconds(_ count: Int64) -> Self { Self(count.multipliedClamped(by: 1000)) }
+    public static func minutes(_ count: Int64) -> Self { Self(count.multipliedClamped(by: 60_000)) }
     public static func < (left: Self, right: Self) -> Bool { left.count < right.count }
-    public static func + (left: Self, right: Self) -> Self { Self(left.count + right.count) }
-    public static func - (left: Self, right: Self) -> Self { Self(left.count - right.count) }
+    public static func + (left: Self, right: Self) -> Self { Self(left.count.addingClamped(right.count)) }
+    public static func - (left: Self, right: Self) -> Self { Self(left.count.subtractingClamped(right.count)) }
     public init(from decoder: any Decoder) throws { self.init(try decoder.singleValueContainer().decode(Int64.self)) }
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
@@ -73,7 +77,7 @@ public struct ByteCount: Hashable, Comparable, Codable, Sendable, ExpressibleByI
     public init(_ count: Int64) { self.count = count }
     public init(integerLiteral value: Int64) { count = value }
     public static func < (left: Self, right: Self) -> Bool { left.count < right.count }
-    public static func + (left: Self, right: Self) -> Self { Self(left.count + right.count) }
+    public static func + (left: Self, right: Self) -> Self { Self(left.count.addingClamped(right.count)) }
     public init(from decoder: any Decoder) throws { self.init(try decoder.singleValueContainer().decode(Int64.self)) }
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()

@@ -98,9 +98,9 @@ struct RateLimiter {
         let due = Double(now.nanoseconds - start.nanoseconds) * 1e-9 * perSecond - passed
         // A reader that was held up does not make up for more than a second of it.
         if due > perSecond { passed += due - perSecond }
-        let count = min(wanted, Int(max(0, due)))
+        let count = min(wanted, Int(clamping: max(0, due)))
         passed += Double(count)
         let next = max(Double(1) / perSecond, 0.01)
-        return (count, EngineInstant(nanoseconds: now.nanoseconds + Int64(min(next, 1) * 1e9)))
+        return (count, EngineInstant(nanoseconds: now.nanoseconds + Int64(clamping: min(next, 1) * 1e9)))
     }
 }

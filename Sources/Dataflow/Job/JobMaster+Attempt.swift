@@ -7,13 +7,15 @@ internal import Synchronization
 final class JobAttempt {
     enum Addressees { case all, sources }
 
+    let number: Int
     let subtasks: [Subtask]
     let vertices: [ExecutionPlan.Vertex]
     var running: Set<SubtaskID> = []
     var ended: Set<SubtaskID> = []
     var exited: Set<SubtaskID> = []
 
-    init(subtasks: [Subtask], vertices: [ExecutionPlan.Vertex]) {
+    init(number: Int, subtasks: [Subtask], vertices: [ExecutionPlan.Vertex]) {
+        self.number = number
         self.subtasks = subtasks
         self.vertices = vertices
     }
@@ -160,7 +162,7 @@ extension JobMaster {
             }
         }
         isComplete = true
-        return JobAttempt(subtasks: subtasks, vertices: plan.vertices)
+        return JobAttempt(number: number, subtasks: subtasks, vertices: plan.vertices)
     }
 
     /// All tasks have their state: what was restored is a fact now.

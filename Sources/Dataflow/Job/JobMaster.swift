@@ -214,7 +214,7 @@ final class JobMaster: @unchecked Sendable {
             case .tick:
                 timers[.tick] = now + .seconds(1)
                 inputEnded()
-                if let attempt { rates.sample(attempt, at: now) }
+                if let attempt, state == .running { rates.sample(attempt, at: now) } else { rates.forget() }
             }
         }
     }
@@ -360,7 +360,7 @@ final class JobMaster: @unchecked Sendable {
     }
 
     private func leave(_ attempt: JobAttempt) {
-        recordsBefore = rates.throughput(before: recordsBefore, attempt)
+        recordsBefore = attempt.throughput(before: recordsBefore)
         replay.attemptEnded(attempt)
         self.attempt = nil
         host.tablesAreFilled()

@@ -1,5 +1,6 @@
 internal import CheckpointStore
 internal import Glibc
+internal import StreamModel
 internal import Synchronization
 
 /// Chunks of memory that the kernel has handed over and cleared already, for the tables of a restore. Clearing what the tables need takes
@@ -81,6 +82,6 @@ extension CheckpointManifest {
             while capacity * 0.75 < Double(section.entries) { capacity *= 2 }
             total += capacity * Double(section.length) / Double(section.entries)
         }
-        return Int(min(total, Double(Int.max / 2)))
+        return min(Int(clamping: total), Int.max / 2)
     }
 }

@@ -61,9 +61,9 @@ enum Figures {
         guard value.isFinite, abs(value) < 1e15 else { return "?" }
         var factor = 1.0
         for _ in 0..<decimals { factor *= 10 }
-        let scaled = Int64((value * factor).rounded())
+        let scaled = Int64(clamping: (value * factor).rounded())
         guard decimals > 0 else { return String(scaled) }
-        let fraction = String(abs(scaled) % Int64(factor))
-        return (scaled < 0 ? "-" : "") + "\(abs(scaled) / Int64(factor))." + String(repeating: "0", count: decimals - fraction.count) + fraction
+        let fraction = String(scaled.magnitude % UInt64(clamping: factor))
+        return (scaled < 0 ? "-" : "") + "\(scaled.magnitude / UInt64(clamping: factor))." + String(repeating: "0", count: decimals - fraction.count) + fraction
     }
 }

@@ -210,9 +210,9 @@ private struct ProgressLine {
         guard job.state != lastState || lastAt.map({ now - $0 >= .seconds(2) }) ?? true else { return }
         (lastAt, lastState) = (now, job.state)
         guard !job.state.isTerminal else { return }
-        let fraction = job.throughput.inputFraction.map { " \(Int($0 * 100)) %," } ?? ""
+        let fraction = job.throughput.inputFraction.map { " \(Int(clamping: min(max($0, 0), 1) * 100)) %," } ?? ""
         let checkpoint = job.latestCompleted.map { ", checkpoint \($0.id)" } ?? ""
         output.say(
-            "\(job.name) \(job.state.rawValue)\(fraction) \(job.throughput.recordsRead) read (\(Int(job.throughput.recordsReadPerSecond))/s)\(checkpoint)")
+            "\(job.name) \(job.state.rawValue)\(fraction) \(job.throughput.recordsRead) read (\(Int(clamping: job.throughput.recordsReadPerSecond))/s)\(checkpoint)")
     }
 }
