@@ -1,8 +1,8 @@
 internal import CellGrid
 internal import ConsoleCore
+internal import ControlProtocol
 internal import ControlSocket
 internal import FlinkREST
-internal import FoundationEssentials
 internal import Glibc
 
 /// The contexts of the operator's configuration, for commands.
@@ -39,9 +39,7 @@ public enum Contexts {
         let records = contexts.map(ContextRecord.init)
         let text: String
         if asJSON {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            do { text = String(decoding: try encoder.encode(records), as: UTF8.self) + "\n" } catch {
+            do throws(ControlCodecError) { text = try ControlCodec.json(records) + "\n" } catch {
                 Output.say("\(error)")
                 return 5
             }

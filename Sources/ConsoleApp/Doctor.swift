@@ -4,7 +4,6 @@ internal import ControlProtocol
 internal import ControlSocket
 internal import CursesTerminal
 internal import FlinkREST
-internal import FoundationEssentials
 internal import Glibc
 internal import StreamModel
 
@@ -53,9 +52,7 @@ public enum Doctor {
     }
 
     public static func json(_ findings: [DoctorFinding]) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(Record(findings: findings)), as: UTF8.self)
+        try ControlCodec.json(Record(findings: findings))
     }
 
     private static func size() -> (columns: Int, rows: Int)? {

@@ -1,6 +1,6 @@
 internal import CellGrid
 public import ConsoleCore
-internal import FoundationEssentials
+internal import ControlProtocol
 
 /// What `weir themes` asks for: themes found as the console finds them.
 public enum ThemeCommands {
@@ -26,9 +26,7 @@ public enum ThemeCommands {
 
     /// The reports as one line of JSON.
     public static func json(_ results: [(name: String, result: Result<ThemeReport, ThemeError>)]) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        return String(decoding: try encoder.encode(CheckRecord(themes: results.map(ThemeRecord.init))), as: UTF8.self)
+        try ControlCodec.json(CheckRecord(themes: results.map(ThemeRecord.init)))
     }
 }
 

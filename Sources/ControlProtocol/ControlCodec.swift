@@ -57,7 +57,7 @@ public enum ControlCodec {
     }
 
     /// The JSON text of a report, to be framed for each subscriber by `frame(report:sequence:missed:)`.
-    public static func encode(report: EngineReport) throws(ControlCodecError) -> [UInt8] { Array(try text(report)) }
+    public static func encode(report: EngineReport) throws(ControlCodecError) -> [UInt8] { try text(report) }
 
     /// The frame of a notification around a report that is encoded already: many subscribers, one encoding.
     public static func frame(report: [UInt8], sequence: UInt64, missed: UInt64) -> [UInt8] {
@@ -86,7 +86,7 @@ public enum ControlCodec {
         return .reply(id: incoming.id, .success(result))
     }
 
-    /// Any value of the protocol as one line of JSON without the newline: what `--json` prints.
+    /// Any value as one line of JSON without the newline: what `--json` prints, and what files hold. Nothing in it acts on a terminal.
     public static func json(_ value: some Encodable) throws(ControlCodecError) -> String { String(decoding: try text(value), as: UTF8.self) }
 
     /// Reads a value that `json` wrote: the engine's own records.
@@ -95,17 +95,17 @@ public enum ControlCodec {
     }
 
     private static func line(_ value: some Encodable) throws(ControlCodecError) -> [UInt8] {
-        var bytes = Array(try text(value))
+        var bytes = try text(value)
         bytes.append(UInt8(ascii: "\n"))
         return bytes
     }
 
-    private static func text(_ value: some Encodable) throws(ControlCodecError) -> Data {
+    private static func text(_ value: some Encodable) throws(ControlCodecError) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-        do { return try encoder.encode(value) } catch {
+        do { return VisibleJSON.escaped(Array(try encoder.encode(value))) } catch {
             throw ControlCodecError(problem: "cannot encode \(type(of: value)): \(describe(error))")
         }
     }

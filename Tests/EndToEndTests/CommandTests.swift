@@ -148,12 +148,14 @@ extension EndToEnd {
         @Test func `names from outside cannot paint on a terminal`() throws {
             let engine = try BackgroundEngine(home)
             defer { withExtendedLifetime(engine) {} }
-            let name = "a\u{1b}[31mred\u{07}\n\u{202e}言葉e\u{0301}\u{9b}2J"
+            let name = "a\u{1b}[31mred\u{07}\n\u{202e}言葉e\u{0301}\u{9b}2J\u{85}\u{7f}\u{2066}"
             let id = try home.succeed("submit", "orders", "--name", name, "--json").record(JobReport.self).id.description
-            for words in [["jobs"], ["status"], ["savepoint", id, "--wait"], ["operations"], ["audit"], ["jobs", "--json"]] {
+            for words in [["jobs"], ["status"], ["savepoint", id, "--wait"], ["operations"], ["audit"], ["jobs", "--json"], ["dump", "overview", "--format", "json"]] {
                 let result = try home.weir(words)
                 #expect(result.exitCode == ExitCode.ok, "\(result.transcript)")
-                let hostile = (result.output + result.errors).unicodeScalars.filter { ($0.properties.generalCategory == .control && $0 != "\n") || $0 == "\u{202e}" }
+                let hostile = (result.output + result.errors).unicodeScalars.filter {
+                    ($0.properties.generalCategory == .control && $0 != "\n") || $0.properties.generalCategory == .format
+                }
                 #expect(hostile.isEmpty, "\(words): \(hostile) in \(result.output.debugDescription)")
             }
             #expect(try home.jobs().first?.name == name || home.jobs().first?.name.contains("red") == true)
