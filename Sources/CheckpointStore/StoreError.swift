@@ -135,6 +135,7 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case 30: "; \(directory) is on a read-only filesystem: mount it for writing or use another directory."
         case 1, 13: "; give the engine's user access to \(directory) or use another directory."
         case 23, 24: "; raise the limit of open files."
+        case 27: "; raise the limit of file sizes (ulimit -f)."
         case 5: "; check the disk of \(directory)."
         default: "."
         }

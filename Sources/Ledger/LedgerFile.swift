@@ -19,7 +19,7 @@ enum LedgerFile {
     private static func failure(path: String, code: Int32) -> LedgerError {
         switch code {
         case ELOOP, EISDIR: .notOurs(path: path)
-        case ENOSPC, EDQUOT: .full(path: path)
+        case ENOSPC, EDQUOT, EFBIG: .full(path: path)
         case EROFS: .readOnly(path: path)
         case EACCES: access(path, F_OK) == 0 ? .readOnly(path: path) : .file(path: path, errno: code)
         default: .file(path: path, errno: code)

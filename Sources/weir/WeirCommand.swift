@@ -1,6 +1,7 @@
 import ArgumentParser
 import EngineApp
 import EngineHost
+import Glibc
 
 /// The command line of Weir: names, flags and help. What the commands do is in the modules below.
 @main
@@ -38,6 +39,8 @@ struct WeirCommand: ParsableCommand {
 
     /// A wrong command line ends with 1, not with the parser's own code.
     static func main() {
+        // A file that has grown to its limit is an error of the call, told as a full disk is; the signal would end the process in the middle.
+        signal(SIGXFSZ, SIG_IGN)
         do {
             var command = try parseAsRoot(CommandLineOrder.afterCommand(Array(CommandLine.arguments.dropFirst())))
             try command.run()

@@ -84,14 +84,17 @@ struct FilePartCommitter {
             do {
                 try commit(part, verifies: verifies)
             } catch let error as FilesystemError {
-                throw .sink("cannot commit \(part.finalPath) (\(error.operation.rawValue)): \(errorText(error.errno))")
+                throw JobError.sink("cannot commit \(part.finalPath) (\(error.operation.rawValue)): \(errorText(error.errno))")
+                    .because(error.errno, at: part.finalPath)
             } catch let error as JobError { throw error } catch { throw .sink("cannot commit \(part.finalPath): \(error)") }
             directories.insert(String(part.finalPath[..<(part.finalPath.lastIndex(of: "/") ?? part.finalPath.startIndex)]))
         }
         for directory in directories.sorted() {
             do {
                 try filesystem.syncDirectory(directory)
-            } catch { throw .sink("cannot make the files of \(directory) durable: \(errorText(error.errno))") }
+            } catch {
+                throw JobError.sink("cannot make the files of \(directory) durable: \(errorText(error.errno))").because(error.errno, at: directory)
+            }
         }
     }
 

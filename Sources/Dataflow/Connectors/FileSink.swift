@@ -217,6 +217,7 @@ private final class SealedFile: @unchecked Sendable {
             file = try filesystem.createExclusive(pendingPath)
         } catch {
             throw JobError.sink("cannot create \(directory)/\(name): \(errorText(error.errno)); check the output directory and its free space")
+                .because(error.errno, at: directory)
         }
     }
 
@@ -228,6 +229,7 @@ private final class SealedFile: @unchecked Sendable {
             try filesystem.write(bytes, to: file)
         } catch {
             throw JobError.sink("cannot write \(pendingPath): \(errorText(error.errno)); free space or fix the disk, the job restarts from its checkpoint")
+                .because(error.errno, at: directory)
         }
         checksum.update(bytes)
         length += UInt64(bytes.count)
@@ -247,6 +249,7 @@ private final class SealedFile: @unchecked Sendable {
             try filesystem.syncDirectory(directory)
         } catch {
             throw JobError.sink("cannot make \(pendingPath) durable: \(errorText(error.errno)); the job restarts from its checkpoint")
+                .because(error.errno, at: directory)
         }
     }
 

@@ -41,6 +41,7 @@ struct FileSinkDirectory {
             return SinkTimeline(past: past, job: preparation.job.id, next: preparation.nextCheckpoint, known: all)
         } catch let error as FilesystemError {
             throw JobError.sink("cannot prepare the output directory \(path) (\(error.operation.rawValue)): \(errorText(error.errno))")
+                .because(error.errno, at: path)
         }
     }
 
@@ -58,7 +59,8 @@ struct FileSinkDirectory {
             let newest = try filesystem.list(path).compactMap(names.parse).filter { $0.job == inquiry.job.short }.map(\.checkpoint).max()
             return newest.map { .upTo($0) } ?? .none
         } catch {
-            throw .unreadable("cannot look for published output in \(path) (\(error.operation.rawValue)): \(errorText(error.errno))")
+            throw JobError.unreadable("cannot look for published output in \(path) (\(error.operation.rawValue)): \(errorText(error.errno))")
+                .because(error.errno, at: path)
         }
     }
 
@@ -76,7 +78,9 @@ struct FileSinkDirectory {
         if let status = try filesystem.status(path), status.kind != .directory, status.kind != .link {
             throw JobError.sink("the output directory \(path) is a file: name a directory")
         }
-        do throws(StoreError) { try DurableDirectory.make(path: path, filesystem: filesystem) } catch { throw JobError.sink(error.description) }
+        do throws(StoreError) { try DurableDirectory.make(path: path, filesystem: filesystem) } catch {
+            throw JobError.sink(error.description).because(error.shortage)
+        }
     }
 
     /// A marker names the line of restarts that writes here; parts without one, or another's, are not ours to touch.

@@ -27,9 +27,15 @@ public enum JobError: Error, Hashable, Sendable, CustomStringConvertible {
     case injected(String)
     case task(String)
     case threads(String)
+    /// The error came about because the machine has run out of something: the job waits for that, and no restart is used up. A connector may
+    /// throw it too.
+    indirect case lacking(Shortage, JobError)
 
     /// A snapshot that is bad stays so; a refused call may be granted the next time.
-    init(_ error: StoreError) { self = error.isLoss ? .storage(error.description) : .unreadable(error.description) }
+    init(_ error: StoreError) {
+        let plain = error.isLoss ? JobError.storage(error.description) : .unreadable(error.description)
+        self = plain.because(error.shortage)
+    }
 
     public var description: String {
         switch self {
@@ -55,6 +61,7 @@ public enum JobError: Error, Hashable, Sendable, CustomStringConvertible {
         case .faultsNotAllowed(let name): "job \"\(name)\" takes no injected faults: only demonstration jobs do"
         case .injected(let what): "injected fault: \(what)"
         case .task(let message): message
+        case .lacking(_, let error): error.description
         }
     }
 }

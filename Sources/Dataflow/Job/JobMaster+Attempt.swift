@@ -67,7 +67,7 @@ extension JobMaster {
         } catch {
             if state == .restarting { state = .running }
             if case .recoveryRefused(let why) = error as? JobError { stayDown(why) } else {
-                fail(String(describing: error), vertex: nil, subtask: nil)
+                fail(FailureCause(error), vertex: nil, subtask: nil)
             }
         }
     }

@@ -27,7 +27,7 @@ extension JobMaster {
             record.failed(id, reason: reason, message: message, counted: counted, task: task, at: host.wall())
         case .requestFailed(let token, let reason, let message): requestFailed(token, reason, message)
         case .requestCompleted(let token, let id): requestCompleted(token, id)
-        case .failJob(let message): fail(message, vertex: nil, subtask: nil)
+        case .failJob(let message): fail(message)
         }
     }
 
@@ -46,7 +46,7 @@ extension JobMaster {
                         try directory.beginSavepoint(id, in: savepointDirectory, random: host.random)
                     } else { try directory.begin(id, sharesFiles: sharesFiles, base: base) }
                 self?.post(.locationPrepared(id, location))
-            } catch { self?.post(.locationFailed(id, error.description)) }
+            } catch { self?.post(.locationFailed(id, FailureCause(error))) }
         }
     }
 
@@ -78,12 +78,12 @@ extension JobMaster {
     /// Writes the manifest. All parts are durable by now.
     private func commit(_ id: CheckpointID) {
         guard let location = attempts[id], let parts = record.parts(of: id) else {
-            return post(.commitFailed(id, "the checkpoint's parts are gone"))
+            return post(.commitFailed(id, FailureCause("the checkpoint's parts are gone")))
         }
         if let uid = Self.unionListOfPartlyFinishedVertex(parts) {
             // As in Flink: what the finished subtasks would have had is not to be handed to all.
             let message = "operator \"\(uid)\" has a union list, and some of its subtasks have ended and others not: it cannot be checkpointed until all have"
-            return post(.commitFailed(id, message))
+            return post(.commitFailed(id, FailureCause(message)))
         }
         let manifest = manifest(id, parts: parts)
         manifestsInFlight[id] = manifest
@@ -92,7 +92,7 @@ extension JobMaster {
             do throws(StoreError) {
                 try location.commit(manifest)
                 self?.post(.committed(id))
-            } catch { self?.post(.commitFailed(id, error.description)) }
+            } catch { self?.post(.commitFailed(id, FailureCause(error))) }
         }
     }
 
@@ -140,7 +140,8 @@ extension JobMaster {
                 try committer.commit(committables, of: id, isRecovery: false)
                 self?.post(.outputsCommitted(id))
             } catch {
-                self?.post(.outputsFailed(id, "checkpoint \(id) is complete, but its output could not be committed: \(error)"))
+                let message = "checkpoint \(id) is complete, but its output could not be committed: \(error)"
+                self?.post(.outputsFailed(id, FailureCause(message, lacking: JobError.shortage(behind: error))))
             }
         }
         // Another checkpoint may complete after all inputs have ended: it was begun before and does not have the last output.
@@ -156,7 +157,7 @@ extension JobMaster {
         }
         // What was drained cannot be taken back: only a restart continues the job as if nothing had been asked.
         let message = row.failure?.message ?? "it was aborted"
-        fail("a stop with drain failed (\(message)); the job restarts from its newest checkpoint", vertex: nil, subtask: nil)
+        fail("a stop with drain failed (\(message)); the job restarts from its newest checkpoint")
     }
 
     private func discardPending(_ id: CheckpointID) {

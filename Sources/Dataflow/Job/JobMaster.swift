@@ -20,12 +20,12 @@ final class JobMaster: @unchecked Sendable {
         case cancel(CancelRetention, @Sendable (Result<JobReport, JobError>) -> Void)
         case suspend(@Sendable (Result<JobReport, JobError>) -> Void)
         case locationPrepared(CheckpointID, CheckpointAttempt)
-        case locationFailed(CheckpointID, String)
+        case locationFailed(CheckpointID, FailureCause)
         case committed(CheckpointID)
-        case commitFailed(CheckpointID, String)
+        case commitFailed(CheckpointID, FailureCause)
         case cleaned(CheckpointID)
         case outputsCommitted(CheckpointID)
-        case outputsFailed(CheckpointID, String)
+        case outputsFailed(CheckpointID, FailureCause)
     }
 
     /// What other threads may see.
@@ -81,12 +81,16 @@ final class JobMaster: @unchecked Sendable {
     var stateSince: WallTime
     var record: CheckpointRecord
     var failures: [FailureReport] = []
+    /// Waits in a row that `failures` ends with, at most two.
+    private var waitsNoted: [FailureReport] = []
     /// The running attempt; nil between attempts.
     var attempt: JobAttempt?
     var attemptNumber: Int
     var restarts = 0
-    /// What the restart strategy says to the next failure.
-    var backoff: RestartBackoff
+    /// What follows the next failure.
+    var backoff: FailureResponse
+    /// What the machine lacked, while the coordinator hears of a checkpoint that failed for it.
+    private var lacking: Shortage?
     /// The attempt that is waited for, while RESTARTING.
     var plannedRestart: PlannedRestart?
     var startPoint: JobBlueprint.StartPoint?
@@ -139,7 +143,7 @@ final class JobMaster: @unchecked Sendable {
         coordinator = try CheckpointCoordinator(
             configuration: blueprint.configuration, tasks: blueprint.plan.subtasks, nextID: blueprint.nextCheckpointID,
             seed: host.random())
-        backoff = RestartBackoff(blueprint.restartStrategy, seed: host.random())
+        backoff = FailureResponse(blueprint.restartStrategy, seed: host.random())
         stateSince = now
         attemptNumber = launch.previousAttempts
         startPoint = blueprint.start
@@ -219,6 +223,13 @@ final class JobMaster: @unchecked Sendable {
         }
     }
 
+    /// The same, where the machine lacked something: if the job fails for the event, it is for that.
+    func feed(_ event: CoordinatorEvent, lacking shortage: Shortage?) {
+        lacking = shortage
+        feed(event)
+        lacking = nil
+    }
+
     /// Performs what the coordinator answers. An action that leads to another event (a failure that ends the attempt) has it handled after
     /// the actions before it, so that the order of the actions holds.
     func feed(_ event: CoordinatorEvent) {
@@ -237,24 +248,24 @@ final class JobMaster: @unchecked Sendable {
         case .cancel(let retention, let completion): cancel(retention, completion)
         case .suspend(let completion): suspend(completion)
         case .locationPrepared(let id, let location): prepared(id, location)
-        case .locationFailed(let id, let message):
+        case .locationFailed(let id, let cause):
             locationsInFlight -= 1
-            feed(.locationFailed(id, message: message))
+            feed(.locationFailed(id, message: cause.message), lacking: cause.shortage)
         case .committed(let id):
             becameBase(id)
             record.completed(id, at: host.wall())
             feed(.committed(id))
-        case .commitFailed(let id, let message):
+        case .commitFailed(let id, let cause):
             manifestsInFlight[id] = nil
-            feed(.commitFailed(id, message: message))
+            feed(.commitFailed(id, message: cause.message), lacking: cause.shortage)
         case .cleaned(let id): cleaned(id)
         case .outputsCommitted(let id):
             committingOutputs.remove(id)
             attempt?.send(.completed(id), to: .all)
-        case .outputsFailed(let id, let message):
+        case .outputsFailed(let id, let cause):
             committingOutputs.remove(id)
             // A job that is ending anyway does not restart for it, but whoever restores that checkpoint finds the files uncommitted.
-            if state == .running { fail(message, vertex: nil, subtask: nil) } else { note(message) }
+            if state == .running { fail(cause, vertex: nil, subtask: nil) } else { note(cause.message) }
         }
     }
 
@@ -273,10 +284,10 @@ final class JobMaster: @unchecked Sendable {
             guard attempts[snapshot.barrier.checkpoint] != nil else { return }
             record.acknowledged(snapshot, at: host.wall())
             feed(.acknowledged(snapshot.barrier.checkpoint, snapshot.subtask))
-        case .declined(let id, let task, let reason, let message): feed(.declined(id, task, reason, message: message))
-        case .failed(let task, let message):
-            feed(.taskFailed(task, message: message))
-            fail(message, vertex: blueprint.plan.vertices[task.vertex].uid, subtask: task.index)
+        case .declined(let id, let task, let reason, let cause): feed(.declined(id, task, reason, message: cause.message), lacking: cause.shortage)
+        case .failed(let task, let cause):
+            feed(.taskFailed(task, message: cause.message), lacking: cause.shortage)
+            fail(cause, vertex: blueprint.plan.vertices[task.vertex].uid, subtask: task.index)
         case .exited(let task): attempt?.exited.insert(task)
         }
     }
@@ -290,22 +301,45 @@ final class JobMaster: @unchecked Sendable {
         feed(.jobStateChanged(new))
     }
 
-    /// The attempt is over for a reason. The restart strategy decides what follows.
-    func fail(_ message: String, vertex: String?, subtask: Int?) {
+    /// The attempt is over because of what the coordinator has found.
+    func fail(_ message: String) { fail(FailureCause(message, lacking: lacking), vertex: nil, subtask: nil) }
+
+    /// The attempt is over for a reason. The restart strategy decides what follows, unless the machine lacks something: that is waited for.
+    func fail(_ cause: FailureCause, vertex: String?, subtask: Int?) {
         guard state == .running || state == .initializing else { return }
-        switch backoff.jobFailed(at: host.now()) {
+        let message = cause.message
+        switch backoff.jobFailed(lacking: cause.shortage, at: host.now()) {
         case .restart(let delay):
             note(message, vertex: vertex, subtask: subtask)
-            stopFailed()
-            timers[.restart] = host.now() + delay
-            plannedRestart = PlannedRestart(at: host.wall() + delay, delay: delay, reason: message)
-            change(to: .restarting)
+            planRestart(after: delay, because: message)
+        case .wait(let delay, let reason):
+            noteWait("\(reason) (\(message))", vertex: vertex, subtask: subtask)
+            planRestart(after: delay, because: reason)
         case .giveUp(let reason):
             note(blueprint.restartStrategy == .none ? message : "\(message) (the job is not restarted: \(reason))", vertex: vertex, subtask: subtask)
             stopFailed()
             change(to: .failing)
         }
         attempt?.cancel()
+    }
+
+    private func planRestart(after delay: Milliseconds, because reason: String) {
+        stopFailed()
+        timers[.restart] = host.now() + delay
+        plannedRestart = PlannedRestart(at: host.wall() + delay, delay: delay, reason: reason)
+        change(to: .restarting)
+    }
+
+    /// A wait can be a long one, and each of its looks a failure: only the newest two stay in the list, so that it does not lose the others.
+    private func noteWait(_ message: String, vertex: String?, subtask: Int?) {
+        if waitsNoted.count == 2, failures.suffix(2).elementsEqual(waitsNoted) {
+            failures.removeLast()
+            waitsNoted.removeLast()
+        } else {
+            waitsNoted = waitsNoted.suffix(1).filter { $0 == failures.last }
+        }
+        note(message, vertex: vertex, subtask: subtask)
+        waitsNoted += failures.suffix(1)
     }
 
     /// There is no snapshot that the job may go on from by itself. It fails, whatever the restart strategy allows, and keeps its checkpoints,

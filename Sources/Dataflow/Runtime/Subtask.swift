@@ -22,8 +22,8 @@ enum TaskEvent: Sendable {
     case running(SubtaskID)
     case inputEnded(SubtaskID)
     case snapshot(SubtaskSnapshot)
-    case declined(CheckpointID, SubtaskID, CheckpointFailureReason, String)
-    case failed(SubtaskID, String)
+    case declined(CheckpointID, SubtaskID, CheckpointFailureReason, FailureCause)
+    case failed(SubtaskID, FailureCause)
     /// The thread has ended; the last event of a subtask.
     case exited(SubtaskID)
 }
@@ -114,7 +114,7 @@ final class Subtask: @unchecked Sendable {
             }
             try runEnded()
         } catch {
-            if !context.isCancelled { report(.failed(context.id, String(describing: error))) }
+            if !context.isCancelled { report(.failed(context.id, FailureCause(error))) }
         }
         context.metrics.times.turn(to: .nothing, at: host.now())
         context.closeOperators()
@@ -310,6 +310,7 @@ final class Subtask: @unchecked Sendable {
         } catch {
             if context.isCancelled { throw error }
             throw JobError.task("Could not perform checkpoint \(barrier.checkpoint) for operator \(vertexUID): \(error)")
+                .because(JobError.shortage(behind: error))
         }
         measure()
     }
@@ -322,15 +323,15 @@ final class Subtask: @unchecked Sendable {
             do {
                 try faults.checkAsync(id) { attempts[id] == nil }
                 report(.snapshot(try task.run(into: attempt, host: host)))
-            } catch let error as JobError {
-                if case .sink = error {
-                    // What the sink had written can no longer be trusted: only a restart from the last checkpoint writes it again.
-                    report(.failed(task.subtask, String(describing: error)))
-                } else {
-                    report(.declined(id, task.subtask, .checkpointAsyncException, "Asynchronous task checkpoint failed: \(error)"))
-                }
             } catch {
-                report(.declined(id, task.subtask, .checkpointAsyncException, "Asynchronous task checkpoint failed: \(error)"))
+                var cause = FailureCause(error)
+                if case .sink = (error as? JobError)?.bare {
+                    // What the sink had written can no longer be trusted: only a restart from the last checkpoint writes it again.
+                    report(.failed(task.subtask, cause))
+                } else {
+                    cause.message = "Asynchronous task checkpoint failed: \(cause.message)"
+                    report(.declined(id, task.subtask, .checkpointAsyncException, cause))
+                }
             }
         }
     }

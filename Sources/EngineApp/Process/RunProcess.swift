@@ -212,6 +212,8 @@ private struct ProgressLine {
         guard !job.state.isTerminal else { return }
         let fraction = job.throughput.inputFraction.map { " \(Int(clamping: min(max($0, 0), 1) * 100)) %," } ?? ""
         let checkpoint = job.latestCompleted.map { ", checkpoint \($0.id)" } ?? ""
+        // Without the reason a wait for space would look like an engine that hangs.
+        if let reason = job.restartReason { return output.say("\(job.name) \(job.state.rawValue): \(printable(reason, limit: 400))") }
         output.say(
             "\(job.name) \(job.state.rawValue)\(fraction) \(job.throughput.recordsRead) read (\(Int(clamping: job.throughput.recordsReadPerSecond))/s)\(checkpoint)")
     }

@@ -206,7 +206,7 @@ extension EngineService {
             state.withLock { $0.jobs[id]?.isLaunching = false }
             let message = "job '\(printable(plan.record.name))' could not be launched: \(printable(String(describing: error), limit: 1000))"
             if plan.recovers {
-                if case .unreadable = error as? JobError { hold(id, because: message) } else { markFailed(id, message) }
+                if (error as? JobError)?.isPassing == true { hold(id, because: message) } else { markFailed(id, message) }
             } else {
                 state.withLock { $0.jobs[id] = nil }
                 store.remove(id)

@@ -36,7 +36,8 @@ final class InputFile {
         isCompressed = path.hasSuffix(".gz") || (got == 2 && magic == [0x1F, 0x8B])
         // All is initialised by now, so `deinit` runs for a half-opened file too.
         guard descriptor >= 0 else {
-            throw JobError.source("cannot read input file \(path): \(errorText(errno)); check the path and its permissions")
+            let number = errno
+            throw JobError.source("cannot read input file \(path): \(errorText(number)); check the path and its permissions").because(number, at: path)
         }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
@@ -174,7 +175,9 @@ enum InputDirectory {
     static func files(_ path: String) throws(JobError) -> [String]? {
         guard let directory = opendir(path) else {
             if errno == ENOTDIR { return nil }
-            throw JobError.source("cannot list input directory \(path): \(errorText(errno)); check the path and its permissions")
+            let number = errno
+            throw JobError.source("cannot list input directory \(path): \(errorText(number)); check the path and its permissions")
+                .because(number, at: path)
         }
         defer { closedir(directory) }
         var names: [String] = []

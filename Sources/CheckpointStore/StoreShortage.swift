@@ -1,0 +1,12 @@
+public import StreamModel
+
+extension StoreError {
+    /// What the machine lacked, where the call was refused for that.
+    public var shortage: Shortage? {
+        switch self {
+        case .belowFreeSpaceFloor(let directory, _, _): Shortage(.space, path: directory)
+        case .syncFailed(let path, let errno), .inputOutput(let path, _, let errno): Shortage(errno: errno, path: path)
+        default: nil
+        }
+    }
+}
