@@ -121,7 +121,7 @@ public enum Doctor {
     private static func examine(_ context: ConsoleContext) -> [DoctorFinding] {
         switch context.address {
         case .socket(let path): [owner(of: path, context.name)].compactMap { $0 } + [engine(path, context.name)]
-        case .flink(let connection): [examine(connection, "flink \(context.name)")]
+        case .flink(let connection): [examine(connection, "flink \(context.name)")] + exposures(connection, context.name)
         }
     }
 
@@ -157,6 +157,10 @@ public enum Doctor {
         } catch {
             return .fail(subject, "\(error)", "look at the engine's process and log")
         }
+    }
+
+    static func exposures(_ connection: FlinkConnection, _ name: String) -> [DoctorFinding] {
+        connection.exposures.map { .warn("secrets \(name)", $0.problem, $0.remedy) }
     }
 
     private static func examine(_ connection: FlinkConnection, _ subject: String) -> DoctorFinding {

@@ -98,6 +98,7 @@ struct Settings {
         }
         let standard = ConsoleContext(name: "local", class: .lab, socket: SocketPath.standard())
         contexts = Self.contexts(launch, file, standard)
+        notices += contexts.flatMap(\.warnings)
         colorDepth = launch.colorDepth ?? file.colorDepth
         usesASCII = launch.usesASCII ?? file.usesASCII ?? false
         isReadOnly = launch.isReadOnly

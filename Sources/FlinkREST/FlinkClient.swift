@@ -50,10 +50,15 @@ public final class FlinkClient: Sendable {
         }
         let collector = AnswerCollector(limit: endpoint.answerMax)
         let task = prepared.0.execute(request: prepared.1, delegate: collector, deadline: .now() + .milliseconds(limit.count))
-        task.futureResult.whenComplete { result in
+        task.futureResult.whenComplete { [connection] result in
             switch result {
             case .success(let raw): completion(context.read(raw, endpoint))
-            case .failure(let error): completion(.failure(context.failure(error)))
+            case .failure(let error):
+                let failure = context.failure(error)
+                guard CertificateExamination.isRefusal(error) else { return completion(.failure(failure)) }
+                CertificateExamination.examine(connection, on: Self.eventLoops.next()).whenSuccess { cause in
+                    completion(.failure(cause.map { FlinkFailure(.insecure, $0) } ?? failure))
+                }
             }
         }
         return Call(task: task)

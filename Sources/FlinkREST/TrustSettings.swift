@@ -10,6 +10,8 @@ internal import StreamModel
 enum TrustSettings {
     static func configuration(of connection: FlinkConnection) throws(FlinkFailure) -> TLSConfiguration {
         var configuration = TLSConfiguration.makeClientConfiguration()
+        // TLS 1.0 and 1.1 are broken, and a token would go over them (RFC 8996).
+        configuration.minimumTLSVersion = .tlsv12
         if let path = connection.authorityFile {
             let authorities = try certificates(path)
             configuration.trustRoots = .certificates(authorities)
@@ -95,6 +97,8 @@ extension FlinkFailure {
         let cause =
             if text.contains("CERTIFICATE_VERIFY_FAILED") || text.contains("UNKNOWN_CA") {
                 "the certificate of \(address) is signed by an authority that is not trusted here: name its CA file"
+            } else if text.contains("UNSUPPORTED_PROTOCOL") || text.contains("PROTOCOL_VERSION") {
+                "\(address) offers TLS 1.1 or older only, which is not safe, and nothing was sent: let it, or the proxy before it, offer TLS 1.2 or 1.3"
             } else if text.contains("WRONG_VERSION_NUMBER") || text.contains("HTTP_REQUEST") {
                 "\(address) does not speak TLS: is it http?"
             } else if text.contains("CERTIFICATE_REQUIRED") || text.contains("BAD_CERTIFICATE") || text.contains("HANDSHAKE_FAILURE") {

@@ -35,7 +35,9 @@ struct LinkOptions: ParsableArguments {
         switch found?.address {
         case nil: return CommandOptions(socketPath: socket, printsJSON: json)
         case .socket(let path): return CommandOptions(socketPath: path, printsJSON: json)
-        case .flink(let connection): return CommandOptions(flink: connection, contextName: found?.name ?? "flink", printsJSON: json)
+        case .flink(let connection):
+            for warning in found?.warnings ?? [] { Output.standard.say(warning) }
+            return CommandOptions(flink: connection, contextName: found?.name ?? "flink", printsJSON: json)
         }
     }
 

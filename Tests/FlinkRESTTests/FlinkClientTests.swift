@@ -286,6 +286,36 @@ import Testing
 
     @Test func tlsWithOurAuthorityWorks() throws { #expect(try secure("loopback").get().version == FlinkVersion(1, 20, 5)) }
 
+    /// The token would go over a broken connection: it is refused before anything is asked.
+    @Test(arguments: [10, 11]) func oldTLSIsRefusedAndGetsNoToken(newest: Int) throws {
+        let folder = Self.certificates
+        let server = try FakeServer(
+            identity: .init(certificate: "\(folder)/loopback.pem", key: "\(folder)/loopback.key.pem", newestTLS: newest)) { _ in .json(Self.config) }
+        var connection = try connection("https://localhost:\(server.port)")
+        connection.authorityFile = "\(folder)/authority.pem"
+        connection.token = .literal("hunter2")
+        let client = FlinkClient(connection)
+        let failure = try failure(Self.ask(client, .configuration))
+        client.close()
+        #expect(failure.kind == .insecure)
+        #expect(failure.message.contains("https://localhost:\(server.port) offers TLS 1.1 or older only"), "\(failure)")
+        #expect(failure.message.contains("TLS 1.2"), "\(failure)")
+        #expect(server.requests.isEmpty)
+        try server.stop()
+    }
+
+    @Test func tlsOneTwoIsTaken() throws {
+        let folder = Self.certificates
+        let server = try FakeServer(
+            identity: .init(certificate: "\(folder)/loopback.pem", key: "\(folder)/loopback.key.pem", newestTLS: 12)) { _ in .json(Self.config) }
+        var connection = try connection("https://localhost:\(server.port)")
+        connection.authorityFile = "\(folder)/authority.pem"
+        let client = FlinkClient(connection)
+        #expect(try Self.ask(client, .configuration).get().version == FlinkVersion(1, 20, 5))
+        client.close()
+        try server.stop()
+    }
+
     @Test func tlsOfAnotherHostIsNamed() throws {
         let failure = try failure(secure("elsewhere"))
         #expect(failure.kind == .insecure)
@@ -303,6 +333,25 @@ import Testing
         let failure = try failure(secure("loopback", authority: authority))
         #expect(failure.kind == .insecure)
         #expect(failure.message.contains("CA file"), "\(failure)")
+    }
+
+    /// Each has its own cause and remedy; none is "an authority that is not trusted".
+    @Test(arguments: [
+        ("expired", "expired", ["expired on 2021-01-01", "let it be renewed", "clock"]),
+        ("expired", "authority", ["expired on 2021-01-01"]),
+        ("future", "future", ["is not valid before 2120-01-01", "correct the clock of this machine"]),
+        ("selfsigned", "authority", ["is self-signed", "name it as the CA file"]),
+        ("loopback", "stranger", ["signed by an authority that is not trusted here", "name its CA file"]),
+        ("elsewhere", "authority", ["is for another host"]),
+    ])
+    func theCauseOfARefusedCertificateIsNamed(certificate: String, authority: String, words: [String]) throws {
+        let failure = try failure(secure(certificate, authority: authority))
+        #expect(failure.kind == .insecure)
+        for word in words { #expect(failure.message.contains(word), "\(failure)") }
+    }
+
+    @Test func aSelfSignedCertificateThatIsNamedIsTaken() throws {
+        #expect(try secure("selfsigned", authority: "selfsigned").get().version == FlinkVersion(1, 20, 5))
     }
 
     @Test func aClientCertificateIsShown() throws {

@@ -35,8 +35,10 @@ public final class FakeServer: Sendable {
         public var certificate: String
         public var key: String
         public var clientAuthority: String?
-        public init(certificate: String, key: String, clientAuthority: String? = nil) {
-            (self.certificate, self.key, self.clientAuthority) = (certificate, key, clientAuthority)
+        /// The newest version of TLS that it offers, as 10 for 1.0; nil = all there are.
+        public var newestTLS: Int?
+        public init(certificate: String, key: String, clientAuthority: String? = nil, newestTLS: Int? = nil) {
+            (self.certificate, self.key, self.clientAuthority, self.newestTLS) = (certificate, key, clientAuthority, newestTLS)
         }
     }
 
@@ -91,6 +93,11 @@ public final class FakeServer: Sendable {
         if let authority = identity.clientAuthority {
             configuration.certificateVerification = .noHostnameVerification
             configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(authority))
+        }
+        if let newest = identity.newestTLS {
+            configuration.minimumTLSVersion = .tlsv1
+            configuration.maximumTLSVersion = newest == 10 ? .tlsv1 : newest == 11 ? .tlsv11 : .tlsv12
+            configuration.cipherSuites = "ALL"
         }
         return try NIOSSLContext(configuration: configuration)
     }
