@@ -45,7 +45,7 @@ struct WeirProcess {
         posix_spawn_file_actions_addopen(&actions, 1, outputPath, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, errorPath, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         let words = ([executable] + arguments).map { strdup($0) } + [nil]
-        let environment = ["HOME=\(sandbox.path)", "XDG_RUNTIME_DIR=\(sandbox.path)", "XDG_STATE_HOME=\(sandbox["state"])", "PATH=/usr/bin:/bin"]
+        let environment = ["HOME=\(sandbox.path)", "XDG_RUNTIME_DIR=\(sandbox.path)", "XDG_STATE_HOME=\(sandbox["state"])", "PATH=/usr/bin:/bin", "TMPDIR=\(sandbox.path)"]
         let settings = environment.map { strdup($0) } + [nil]
         defer { for word in words + settings { free(word) } }
         var processID: pid_t = 0

@@ -1,14 +1,14 @@
-internal import ControlSocket
 internal import Glibc
 internal import StreamModel
 
 /// An engine as a child process: started with a private directory, ended and waited for, and its directory removed. It ends by itself
 /// when this process dies, since it holds the other end of its standard input.
 struct ChildEngine {
-    let directory: String
+    private let place: DemoDirectory
     let processID: Int32
     private let inputDescriptor: Int32
 
+    var directory: String { place.path }
     var socketPath: String { directory + "/engine.sock" }
     var logPath: String { directory + "/engine.log" }
 
@@ -16,26 +16,16 @@ struct ChildEngine {
     static func start(
         executable: String, arguments: (_ socket: String, _ state: String) -> [String]
     ) throws(CommandFailure) -> ChildEngine {
-        let directory = try makePrivateDirectory()
+        let place = try DemoDirectory.make()
         do throws(CommandFailure) {
-            return try spawn(executable, in: directory, arguments(directory + "/engine.sock", directory + "/state"))
+            return try spawn(executable, in: place, arguments(place.path + "/engine.sock", place.path + "/state"))
         } catch {
-            removeTree(directory)
+            place.remove()
             throw error
         }
     }
 
-    private static func makePrivateDirectory() throws(CommandFailure) -> String {
-        // A socket path has 107 bytes: a very long TMPDIR is passed over.
-        let wanted = SocketPath.environmentVariable("TMPDIR").flatMap { $0.hasPrefix("/") && $0.utf8.count < 60 ? $0 : nil } ?? "/tmp"
-        var template = Array((wanted + "/weir-demo-XXXXXX").utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw CommandFailure(.failed, "cannot make a directory in \(wanted): \(String(cString: strerror(errno)))")
-        }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    private static func spawn(_ executable: String, in directory: String, _ arguments: [String]) throws(CommandFailure) -> ChildEngine {
+    private static func spawn(_ executable: String, in place: DemoDirectory, _ arguments: [String]) throws(CommandFailure) -> ChildEngine {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw CommandFailure(.failed, "cannot make a pipe: \(String(cString: strerror(errno)))") }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -44,8 +34,10 @@ struct ChildEngine {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO)
-        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, directory + "/engine.log", O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, place.path + "/engine.log", O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
+        // With the lock: as long as the engine lives nobody sweeps its directory, whether or not this process does.
+        posix_spawn_file_actions_adddup2(&actions, place.lock, 3)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -64,7 +56,7 @@ struct ChildEngine {
             close(ends[1])
             throw CommandFailure(.failed, "cannot start \(executable): \(String(cString: strerror(result)))")
         }
-        return ChildEngine(directory: directory, processID: processID, inputDescriptor: ends[1])
+        return ChildEngine(place: place, processID: processID, inputDescriptor: ends[1])
     }
 
     /// Waits until the engine answers.
@@ -108,7 +100,7 @@ struct ChildEngine {
             }
             pause(milliseconds: 10)
         }
-        removeTree(directory)
+        place.remove()
     }
 }
 
