@@ -310,16 +310,14 @@ extension EndToEnd {
         @Test func `a limit of file sizes`() throws {
             let corpus = try TextCorpus(in: home, pages: 10)
             let script = """
-                ulimit -f 24
+                ulimit -f 64
                 exec $WEIR run wordcount --input \(corpus.files.joined(separator: " ")) --output \(home.path)/counts --state \(home.path)/state --interval 50ms \
                     --rate \(corpus.lineCount / 6)
                 """
             let child = ChildProcess("/usr/bin/env", ["WEIR=\(try #require(Binaries.weir))", "/bin/sh", "-c", script], environment: home.environment())
-            try child.waitForErrors("RESTARTING: file too large", 60)
-            try child.waitForErrors("raise the limit of file sizes")
-            child.signal(SIGTERM)
-            let end = child.end(within: 60)
-            #expect(end == .exited(ExitCode.failed), "\(child.transcript)")
+            try child.waitForErrors("file too large (errno 27); raise the limit of file sizes (ulimit -f)", 60)
+            #expect(try child.finish() == .exited(ExitCode.ok), "\(child.transcript)")
+            #expect(corpus.difference(from: home.path + "/counts") == nil)
         }
 
         @Test func `a full disk at the start`() throws {
