@@ -114,23 +114,39 @@ private struct Pair: CustomStringConvertible {
         for round in 0..<rounds {
             let engine = try engine()
             defer { engine.close() }
-            let work = Pair.all.indices.map { Orders(name: "pair-\(round)-\($0)", directory: sandbox["out-\(round)-\($0)"], count: 12_000) }
-            for (index, pair) in Pair.all.enumerated() {
-                let id = try submit(work[index], to: engine).id
-                try engine.waitForCheckpoints(1, of: id)
-                let results = atOnce([pair.first, pair.second], on: id, of: engine)
-                for case .failure(let failure) in results {
-                    #expect(failure.kind == .refused, "\(pair): \(failure)")
-                    #expect(failure.message.contains(id.short), "\(pair): the refusal names the job: \(failure.message)")
-                }
-                for case .success(let report) in results {
-                    let ended = try #require(try engine.ended(report.request.id), "\(pair): \(report.request.kind.verb) ends")
-                    #expect(ended.state == .completed || ended.error != nil)
-                }
-                #expect(live(engine, lineageOf: work[index].name).count <= 1, "\(pair)")
+            // All pairs side by side, each on a job of its own.
+            let problems = Mutex<[String]>([])
+            DispatchQueue.concurrentPerform(iterations: Pair.all.count) { index in
+                let pair = Pair.all[index]
+                let orders = Orders(name: "pair-\(round)-\(index)", directory: sandbox["out-\(round)-\(index)"], count: 8_000)
+                let found: [String]
+                do { found = try play(pair, on: orders, engine) } catch { found = ["\(error)"] }
+                problems.withLock { $0 += found.map { "\(pair): \($0)" } }
             }
-            for (index, orders) in work.enumerated() { #expect(try finish(orders, on: engine) == nil, "\(Pair.all[index])") }
+            let found = problems.withLock { $0 }
+            #expect(found.isEmpty, "round \(round): \(found.joined(separator: "\n"))")
+            if !found.isEmpty { return }
         }
+    }
+
+    /// What is wrong after both operations were asked for at once, and after the job has come to its end.
+    private func play(_ pair: Pair, on orders: Orders, _ engine: TestEngine) throws -> [String] {
+        let id = try submit(orders, to: engine).id
+        guard try eventually(seconds: 60, { try engine.job(id).counts.completed >= 1 }) else { return ["no checkpoint"] }
+        var problems: [String] = []
+        for result in atOnce([pair.first, pair.second], on: id, of: engine) {
+            switch result {
+            case .failure(let failure):
+                if failure.kind != .refused || !failure.message.contains(id.short) { problems.append("the refusal names no job: \(failure.message)") }
+            case .success(let report):
+                guard let ended = try engine.ended(report.request.id) else { return ["\(report.request.kind.verb) does not end"] }
+                if ended.state != .completed, ended.error == nil { problems.append("\(report.request.kind.verb) is \(ended.state) without a reason") }
+            }
+        }
+        let lives = live(engine, lineageOf: orders.name)
+        if lives.count > 1 { problems.append("\(lives.map(\.id.short)) live at once") }
+        if let problem = try finish(orders, on: engine) { problems.append(problem) }
+        return problems
     }
 
     @Test func ofTwoRestartsAtOnceOneIsRefusedWithTheIdOfTheOther() throws {
