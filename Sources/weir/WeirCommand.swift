@@ -1,4 +1,5 @@
 import ArgumentParser
+import ControlSocket
 import EngineApp
 import EngineHost
 import Glibc
@@ -43,6 +44,7 @@ struct WeirCommand: ParsableCommand {
         signal(SIGXFSZ, SIG_IGN)
         do {
             var command = try parseAsRoot(CommandLineOrder.afterCommand(Array(CommandLine.arguments.dropFirst())))
+            try checkOpenFiles(for: command)
             try command.run()
         } catch let code as ExitCode {
             Self.exit(withError: code)
@@ -51,6 +53,16 @@ struct WeirCommand: ParsableCommand {
             Output.standard.explain(fullMessage(for: error))
             Self.exit(withError: ExitCode(ExitStatus.usage.rawValue))
         }
+    }
+}
+
+/// Commands that host an engine look after themselves: they need more.
+private func checkOpenFiles(for command: any ParsableCommand) throws {
+    switch command {
+    case is EngineCommand, is RunCommand, is DemoCommand: return
+    default:
+        let name = (type(of: command).configuration.commandName).map { "weir \($0)" } ?? "weir"
+        guard OpenFiles.suffice(for: name, OpenFileLimit.neededByClient) else { throw ExitCode(ExitStatus.failed.rawValue) }
     }
 }
 

@@ -12,6 +12,7 @@ public enum Demo {
     ) -> Int32 {
         // The console has handlers of its own for these; without one they must not leave the engine's directory behind.
         let signals = isAttended ? nil : EndSignals()
+        guard OpenFiles.suffice(for: "weir demo", OpenFileLimit.neededByEngine, output) else { return ExitStatus.failed.rawValue }
         do throws(CommandFailure) {
             guard let executable = executablePath() else { throw CommandFailure(.failed, "cannot find this program's own file: is /proc mounted?") }
             let child = try ChildEngine.start(executable: executable) { socket, state in

@@ -29,6 +29,7 @@ public enum EngineProcess {
     /// Runs until told to end. Call it on the main thread before any other thread is started. Returns the exit status.
     public static func run(_ options: EngineOptions, output: Output = .standard) -> Int32 {
         let signals = EndSignals()
+        guard OpenFiles.suffice(for: "weir engine", OpenFileLimit.neededByEngine, output) else { return ExitStatus.failed.rawValue }
         if options.endsWithInput { EndSignals.followInput() }
         let host: RunningEngine
         do throws(RunningEngine.Failure) {

@@ -10,6 +10,7 @@ public enum RunProcess {
     /// Runs until the job has ended. Call it on the main thread before any other thread is started. Returns the exit status.
     public static func run(_ options: RunOptions, output: Output = .standard) -> Int32 {
         let signals = EndSignals()
+        guard OpenFiles.suffice(for: "weir run", OpenFileLimit.neededByEngine, output) else { return ExitStatus.failed.rawValue }
         do throws(RunningEngine.Failure) {
             let run = try JobRun(options, output: output)
             defer { run.host.close() }
