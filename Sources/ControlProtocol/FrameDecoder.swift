@@ -44,6 +44,9 @@ public struct FrameDecoder: Sendable {
         throw .frameTooLong(limit: maximumLength)
     }
 
+    /// True where `nextFrame` would not ask for more bytes; what it returns may still be nil, after empty lines.
+    public mutating func hasFrame() -> Bool { isSpent || findNewline() != nil || pendingCount > maximumLength }
+
     private mutating func findNewline() -> Int? {
         while searched < buffer.count {
             if buffer[searched] == UInt8(ascii: "\n") { return searched }

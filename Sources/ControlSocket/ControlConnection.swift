@@ -6,8 +6,8 @@ internal import StreamModel
 /// One client of a server. Lives on the event loop; owns the frame decoder, the count of requests in flight, the one report that
 /// waits to be sent, and the deadlines.
 ///
-/// Reading stops while too many requests are in flight or the client does not take its replies, so a client can fill its own
-/// socket buffer and nothing else.
+/// Requests are served when the hub says that it is this connection's turn. Reading stops while requests wait for it, too many are in
+/// flight, or the client does not take its replies, so a client can fill its own socket buffer and nothing else.
 final class ControlConnection: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -23,6 +23,9 @@ final class ControlConnection: ChannelDuplexHandler {
     /// What `hello` named; nil before.
     private var client: String?
     private var requestsInFlight = 0
+    /// A whole frame is there, and its turn has not come.
+    private var isAsking = false
+    private var heardAt = EngineInstant.monotonic()
     private var isClosing = false
     private var hasInputEnded = false
     private var isReadHeld = false
@@ -47,6 +50,13 @@ final class ControlConnection: ChannelDuplexHandler {
         decoder = FrameDecoder(maximumLength: hub.limits.frame.maximumLength)
     }
 
+    /// As the plan of the seats sees it.
+    var seat: Seat {
+        Seat(
+            number: number ?? 0, level: level, userID: credentials.userID, processID: credentials.processID, hasGreeted: client != nil,
+            isBusy: isSubscribed || requestsInFlight > 0 || isAsking, heardAt: heardAt)
+    }
+
     // MARK: Life
 
     func channelActive(context: ChannelHandlerContext) {
@@ -58,7 +68,7 @@ final class ControlConnection: ChannelDuplexHandler {
         }
         number = hub.register(self)
         guard number != nil else {
-            closeAfter(.busy("the engine serves \(hub.limits.clients) clients already: close one and try again"))
+            closeAfter(.busy("the engine serves as many clients as it may (\(hub.limits.clients)), and all are at work: close one and try again"))
             return
         }
         armQuietTimer()
@@ -66,8 +76,7 @@ final class ControlConnection: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        if let number { hub.unregister(number, wasSubscribed: isSubscribed) }
-        number = nil
+        leaveHub()
         isClosing = true
         pendingReport = nil
         for timer in [reportTimer, stallTimer, quietTimer] { timer?.cancel() }
@@ -89,13 +98,24 @@ final class ControlConnection: ChannelDuplexHandler {
         context.close(promise: nil)
     }
 
+    /// Another client needs the seat.
+    func dismiss() {
+        leaveHub()
+        closeAfter(.busy("another client needed this connection's place: connect again"))
+    }
+
+    private func leaveHub() {
+        if let number { hub.unregister(number, wasSubscribed: isSubscribed) }
+        number = nil
+    }
+
     /// Closes at once: the server stops.
     func closeNow() { context?.close(promise: nil) }
 
     // MARK: Reading
 
     func read(context: ChannelHandlerContext) {
-        if isOverloaded { isReadHeld = true } else { context.read() }
+        if isOverloaded || isAsking { isReadHeld = true } else { context.read() }
     }
 
     private var isOverloaded: Bool {
@@ -103,42 +123,61 @@ final class ControlConnection: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        resumeReading()
+        resume()
         context.fireChannelWritabilityChanged()
-    }
-
-    private func resumeReading() {
-        guard !isClosing, !isOverloaded else { return }
-        takeFrames()
-        guard isReadHeld, !isOverloaded else { return }
-        isReadHeld = false
-        context?.read()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosing else { return }
-        decoder.feed(unwrapInboundIn(data).readableBytesView)
-        takeFrames()
+        heardAt = .monotonic()
+        hub.charging(number) { decoder.feed(unwrapInboundIn(data).readableBytesView) }
+        resume()
     }
 
-    private func takeFrames() {
-        var tookFrame = false
-        while !isClosing, !isOverloaded {
+    /// Asks for a turn if there is a frame, and reads on if there is none.
+    private func resume() {
+        guard !isClosing else { return }
+        if !isOverloaded, !isAsking {
+            if decoder.hasFrame() {
+                askForTurn()
+            } else if isReadHeld {
+                isReadHeld = false
+                context?.read()
+            }
+        }
+        noteUnfinishedFrame()
+        armQuietTimer()
+        closeIfDone()
+    }
+
+    private func askForTurn() {
+        guard let number else { return }
+        isAsking = true
+        hub.ask(number)
+    }
+
+    /// The turn of this connection: takes one frame.
+    func serveNext() {
+        isAsking = false
+        guard !isClosing else { return }
+        if !isOverloaded {
             do throws(ControlFailure) {
-                guard let frame = try decoder.nextFrame() else { break }
-                tookFrame = true
-                take(RequestDecoder.decode(frame, maximumDepth: hub.limits.frame.maximumDepth))
+                if let frame = try decoder.nextFrame() { take(RequestDecoder.decode(frame, maximumDepth: hub.limits.frame.maximumDepth)) }
             } catch {
                 closeAfter(error)
             }
         }
-        if decoder.pendingCount == 0 {
+        partialFrameSince = nil
+        resume()
+    }
+
+    /// The deadline for the rest of a frame runs only while nothing else keeps us from reading it.
+    private func noteUnfinishedFrame() {
+        if decoder.pendingCount == 0 || isAsking || isOverloaded {
             partialFrameSince = nil
-        } else if tookFrame || partialFrameSince == nil {
+        } else if partialFrameSince == nil {
             partialFrameSince = .now()
         }
-        if !isClosing { armQuietTimer() }
-        closeIfDone()
     }
 
     private func take(_ decoded: DecodedRequest) {
@@ -177,11 +216,10 @@ final class ControlConnection: ChannelDuplexHandler {
 
     private func finish(_ result: Result<ControlReply, ControlFailure>, id: RequestID) {
         requestsInFlight -= 1
+        heardAt = .monotonic()
         guard !isClosing else { return }
-        send(result, id: id)
-        armQuietTimer()
-        resumeReading()
-        closeIfDone()
+        hub.charging(number) { send(result, id: id) }
+        resume()
     }
 
     // MARK: Writing
@@ -226,7 +264,7 @@ final class ControlConnection: ChannelDuplexHandler {
 
     /// A client that sent its last request and closed its side (as `socat` does) gets its replies first.
     private func closeIfDone() {
-        guard hasInputEnded, !isClosing, !isSubscribed, requestsInFlight == 0, writesInFlight == 0 else { return }
+        guard hasInputEnded, !isClosing, !isSubscribed, requestsInFlight == 0, writesInFlight == 0, !decoder.hasFrame() else { return }
         isClosing = true
         context?.close(promise: nil)
     }
@@ -299,6 +337,8 @@ final class ControlConnection: ChannelDuplexHandler {
 
     private func quietLimit() -> (TimeAmount, String)? {
         let limits = hub.limits
+        // Who waits for a turn is not silent.
+        guard !isAsking else { return nil }
         if client == nil { return remaining(of: limits.helloTimeout, since: connectedAt, "no hello within \(limits.helloTimeout.count) ms") }
         if let partialFrameSince {
             return remaining(of: limits.frameTimeout, since: partialFrameSince, "a frame did not end within \(limits.frameTimeout.count) ms")

@@ -30,12 +30,22 @@ public protocol ControlHandler: Sendable {
     func handle(_ request: ControlRequest, peer: ControlPeer, reply: @escaping @Sendable (Result<ControlReply, ControlFailure>) -> Void)
     /// The newest picture. Called on the event loop, so it must not block.
     func currentReport() -> EngineReport
+    /// The connection of this number is gone, and nobody waits for its replies. Called on the event loop, so it must not block.
+    func connectionEnded(_ connection: UInt64)
+}
+
+extension ControlHandler {
+    public func connectionEnded(_ connection: UInt64) {}
 }
 
 /// Bounds of a server. None of them can make the engine wait.
 public struct ControlLimits: Sendable, Equatable {
-    /// Connections at once, both sockets together.
+    /// Connections at once, both sockets together; fewer where the process may not open so many files.
     public var clients = 64
+    /// Of these, the ones that viewers leave to operators.
+    public var seatsForOperators = 16
+    /// What clients may have of the processor.
+    public var shares = ControlShares()
     public var frame = FrameLimits.request
     /// Requests of one connection that wait for their reply; more are not read.
     public var requestsInFlight = 32

@@ -1,7 +1,6 @@
 internal import Glibc
 internal import NIOCore
 internal import NIOPosix
-internal import Synchronization
 internal import ControlProtocol
 public import StreamModel
 
@@ -30,7 +29,13 @@ public final class ControlServer: Sendable {
     public static func start(
         path: String, viewerPath: String? = nil, handler: any ControlHandler, limits: ControlLimits = ControlLimits()
     ) throws(ControlServerError) -> ControlServer {
-        let hub = ConnectionHub(handler: handler, limits: limits, eventLoop: sharedEventLoops.next())
+        let loop: any EventLoop
+        do throws(ControlLoops.LoopFailure) { loop = try ControlLoops.forServers() } catch {
+            throw .system(operation: "start the thread that serves", path: path, errno: error.errno)
+        }
+        var limits = limits
+        limits.clients = min(limits.clients, OpenFileLimit.roomForClients)
+        let hub = ConnectionHub(handler: handler, limits: limits, eventLoop: loop)
         var bindings: [SocketBinding] = []
         var channels: [any Channel] = []
         do throws(ControlServerError) {
@@ -63,12 +68,15 @@ public final class ControlServer: Sendable {
         hub.closeAllConnections()
     }
 
+    private static let acceptBackoff = TimeAmount.milliseconds(250)
+
     private static func accept(on binding: SocketBinding, level: AccessLevel, hub: ConnectionHub) throws(ControlServerError) -> any Channel {
         let bootstrap = ServerBootstrap(group: hub.eventLoop)
-            // Out of file descriptors: rest a moment instead of trying again and again.
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler(shouldForwardIOErrorCaught: false))
+                    // Out of file descriptors: rest a moment instead of trying again and again.
+                    let backoff = AcceptBackoffHandler(shouldForwardIOErrorCaught: true, backoffProvider: { _ in acceptBackoff })
+                    try channel.pipeline.syncOperations.addHandlers([backoff, AcceptFailureHandler(hub: hub, level: level)])
                 }
             }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
@@ -103,97 +111,20 @@ public final class ControlServer: Sendable {
     }
 }
 
-/// The connections of one server, and the newest report on its way to them. Shared between the threads that publish and the
-/// event loop; every connection itself lives on the event loop alone.
-final class ConnectionHub: Sendable {
-    let handler: any ControlHandler
-    let limits: ControlLimits
-    let eventLoop: any EventLoop
+/// Makes room when a connection could not be accepted for want of file descriptors; it waits in the kernel for the next attempt.
+private final class AcceptFailureHandler: ChannelInboundHandler, Sendable {
+    typealias InboundIn = Channel
 
-    private struct State {
-        var connections: [UInt64: NIOLoopBound<ControlConnection>] = [:]
-        var lastConnection: UInt64 = 0
-        var subscriberCount = 0
-        var sequence: UInt64 = 0
-        /// The newest report not yet distributed, and its number.
-        var newest: (UInt64, EngineReport)?
-        var isStopped = false
-    }
-    private let state = Mutex(State())
+    private let hub: ConnectionHub
+    private let level: AccessLevel
 
-    init(handler: any ControlHandler, limits: ControlLimits, eventLoop: any EventLoop) {
-        self.handler = handler
-        self.limits = limits
-        self.eventLoop = eventLoop
+    init(hub: ConnectionHub, level: AccessLevel) {
+        self.hub = hub
+        self.level = level
     }
 
-    var subscriberCount: Int { state.withLock { $0.subscriberCount } }
-    var clientCount: Int { state.withLock { $0.connections.count } }
-    var sequence: UInt64 { state.withLock { $0.sequence } }
-
-    /// Takes in a connection; nil = there are too many, or the server stops.
-    func register(_ connection: ControlConnection) -> UInt64? {
-        let bound = NIOLoopBound(connection, eventLoop: eventLoop)
-        return state.withLock { state in
-            guard state.connections.count < limits.clients, !state.isStopped else { return nil }
-            state.lastConnection += 1
-            state.connections[state.lastConnection] = bound
-            return state.lastConnection
-        }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? IOError, [EMFILE, ENFILE].contains(error.errnoCode) else { return }
+        hub.makeRoom(for: level)
     }
-
-    func unregister(_ number: UInt64, wasSubscribed: Bool) {
-        state.withLock { state in
-            guard state.connections.removeValue(forKey: number) != nil else { return }
-            if wasSubscribed { state.subscriberCount -= 1 }
-        }
-    }
-
-    func countSubscriber() { state.withLock { $0.subscriberCount += 1 } }
-
-    func publish(_ report: EngineReport) {
-        let mustSchedule = state.withLock { state in
-            state.sequence += 1
-            guard state.subscriberCount > 0, !state.isStopped else { return false }
-            let isFirst = state.newest == nil
-            state.newest = (state.sequence, report)
-            return isFirst
-        }
-        if mustSchedule { eventLoop.execute { self.distribute() } }
-    }
-
-    /// On the event loop: encodes the newest report once, and offers it to every subscriber.
-    private func distribute() {
-        let (newest, connections) = state.withLock { state in
-            defer { state.newest = nil }
-            return (state.newest, Array(state.connections.values))
-        }
-        guard let (sequence, report) = newest else { return }
-        // A report that cannot be encoded cannot be sent; the next one may be.
-        guard let bytes = try? ControlCodec.encode(report: report) else { return }
-        for connection in connections { connection.value.offer(EncodedReport(sequence: sequence, bytes: bytes)) }
-    }
-
-    /// True for the first caller.
-    func beginStop() -> Bool {
-        state.withLock { state in
-            defer { state.isStopped = true }
-            return !state.isStopped
-        }
-    }
-
-    func closeAllConnections() {
-        let closing = eventLoop.submit {
-            let connections = self.state.withLock { Array($0.connections.values) }
-            for connection in connections { connection.value.closeNow() }
-        }
-        // The closure cannot fail, and the loop never ends.
-        try? closing.wait()
-    }
-}
-
-/// A report as text, made once for all subscribers.
-struct EncodedReport: Sendable {
-    var sequence: UInt64
-    var bytes: [UInt8]
 }

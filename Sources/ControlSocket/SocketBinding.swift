@@ -111,7 +111,7 @@ struct SocketBinding: Sendable {
             guard facts.st_mode & S_IFMT == S_IFSOCK, facts.st_mode & 0o777 == mode, facts.st_uid == geteuid() else {
                 throw .system(operation: "keep others from", path: path, errno: EPERM)
             }
-            guard listen(descriptor, 128) == 0 else { throw .system(operation: "listen at", path: path, errno: errno) }
+            guard listen(descriptor, backlog) == 0 else { throw .system(operation: "listen at", path: path, errno: errno) }
             return SocketBinding(
                 path: path, listeningDescriptor: descriptor, lockDescriptor: lock, device: UInt(facts.st_dev), inode: UInt(facts.st_ino))
         } catch {
@@ -120,6 +120,9 @@ struct SocketBinding: Sendable {
             throw error
         }
     }
+
+    /// Connections that wait to be accepted. The thread that accepts them yields to the jobs, so it is not always at once.
+    private static let backlog: Int32 = 1024
 
     private static func peerProcessID(_ descriptor: Int32) -> Int32? {
         var credentials = PeerCredentials()

@@ -3,6 +3,7 @@
 
 import ControlProtocol
 import ControlSocket
+import Dispatch
 import Glibc
 import StreamModel
 import Synchronization
@@ -47,20 +48,27 @@ final class RecordingHandler: ControlHandler {
         var isHolding = false
         var held: [Reply] = []
         var report = emptyReport
+        var ended: [UInt64] = []
+        /// Waited for once, on the event loop.
+        var gate: DispatchSemaphore?
     }
     let state = Mutex(State())
 
     func handle(_ request: ControlRequest, peer: ControlPeer, reply: @escaping Reply) {
-        let isHolding = state.withLock { state in
+        let (isHolding, gate) = state.withLock { state in
             state.requests.append(request)
             state.peers.append(peer)
             if state.isHolding { state.held.append(reply) }
-            return state.isHolding
+            defer { state.gate = nil }
+            return (state.isHolding, state.gate)
         }
+        gate?.wait()
         if !isHolding { reply(.success(.jobs([]))) }
     }
 
     func currentReport() -> EngineReport { state.withLock { $0.report } }
+
+    func connectionEnded(_ connection: UInt64) { state.withLock { $0.ended.append(connection) } }
 
     var requestCount: Int { state.withLock { $0.requests.count } }
 
@@ -144,6 +152,13 @@ final class RawClient {
             guard count > 0 else { return nil }
             buffer.append(contentsOf: chunk[..<count])
         }
+    }
+
+    /// Whole lines that have come by now.
+    func availableLines() -> Int {
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while case let count = recv(descriptor, &chunk, chunk.count, Int32(MSG_DONTWAIT)), count > 0 { buffer.append(contentsOf: chunk[..<count]) }
+        return buffer.count { $0 == 10 }
     }
 
     func message() throws -> ServerMessage? {
