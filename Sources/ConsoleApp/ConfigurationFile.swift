@@ -1,5 +1,6 @@
 internal import CellGrid
 internal import ConsoleCore
+internal import ControlSocket
 internal import FlinkREST
 internal import TOMLKit
 
@@ -30,6 +31,7 @@ internal import TOMLKit
 ///     class  = "lab"            # lab, staging, prod, demo; prod where nothing is said
 ///     guard  = "staging"        # guard rules of a more careful class
 ///     readonly = false
+///     owner = "weir"            # the user that runs the engine, unless that is you or root: a name or a number
 ///     accent = "cyan"           # a colour of its own: a name, or "#rrggbb"
 ///
 ///     [contexts.prod-eu]
@@ -109,7 +111,7 @@ struct ConfigurationFile: Equatable {
 
     // MARK: Contexts
 
-    private static let contextKeys = ["socket", "url", "class", "guard", "readonly", "accent", "tls", "headers", "token_file", "token_env"]
+    private static let contextKeys = ["socket", "url", "class", "guard", "readonly", "accent", "tls", "headers", "token_file", "token_env", "owner"]
 
     private static func context(_ name: String, _ contexts: ConfigurationSection) throws(ConfigurationError) -> ConsoleContext {
         guard (1...40).contains(name.utf8.count), name.utf8.allSatisfy(isNameByte) else {
@@ -121,6 +123,7 @@ struct ConfigurationFile: Equatable {
         let contextClass = try section.choice("class", ContextClass.allCases.map { ($0.rawValue, $0) }) ?? .prod
         var context = ConsoleContext(name: name, class: contextClass, address: try address(section))
         context.isReadOnly = try section.truth("readonly") ?? false
+        context.trust = try trust(section)
         context.guardClass = try section.choice("guard", [("lab", .lab), ("staging", .staging), ("prod", .prod)])
         if let careful = context.guardClass, careful.caution < contextClass.caution {
             throw section.failure("guard", "guard = \"\(careful.rawValue)\" is laxer than class \"\(contextClass.rawValue)\"; it can only be stricter")
@@ -165,6 +168,16 @@ struct ConfigurationFile: Equatable {
             return .socket(path)
         case (nil, let url?): return .flink(try flink(url, section))
         }
+    }
+
+    /// `owner`: the user whose engine is behind the socket, where that is neither the operator nor root.
+    private static func trust(_ section: ConfigurationSection) throws(ConfigurationError) -> EngineTrust {
+        guard let owner = try section.text("owner") else { return .own }
+        if section.has("url") { throw section.failure("owner", "owner is for a socket; a url is trusted by its certificate") }
+        guard let trust = EngineTrust(owner: owner) else {
+            throw section.failure("owner", "owner: there is no user \"\(SafeText(owner, limit: 40))\" on this machine; write a name or a number in quotes")
+        }
+        return trust
     }
 
     private static func flink(_ text: String, _ section: ConfigurationSection) throws(ConfigurationError) -> FlinkConnection {

@@ -1,4 +1,5 @@
 public import ConsoleCore
+public import ControlSocket
 public import FlinkREST
 
 /// An engine that a console or a command is to talk to, as the operator's configuration names it.
@@ -13,6 +14,8 @@ public struct ConsoleContext: Sendable, Equatable {
     public var guardClass: ContextClass?
     /// A colour of the context's own, "#rrggbb" or one of the sixteen names, for its badge and title.
     public var accent: String?
+    /// Whose engine may be behind its socket.
+    public var trust: EngineTrust = .own
 
     public init(
         name: String, class: ContextClass, address: EngineAddress, isReadOnly: Bool = false, guardClass: ContextClass? = nil,
@@ -27,8 +30,9 @@ public struct ConsoleContext: Sendable, Equatable {
     }
 
     /// An engine of ours behind its control socket.
-    public init(name: String, class: ContextClass, socket: String, isReadOnly: Bool = false) {
+    public init(name: String, class: ContextClass, socket: String, trust: EngineTrust = .own, isReadOnly: Bool = false) {
         self.init(name: name, class: `class`, address: .socket(socket), isReadOnly: isReadOnly)
+        self.trust = trust
     }
 
     /// What the console shows of it. No secret is in it.

@@ -54,7 +54,7 @@ public struct ConsoleLaunch: Sendable {
 /// The engine of a context: the one place that knows which kinds there are.
 public func connect(_ context: ConsoleContext) -> any Engine {
     switch context.address {
-    case .socket(let path): SocketEngine(path: path)
+    case .socket(let path): SocketEngine(path: path, trust: context.trust)
     case .flink(let connection): FlinkEngine(connection)
     }
 }

@@ -1,7 +1,7 @@
 public import CellGrid
 internal import ConsoleCore
 internal import ControlProtocol
-internal import ControlSocket
+public import ControlSocket
 internal import CursesTerminal
 internal import FlinkREST
 internal import Glibc
@@ -44,11 +44,11 @@ public enum Doctor {
     }
 
     /// `socket` and `flink` are looked at besides what is configured.
-    public static func examine(socket: String? = nil, flink: String? = nil) -> [DoctorFinding] {
+    public static func examine(socket: String? = nil, trust: EngineTrust = .own, flink: String? = nil) -> [DoctorFinding] {
         let terminal = TerminalExamination(
             variable: Surroundings.variable, isTerminal: isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1, size: size(),
             terminfo: TerminfoFacts.lookUp, isUTF8: TerminfoFacts.adoptLocale(), tmux: { ToolOutput.firstLine(of: ["tmux"] + $0) })
-        return terminal.findings + configuration(socket: socket, flink: flink)
+        return terminal.findings + configuration(socket: socket, trust: trust, flink: flink)
     }
 
     public static func json(_ findings: [DoctorFinding]) throws -> String {
@@ -63,7 +63,7 @@ public enum Doctor {
 
     // MARK: Files and engines
 
-    private static func configuration(socket: String?, flink: String?) -> [DoctorFinding] {
+    private static func configuration(socket: String?, trust: EngineTrust, flink: String?) -> [DoctorFinding] {
         let directories = BaseDirectories()
         var findings: [DoctorFinding] = [], file = ConfigurationFile()
         let path = directories.configurationPath
@@ -81,7 +81,7 @@ public enum Doctor {
         findings.append(theme(file.theme))
         findings.append(state(file.ledger.path ?? directories.ledgerPath))
         var contexts = file.contexts
-        if let socket { contexts.append(ConsoleContext(name: "given", class: .lab, socket: socket)) }
+        if let socket { contexts.append(ConsoleContext(name: "given", class: .lab, socket: socket, trust: trust)) }
         if contexts.isEmpty, flink == nil { contexts.append(ConsoleContext(name: "local", class: .lab, socket: SocketPath.standard())) }
         for context in contexts { findings += examine(context) }
         if let flink {
@@ -120,34 +120,40 @@ public enum Doctor {
 
     private static func examine(_ context: ConsoleContext) -> [DoctorFinding] {
         switch context.address {
-        case .socket(let path): [owner(of: path, context.name)].compactMap { $0 } + [engine(path, context.name)]
+        case .socket(let path): [owner(of: path, context.name, context.trust)].compactMap { $0 } + [engine(path, context.name, context.trust)]
         case .flink(let connection): [examine(connection, "flink \(context.name)")] + exposures(connection, context.name)
         }
     }
 
     /// Who could put another socket in the place of this one; nil where there is nothing to look at.
-    private static func owner(of path: String, _ name: String) -> DoctorFinding? {
+    private static func owner(of path: String, _ name: String, _ trust: EngineTrust) -> DoctorFinding? {
         let subject = "socket \(name)"
         let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         var facts = stat(), folderFacts = stat()
         guard lstat(path, &facts) == 0, stat(folder, &folderFacts) == 0 else { return nil }
         guard facts.st_mode & S_IFMT == S_IFSOCK else { return .fail(subject, "\(path) is no socket", "name the engine's socket") }
-        if folderFacts.st_uid != geteuid(), folderFacts.st_uid != 0 {
-            return .fail(subject, "\(folder) belongs to uid \(folderFacts.st_uid)", "use a folder of your own: its owner can replace the socket")
+        let isTrusted = { (owner: UInt32) in owner == geteuid() || owner == 0 || trust.owners.contains(owner) }
+        if !isTrusted(folderFacts.st_uid) {
+            return .fail(
+                subject, "\(folder) belongs to uid \(folderFacts.st_uid)",
+                "its owner can replace the socket: use a folder of your own, or say whose engine it is (--trust-owner, or owner in the context)")
         }
         if folderFacts.st_mode & 0o022 != 0, folderFacts.st_mode & S_ISVTX == 0 {
             return .fail(subject, "\(folder) can be written to by others", "chmod go-w \(folder): they can replace the socket")
         }
-        if facts.st_uid != geteuid() { return .warn(subject, "belongs to uid \(facts.st_uid)", "the console trusts an engine of yours only, unless it is a viewer's socket") }
+        if !isTrusted(facts.st_uid) {
+            return .warn(subject, "belongs to uid \(facts.st_uid)", "an engine of that user is talked to only where it is named: --trust-owner, or owner in the context")
+        }
+        if facts.st_uid != geteuid() { return .ok(subject, "\(path) belongs to uid \(facts.st_uid), who is trusted") }
         if facts.st_mode & 0o077 != 0 { return .warn(subject, "is open to others (mode \(String(facts.st_mode & 0o777, radix: 8)))", "chmod 600 \(path), unless it is a viewer's socket") }
         return .ok(subject, "\(path) is yours alone")
     }
 
-    private static func engine(_ path: String, _ name: String) -> DoctorFinding {
+    private static func engine(_ path: String, _ name: String, _ trust: EngineTrust) -> DoctorFinding {
         let subject = "engine \(name)"
         let start = Surroundings.monotonicMilliseconds()
         do throws(ControlClientError) {
-            let client = try ControlClient.connectAndWait(path: path, client: "weir doctor", timeout: .seconds(3))
+            let client = try ControlClient.connectAndWait(path: path, client: "weir doctor", trust: trust, timeout: .seconds(3))
             let took = Surroundings.monotonicMilliseconds() - start
             let hello = client.hello
             client.close()

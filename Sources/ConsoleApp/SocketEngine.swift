@@ -1,6 +1,6 @@
 public import ConsoleCore
 internal import ControlProtocol
-internal import ControlSocket
+public import ControlSocket
 internal import Glibc
 internal import Ledger
 public import StreamModel
@@ -41,6 +41,7 @@ public final class SocketEngine: ActingEngine, OperationLookup {
     static let quietInterval: Milliseconds = .seconds(4)
 
     private let path: String
+    private let trust: EngineTrust
     private let client: String
     private let link = Mutex(Link())
     /// Ends a pause of the connecting thread. Each report puts off the moment at which that has to look after the engine.
@@ -68,8 +69,9 @@ public final class SocketEngine: ActingEngine, OperationLookup {
         var isResting = false
     }
 
-    public init(path: String, client: String = "weir console") {
+    public init(path: String, trust: EngineTrust = .own, client: String = "weir console") {
         self.path = path
+        self.trust = trust
         self.client = client
     }
 
@@ -199,7 +201,7 @@ public final class SocketEngine: ActingEngine, OperationLookup {
         do {
             return .success(
                 try ControlClient.connectAndWait(
-                    path: path, client: client,
+                    path: path, client: client, trust: trust,
                     onReport: { [weak self] in self?.take($0, generation) }, onClose: { [weak self] in self?.closed($0, generation) }))
         } catch {
             return .failure(error)

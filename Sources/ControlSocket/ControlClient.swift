@@ -25,43 +25,65 @@ public final class ControlClient: Sendable {
 
     deinit { channel.close(promise: nil) }
 
-    /// Connects and says hello; `completion` is called once. `onReport` is called for each report of a subscription, `onClose`
+    /// Connects, looks who is there, and says hello; `completion` is called once. An engine of a user that is not trusted is sent nothing. `onReport` is called for each report of a subscription, `onClose`
     /// once when a connection that was made ends, however it ends.
     public static func connect(
-        path: String, client: String, timeout: Milliseconds = .seconds(5), onReport: @escaping @Sendable (ReportNotification) -> Void = { _ in },
+        path: String, client: String, trust: EngineTrust = .own, timeout: Milliseconds = .seconds(5),
+        onReport: @escaping @Sendable (ReportNotification) -> Void = { _ in },
         onClose: @escaping @Sendable (ControlClientError) -> Void = { _ in },
         completion: @escaping @Sendable (Result<ControlClient, ControlClientError>) -> Void
     ) {
         let length = path.utf8.count
         guard length <= SocketPath.maximumLength else { return completion(.failure(.pathTooLong(path: path, length: length))) }
-        let loop = sharedEventLoops.next()
-        let greeting = Greeting(path: path, timeout: timeout, completion: completion)
+        let loop: any EventLoop
+        do throws(ControlClientError) {
+            try trust.checkDirectory(of: path)
+            loop = try eventLoop(for: path)
+        } catch {
+            return completion(.failure(error))
+        }
+        let greeting = Greeting(path: path, trust: trust, timeout: timeout, completion: completion)
+        let deadline = NIODeadline.now() + .milliseconds(timeout.count)
         loop.execute {
             let connection = ClientConnection(path: path, onReport: onReport, onClose: onClose)
-            let bound = NIOLoopBound(connection, eventLoop: loop)
-            ClientBootstrap(group: loop)
-                .connectTimeout(.milliseconds(timeout.count))
-                .channelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
-                }
-                // Not by path: NIO takes four bytes fewer than the kernel.
-                .connect(to: SocketAddress(SocketPath.address(of: path)))
-                .whenComplete { result in
-                    switch result {
-                    case .success(let channel): greeting.begin(client: client, channel: channel, connection: bound)
-                    case .failure(let error): completion(.failure(connectError(error, path: path, timeout: timeout)))
-                    }
-                }
+            attempt(client: client, connection: NIOLoopBound(connection, eventLoop: loop), greeting: greeting, before: deadline, on: loop)
         }
+    }
+
+    private static let attemptPause = TimeAmount.milliseconds(20)
+
+    private static func attempt(
+        client: String, connection: NIOLoopBound<ClientConnection>, greeting: Greeting, before deadline: NIODeadline, on loop: any EventLoop
+    ) {
+        ClientBootstrap(group: loop)
+            .connectTimeout(.milliseconds(greeting.timeout.count))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(connection.value) }
+            }
+            // Not by path: NIO takes four bytes fewer than the kernel.
+            .connect(to: SocketAddress(SocketPath.address(of: greeting.path)))
+            .whenComplete { result in
+                switch result {
+                case .success(let channel): greeting.begin(client: client, channel: channel, connection: connection)
+                // So many wait to be accepted that the kernel takes no more just now.
+                case .failure(let error as IOError) where error.errnoCode == EAGAIN && NIODeadline.now() < deadline:
+                    loop.scheduleTask(in: attemptPause) {
+                        let fresh = NIOLoopBound(connection.value.fresh(), eventLoop: loop)
+                        attempt(client: client, connection: fresh, greeting: greeting, before: deadline, on: loop)
+                    }
+                case .failure(let error): greeting.completion(.failure(connectError(error, path: greeting.path, timeout: greeting.timeout)))
+                }
+            }
     }
 
     /// As `connect`, and waits. For commands; never call it on the event loop.
     public static func connectAndWait(
-        path: String, client: String, timeout: Milliseconds = .seconds(5), onReport: @escaping @Sendable (ReportNotification) -> Void = { _ in },
+        path: String, client: String, trust: EngineTrust = .own, timeout: Milliseconds = .seconds(5),
+        onReport: @escaping @Sendable (ReportNotification) -> Void = { _ in },
         onClose: @escaping @Sendable (ControlClientError) -> Void = { _ in }
     ) throws(ControlClientError) -> ControlClient {
-        let outcome = sharedEventLoops.next().makePromise(of: Result<ControlClient, ControlClientError>.self)
-        connect(path: path, client: client, timeout: timeout, onReport: onReport, onClose: onClose) { outcome.succeed($0) }
+        let outcome = try eventLoop(for: path).makePromise(of: Result<ControlClient, ControlClientError>.self)
+        connect(path: path, client: client, trust: trust, timeout: timeout, onReport: onReport, onClose: onClose) { outcome.succeed($0) }
         return try wait(for: outcome, path: path)
     }
 
@@ -84,6 +106,10 @@ public final class ControlClient: Sendable {
     /// Ends the connection; calls in flight fail as `closed`.
     public func close() { channel.close(promise: nil) }
 
+    private static func eventLoop(for path: String) throws(ControlClientError) -> any EventLoop {
+        do throws(ControlLoops.LoopFailure) { return try ControlLoops.forClients() } catch { throw .system(path: path, errno: error.errno) }
+    }
+
     private static func wait<Value: Sendable>(
         for outcome: EventLoopPromise<Result<Value, ControlClientError>>, path: String
     ) throws(ControlClientError) -> Value {
@@ -97,6 +123,7 @@ public final class ControlClient: Sendable {
 
     private static func connectError(_ error: any Error, path: String, timeout: Milliseconds) -> ControlClientError {
         switch error {
+        case let error as IOError where error.errnoCode == EAGAIN: return .connectTimedOut(path: path, timeout.count)
         case let error as IOError: return .connecting(to: path, error.errnoCode)
         case ChannelError.connectTimeout: return .connectTimedOut(path: path, timeout.count)
         default: return .system(path: path, errno: EIO)
@@ -106,6 +133,7 @@ public final class ControlClient: Sendable {
     /// The steps between a connected channel and a client: who is there, and hello.
     private struct Greeting: Sendable {
         let path: String
+        let trust: EngineTrust
         let timeout: Milliseconds
         let completion: @Sendable (Result<ControlClient, ControlClientError>) -> Void
 
@@ -115,9 +143,7 @@ public final class ControlClient: Sendable {
                 level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
             credentials.whenComplete { result in
                 guard case .success(let peer) = result else { return fail(.closed(path: path), channel) }
-                if peer.userID != geteuid(), peer.userID != 0, path == SocketPath.standard() {
-                    return fail(.foreignEngine(path: path, owner: peer.userID), channel)
-                }
+                guard trust.includes(peer.userID) else { return fail(.foreignEngine(path: path, owner: peer.userID), channel) }
                 sayHello(client: client, channel: channel, connection: connection)
             }
         }
@@ -173,6 +199,9 @@ final class ClientConnection: ChannelInboundHandler {
         self.onReport = onReport
         self.onClose = onClose
     }
+
+    /// Another of the kind, for another attempt.
+    func fresh() -> ClientConnection { ClientConnection(path: path, onReport: onReport, onClose: onClose) }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 

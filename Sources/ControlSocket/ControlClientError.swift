@@ -10,8 +10,12 @@ public enum ControlClientError: Error, Sendable, Equatable, CustomStringConverti
     case notListening(path: String)
     case notASocket(path: String)
     case noPermission(path: String)
-    /// The engine at the standard path belongs to another user.
+    /// The engine runs as a user that was not named. Nothing was sent to it.
     case foreignEngine(path: String, owner: UInt32)
+    /// Another user owns the directory of the socket, and could put another engine there. Nothing was sent.
+    case foreignDirectory(path: String, directory: String, owner: UInt32)
+    /// Others can replace the socket. Nothing was sent.
+    case sharedDirectory(path: String, directory: String, mode: UInt32)
     case connectTimedOut(path: String, Int64)
     case callTimedOut(verb: ControlVerb, Int64)
     /// The link ended. A mutating call may or may not have been accepted: ask for its operation id.
@@ -33,7 +37,15 @@ public enum ControlClientError: Error, Sendable, Equatable, CustomStringConverti
         case .notListening(let path): "no engine at \(path): the socket is stale, its engine has ended; start it again with 'weir engine'"
         case .notASocket(let path): "\(path) is not a socket: name the engine's socket with --socket"
         case .noPermission(let path): "no permission for \(path): it belongs to another user"
-        case .foreignEngine(let path, let owner): "the engine at \(path) runs as uid \(owner), not as you: it is not trusted"
+        case .foreignEngine(let path, let owner):
+            "the engine at \(path) runs as \(EngineTrust.name(of: owner)), not as you (uid \(geteuid())) or root: nothing was sent to it; "
+                + "if it is the right one, say --trust-owner \(owner), or owner = \"\(owner)\" in its context"
+        case .foreignDirectory(let path, let directory, let owner):
+            "the directory of \(path), \(directory), belongs to \(EngineTrust.name(of: owner)), who can put another engine there: nothing was sent; "
+                + "if you trust that user, say --trust-owner \(owner), or owner = \"\(owner)\" in its context"
+        case .sharedDirectory(let path, let directory, let mode):
+            "the directory of \(path), \(directory), can be written by others (mode \(String(mode, radix: 8))), who can put another engine there: "
+                + "nothing was sent; its owner has to take that away (chmod go-w \(directory))"
         case .connectTimedOut(let path, let limit): "the engine at \(path) did not answer within \(limit) ms: it may hang"
         case .callTimedOut(let verb, let limit): "\(verb.rawValue): no answer within \(limit) ms; the request may still be carried out"
         case .closed(let path): "the engine at \(path) closed the connection"

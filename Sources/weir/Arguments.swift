@@ -1,5 +1,6 @@
 public import ArgumentParser
 import ConsoleApp
+public import ControlSocket
 public import EngineApp
 import FlinkREST
 public import StreamModel
@@ -11,6 +12,9 @@ struct LinkOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("A context of the config file, instead of a socket.", valueName: "name"))
     var context: String?
+
+    @Option(help: .trustOwner)
+    var trustOwner: EngineTrust?
 
     @OptionGroup var flink: FlinkOptions
 
@@ -33,8 +37,8 @@ struct LinkOptions: ParsableArguments {
 
     private func options(_ found: ConsoleContext?) throws -> CommandOptions {
         switch found?.address {
-        case nil: return CommandOptions(socketPath: socket, printsJSON: json)
-        case .socket(let path): return CommandOptions(socketPath: path, printsJSON: json)
+        case nil: return CommandOptions(socketPath: socket, trust: trustOwner ?? .own, printsJSON: json)
+        case .socket(let path): return CommandOptions(socketPath: path, trust: trustOwner ?? found?.trust ?? .own, printsJSON: json)
         case .flink(let connection):
             for warning in found?.warnings ?? [] { Output.standard.say(warning) }
             return CommandOptions(flink: connection, contextName: found?.name ?? "flink", printsJSON: json)
@@ -82,3 +86,11 @@ extension Milliseconds: ExpressibleByArgument {
 }
 
 extension DemoIncident: ExpressibleByArgument {}
+
+extension EngineTrust: ExpressibleByArgument {
+    public init?(argument: String) { self.init(owner: argument) }
+}
+
+extension ArgumentHelp {
+    static let trustOwner = ArgumentHelp("Talk to an engine of this user; without it to your own and root's only.", valueName: "user")
+}

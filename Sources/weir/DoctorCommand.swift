@@ -1,6 +1,7 @@
 import ArgumentParser
 import CellGrid
 import ConsoleApp
+import ControlSocket
 import EngineApp
 
 struct DoctorCommand: ParsableCommand {
@@ -17,6 +18,9 @@ struct DoctorCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Look at this control socket too.", valueName: "path"), completion: .file())
     var socket: String?
 
+    @Option(help: .trustOwner)
+    var trustOwner: EngineTrust?
+
     @Option(help: ArgumentHelp("Look at the REST API of this Flink cluster too.", valueName: "url"))
     var flink: String?
 
@@ -24,7 +28,7 @@ struct DoctorCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let findings = Doctor.examine(socket: socket, flink: flink)
+        let findings = Doctor.examine(socket: socket, trust: trustOwner ?? .own, flink: flink)
         if json {
             Output.standard.data(try Doctor.json(findings))
         } else {

@@ -2,6 +2,7 @@ public import ArgumentParser
 import CellGrid
 import ConsoleApp
 public import ConsoleCore
+import ControlSocket
 import StreamModel
 
 struct DumpCommand: ParsableCommand {
@@ -35,6 +36,9 @@ struct DumpCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The engine's control socket; without it the contexts of the config file.", valueName: "path"), completion: .file())
     var socket: String?
 
+    @Option(help: .trustOwner)
+    var trustOwner: EngineTrust?
+
     @Option(parsing: .singleValue, help: ArgumentHelp("Only this context of the config file; can be given again.", valueName: "name"))
     var context: [String] = []
 
@@ -54,7 +58,7 @@ struct DumpCommand: ParsableCommand {
 
     func run() throws {
         let cluster = try flink.context()
-        let contexts = cluster.map { [$0] } ?? socket.map { [ConsoleContext(name: "local", class: .lab, socket: $0)] } ?? []
+        let contexts = cluster.map { [$0] } ?? socket.map { [ConsoleContext(name: "local", class: .lab, socket: $0, trust: trustOwner ?? .own)] } ?? []
         var launch = look.launch(contexts: contexts)
         launch.contextNames = context
         launch.isReadOnly = true

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ConsoleApp
 import ConsoleCore
+import ControlSocket
 import EngineApp
 import StreamModel
 
@@ -152,6 +153,9 @@ struct ConsoleCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The engine's control socket; without it the contexts of the config file.", valueName: "path"), completion: .file())
     var socket: String?
 
+    @Option(help: .trustOwner)
+    var trustOwner: EngineTrust?
+
     @OptionGroup var flink: FlinkOptions
 
     @Option(parsing: .singleValue, help: ArgumentHelp("Only this context of the config file; can be given again.", valueName: "name"))
@@ -174,7 +178,7 @@ struct ConsoleCommand: ParsableCommand {
 
     func run() throws {
         let cluster = try flink.context()
-        let contexts = cluster.map { [$0] } ?? socket.map { [ConsoleContext(name: "local", class: .lab, socket: $0)] } ?? []
+        let contexts = cluster.map { [$0] } ?? socket.map { [ConsoleContext(name: "local", class: .lab, socket: $0, trust: trustOwner ?? .own)] } ?? []
         var launch = recording.recorded(look.launch(contexts: contexts))
         launch.contextNames = context
         launch.isReadOnly = readOnly

@@ -1,5 +1,5 @@
 internal import ControlProtocol
-internal import ControlSocket
+public import ControlSocket
 internal import EngineHost
 public import FlinkREST
 public import StreamModel
@@ -7,6 +7,8 @@ public import StreamModel
 /// What all commands that talk to an engine are told.
 public struct CommandOptions: Sendable {
     public var socketPath: String
+    /// Whose engine may be there.
+    public var trust: EngineTrust
     /// A Flink cluster instead of an engine of ours.
     public var flink: FlinkConnection?
     /// What the record of actions calls it.
@@ -18,12 +20,13 @@ public struct CommandOptions: Sendable {
     public var output: Output
 
     public init(
-        socketPath: String? = nil, flink: FlinkConnection? = nil, contextName: String = "flink", ledgerPath: String? = nil, printsJSON: Bool = false,
+        socketPath: String? = nil, trust: EngineTrust = .own, flink: FlinkConnection? = nil, contextName: String = "flink", ledgerPath: String? = nil, printsJSON: Bool = false,
         output: Output = .standard
     ) {
         self.contextName = contextName
         self.ledgerPath = ledgerPath ?? StandardPaths.stateRoot + "/ledger.sqlite"
         self.socketPath = socketPath ?? SocketPath.standard()
+        self.trust = trust
         self.flink = flink
         self.printsJSON = printsJSON
         self.output = output
@@ -59,7 +62,7 @@ public enum EngineCommands {
             if let flink = options.flink {
                 throw CommandFailure(.usage, "this command talks to engines of Weir only, and \(flink.address) is a Flink cluster")
             }
-            let link = try EngineLink(path: options.socketPath, name: clientName)
+            let link = try EngineLink(path: options.socketPath, name: clientName, trust: options.trust)
             defer { link.client.close() }
             return try body(link).rawValue
         } catch {

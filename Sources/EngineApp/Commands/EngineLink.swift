@@ -9,10 +9,10 @@ struct EngineLink: Sendable {
     /// The newest report, once `watch` was called.
     private let inbox: ReportInbox
 
-    init(path: String, name: String) throws(CommandFailure) {
+    init(path: String, name: String, trust: EngineTrust = .own) throws(CommandFailure) {
         let inbox = ReportInbox()
         do throws(ControlClientError) {
-            client = try ControlClient.connectAndWait(path: path, client: name, onReport: { inbox.take($0.report) })
+            client = try ControlClient.connectAndWait(path: path, client: name, trust: trust, onReport: { inbox.take($0.report) })
         } catch {
             throw CommandFailure(error)
         }
