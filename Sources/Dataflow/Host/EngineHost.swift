@@ -14,6 +14,8 @@ public protocol EngineHost: Sendable {
     var filesystem: any Filesystem { get }
     /// Starts a detached thread of the engine. An error means that the system refuses more threads.
     func startThread(named name: String, _ body: @escaping @Sendable () -> Void) throws(JobError)
+    /// The calling thread goes behind those that process records: 0 is theirs, 19 the last.
+    func lowerPriority(to niceness: Int32)
     /// A place for one thread to sleep in.
     func makeParker() -> any Parker
     /// Tables of about this many bytes are going to be filled: memory may be got ready meanwhile.
@@ -23,6 +25,7 @@ public protocol EngineHost: Sendable {
 }
 
 extension EngineHost {
+    public func lowerPriority(to niceness: Int32) {}
     public func willFillTables(bytes: Int) {}
     public func tablesAreFilled() {}
 }

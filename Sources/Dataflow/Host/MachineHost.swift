@@ -22,6 +22,11 @@ public struct MachineHost: EngineHost {
     public var filesystem: any Filesystem { PosixFilesystem() }
     public func makeParker() -> any Parker { ThreadParker() }
 
+    public func lowerPriority(to niceness: Int32) {
+        // Linux keeps a nice value for each thread, and 0 means the calling one; the disk's scheduler goes by it too. To rank lower is never refused.
+        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
+    }
+
     public func willFillTables(bytes: Int) {
         WarmMemory.shared.order(bytes: bytes) { fill in
             // Without a thread the tables get their memory when they ask for it.

@@ -344,7 +344,8 @@ extension EngineService {
             for job in self.state.withLock(\.orderedJobs) where job.running != nil { self.write(job.record.id) }
             self.publisher.stop()
         }
-        for queue in [inspections, verifications, launches, decisions] { queue.end() }
+        inspections.end()
+        for queue in [launches, decisions] { queue.end() }
         store.close()
     }
 

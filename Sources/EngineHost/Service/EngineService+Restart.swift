@@ -68,8 +68,8 @@ extension EngineService {
 
     /// Reads a snapshot whole, away from `decisions`, and comes back with what is wrong with it.
     private func verify(_ path: String, completion: @escaping @Sendable (String?) -> Void) {
-        verifications.async {
-            let inspection = Snapshot.inspect(path: path, filesystem: self.host.filesystem)
+        inspections.verify { filesystem in
+            let inspection = Snapshot.inspect(path: path, filesystem: filesystem)
             let problem = inspection.verdict == .ok ? nil : inspection.problem ?? "\(path) is \(inspection.verdict.rawValue)"
             self.decisions.async { completion(problem) }
         }

@@ -8,7 +8,7 @@ internal import Synchronization
 /// The engine: hosts jobs, answers the control socket, writes down what it promised.
 ///
 /// Decisions and records belong to `decisions`, a serial queue; jobs are launched on `launches`, so that a large snapshot does not hold up
-/// a savepoint of another job; snapshots of restarts are verified on `verifications`, and files are looked at for anybody on `inspections`.
+/// a savepoint of another job; snapshots are read for operators and viewers on the lanes of `inspections`.
 /// What others read lies in `state`, a mutex that is never held over I/O. A mutating request is durable in the operation log before it is
 /// acted on, and begins only when `OperationAdmission` says so; a launch needs the claim of its lineage. Threads, clocks, chance and files
 /// are the host's.
@@ -20,8 +20,7 @@ public final class EngineService: ControlHandler {
     let state = Mutex(EngineState())
     let decisions: WorkQueue
     let launches: WorkQueue
-    let verifications: WorkQueue
-    let inspections: WorkQueue
+    let inspections: InspectionLanes
     let publisher: ReportPublisher
     /// Touched on `decisions` only.
     let waiting = WaitingWork()
@@ -38,12 +37,11 @@ public final class EngineService: ControlHandler {
         do throws(JobError) {
             decisions = try WorkQueue("decisions", host: host)
             launches = try WorkQueue("launches", host: host)
-            verifications = try WorkQueue("verifications", host: host)
-            inspections = try WorkQueue("inspections", host: host)
         } catch {
             store.close()
             throw .storage(error.description)
         }
+        inspections = InspectionLanes(host: host)
         info = EngineInfo(
             name: name, version: WeirVersion.current, processID: host.filesystem.processID, startedAt: host.wall(), stateDirectory: stateDirectory)
         self.programs = programs
@@ -54,6 +52,7 @@ public final class EngineService: ControlHandler {
             for record in store.jobs { state.jobs[record.id] = EngineState.HostedJob(record: record) }
             for entry in store.operations { state.insert(entry) }
         }
+        inspections.setPace(InspectionLanes.Pace(holds: { [weak self] in self?.hasRunningJob ?? false }))
         publisher.makeReport = { [weak self] in self?.currentReport() }
     }
 
@@ -78,9 +77,9 @@ public final class EngineService: ControlHandler {
             case .submit(let submit): decisions.async { self.submit(submit, peer: Requester(peer), reply: reply) }
             case .operate(let command): decisions.async { self.operate(command, peer: Requester(peer), reply: reply) }
             case .inspect(let path):
-                inspections.async { reply(.success(.inspection(Snapshot.inspect(path: path, filesystem: self.host.filesystem)))) }
+                inspections.add(for: peer, isWhole: true) { reply(.success(.inspection(Snapshot.inspect(path: path, filesystem: $0)))) }
             case .checkpoint(let reference, let id):
-                inspections.async { reply(Result { () throws(ControlFailure) in try self.checkpoint(reference, id) }) }
+                inspections.add(for: peer, isWhole: false) { _ in reply(Result { () throws(ControlFailure) in try self.checkpoint(reference, id) }) }
             default:
                 answerNow(request, reply)
             }
@@ -91,6 +90,10 @@ public final class EngineService: ControlHandler {
         reply(Result { () throws(ControlFailure) in try answer(request) })
         return true
     }
+
+    private var hasRunningJob: Bool { state.withLock { $0.jobs.values.contains { $0.running?.hasEnded == false } } }
+
+    public func connectionEnded(_ connection: UInt64) { inspections.leave(connection) }
 
     /// Requests that memory answers.
     private func answer(_ request: ControlRequest) throws(ControlFailure) -> ControlReply {
