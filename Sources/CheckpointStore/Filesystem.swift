@@ -56,6 +56,8 @@ public protocol Filesystem: Sendable {
     func openForUpdating(_ path: String) throws(FilesystemError) -> OpenFile
     /// Takes the exclusive advisory lock of an open file (`flock`). false = another open file has it. Released by `close`.
     func tryLock(_ file: OpenFile) throws(FilesystemError) -> Bool
+    /// Takes the shared lock, which many open files may have at a time, but none beside the exclusive one. false = another open file has that.
+    func tryLockShared(_ file: OpenFile) throws(FilesystemError) -> Bool
     /// Writes all the bytes at the end of what was written through this handle.
     func write(_ bytes: UnsafeRawBufferPointer, to file: OpenFile) throws(FilesystemError)
     /// Reads at an offset until the buffer is full or the file ends; returns how many bytes it read.
@@ -94,6 +96,11 @@ public protocol Filesystem: Sendable {
 
 extension Filesystem {
     public func willRead(_ file: OpenFile) {}
+
+    /// A filesystem that was written before there were shared locks has none.
+    public func tryLockShared(_ file: OpenFile) throws(FilesystemError) -> Bool {
+        throw FilesystemError(.lock, errno: SystemErrorNumber.notSupported)
+    }
 }
 
 /// The error numbers that the store decides by, as on Linux.
@@ -106,6 +113,9 @@ enum SystemErrorNumber {
     static let noSpace: Int32 = 28
     static let notEmpty: Int32 = 39
     static let loop: Int32 = 40
+    static let noLocks: Int32 = 37
+    static let notImplemented: Int32 = 38
+    static let notSupported: Int32 = 95
 
     /// The words for a number, as an operator knows them.
     static func text(_ number: Int32) -> String {
@@ -114,7 +124,8 @@ enum SystemErrorNumber {
             12: "out of memory", 13: "permission denied", 16: "device busy", 17: "file exists", 18: "different filesystem",
             20: "not a directory", 21: "is a directory", 22: "invalid argument", 23: "too many open files in the system",
             24: "too many open files", 26: "file busy", 27: "file too large", 28: "no space left on device", 30: "read-only filesystem",
-            36: "file name too long", 39: "directory not empty", 40: "symbolic link refused", 116: "stale file handle", 122: "disk quota exceeded",
+            36: "file name too long", 37: "no locks available", 38: "not implemented by this filesystem",
+            39: "directory not empty", 40: "symbolic link refused", 95: "not supported by this filesystem", 116: "stale file handle", 122: "disk quota exceeded",
         ]
         return known[number].map { "\($0) (errno \(number))" } ?? "errno \(number)"
     }

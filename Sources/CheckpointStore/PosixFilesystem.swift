@@ -30,9 +30,13 @@ public struct PosixFilesystem: Filesystem {
         OpenFile(descriptor: try retrying(operation) { Glibc.open(path, flags, 0o600) })
     }
 
-    public func tryLock(_ file: OpenFile) throws(FilesystemError) -> Bool {
+    public func tryLock(_ file: OpenFile) throws(FilesystemError) -> Bool { try lock(file, LOCK_EX) }
+
+    public func tryLockShared(_ file: OpenFile) throws(FilesystemError) -> Bool { try lock(file, LOCK_SH) }
+
+    private func lock(_ file: OpenFile, _ mode: Int32) throws(FilesystemError) -> Bool {
         do throws(FilesystemError) {
-            _ = try retrying(.lock) { flock(file.descriptor, LOCK_EX | LOCK_NB) }
+            _ = try retrying(.lock) { flock(file.descriptor, mode | LOCK_NB) }
             return true
         } catch {
             if error.errno == EWOULDBLOCK { return false }

@@ -68,6 +68,7 @@ final class FaultyFilesystem: Filesystem {
         var nodes: [Node] = [Node(isDirectory: true)]
         var open: [Int32: (node: Int, position: Int)] = [:]
         var locks: [Int: Int32] = [:]
+        var sharedLocks: [Int: Set<Int32>] = [:]
         var nextDescriptor: Int32 = 3
         var calls = 0
         var fault = Fault.none
@@ -161,8 +162,20 @@ final class FaultyFilesystem: Filesystem {
     func tryLock(_ file: OpenFile) throws(FilesystemError) -> Bool {
         try call(.lock) { (state) throws(FilesystemError) in
             let node = try state.entry(file, .lock).node
-            guard state.locks[node, default: file.descriptor] == file.descriptor else { return false }
+            let others = state.sharedLocks[node, default: []].subtracting([file.descriptor])
+            guard others.isEmpty, state.locks[node, default: file.descriptor] == file.descriptor else { return false }
+            state.sharedLocks[node] = nil
             state.locks[node] = file.descriptor
+            return true
+        }
+    }
+
+    func tryLockShared(_ file: OpenFile) throws(FilesystemError) -> Bool {
+        try call(.lock) { (state) throws(FilesystemError) in
+            let node = try state.entry(file, .lock).node
+            guard state.locks[node, default: file.descriptor] == file.descriptor else { return false }
+            state.locks[node] = nil
+            state.sharedLocks[node, default: []].insert(file.descriptor)
             return true
         }
     }
@@ -219,8 +232,9 @@ final class FaultyFilesystem: Filesystem {
     /// Also when it fails, and also after the death of the process: its descriptors are gone.
     func close(_ file: OpenFile) throws(FilesystemError) {
         try state.withLock { (state) throws(FilesystemError) in
-            if let entry = state.open.removeValue(forKey: file.descriptor), state.locks[entry.node] == file.descriptor {
-                state.locks[entry.node] = nil
+            if let entry = state.open.removeValue(forKey: file.descriptor) {
+                if state.locks[entry.node] == file.descriptor { state.locks[entry.node] = nil }
+                state.sharedLocks[entry.node]?.remove(file.descriptor)
             }
             try Self.enter(&state, .close)
         }

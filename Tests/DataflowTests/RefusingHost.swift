@@ -39,6 +39,7 @@ private struct RefusingFilesystem: Filesystem {
     func createExclusive(_ path: String) throws(FilesystemError) -> OpenFile { try disk.createExclusive(path) }
     func openForUpdating(_ path: String) throws(FilesystemError) -> OpenFile { try disk.openForUpdating(path) }
     func tryLock(_ file: OpenFile) throws(FilesystemError) -> Bool { try disk.tryLock(file) }
+    func tryLockShared(_ file: OpenFile) throws(FilesystemError) -> Bool { try disk.tryLockShared(file) }
     func write(_ bytes: UnsafeRawBufferPointer, to file: OpenFile) throws(FilesystemError) { try disk.write(bytes, to: file) }
     func read(into buffer: UnsafeMutableRawBufferPointer, from file: OpenFile, at offset: UInt64) throws(FilesystemError) -> Int {
         try disk.read(into: buffer, from: file, at: offset)

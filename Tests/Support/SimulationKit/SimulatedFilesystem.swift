@@ -118,9 +118,14 @@ struct SimulatedFilesystem: Filesystem, @unchecked Sendable {
     func tryLock(_ file: OpenFile) throws(FilesystemError) -> Bool {
         try call(.lock, "\(file.descriptor)") { () throws(FilesystemError) in
             let node = try entry(file, .lock).node
-            guard machine.locks[node, default: file.descriptor] == file.descriptor else { return false }
-            machine.locks[node] = file.descriptor
-            return true
+            return machine.locks[node, default: FileLock()].takeExclusive(file.descriptor)
+        }
+    }
+
+    func tryLockShared(_ file: OpenFile) throws(FilesystemError) -> Bool {
+        try call(.lock, "\(file.descriptor), shared") { () throws(FilesystemError) in
+            let node = try entry(file, .lock).node
+            return machine.locks[node, default: FileLock()].takeShared(file.descriptor)
         }
     }
 
@@ -187,7 +192,7 @@ struct SimulatedFilesystem: Filesystem, @unchecked Sendable {
 
     func close(_ file: OpenFile) throws(FilesystemError) {
         guard process.isAlive, let entry = machine.open.removeValue(forKey: file.descriptor) else { return }
-        if machine.locks[entry.node] == file.descriptor { machine.locks[entry.node] = nil }
+        machine.locks[entry.node]?.giveUp(file.descriptor)
     }
 
     // MARK: Names
@@ -336,6 +341,8 @@ struct FrozenFilesystem: Filesystem, @unchecked Sendable {
     func createExclusive(_ path: String) throws(FilesystemError) -> OpenFile { throw FilesystemError(.create, errno: 30) }
     func openForUpdating(_ path: String) throws(FilesystemError) -> OpenFile { throw FilesystemError(.open, errno: 30) }
     func tryLock(_ file: OpenFile) throws(FilesystemError) -> Bool { throw FilesystemError(.lock, errno: 30) }
+    /// Nobody else is there to lock out.
+    func tryLockShared(_ file: OpenFile) throws(FilesystemError) -> Bool { true }
     func write(_ bytes: UnsafeRawBufferPointer, to file: OpenFile) throws(FilesystemError) { throw FilesystemError(.write, errno: 30) }
     func truncate(_ file: OpenFile, to length: UInt64) throws(FilesystemError) { throw FilesystemError(.truncate, errno: 30) }
     func sync(_ file: OpenFile) throws(FilesystemError) { throw FilesystemError(.sync, errno: 30) }

@@ -15,6 +15,30 @@ final class SimulatedProcess: @unchecked Sendable {
     fileprivate init(number: Int, wallOffset: Int64) { (self.number, self.wallOffset) = (number, wallOffset) }
 }
 
+/// The advisory lock of one file: one open file has it alone, or several share it.
+struct FileLock {
+    private var exclusive: Int32?
+    private var shared: Set<Int32> = []
+
+    mutating func takeExclusive(_ descriptor: Int32) -> Bool {
+        guard exclusive ?? descriptor == descriptor, shared.subtracting([descriptor]).isEmpty else { return false }
+        (exclusive, shared) = (descriptor, [])
+        return true
+    }
+
+    mutating func takeShared(_ descriptor: Int32) -> Bool {
+        guard exclusive ?? descriptor == descriptor else { return false }
+        exclusive = nil
+        shared.insert(descriptor)
+        return true
+    }
+
+    mutating func giveUp(_ descriptor: Int32) {
+        if exclusive == descriptor { exclusive = nil }
+        shared.remove(descriptor)
+    }
+}
+
 /// What the simulation shares: scheduler and clock, disk, faults, trace. Touched by the holder of the baton only.
 final class SimulatedMachine: @unchecked Sendable {
     // Sound: see the scheduler; one thread moves at a time.
@@ -41,7 +65,7 @@ final class SimulatedMachine: @unchecked Sendable {
     var slowUntil: Int64 = 0
     var fullUntil: Int64 = 0
     var open: [Int32: (process: Int, node: Int, position: Int)] = [:]
-    var locks: [Int: Int32] = [:]
+    var locks: [Int: FileLock] = [:]
     var nextDescriptor: Int32 = 3
     /// State files that a canary makes durable too late.
     struct HeldBack {
