@@ -126,6 +126,19 @@ struct Disk: Sendable {
         }
     }
 
+    /// Says what is there, when it is no regular file.
+    func requireRegular(_ path: String, _ status: FileStatus) throws(StoreError) {
+        switch status.kind {
+        case .file: return
+        case .directory: throw .notAFile(path: path, found: .directory)
+        case .link: throw .notAFile(path: path, found: .link)
+        case .other:
+            // To open it is to be told what it is.
+            if let file = try open(path) { closeQuietly(file) }
+            throw .notAFile(path: path, found: .unknown)
+        }
+    }
+
     func size(of file: OpenFile, _ path: String) throws(StoreError) -> UInt64 {
         try run(path) { () throws(FilesystemError) in try filesystem.size(of: file) }
     }

@@ -30,19 +30,36 @@ public enum FileOperation: String, Sendable {
     case measureFreeSpace = "measure free space"
 }
 
+/// What stands where a regular file is due.
+public enum IrregularFile: String, Sendable {
+    case directory = "a directory"
+    case pipe = "a named pipe"
+    case socket = "a socket"
+    case characterDevice = "a character device"
+    case blockDevice = "a block device"
+    case link = "a symbolic link"
+    case unknown = "no regular file"
+}
+
 /// A refused system call. The store adds the path and turns it into a `StoreError`.
 public struct FilesystemError: Error, Hashable, Sendable {
     public let operation: FileOperation
     /// The operating system's number, as on Linux.
     public let errno: Int32
+    /// What is there instead of a regular file, if that is why.
+    public let found: IrregularFile?
 
-    public init(_ operation: FileOperation, errno: Int32) {
+    public init(_ operation: FileOperation, errno: Int32, found: IrregularFile? = nil) {
         self.operation = operation
         self.errno = errno
+        self.found = found
     }
 
     /// The words for an error number, as an operator knows them.
     public static func text(_ errno: Int32) -> String { SystemErrorNumber.text(errno) }
+
+    /// The words for an operator: what is in the way, or what the system says.
+    public var reason: String { found.map { "it is \($0.rawValue), where a regular file is due" } ?? SystemErrorNumber.text(errno) }
 }
 
 /// The system calls that the store stands on, one method each. `PosixFilesystem` makes them; tests replace it to refuse
@@ -50,9 +67,9 @@ public struct FilesystemError: Error, Hashable, Sendable {
 public protocol Filesystem: Sendable {
     /// Makes a new file, mode 0600, and opens it for writing. An existing one, or a link of that name, is `EEXIST`.
     func createExclusive(_ path: String) throws(FilesystemError) -> OpenFile
-    /// Opens an existing file for reading; a link is refused with `ELOOP`.
+    /// Opens an existing regular file for reading, and never waits; a link is refused with `ELOOP`, anything else by its kind.
     func openForReading(_ path: String) throws(FilesystemError) -> OpenFile
-    /// Opens a file for reading and writing, making it (mode 0600) if it is not there; a link is refused with `ELOOP`.
+    /// The same for reading and writing; one that is not there is made (mode 0600).
     func openForUpdating(_ path: String) throws(FilesystemError) -> OpenFile
     /// Takes the exclusive advisory lock of an open file (`flock`). false = another open file has it. Released by `close`.
     func tryLock(_ file: OpenFile) throws(FilesystemError) -> Bool
@@ -92,10 +109,13 @@ public protocol Filesystem: Sendable {
     func canonicalPath(_ path: String) throws(FilesystemError) -> String
     /// Written into lock files, for messages.
     var processID: Int32 { get }
+    /// The machine's name, for messages to operators of several; nil = unknown.
+    var hostName: String? { get }
 }
 
 extension Filesystem {
     public func willRead(_ file: OpenFile) {}
+    public var hostName: String? { nil }
 
     /// A filesystem that was written before there were shared locks has none.
     public func tryLockShared(_ file: OpenFile) throws(FilesystemError) -> Bool {
@@ -107,6 +127,7 @@ extension Filesystem {
 enum SystemErrorNumber {
     static let noEntry: Int32 = 2
     static let inputOutput: Int32 = 5
+    static let badDescriptor: Int32 = 9
     static let accessDenied: Int32 = 13
     static let exists: Int32 = 17
     static let notDirectory: Int32 = 20
@@ -116,6 +137,9 @@ enum SystemErrorNumber {
     static let noLocks: Int32 = 37
     static let notImplemented: Int32 = 38
     static let notSupported: Int32 = 95
+
+    /// The filesystem, or the way it is mounted, has no locks of this sort. NFS refuses an exclusive one on a file that is open for reading.
+    static func meansNoLocks(_ number: Int32) -> Bool { [badDescriptor, noLocks, notImplemented, notSupported].contains(number) }
 
     /// The words for a number, as an operator knows them.
     static func text(_ number: Int32) -> String {

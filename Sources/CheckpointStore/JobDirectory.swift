@@ -214,8 +214,10 @@ public final class JobDirectory: Sendable {
     }
 
     /// Takes a completed checkpoint away: the manifest first, then its files, then the directory. Saying it twice is saying
-    /// it once. A manifest that cannot be read, or is another's, is an error and nothing is removed.
-    public func discard(_ id: CheckpointID) throws(StoreError) {
+    /// it once. A manifest that cannot be read, or is another's, is an error and nothing is removed; so is one that somebody reads
+    /// (`StoreError.inUse`), which is for the caller to try again.
+    /// - Parameter evenIfInUse: also when somebody reads it, who then finds it gone.
+    public func discard(_ id: CheckpointID, evenIfInUse: Bool = false) throws(StoreError) {
         try requireOpen()
         let snapshot = SnapshotDirectory(path: StorePath.join(path, StorePath.checkpointDirectory(id)), disk: disk)
         guard state.withLock({ $0.inFlight[id] == nil }) else { throw .inFlight(path: snapshot.path) }
@@ -224,7 +226,7 @@ public final class JobDirectory: Sendable {
             try StateFileFormat.compare("job", job, manifest.job, snapshot.manifestPath)
             try StateFileFormat.compare("checkpoint", id, manifest.checkpoint, snapshot.manifestPath)
         }
-        try snapshot.remove()
+        try snapshot.removeUnlessPinned(evenIfInUse: evenIfInUse)
     }
 
     /// Removes the shared files that no manifest lists and no attempt in flight needs. What cannot be read keeps what it may refer to.

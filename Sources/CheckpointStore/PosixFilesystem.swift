@@ -8,17 +8,53 @@ public struct PosixFilesystem: Filesystem {
 
     public var processID: Int32 { getpid() }
 
+    public var hostName: String? {
+        var bytes = [CChar](repeating: 0, count: 256)
+        guard gethostname(&bytes, bytes.count - 1) == 0 else { return nil }
+        return String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     public func createExclusive(_ path: String) throws(FilesystemError) -> OpenFile {
         try open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, .create)
     }
 
     public func openForReading(_ path: String) throws(FilesystemError) -> OpenFile {
-        // O_NONBLOCK: a fifo of that name must not hang the reader. It means nothing for regular files.
-        try open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, .open)
+        try openRegular(path, O_RDONLY)
     }
 
     public func openForUpdating(_ path: String) throws(FilesystemError) -> OpenFile {
-        try open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, .open)
+        try openRegular(path, O_RDWR | O_CREAT)
+    }
+
+    private func openRegular(_ path: String, _ flags: Int32) throws(FilesystemError) -> OpenFile {
+        var information = stat()
+        // Looked at before, because opening a device may do something, and after, because a name may come to lead elsewhere. What cannot be
+        // looked at is refused by `open`, a link too.
+        if lstat(path, &information) == 0, information.st_mode & S_IFMT != S_IFLNK { try requireRegular(information) }
+        // O_NONBLOCK: a fifo must not hang the reader. It means nothing for regular files.
+        let file = try open(path, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, .open)
+        do throws(FilesystemError) {
+            _ = try retrying(.examine) { fstat(file.descriptor, &information) }
+            try requireRegular(information)
+        } catch {
+            _ = Glibc.close(file.descriptor)
+            throw error
+        }
+        return file
+    }
+
+    private func requireRegular(_ information: stat) throws(FilesystemError) {
+        let found: IrregularFile
+        switch information.st_mode & S_IFMT {
+        case S_IFREG: return
+        case S_IFDIR: found = .directory
+        case S_IFIFO: found = .pipe
+        case S_IFSOCK: found = .socket
+        case S_IFCHR: found = .characterDevice
+        case S_IFBLK: found = .blockDevice
+        default: found = .unknown
+        }
+        throw FilesystemError(.open, errno: found == .directory ? EISDIR : EINVAL, found: found)
     }
 
     public func willRead(_ file: OpenFile) {
@@ -82,8 +118,7 @@ public struct PosixFilesystem: Filesystem {
     public func size(of file: OpenFile) throws(FilesystemError) -> UInt64 {
         var information = stat()
         _ = try retrying(.examine) { fstat(file.descriptor, &information) }
-        let kind = information.st_mode & S_IFMT
-        guard kind == S_IFREG else { throw FilesystemError(.read, errno: kind == S_IFDIR ? EISDIR : EINVAL) }
+        try requireRegular(information)
         return UInt64(clamping: information.st_size)
     }
 

@@ -10,10 +10,11 @@ public enum Snapshot {
         path: String, filesystem: any Filesystem = PosixFilesystem(), manifestRead: (CheckpointManifest) -> Void = { _ in }
     ) throws(StoreError) -> LoadedSnapshot {
         let snapshot = try locate(path, Disk(filesystem: filesystem))
+        let pin = try SnapshotPin(snapshot)
         guard let manifest = try snapshot.readManifest() else { throw .noManifest(path: snapshot.path) }
         manifestRead(manifest)
         try snapshot.verifyContents(of: manifest)
-        return LoadedSnapshot(path: snapshot.path, manifest: manifest, disk: snapshot.disk)
+        return LoadedSnapshot(path: snapshot.path, manifest: manifest, pin: pin, disk: snapshot.disk)
     }
 
     /// As `load`, with the outcome as a report.
@@ -21,6 +22,8 @@ public enum Snapshot {
         let disk = Disk(filesystem: filesystem)
         do throws(StoreError) {
             let snapshot = try locate(path, disk)
+            let pin = try SnapshotPin(snapshot)
+            defer { pin.release() }
             guard let manifest = try snapshot.readManifest() else { throw .noManifest(path: snapshot.path) }
             do throws(StoreError) { try snapshot.verifyContents(of: manifest) } catch {
                 return inspection(snapshot.path, manifest, problem: error)
@@ -32,15 +35,18 @@ public enum Snapshot {
     }
 
     /// Takes a snapshot away for good: for one that a job has claimed, or that an operator disposes of. The manifest goes
-    /// first. One that cannot be read is an error and stays. Nothing there is no error.
-    public static func remove(path: String, filesystem: any Filesystem = PosixFilesystem()) throws(StoreError) {
+    /// first. One that cannot be read, or that is being read, is an error and stays. Nothing there is no error.
+    /// - Parameter evenIfInUse: also when somebody reads it, who then finds it gone.
+    public static func remove(
+        path: String, evenIfInUse: Bool = false, filesystem: any Filesystem = PosixFilesystem()
+    ) throws(StoreError) {
         let snapshot: SnapshotDirectory
         do throws(StoreError) { snapshot = try locate(path, Disk(filesystem: filesystem)) } catch {
             if case .notFound = error { return }
             throw error
         }
         guard let manifest = try snapshot.readManifest() else { throw .noManifest(path: snapshot.path) }
-        try snapshot.remove()
+        try snapshot.removeUnlessPinned(evenIfInUse: evenIfInUse)
         guard !manifest.sharedFiles.isEmpty else { return }
         try collectShared(besides: snapshot.path, job: manifest.job, filesystem)
     }
@@ -61,10 +67,11 @@ public enum Snapshot {
         }
     }
 
-    private static func locate(_ path: String, _ disk: Disk) throws(StoreError) -> SnapshotDirectory {
+    static func locate(_ path: String, _ disk: Disk) throws(StoreError) -> SnapshotDirectory {
         let canonical = try disk.canonicalPath(path)
         guard let status = try disk.status(canonical) else { throw .notFound(path: path) }
         if status.kind == .directory { return SnapshotDirectory(path: canonical, disk: disk) }
+        try disk.requireRegular(canonical, status)
         guard StorePath.lastComponent(canonical) == StorePath.manifest else { throw .foreignFormat(path: canonical, looksLike: nil) }
         return SnapshotDirectory(path: StorePath.parent(canonical), disk: disk)
     }
@@ -84,11 +91,14 @@ public struct LoadedSnapshot: Sendable {
     /// Its directory: absolute, without links and without a slash at the end.
     public let path: String
     public let manifest: CheckpointManifest
+    /// Keeps it from being deleted, until it is released or the last copy of this value is gone.
+    public let pin: SnapshotPin
     private let disk: Disk
 
-    init(path: String, manifest: CheckpointManifest, disk: Disk) {
+    init(path: String, manifest: CheckpointManifest, pin: SnapshotPin, disk: Disk) {
         self.path = path
         self.manifest = manifest
+        self.pin = pin
         self.disk = disk
     }
 

@@ -40,7 +40,8 @@ struct SnapshotDirectory {
         for entry in manifest.files {
             let path = StorePath.file(entry.name, ofSnapshot: path)
             guard let status = try disk.status(path) else { throw .missingFile(path: path, manifest: manifestPath) }
-            guard status.kind == .file, status.size == entry.length else {
+            try disk.requireRegular(path, status)
+            guard status.size == entry.length else {
                 throw .wrongLength(path: path, expected: entry.length, found: status.size)
             }
         }
@@ -77,6 +78,25 @@ struct SnapshotDirectory {
             offset += UInt64(count)
         }
         return sum.value
+    }
+
+    /// As `remove`, unless somebody reads the snapshot.
+    func removeUnlessPinned(evenIfInUse: Bool) throws(StoreError) {
+        guard let manifest = try disk.open(manifestPath) else { return try remove() }
+        // Held until the manifest is gone: who comes later finds nothing to pin.
+        defer { disk.closeQuietly(manifest) }
+        guard try lock(manifest) || evenIfInUse else { throw .inUse(path: path) }
+        try remove()
+    }
+
+    private func lock(_ manifest: OpenFile) throws(StoreError) -> Bool {
+        try disk.run(manifestPath) { () throws(FilesystemError) in
+            do throws(FilesystemError) { return try disk.filesystem.tryLock(manifest) } catch {
+                // Nobody can have pinned it there.
+                if SystemErrorNumber.meansNoLocks(error.errno) { return true }
+                throw error
+            }
+        }
     }
 
     /// Takes the snapshot away so that it is gone as a whole before any part of it is: the manifest first. Names that the

@@ -25,6 +25,15 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Longer than any record of its sort can be.
     case tooLarge(path: String, length: UInt64, maximum: UInt64)
 
+    /// Something else is where a regular file is due.
+    case notAFile(path: String, found: IrregularFile)
+
+    /// The snapshot is being read: by a restore, an inspection, or somebody who checks it. Deleted later.
+    case inUse(path: String)
+    /// Another job writes to the directory now.
+    case outputOwned(path: String, owner: PlaceOwner?)
+    /// Another job has taken the directory since; nil = the record of its owner is gone.
+    case outputTaken(path: String, owner: PlaceOwner?)
     /// Another engine has the directory. `processID` is what that engine wrote into the lock file.
     case owned(path: String, processID: Int32?)
     /// A complete checkpoint of this number is there already.
@@ -52,7 +61,8 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .notFound(let path), .noManifest(let path), .foreignFormat(let path, _), .unsupportedVersion(let path, _, _),
             .wrongLength(let path, _, _), .checksumMismatch(let path, _, _), .malformed(let path, _, _), .damagedRecord(let path, _, _), .misdirected(let path, _, _, _),
-            .missingFile(let path, _), .tooLarge(let path, _, _), .owned(let path, _), .checkpointExists(let path), .inFlight(let path),
+            .missingFile(let path, _), .tooLarge(let path, _, _), .notAFile(let path, _), .inUse(let path),
+            .outputOwned(let path, _), .outputTaken(let path, _), .owned(let path, _), .checkpointExists(let path), .inFlight(let path),
             .savepointNamesExhausted(let path), .invalidName(let path, _), .invalidManifest(let path, _), .closed(let path),
             .belowFreeSpaceFloor(let path, _, _), .syncFailed(let path, _), .inputOutput(let path, _, _):
             return path
@@ -63,8 +73,10 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     /// does not read) says nothing about the snapshot.
     public var isLoss: Bool {
         switch self {
-        case .notFound, .noManifest, .foreignFormat, .wrongLength, .checksumMismatch, .malformed, .misdirected, .missingFile, .tooLarge: true
-        case .unsupportedVersion, .damagedRecord, .owned, .checkpointExists, .inFlight, .savepointNamesExhausted, .invalidName, .invalidManifest,
+        case .notFound, .noManifest, .foreignFormat, .wrongLength, .checksumMismatch, .malformed, .misdirected, .missingFile, .tooLarge, .notAFile:
+            true
+        case .unsupportedVersion, .damagedRecord, .inUse, .outputOwned, .outputTaken, .owned,
+            .checkpointExists, .inFlight, .savepointNamesExhausted, .invalidName, .invalidManifest,
             .closed, .belowFreeSpaceFloor, .syncFailed, .inputOutput:
             false
         }
@@ -105,6 +117,16 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(path) is missing, \(manifest) lists it; put it back or choose another checkpoint."
         case .tooLarge(let path, let length, let maximum):
             "\(path) has \(length) bytes, more than the \(maximum) that such a file may have; check the path."
+        case .notAFile(let path, let found):
+            "\(path) is \(found.rawValue), where a regular file is due; it was left as it is; check the path, or move it away."
+        case .inUse(let path):
+            "\(path) is being read, by a restore or an inspection; it was left as it is; delete it when that has ended."
+        case .outputOwned(let path, let owner):
+            "\(path) is being written by \(owner?.description ?? "another job"); nothing there was touched; cancel or stop that job first, "
+                + "or name another directory."
+        case .outputTaken(let path, let owner):
+            "\(path) \(owner.map { "was taken over by \($0)" } ?? "has lost the record of its owner"); this job must not write there any more: "
+                + "let that job run, or cancel it and restart this one."
         case .owned(let path, let processID):
             "\(path) is locked by another engine\(processID.map { " (process \($0))" } ?? ""); stop that engine or use another directory."
         case .checkpointExists(let path):
@@ -148,6 +170,10 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// The error of a refused call at a path.
     init(_ path: String, _ error: FilesystemError) {
+        if let found = error.found {
+            self = .notAFile(path: path, found: found)
+            return
+        }
         switch error.operation {
         case .sync, .syncDirectory: self = .syncFailed(path: path, errno: error.errno)
         default: self = .inputOutput(path: path, operation: error.operation, errno: error.errno)

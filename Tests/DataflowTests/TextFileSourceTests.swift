@@ -111,10 +111,13 @@ import Testing
             } catch { return String(describing: error) }
         }
         #expect(problem(place("nowhere")).contains("cannot read input file \(place("nowhere")): No such file or directory"))
-        #expect(problem(place.path).contains("\(place.path) is not a regular file"))
+        #expect(problem(place.path).contains("\(place.path) is not a regular file but a directory"))
         // Nobody writes to the pipe: opening it must not wait for ever.
         #expect(mkfifo(place("pipe"), 0o600) == 0)
-        #expect(problem(place("pipe")).contains("is not a regular file"))
+        #expect(problem(place("pipe")).contains("\(place("pipe")) is not a regular file but a named pipe"))
+        // Without an end.
+        #expect(problem("/dev/zero").contains("/dev/zero is not a regular file but a character device"))
+        #expect(problem("/dev/log-of-nobody").contains("No such file"))
     }
 
     @Test func aFileThatShrankSinceTheCheckpointIsAnError() throws {

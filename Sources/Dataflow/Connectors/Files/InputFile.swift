@@ -16,7 +16,7 @@ final class InputFile {
     private let descriptor: Int32
     /// Where the file itself is read next: ahead of the window.
     private(set) var fileOffset: UInt64 = 0
-    private var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 16)
+    private var buffer = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     /// The window: buffer[start..<end].
     private var start = 0, end = 0
     private var decoder: GzipDecoder?
@@ -29,28 +29,54 @@ final class InputFile {
     init(_ path: String, recordName: String) throws(JobError) {
         self.path = path
         self.recordName = recordName
-        // Not blocking: a pipe that nobody writes to would hold the thread for ever.
-        descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        descriptor = try Self.open(path)
         var magic: [UInt8] = [0, 0]
-        let got = descriptor >= 0 ? pread(descriptor, &magic, 2, 0) : -1
+        let got = pread(descriptor, &magic, 2, 0)
         isCompressed = path.hasSuffix(".gz") || (got == 2 && magic == [0x1F, 0x8B])
-        // All is initialised by now, so `deinit` runs for a half-opened file too.
-        guard descriptor >= 0 else {
-            let number = errno
-            throw JobError.source("cannot read input file \(path): \(errorText(number)); check the path and its permissions").because(number, at: path)
-        }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw JobError.source("input \(path) is not a regular file: a restart could not read it again; copy it to a file")
-        }
+        // All is initialised by now, so `deinit` runs if the rest fails.
+        buffer = .allocate(byteCount: 256 << 10, alignment: 16)
         if isCompressed {
             compressed = .allocate(byteCount: 128 << 10, alignment: 16)
             do throws(GzipDecoder.Fault) { decoder = try GzipDecoder() } catch { throw damaged(error) }
         }
     }
 
+    private static func open(_ path: String) throws(JobError) -> Int32 {
+        var status = stat()
+        // Looked at before it is opened, because opening a device may do something, and again after, because a name may come to lead elsewhere.
+        if stat(path, &status) == 0 { try requireRegular(status, path) }
+        // Not blocking: a pipe that nobody writes to would hold the thread for ever.
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else {
+            let number = errno
+            throw JobError.source("cannot read input file \(path): \(errorText(number)); check the path and its permissions").because(number, at: path)
+        }
+        do throws(JobError) {
+            guard fstat(descriptor, &status) == 0 else { throw .source("cannot examine input file \(path): \(errorText(errno))") }
+            try requireRegular(status, path)
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        return descriptor
+    }
+
+    private static func requireRegular(_ status: stat, _ path: String) throws(JobError) {
+        let kind: String
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: return
+        case S_IFDIR: kind = "a directory"
+        case S_IFIFO: kind = "a named pipe"
+        case S_IFSOCK: kind = "a socket"
+        case S_IFCHR: kind = "a character device"
+        case S_IFBLK: kind = "a block device"
+        default: kind = "something else"
+        }
+        throw .source("input \(path) is not a regular file but \(kind): a restart could not read it again; copy its content to a file")
+    }
+
     deinit {
-        if descriptor >= 0 { close(descriptor) }
+        close(descriptor)
         buffer.deallocate()
         compressed.deallocate()
     }
