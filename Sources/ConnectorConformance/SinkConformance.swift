@@ -47,7 +47,8 @@ public struct SinkConformance<Sink: TwoPhaseSink> {
         [
             (.commitShowsExactlyThat, plain), (.commitIsIdempotent, twice), (.recoversBetweenPhases, crashBetweenPhases),
             (.recoversHalfDoneCommits, crashInCommit), (.abortsWhatIsNotListed, abort), (.listedAgainIsCommittedOnce, failedCheckpoint),
-            (.rotatesAtTheBarrier, rotation), (.unknownIsAnError, unknown), (.keepsOrder, order), (.survivesRescale, rescale),
+            (.rotatesAtTheBarrier, rotation), (.unknownIsAnError, unknown), (.keepsOrder, order),
+            (.survivesRescale, rescale), (.hasOneOwner, ownership),
         ]
     }
 
@@ -194,6 +195,46 @@ public struct SinkConformance<Sink: TwoPhaseSink> {
         play.expectVisible(.keepsOrder, "in order or not")
     }
 
+    /// A second job of the line comes while the first lives, then takes over.
+    private func ownership(_ play: Play) throws {
+        try play.start(parallelism: 2)
+        try play.write(0..<3)
+        try play.checkpoint()
+        try play.commit()
+        let rival = play.rival()
+        // Listed by no checkpoint that the second knows: it would be given up.
+        try play.write(0..<3)
+        try play.prepareOnly()
+        guard rival.isRefused(parallelism: 2) else { return fencing(play, rival) }
+        do {
+            try play.checkpoint()
+            try play.commit()
+        } catch { play.violate(.hasOneOwner, "a second owner was refused, yet the first cannot commit any more: \(error)") }
+        play.expectVisible(.hasOneOwner, "after a second owner was refused")
+        play.crash()
+        // A restart takes the place at once.
+        try play.start(parallelism: 2)
+        play.expectVisible(.hasOneOwner, "after the owner ended and another came")
+        play.crash()
+    }
+
+    /// The second owner was let in: the first must be out.
+    private func fencing(_ play: Play, _ rival: Play) {
+        play.forgetUnlisted()
+        do {
+            try play.write(0..<3)
+            try play.checkpoint()
+            try play.commit()
+            play.violate(.hasOneOwner, "the second owner was let in, and the first still committed")
+        } catch {
+            // As it should be.
+        }
+        rival.expectVisible(.hasOneOwner, "after the second owner took the place")
+        rival.crash()
+        play.crash()
+        play.take(rival.violations)
+    }
+
     private func rescale(_ play: Play) throws {
         for parallelism in [2, 3, 1, 4] {
             try play.start(parallelism: parallelism)
@@ -217,7 +258,8 @@ extension SinkConformance {
 
         private let record: (Int) -> Sink.Element
         private let host = MachineHost()
-        private let job = JobIdentity(id: JobID(high: 11, low: 12), lineage: JobID(high: 11, low: 12), name: "conformance")
+        private let job: JobIdentity
+        private var owned = OutputOwnership.none
         private let uid = "sink"
         private var sink: Sink?
         private var writers: [Sink.Writer] = []
@@ -245,10 +287,29 @@ extension SinkConformance {
             }
         }
 
-        init(bench: Bench, record: @escaping (Int) -> Sink.Element) {
+        init(bench: Bench, number: UInt64 = 12, record: @escaping (Int) -> Sink.Element) {
             self.bench = bench
             self.record = record
+            job = JobIdentity(id: JobID(high: 11, low: number), lineage: JobID(high: 11, low: 12), name: "conformance")
         }
+
+        /// Another job of the line, about to start from the newest durable checkpoint.
+        func rival() -> Play {
+            let rival = Play(bench: bench, number: 13, record: record)
+            (rival.manifest, rival.state, rival.checkpoint, rival.restored) = (manifest, state, checkpoint, restored)
+            (rival.next, rival.listed, rival.committed) = (next, listed, committed)
+            return rival
+        }
+
+        /// Starts, or is told that another owns the place.
+        func isRefused(parallelism: Int) -> Bool {
+            do {
+                try start(parallelism: parallelism)
+                return false
+            } catch { return true }
+        }
+
+        func take(_ others: [Violation]) { violations += others }
 
         func violate(_ rule: Violation.Rule, _ detail: String) { violations.append(Violation(rule: rule, detail: detail)) }
 
@@ -257,9 +318,11 @@ extension SinkConformance {
             attempt += 1
             let sink = try bench.sink()
             self.sink = sink
+            owned = try sink.claim(SinkClaim(uid: uid, job: job, host: host))
             let shared = try sink.prepare(
                 SinkPreparation(
-                    uid: uid, job: job, state: state, nextCheckpoint: CheckpointID(checkpoint + 1), uncommitted: manifest, host: host))
+                    uid: uid, job: job, state: state, nextCheckpoint: CheckpointID(checkpoint + 1), uncommitted: manifest, host: host,
+                    ownership: owned))
             if restored > 0 { try sink.commit(manifest, context(isRecovery: true)) }
             for records in listed.values { committed += records }
             listed = [:]
@@ -313,7 +376,7 @@ extension SinkConformance {
         }
 
         private func context(isRecovery: Bool) -> CommitContext {
-            CommitContext(uid: uid, checkpoint: CheckpointID(restored), isRecovery: isRecovery, host: host)
+            CommitContext(uid: uid, checkpoint: CheckpointID(restored), isRecovery: isRecovery, host: host, ownership: owned)
         }
 
         /// Commits the newest durable checkpoint and tells the writers.
@@ -340,6 +403,9 @@ extension SinkConformance {
         /// The process is gone; what was written since the last durable checkpoint is read again from the source.
         func crash() {
             for index in writers.indices { writers[index].close() }
+            // The end of the process would do it.
+            owned.release()
+            owned = .none
             writers = []
             sink = nil
             open = []

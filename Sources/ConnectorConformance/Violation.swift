@@ -20,6 +20,7 @@ public struct Violation: Sendable, Hashable, CustomStringConvertible {
         case rotatesAtTheBarrier = "records behind a barrier are not part of its checkpoint"
         case unknownIsAnError = "a committable that is unknown, foreign or gone is an error"
         case keepsOrder = "records of a subtask are visible in the order they were written"
+        case hasOneOwner = "a second owner of the place is refused, or the first can commit no more"
         case survivesRescale = "another parallelism loses and repeats nothing"
     }
 

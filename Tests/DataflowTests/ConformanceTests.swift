@@ -22,6 +22,9 @@ private final class MemoryStore: Sendable {
         var visible: [UInt64] = []
         var next: UInt64 = 1
         var dirty: [Int] = []
+        /// Of the newest owner; 0 = nobody.
+        var epoch: UInt64 = 0
+        var isOwned = false
     }
     let state = Mutex(State())
     var records: [Int] { state.withLock { state in state.dirty + state.visible.flatMap { state.committed[$0] ?? [] } } }
@@ -30,6 +33,8 @@ private final class MemoryStore: Sendable {
 private enum SinkFault: CaseIterable {
     case none
     case visibleAtOnce, losesRecords, commitsEverything, commitsTwice, forgetsOnPrepare, neverAborts, takesUnknown, takesForeign, takesGone, rotatesLate, reverses
+    /// Of owners.
+    case keepsNone, neverChecks, clearsBeforeItRefuses, refusesAndKeeps
 }
 
 private struct MemorySink: TwoPhaseSink {
@@ -38,7 +43,29 @@ private struct MemorySink: TwoPhaseSink {
 
     static let committableType = "memory-transaction-1"
 
+    /// The newest owner fences those before it, as a database with epochs does; two faulty ones lock instead.
+    func claim(_ claim: SinkClaim) throws -> OutputOwnership {
+        if fault == .keepsNone { return .none }
+        let locks = fault == .clearsBeforeItRefuses || fault == .refusesAndKeeps
+        let epoch: UInt64 = try store.state.withLock { state in
+            if locks, state.isOwned {
+                if fault == .clearsBeforeItRefuses { state.prepared = [:] }
+                throw JobError.outputOwned("another job has it")
+            }
+            state.epoch += 1
+            state.isOwned = true
+            return state.epoch
+        }
+        return OutputOwnership(
+            epoch: epoch,
+            check: { [store, fault] in
+                guard fault != .neverChecks, store.state.withLock({ $0.epoch }) != epoch else { return }
+                throw JobError.outputTaken("another job has it now")
+            }, release: { [store, fault] in if fault != .refusesAndKeeps { store.state.withLock { $0.isOwned = false } } })
+    }
+
     func prepare(_ preparation: SinkPreparation) throws {
+        try preparation.ownership.check()
         guard fault != .neverAborts else {
             // What lies about is committed: "it was prepared, so it must be wanted".
             store.state.withLock { state in
@@ -53,6 +80,7 @@ private struct MemorySink: TwoPhaseSink {
     func makeWriter(_ subtask: SinkSubtask, _ shared: Void) throws -> Writer { Writer(store: store, fault: fault) }
 
     func commit(_ committables: [Committable], _ context: CommitContext) throws {
+        try context.ownership.check()
         for committable in committables {
             guard fault == .takesForeign || (committable.uid == context.uid && committable.type == Self.committableType) else {
                 throw JobError.sink("not mine")
@@ -168,6 +196,7 @@ private func conformance(_ fault: SinkFault = .none) -> SinkConformance<MemorySi
         (.forgetsOnPrepare, .recoversBetweenPhases), (.forgetsOnPrepare, .recoversHalfDoneCommits), (.neverAborts, .abortsWhatIsNotListed),
         (.commitsTwice, .listedAgainIsCommittedOnce), (.takesUnknown, .unknownIsAnError), (.takesForeign, .unknownIsAnError),
         (.takesGone, .unknownIsAnError), (.reverses, .keepsOrder), (.forgetsOnPrepare, .survivesRescale), (.rotatesLate, .rotatesAtTheBarrier),
+        (.keepsNone, .hasOneOwner), (.neverChecks, .hasOneOwner), (.clearsBeforeItRefuses, .hasOneOwner), (.refusesAndKeeps, .hasOneOwner),
     ] as [(SinkFault, Violation.Rule)])
     private func aBrokenRuleIsNamed(fault: SinkFault, rule: Violation.Rule) {
         let violations = fault == .rotatesLate ? late() : conformance(fault).violations()

@@ -15,7 +15,9 @@ final class StreamNode {
     let fanOut: ([AnyConsumer]) -> AnyConsumer
     /// The side outputs that somebody takes, by tag.
     var sideOutputs: [String: SideOutput] = [:]
-    /// Runs on the job thread before an attempt starts, once (sinks: finish commits, claim the directory).
+    /// Makes a sink's place the job's own, before its first attempt.
+    @usableFromInline var claim: ((SinkClaim) throws -> OutputOwnership)?
+    /// Runs on the job thread before an attempt starts, once (sinks: give up what earlier attempts began).
     var prepare: ((SinkPreparation) throws -> Void)?
     /// How what a sink lists in checkpoints is committed.
     @usableFromInline var committer: NodeCommitter?

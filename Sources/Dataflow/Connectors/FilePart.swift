@@ -52,6 +52,9 @@ struct FilePart: Hashable, StateCodable {
         self = try result.get()
     }
 
+    /// Where it becomes visible.
+    var directory: String { String(finalPath[..<(finalPath.lastIndex(of: "/") ?? finalPath.startIndex)]) }
+
     static func name(of path: String) -> String { String(path.split(separator: "/").last ?? "") }
 }
 
@@ -59,7 +62,8 @@ struct FilePart: Hashable, StateCodable {
 struct FilePartCommitter {
     let filesystem: any Filesystem
 
-    static func commit(_ committables: [Committable], _ context: CommitContext) throws(JobError) {
+    /// - Parameter owned: the directory that the context's ownership is of; nil = none. Others are locked for as long as it takes.
+    static func commit(_ committables: [Committable], _ context: CommitContext, owned: String?) throws(JobError) {
         let names = SinkNames(uid: context.uid)
         var parts: [FilePart] = []
         for committable in committables {
@@ -74,7 +78,41 @@ struct FilePartCommitter {
                 parts.append(part)
             } catch { throw .sink("checkpoint \(context.checkpoint) lists output of sink \(context.uid) that does not read back (\(error))") }
         }
-        try FilePartCommitter(filesystem: context.host.filesystem).commit(parts, verifies: context.isRecovery)
+        let committer = FilePartCommitter(filesystem: context.host.filesystem)
+        let claims = try committer.lockOthers(of: parts, uid: context.uid, owned: owned)
+        defer { for claim in claims { claim.release() } }
+        try context.ownership.check()
+        try committer.commit(parts, verifies: context.isRecovery)
+    }
+
+    /// Parts that an earlier job of the line left in another directory, or whose sink has left the job: nobody else may be at work there.
+    private func lockOthers(of parts: [FilePart], uid: String, owned: String?) throws(JobError) -> [PlaceClaim] {
+        var claims: [PlaceClaim] = []
+        for directory in Set(parts.map(\.directory)).sorted() where directory != owned {
+            if let owned, canonical(directory) == canonical(owned) { continue }
+            let isThere: Bool
+            do throws(FilesystemError) {
+                // One that is gone, or has nothing left to rename, needs no lock; the commit says what is wrong.
+                isThere = try isPending(in: directory, parts)
+            } catch { throw .sink("cannot look for output in \(directory) (\(error.operation.rawValue)): \(error.reason)") }
+            guard isThere else { continue }
+            do throws(StoreError) { claims.append(try PlaceClaim(directory: directory, name: uid, filesystem: filesystem)) } catch {
+                throw JobError.output(error)
+            }
+        }
+        return claims
+    }
+
+    private func isPending(in directory: String, _ parts: [FilePart]) throws(FilesystemError) -> Bool {
+        for part in parts where part.directory == directory {
+            if try filesystem.status(part.pendingPath) != nil { return true }
+        }
+        return false
+    }
+
+    /// Two spellings of one directory are one directory; what cannot be looked at keeps its own.
+    private func canonical(_ directory: String) -> String {
+        do throws(FilesystemError) { return try filesystem.canonicalPath(directory) } catch { return directory }
     }
 
     /// - Parameter verifies: the content of a part that is already there is checked.
@@ -84,10 +122,10 @@ struct FilePartCommitter {
             do {
                 try commit(part, verifies: verifies)
             } catch let error as FilesystemError {
-                throw JobError.sink("cannot commit \(part.finalPath) (\(error.operation.rawValue)): \(errorText(error.errno))")
+                throw JobError.sink("cannot commit \(part.finalPath) (\(error.operation.rawValue)): \(error.reason)")
                     .because(error.errno, at: part.finalPath)
             } catch let error as JobError { throw error } catch { throw .sink("cannot commit \(part.finalPath): \(error)") }
-            directories.insert(String(part.finalPath[..<(part.finalPath.lastIndex(of: "/") ?? part.finalPath.startIndex)]))
+            directories.insert(part.directory)
         }
         for directory in directories.sorted() {
             do {
@@ -100,15 +138,18 @@ struct FilePartCommitter {
 
     private func commit(_ part: FilePart, verifies: Bool) throws {
         if let found = try filesystem.status(part.finalPath) {
-            var isSame = found.size == part.length
+            var isSame = found.kind == .file && found.size == part.length
             if isSame && verifies { isSame = try checksum(of: part.finalPath) == part.crc32c }
             guard isSame else {
                 throw JobError.sink("\(part.finalPath) is not what the checkpoint lists (\(found.size) bytes, \(part.length) expected): move it away")
             }
             return
         }
-        guard try filesystem.status(part.pendingPath) != nil else {
+        guard let pending = try filesystem.status(part.pendingPath) else {
             throw JobError.sink("\(part.pendingPath) is gone although the checkpoint lists it as output: choose an older checkpoint, or the output has a gap")
+        }
+        guard pending.kind == .file else {
+            throw JobError.sink("\(part.pendingPath) is not the regular file that the checkpoint lists: move it away")
         }
         try filesystem.rename(part.pendingPath, to: part.finalPath, replacing: false)
     }

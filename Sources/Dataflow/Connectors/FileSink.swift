@@ -21,7 +21,7 @@ public struct FileRolling: Sendable, Hashable {
 /// is durable. A restore finishes the renames that the manifest lists, deletes what was pending since, and sets aside (in `.superseded`) the
 /// parts that do not belong to the past of the chosen checkpoint, because the job will write their records again. Parts that were set aside
 /// before, and belong to it, come back: going from one branch of restarts to another is exact too. A directory belongs to one job and its
-/// restarts: output of another job there is an error.
+/// restarts: output of another job there is an error. Of that line, one job at a time owns it (a lock and an epoch, see `OutputOwnership`).
 public struct FileSink<Element: Sendable>: TwoPhaseSink {
     public let directory: String
     public let rolling: FileRolling
@@ -36,6 +36,10 @@ public struct FileSink<Element: Sendable>: TwoPhaseSink {
     public static var committableType: String { FilePart.type }
     public static var stateType: String? { SinkTimeline.stateType }
 
+    public func claim(_ claim: SinkClaim) throws -> OutputOwnership {
+        try FileSinkDirectory(directory, filesystem: claim.host.filesystem).claim(claim)
+    }
+
     public func prepare(_ preparation: SinkPreparation) throws -> SinkTimeline {
         try FileSinkDirectory(directory, filesystem: preparation.host.filesystem).prepare(preparation)
     }
@@ -49,7 +53,9 @@ public struct FileSink<Element: Sendable>: TwoPhaseSink {
         Writer(files: PendingFileWriter(directory: directory, rolling: rolling, subtask: subtask, timeline: shared), encode: encode)
     }
 
-    public func commit(_ committables: [Committable], _ context: CommitContext) throws { try FilePartCommitter.commit(committables, context) }
+    public func commit(_ committables: [Committable], _ context: CommitContext) throws {
+        try FilePartCommitter.commit(committables, context, owned: directory)
+    }
 
     public struct Writer: TwoPhaseWriter {
         @usableFromInline let files: PendingFileWriter

@@ -4,6 +4,7 @@ internal import StreamModel
 /// The output directory of a file sink: who owns it, and which of its files belong to the restored past.
 ///
 ///     .weir-sink-<uid>                                   the line of restarts that writes here
+///     .weir-lock-<uid>, .weir-owner-<uid>                the job of that line that writes here now, or did last
 ///     part-<uid>-<subtask>-<checkpoint>[.<number>]-<job> committed output
 ///     .<uid>-<subtask>-<job>-<attempt>-<number>.pending  output that is not committed yet
 ///     .superseded/part-...                               committed output of branches that were left
@@ -18,18 +19,31 @@ struct FileSinkDirectory {
 
     private var aside: String { path + "/.superseded" }
 
+    /// Makes the directory the job's own. What else is wrong with it is left to `prepare`, and nobody is fenced for it.
+    func claim(_ claim: SinkClaim) throws -> OutputOwnership {
+        let names = SinkNames(uid: claim.uid)
+        try requireUsable(names)
+        try makeDirectory(path)
+        do {
+            let place = try PlaceClaim(directory: path, name: claim.uid, filesystem: filesystem)
+            try requireOwnLineage(claim.job, names)
+            let owner = try place.begin(job: claim.job.id, lineage: claim.job.lineage, at: claim.host.wall(), token: claim.host.random())
+            return OutputOwnership(place, epoch: owner.epoch)
+        } catch let error as StoreError { throw JobError.output(error) }
+    }
+
     /// Leaves the parts of the restored past, and nothing else, in sight. Runs before the renames of the restored manifest are finished.
     /// Every step may be repeated after a crash. Returns the timeline that the attempt goes on with.
     func prepare(_ preparation: SinkPreparation) throws -> SinkTimeline {
         let names = SinkNames(uid: preparation.uid)
         let past = try SinkTimeline.past(preparation)
-        guard names.isUsable else {
-            throw JobError.sink("\"\(preparation.uid)\" cannot be part of a file name: give the sink a uid without / and of at most 100 bytes")
-        }
+        try requireUsable(names)
         do {
             try makeDirectory(path)
+            // What is set aside or deleted below may be another's by now.
+            try preparation.ownership.check()
             let present = try filesystem.list(path)
-            try claim(for: preparation, names: names, present: present)
+            try mark(for: preparation, names: names, present: present)
             let listed = Set(preparation.uncommitted.compactMap(Self.pendingName))
             for name in present where names.isPending(name) && !listed.contains(name) {
                 try filesystem.unlink(path + "/" + name)
@@ -40,8 +54,14 @@ struct FileSinkDirectory {
             let all = (present + setAside).compactMap(names.parse)
             return SinkTimeline(past: past, job: preparation.job.id, next: preparation.nextCheckpoint, known: all)
         } catch let error as FilesystemError {
-            throw JobError.sink("cannot prepare the output directory \(path) (\(error.operation.rawValue)): \(errorText(error.errno))")
+            throw JobError.sink("cannot prepare the output directory \(path) (\(error.operation.rawValue)): \(error.reason)")
                 .because(error.errno, at: path)
+        }
+    }
+
+    private func requireUsable(_ names: SinkNames) throws(JobError) {
+        guard names.isUsable else {
+            throw .sink("\"\(names.uid)\" cannot be part of a file name: give the sink a uid without / and of at most 100 bytes")
         }
     }
 
@@ -83,16 +103,24 @@ struct FileSinkDirectory {
         }
     }
 
-    /// A marker names the line of restarts that writes here; parts without one, or another's, are not ours to touch.
-    private func claim(for preparation: SinkPreparation, names: SinkNames, present: [String]) throws {
-        let markerPath = path + "/" + names.marker
-        if present.contains(names.marker) {
-            let owner = String(decoding: try DurableFile.read(path: markerPath, maximum: 4096, filesystem: filesystem) ?? [], as: UTF8.self)
-            guard owner == preparation.job.lineage.description else {
-                throw JobError.sink("the output directory \(path) holds the output of job \(owner.prefix(8)): name an empty one, or restart that job")
-            }
-            return
+    /// false = nobody has written here under this name.
+    @discardableResult
+    private func requireOwnLineage(_ job: JobIdentity, _ names: SinkNames) throws -> Bool {
+        let bytes: [UInt8]?
+        do throws(StoreError) { bytes = try DurableFile.read(path: path + "/" + names.marker, maximum: 4096, filesystem: filesystem) } catch {
+            throw JobError.sink(error.description)
         }
+        guard let owner = bytes.map({ String(decoding: $0, as: UTF8.self) }) else { return false }
+        guard owner == job.lineage.description else {
+            throw JobError.sink("the output directory \(path) holds the output of job \(owner.prefix(8)): name an empty one, or restart that job")
+        }
+        return true
+    }
+
+    /// A marker names the line of restarts that writes here; parts without one, or another's, are not ours to touch.
+    private func mark(for preparation: SinkPreparation, names: SinkNames, present: [String]) throws {
+        if try requireOwnLineage(preparation.job, names) { return }
+        let markerPath = path + "/" + names.marker
         if let part = present.first(where: { names.parse($0) != nil }) {
             throw JobError.sink("the output directory \(path) holds \(part), which this job did not write: name an empty one")
         }

@@ -102,7 +102,8 @@ struct SinkNames {
     }
 
     func isPending(_ name: String) -> Bool {
-        name.hasSuffix(".pending") && fields(of: name, behind: ".\(uid)-")?.count == 4
+        guard name.hasSuffix(".pending"), let fields = fields(of: name, behind: ".\(uid)-") else { return false }
+        return fields.count == 4 && Int(fields[0]) != nil
     }
 
     private func fields(of name: String, behind prefix: String) -> [String]? {

@@ -28,6 +28,7 @@ extension DataStream {
         }
         stream.node.committer = NodeCommitter(
             committableType: Sink.committableType, stateType: Sink.stateType, commit: { try sink.commit($0, $1) })
+        stream.node.claim = { try sink.claim($0) }
         stream.node.published = { try sink.published($0) }
         return stream
     }
@@ -135,9 +136,12 @@ struct NodeCommitter: Sendable {
 /// Commits what a checkpoint lists, each sink its own.
 struct CheckpointCommitter: Sendable {
     private let sinks: [String: NodeCommitter]
+    private let ownerships: [String: OutputOwnership]
     private let host: any EngineHost
 
-    init(nodes: [StreamNode], host: any EngineHost) {
+    /// - Parameter ownerships: by the uid of the sink.
+    init(nodes: [StreamNode], ownerships: [String: OutputOwnership] = [:], host: any EngineHost) {
+        self.ownerships = ownerships
         sinks = Dictionary(nodes.compactMap { node in node.committer.map { (node.effectiveUID, $0) } }) { first, _ in first }
         self.host = host
     }
@@ -163,9 +167,11 @@ struct CheckpointCommitter: Sendable {
                     "checkpoint \(checkpoint) lists output of sink \"\(uid)\" of the type \(other.type), the job's sink commits "
                         + "\(committer.committableType): give the sink another uid, or restore with the program that wrote it")
             }
-            do { try committer.commit(own, CommitContext(uid: uid, checkpoint: checkpoint, isRecovery: isRecovery, host: host)) } catch let error as JobError {
-                throw error
-            } catch { throw .sink("sink \"\(uid)\" cannot commit its output of checkpoint \(checkpoint): \(error)") }
+            let context = CommitContext(
+                uid: uid, checkpoint: checkpoint, isRecovery: isRecovery, host: host, ownership: ownerships[uid] ?? .none)
+            do { try committer.commit(own, context) } catch let error as JobError { throw error } catch {
+                throw .sink("sink \"\(uid)\" cannot commit its output of checkpoint \(checkpoint): \(error)")
+            }
         }
     }
 
@@ -173,6 +179,6 @@ struct CheckpointCommitter: Sendable {
     private func committer(for committable: Committable) -> NodeCommitter? {
         if let known = sinks[committable.uid] { return known }
         guard committable.type == FilePart.type else { return nil }
-        return NodeCommitter(committableType: FilePart.type, stateType: nil) { try FilePartCommitter.commit($0, $1) }
+        return NodeCommitter(committableType: FilePart.type, stateType: nil) { try FilePartCommitter.commit($0, $1, owned: nil) }
     }
 }

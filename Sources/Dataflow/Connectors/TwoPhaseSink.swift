@@ -18,14 +18,21 @@ public protocol TwoPhaseSink<Element>: Sendable {
     /// Names the encoding of the sink's own state in checkpoints; nil = it has none.
     static var stateType: String? { get }
 
+    /// Before the first attempt of the job, once: makes the sink's place the job's own, until the job has ended. An error, which should be
+    /// `JobError.outputOwned`, refuses the launch when another owns the place; nothing of the other's may have been touched then. A sink
+    /// that cannot tell who is alive takes the place and lets the ownership's `check` fail for the one before. The default owns nothing: two
+    /// jobs at one place are not kept apart. On the thread that launches the job, or the job's.
+    func claim(_ claim: SinkClaim) throws -> OutputOwnership
     /// Before an attempt of the job, once: gives up what earlier attempts began and `preparation.uncommitted` does not list. What is listed
-    /// is committed next. May be repeated after a crash. On the job's thread; an error fails the attempt.
+    /// is committed next. May be repeated after a crash. Begins with `preparation.ownership.check()`. On the job's thread; an error fails
+    /// the attempt.
     func prepare(_ preparation: SinkPreparation) throws -> Shared
     /// On the job's thread, before the subtasks run.
     func makeWriter(_ subtask: SinkSubtask, _ shared: Shared) throws -> Writer
     /// Makes the output of these committables visible and durable. They may have been committed before, all or some of them: that is no
     /// error and changes nothing. One that is unknown, of another sink, or whose output is gone **is an error**: it must never be taken
-    /// for one that was committed. On the job's file worker, or, before an attempt, on the job's thread; never twice at a time.
+    /// for one that was committed. `context.ownership.check()` comes right before anything is made visible. On the job's file worker, or,
+    /// before an attempt, on the job's thread; never twice at a time.
     func commit(_ committables: [Committable], _ context: CommitContext) throws
     /// What of the job's output is visible, from what lies at the sink's place. A recovery that finds its newest checkpoint damaged asks it
     /// and never goes back further by itself. The default, `unknown`, counts as everything that any checkpoint completed. On the thread that
@@ -35,6 +42,7 @@ public protocol TwoPhaseSink<Element>: Sendable {
 
 extension TwoPhaseSink {
     public static var stateType: String? { nil }
+    public func claim(_ claim: SinkClaim) throws -> OutputOwnership { .none }
     public func published(_ inquiry: SinkInquiry) throws -> PublishedOutput { .unknown }
 }
 
@@ -125,10 +133,14 @@ public struct SinkPreparation: Sendable {
     /// What the restored checkpoint lists of this sink. It is committed after the preparation.
     public let uncommitted: [Committable]
     public let host: any EngineHost
+    /// What `claim` returned.
+    public let ownership: OutputOwnership
 
     public init(
-        uid: String, job: JobIdentity, state: [[UInt8]], nextCheckpoint: CheckpointID, uncommitted: [Committable], host: any EngineHost
+        uid: String, job: JobIdentity, state: [[UInt8]], nextCheckpoint: CheckpointID, uncommitted: [Committable], host: any EngineHost,
+        ownership: OutputOwnership = .none
     ) {
+        self.ownership = ownership
         self.uid = uid
         self.job = job
         self.state = state
@@ -174,8 +186,11 @@ public struct CommitContext: Sendable {
     /// The first commit after a restart: what an earlier process did is not known.
     public let isRecovery: Bool
     public let host: any EngineHost
+    /// What `claim` returned.
+    public let ownership: OutputOwnership
 
-    public init(uid: String, checkpoint: CheckpointID, isRecovery: Bool, host: any EngineHost) {
+    public init(uid: String, checkpoint: CheckpointID, isRecovery: Bool, host: any EngineHost, ownership: OutputOwnership = .none) {
+        self.ownership = ownership
         self.uid = uid
         self.checkpoint = checkpoint
         self.isRecovery = isRecovery

@@ -20,6 +20,10 @@ public enum JobError: Error, Hashable, Sendable, CustomStringConvertible {
     case unreadableState(path: String, operatorUID: String, state: String, detail: String)
     case source(String)
     case sink(String)
+    /// Another job writes to the place of a sink.
+    case outputOwned(String)
+    /// Another job has taken the place of a sink since: this one must not write there again by itself.
+    case outputTaken(String)
     case notRunning(JobState)
     case checkpointFailed(CheckpointFailureReason, String)
     case noSavepointDirectory
@@ -54,7 +58,7 @@ public enum JobError: Error, Hashable, Sendable, CustomStringConvertible {
             "state \"\(state)\" of operator \"\(uid)\" in \(path) has the shape \(stored), the job wants \(wanted): declare a migration, start the program that wrote it, or drop the state"
         case .unreadableState(let path, let uid, let state, let detail):
             "state \"\(state)\" of operator \"\(uid)\" in \(path) does not read back (\(detail)): choose another checkpoint"
-        case .source(let problem), .sink(let problem), .threads(let problem): problem
+        case .source(let problem), .sink(let problem), .outputOwned(let problem), .outputTaken(let problem), .threads(let problem): problem
         case .notRunning(let state): "the job is \(state.rawValue), not RUNNING: wait until it runs, or restart it"
         case .checkpointFailed(let reason, let message): message.isEmpty ? reason.rawValue : "\(message) (\(reason.rawValue))"
         case .noSavepointDirectory: "no directory for savepoints is configured: name one in the request"

@@ -45,7 +45,10 @@ extension JobMaster {
             if state == .restarting {
                 restarts += 1
                 try chooseStartPoint()
-                if let start = startPoint { feed(.restored(start.manifest.checkpoint, kind: start.manifest.kind, claimed: start.claimed)) }
+                if let start = startPoint {
+                    keep(start.manifest.checkpoint)
+                    feed(.restored(start.manifest.checkpoint, kind: start.manifest.kind, claimed: start.claimed))
+                }
             }
             let start = startPoint
             // Output is about to be committed, or set aside, because of it.
@@ -66,8 +69,10 @@ extension JobMaster {
             try startThreads(of: attempt)
         } catch {
             if state == .restarting { state = .running }
-            if case .recoveryRefused(let why) = error as? JobError { stayDown(why) } else {
-                fail(FailureCause(error), vertex: nil, subtask: nil)
+            startPoint?.state.snapshot.pin.release()
+            switch error as? JobError {
+            case .recoveryRefused(let why), .outputTaken(let why): stayDown(why)
+            default: fail(FailureCause(error), vertex: nil, subtask: nil)
             }
         }
     }
@@ -120,14 +125,17 @@ extension JobMaster {
             let uid = node.effectiveUID
             let state = try start.flatMap { try node.committer?.state(of: uid, in: $0.state) } ?? []
             let uncommitted = start?.manifest.committables.filter { $0.uid == uid } ?? []
+            let ownership = try outputs.take(node)
             try prepare(
-                SinkPreparation(uid: uid, job: job, state: state, nextCheckpoint: coordinator.nextID, uncommitted: uncommitted, host: host))
+                SinkPreparation(
+                    uid: uid, job: job, state: state, nextCheckpoint: coordinator.nextID, uncommitted: uncommitted, host: host,
+                    ownership: ownership))
         }
     }
 
     /// The second phase of the checkpoint that the attempt starts from: nobody knows how far it came.
     private func finishCommits(of manifest: CheckpointManifest) throws(JobError) {
-        let committer = CheckpointCommitter(nodes: blueprint.plan.nodes, host: host)
+        let committer = CheckpointCommitter(nodes: blueprint.plan.nodes, ownerships: outputs.held, host: host)
         var given: Set<String> = []
         if blueprint.launch.restore?.allowsUnmatchedState == true {
             given = Set(committer.unknownSinks(of: manifest.committables))
@@ -174,6 +182,8 @@ extension JobMaster {
             restored = nil
             return
         }
+        // Nothing of it is read any more.
+        start.state.snapshot.pin.release()
         restored = start.report(at: host.wall())
         record.restored += 1
     }

@@ -135,13 +135,14 @@ extension JobMaster {
         attempts.remove(id)
         let committables = record.takeParts(of: id).flatMap(\.committables)
         committingOutputs.insert(id)
-        files.perform { [committer = CheckpointCommitter(nodes: blueprint.plan.nodes, host: host), weak self] in
+        files.perform { [committer = CheckpointCommitter(nodes: blueprint.plan.nodes, ownerships: outputs.held, host: host), weak self] in
             do throws(JobError) {
                 try committer.commit(committables, of: id, isRecovery: false)
                 self?.post(.outputsCommitted(id))
             } catch {
                 let message = "checkpoint \(id) is complete, but its output could not be committed: \(error)"
-                self?.post(.outputsFailed(id, FailureCause(message, lacking: JobError.shortage(behind: error))))
+                let isTaken = if case .outputTaken = error { true } else { false }
+                self?.post(.outputsFailed(id, FailureCause(message, lacking: JobError.shortage(behind: error)), isTaken: isTaken))
             }
         }
         // Another checkpoint may complete after all inputs have ended: it was begun before and does not have the last output.
@@ -175,23 +176,6 @@ extension JobMaster {
         let left = (cleanups[id] ?? 1) - 1
         cleanups[id] = left == 0 ? nil : left
         if left == 0 { feed(.cleanupFinished(id)) }
-    }
-
-    private func discardCompleted(_ id: CheckpointID) {
-        let start = blueprint.start
-        let path = record.report(id)?.path ?? (start?.manifest.checkpoint == id ? start?.state.snapshot.path : nil)
-        record.discarded(id)
-        cleanups[id, default: 0] += 1
-        files.perform { [directory = blueprint.directory, filesystem = host.filesystem, weak self] in
-            // A checkpoint that cannot be deleted stays where it is: nothing refers to it any more, and the sweep finds it.
-            do throws(StoreError) {
-                if let path, !path.hasPrefix(directory.path + "/") { try Snapshot.remove(path: path, filesystem: filesystem) } else {
-                    try directory.discard(id)
-                    try directory.collectShared()
-                }
-            } catch {}
-            self?.post(.cleaned(id))
-        }
     }
 
     /// What an engine that died left: attempts without manifest, files that no manifest lists.

@@ -25,7 +25,9 @@ final class JobMaster: @unchecked Sendable {
         case commitFailed(CheckpointID, FailureCause)
         case cleaned(CheckpointID)
         case outputsCommitted(CheckpointID)
-        case outputsFailed(CheckpointID, FailureCause)
+        /// - Parameter isTaken: another job has the output now.
+        case outputsFailed(CheckpointID, FailureCause, isTaken: Bool)
+        case discarded(CheckpointID, DiscardOutcome)
     }
 
     /// What other threads may see.
@@ -74,6 +76,8 @@ final class JobMaster: @unchecked Sendable {
     let blueprint: JobBlueprint
     let files: FileWorker
     let attempts = OpenAttempts()
+    /// Given up when the job has ended, before anybody is told.
+    var outputs: OutputClaims
     let audit = AuditCounters()
     var coordinator: CheckpointCoordinator
     var timers: [Timer: EngineInstant] = [:]
@@ -112,6 +116,8 @@ final class JobMaster: @unchecked Sendable {
     /// Deletions under way by checkpoint. A checkpoint that fails while its directory is being made is deleted twice, once for nothing; it is
     /// clean when both have ended.
     var cleanups: [CheckpointID: Int] = [:]
+    /// Completed checkpoints that are to be deleted and are still there.
+    var discards: [CheckpointID: PendingDiscard] = [:]
     /// Manifests that are being written.
     var manifestsInFlight: [CheckpointID: CheckpointManifest] = [:]
     /// The newest complete checkpoint of this attempt: what incremental ones refer to. Never a savepoint, never one that failed.
@@ -133,8 +139,9 @@ final class JobMaster: @unchecked Sendable {
     private var answers: [() -> Void] = []
     private var onChange: @Sendable () -> Void = {}
 
-    init(_ blueprint: JobBlueprint) throws {
+    init(_ blueprint: JobBlueprint, outputs: OutputClaims) throws {
         self.blueprint = blueprint
+        self.outputs = outputs
         let launch = blueprint.launch
         host = launch.host
         let now = host.wall()
@@ -218,6 +225,7 @@ final class JobMaster: @unchecked Sendable {
             case .tick:
                 timers[.tick] = now + .seconds(1)
                 inputEnded()
+                retryDiscards(of: [.inUse])
                 if let attempt, state == .running { rates.sample(attempt, at: now) } else { rates.forget() }
             }
         }
@@ -262,10 +270,15 @@ final class JobMaster: @unchecked Sendable {
         case .outputsCommitted(let id):
             committingOutputs.remove(id)
             attempt?.send(.completed(id), to: .all)
-        case .outputsFailed(let id, let cause):
+        case .discarded(let id, let outcome): discarded(id, outcome)
+        case .outputsFailed(let id, let cause, let isTaken):
             committingOutputs.remove(id)
             // A job that is ending anyway does not restart for it, but whoever restores that checkpoint finds the files uncommitted.
-            if state == .running { fail(cause, vertex: nil, subtask: nil) } else { note(cause.message) }
+            switch state {
+            case .running where isTaken: stayDown(cause.message)
+            case .running: fail(cause, vertex: nil, subtask: nil)
+            default: note(cause.message)
+            }
         }
     }
 
@@ -342,8 +355,8 @@ final class JobMaster: @unchecked Sendable {
         waitsNoted += failures.suffix(1)
     }
 
-    /// There is no snapshot that the job may go on from by itself. It fails, whatever the restart strategy allows, and keeps its checkpoints,
-    /// whatever the retention says: the operator is to choose among them.
+    /// There is no snapshot that the job may go on from by itself, or its output is another's. It fails, whatever the restart strategy
+    /// allows, and keeps its checkpoints, whatever the retention says: the operator is to choose among them.
     func stayDown(_ why: String) {
         guard state == .running || state == .initializing else { return }
         keepsSnapshots = true
@@ -390,13 +403,14 @@ final class JobMaster: @unchecked Sendable {
         if attempt == nil, state == .restarting, timers[.restart] == nil, coordinator.commitInFlight == nil, committingOutputs.isEmpty {
             beginAttempt()
         }
-        if isReleased, coordinator.cleanupsInFlight == 0, cleanups.isEmpty, locationsInFlight == 0 { conclude() }
+        if isReleased, coordinator.cleanupsInFlight == 0, cleanups.isEmpty, locationsInFlight == 0, !isDiscarding { conclude() }
     }
 
     private func leave(_ attempt: JobAttempt) {
         recordsBefore = attempt.throughput(before: recordsBefore)
         replay.attemptEnded(attempt)
         self.attempt = nil
+        startPoint?.state.snapshot.pin.release()
         host.tablesAreFilled()
     }
 
@@ -423,7 +437,10 @@ final class JobMaster: @unchecked Sendable {
         publish()
         isReleased = true
         timers = [:]
-        if !keepsSnapshots { feed(.jobEnded(cancelling?.retention ?? .byPolicy)) }
+        startPoint?.state.snapshot.pin.release()
+        guard !keepsSnapshots else { return }
+        retryDiscards(of: [.inUse, .failed])
+        feed(.jobEnded(cancelling?.retention ?? .byPolicy))
     }
 
     private func report(as end: JobState) -> JobReport {
@@ -441,6 +458,8 @@ final class JobMaster: @unchecked Sendable {
 
     private func conclude() {
         isOver = true
+        noteWhatStays()
+        outputs.release()
         blueprint.directory.close()
         publish()
         published.withLock { $0.hasEnded = true }

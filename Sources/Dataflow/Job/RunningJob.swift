@@ -70,14 +70,26 @@ public final class RunningJob: Sendable {
     }
 
     /// Builds the graph, checks the parameters, verifies the snapshot to start from and starts the job's thread. Throws `JobError` when one
-    /// of these fails; nothing is left behind then. `onChange` is called on the job's thread whenever the report changed.
+    /// of these fails, or another job owns the place of a sink (`outputOwned`); nothing is left behind then. `onChange` is called on the
+    /// job's thread whenever the report changed.
     public static func launch(_ launch: JobLaunch, onChange: @escaping @Sendable (RunningJob) -> Void) throws -> RunningJob {
         do {
             let blueprint = try JobBlueprint(launch)
-            let master = try JobMaster(blueprint)
-            let job = RunningJob(id: launch.id, master: master)
-            try master.start { onChange(job) }
-            return job
+            do {
+                var outputs = try OutputClaims(blueprint)
+                do {
+                    let master = try JobMaster(blueprint, outputs: outputs)
+                    let job = RunningJob(id: launch.id, master: master)
+                    try master.start { onChange(job) }
+                    return job
+                } catch {
+                    outputs.release()
+                    throw error
+                }
+            } catch {
+                blueprint.directory.close()
+                throw error
+            }
         } catch {
             launch.host.tablesAreFilled()
             throw error
