@@ -2,6 +2,7 @@
 // Method: directories with and without a living owner, and the built executable, killed.
 
 import Glibc
+import TestKit
 import Testing
 
 @testable import EngineApp

@@ -244,6 +244,36 @@ private struct Pair: CustomStringConvertible {
         #expect(try engine.job(job.id).state == .running)
     }
 
+    // Reading a large snapshot takes longer than the job needs for as many checkpoints as it retains: here the verification waits for 20 of them.
+    @Test func aSnapshotThatIsVerifiedForLongIsStillThereForTheRestart() throws {
+        let engine = try engine()
+        defer { engine.close() }
+        let job = try engine.submit("orders", ["interval": "10ms", "rate": "1000"], parallelism: 1)
+        try engine.waitForCheckpoints(3, of: job.id)
+        let gate = DispatchSemaphore(value: 0)
+        engine.service.inspections.verify { _ in gate.wait() }
+        let chosen = try #require(try engine.job(job.id).latestCompleted)
+        let answer = Mutex<Result<OperationReport, ControlFailure>?>(nil)
+        DispatchQueue.global().async {
+            let result: Result<OperationReport, ControlFailure>
+            do throws(ControlFailure) {
+                var options = Pair.cancelsFirst
+                options.path = chosen.path
+                result = .success(try engine.operate(job.id, .restart(options)))
+            } catch { result = .failure(error) }
+            answer.withLock { $0 = result }
+        }
+        #expect(try eventually { try engine.job(job.id).counts.completed >= Int(chosen.id.rawValue) + 20 }, "ten are retained")
+        #expect(answer.withLock { $0 } == nil, "the verification still waits")
+        gate.signal()
+        #expect(eventually { answer.withLock { $0 } != nil })
+        let accepted = try #require(answer.withLock { $0 }).get()
+        let ended = try #require(try engine.ended(accepted.request.id))
+        #expect(ended.state == .completed && ended.path == chosen.path, "\(ended.error ?? "")")
+        let new = try #require(ended.newJob)
+        #expect(try eventually { try engine.job(new).restored?.checkpoint == chosen.id })
+    }
+
     // A job that came from a snapshot and has none of its own goes back there.
     @Test func aRestartWithoutOwnCheckpointsGoesBackToWhereTheJobCameFrom() throws {
         let engine = try engine()

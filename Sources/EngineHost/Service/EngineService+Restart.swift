@@ -13,6 +13,8 @@ extension EngineService {
     private struct Restart: Sendable {
         var entry: OperationEntry
         var source: SnapshotManifest.Found
+        /// Held from before the verification until the new job has taken up the state, or the restart was given up.
+        var pin: SnapshotPin
         var recipe: JobRecipe
         /// Of the job that is restarted.
         var record: JobRecord
@@ -33,16 +35,13 @@ extension EngineService {
         let record = job.record
         var recipe = record.recipe
         recipe.parallelism = options.parallelism ?? recipe.parallelism
-        guard let path = options.path ?? restorePath(of: record) else {
-            throw .refused(
-                .restart,
-                "job '\(printable(record.name))' (\(record.id.short)) has no checkpoint or savepoint left: name one with from, or submit it anew")
-        }
+        let pin = try pinSnapshot(options.path, of: record)
         let source = try checkSnapshot(
-            path, for: .restart, recipe: recipe, lineage: record.lineage, allowsOther: options.allowsUnmatchedState)
+            pin.path, for: .restart, recipe: recipe, lineage: record.lineage, allowsOther: options.allowsUnmatchedState)
         let program = try asControlFailure(.restart) { () throws(ProgramError) in try programs.job(of: recipe) }
         try checkFit(program, recipe, source, options)
-        let restart = Restart(entry: entry, source: source, recipe: recipe, record: record, options: options, expected: expected)
+        let restart = Restart(
+            entry: entry, source: source, pin: pin, recipe: recipe, record: record, options: options, expected: expected)
         try refuseNamesake(name: record.name, lineage: record.lineage, verb: .restart)
         try claim(LineageClaim(lineage: record.lineage, name: record.name, work: .restart, holder: restart.holder), verb: .restart)
         waiting.verifications[entry.operation] = WaitingWork.Verification(frame: entry.frame, replies: [reply])
@@ -57,6 +56,27 @@ extension EngineService {
         launch.restore = RestoreRequest(path: source.path, claim: options.claim, allowsUnmatchedState: options.allowsUnmatchedState)
         do { try RunningJob.check(launch, against: source.manifest, at: source.path) } catch {
             throw .refused(.restart, "\(error); nothing was cancelled")
+        }
+    }
+
+    /// The chosen snapshot, or the newest, pinned: retention lets it stay for as long as it takes to read it, cancel, and launch.
+    private func pinSnapshot(_ chosen: String?, of record: JobRecord) throws(ControlFailure) -> SnapshotPin {
+        var lastPath: String?
+        while true {
+            guard let path = chosen ?? restorePath(of: record) else {
+                throw .refused(
+                    .restart,
+                    "job '\(printable(record.name))' (\(record.id.short)) has no checkpoint or savepoint left: name one with from, or submit it anew")
+            }
+            do throws(StoreError) { return try SnapshotPin.take(path: path, filesystem: host.filesystem) } catch {
+                // Retention may have taken the newest just before: then there is a newer one.
+                if chosen == nil, path != lastPath {
+                    lastPath = path
+                    continue
+                }
+                if case .notFound = error { throw .unknownPath(path, problem: "nothing is there: check the path") }
+                throw .refused(.restart, error.description)
+            }
         }
     }
 
@@ -90,7 +110,7 @@ extension EngineService {
             restart.entry.update { ($0.state, $0.path, $0.checkpoint) = (.running, restart.source.path, restart.source.manifest.checkpoint) }
             try accept(restart.entry)
         } catch {
-            release(restart.record.lineage, heldBy: restart.holder)
+            giveUp(restart)
             return answer(.failure(error))
         }
         if let report = restart.entry.report { answer(.success(.operation(report))) }
@@ -136,8 +156,13 @@ extension EngineService {
     }
 
     private func abandon(_ restart: Restart, _ why: String) {
-        release(restart.record.lineage, heldBy: restart.holder)
+        giveUp(restart)
         fail(restart.operation, why)
+    }
+
+    private func giveUp(_ restart: Restart) {
+        restart.pin.release()
+        release(restart.record.lineage, heldBy: restart.holder)
     }
 
     private func launchRestart(_ restart: Restart) {
@@ -152,7 +177,7 @@ extension EngineService {
         write(old.id)
         let position = state.withLock { $0.position(ofLineage: old.lineage) }
         launch(LaunchPlan(record: record, job: job, holder: restart.holder, previousPosition: position)) { result in
-            self.release(old.lineage, heldBy: restart.holder)
+            self.giveUp(restart)
             switch result {
             case .success: self.update(restart.operation) { ($0.state, $0.endedAt, $0.newJob) = (.completed, self.host.wall(), id) }
             case .failure(let failure):
@@ -170,11 +195,13 @@ extension EngineService {
         guard let report = entry.report, case .restart(let options) = report.request.kind, let path = report.path,
             let record = state.withLock({ $0.jobs[report.request.job]?.record }), record.isTerminal,
             state.withLock({ $0.live(ofLineage: record.lineage) == nil }),
-            case .success(let source) = SnapshotManifest.read(at: path, filesystem: host.filesystem)
+            case .success(let source) = SnapshotManifest.read(at: path, filesystem: host.filesystem),
+            // What cannot be pinned now cannot be read: the operation fails, and its checkpoints stay.
+            let pin = try? SnapshotPin.take(path: path, filesystem: host.filesystem)
         else { return false }
         var recipe = record.recipe
         recipe.parallelism = options.parallelism ?? recipe.parallelism
-        let restart = Restart(entry: entry, source: source, recipe: recipe, record: record, options: options, ended: record.id)
+        let restart = Restart(entry: entry, source: source, pin: pin, recipe: recipe, record: record, options: options, ended: record.id)
         let claim = LineageClaim(lineage: record.lineage, name: record.name, work: .restart, holder: restart.holder)
         guard state.withLock({ $0.claims.take(claim) }) == nil else { return false }
         launchRestart(restart)

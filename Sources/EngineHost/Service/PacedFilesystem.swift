@@ -23,6 +23,7 @@ struct PacedFilesystem: Filesystem {
     func openForReading(_ path: String) throws(FilesystemError) -> OpenFile { try base.openForReading(path) }
     func openForUpdating(_ path: String) throws(FilesystemError) -> OpenFile { try base.openForUpdating(path) }
     func tryLock(_ file: OpenFile) throws(FilesystemError) -> Bool { try base.tryLock(file) }
+    func tryLockShared(_ file: OpenFile) throws(FilesystemError) -> Bool { try base.tryLockShared(file) }
     func write(_ bytes: UnsafeRawBufferPointer, to file: OpenFile) throws(FilesystemError) { try base.write(bytes, to: file) }
     func size(of file: OpenFile) throws(FilesystemError) -> UInt64 { try base.size(of: file) }
     func truncate(_ file: OpenFile, to length: UInt64) throws(FilesystemError) { try base.truncate(file, to: length) }
