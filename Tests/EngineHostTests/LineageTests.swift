@@ -189,6 +189,28 @@ private struct Pair: CustomStringConvertible {
         }
     }
 
+    // The socket answers before the engine has come to its jobs.
+    @Test func whatIsAskedBeforeTheJobsAreBackIsDoneOnceTheyAre() throws {
+        var engine = try engine()
+        let work = ["early-a", "early-b"].map { Orders(name: $0, directory: sandbox[$0], count: 8_000) }
+        let jobs = try work.map { try submit($0, to: engine) }
+        for job in jobs { try engine.waitForCheckpoints(1, of: job.id) }
+        engine.close()
+        engine = try TestEngine(sandbox["state"], recovers: false)
+        defer { engine.close() }
+        let restart = try engine.operate(jobs[0].id, .restart(Pair.cancelsFirst))
+        let cancel = try engine.operate(jobs[1].id, .cancel(.keep))
+        #expect(!restart.state.isTerminal && !cancel.state.isTerminal)
+        var refusal: ControlFailure?
+        do throws(ControlFailure) { _ = try engine.operate(jobs[1].id, .savepoint(directory: nil)) } catch { refusal = error }
+        #expect(refusal?.kind == .refused)
+        engine.service.recover()
+        #expect(try engine.ended(restart.request.id)?.state == .completed)
+        #expect(try engine.ended(cancel.request.id)?.state == .completed)
+        #expect(live(engine, lineageOf: "early-b").isEmpty)
+        for orders in work { #expect(try finish(orders, on: engine) == nil) }
+    }
+
     @Test func aJobThatIsInitializingCanBeCancelled() throws {
         let orders = Orders(name: "early", directory: sandbox["early"], count: 100_000)
         var engine = try engine()

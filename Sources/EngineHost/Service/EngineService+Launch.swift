@@ -230,6 +230,7 @@ extension EngineService {
             state.jobs[id] = job
         }
         write(id)
+        waiting.launchEnded(id)
     }
 
     private func removeSurplus() {

@@ -120,6 +120,7 @@ extension EngineService {
         publisher.noteChange()
         say("job '\(printable(record.name))' (\(id.short)) is brought back in \(wait.count) ms: \(printable(reason, limit: 1000))")
         decisions.after(wait) { [weak self] in self?.bringBack(id) }
+        waiting.launchEnded(id)
     }
 
     /// Leaves a job down until somebody restarts or cancels it, or the next start of the engine. Nothing is written.
@@ -129,6 +130,7 @@ extension EngineService {
             state.jobs[id]?.record.report.vertices = []
             state.jobs[id]?.record.report.restartReason = reason
         }
+        waiting.launchEnded(id)
     }
 
     private func bringBack(_ id: JobID) {
@@ -192,6 +194,7 @@ extension EngineService {
         }
         write(id)
         publisher.noteChange()
+        waiting.launchEnded(id)
     }
 
     private func reviewEnded(_ id: JobID) {

@@ -30,6 +30,8 @@ struct EngineState {
             if isLaunching { return .launching }
             if isOver { return .ended }
             if isHeld { return .held }
+            // The engine has just started and not come to it yet.
+            if running == nil { return .launching }
             switch report.state {
             case .initializing, .restarting: return .restarting
             case .running: return .running
