@@ -75,7 +75,7 @@ extension CheckpointCoordinator {
         let checkpoint = pending.remove(at: index)
         tally.completed += 1
         actions.append(.checkpointCompleted(checkpoint.id))
-        failures.recordSuccess(of: checkpoint.id)
+        if !countsOverSuccess { failures.recordSuccess(of: checkpoint.id) }
         let subsumed = store.add(CompletedCheckpoint(id: checkpoint.id, kind: checkpoint.kind))
         lastCompletion = now
         if reachesTasks { actions.append(.notifyComplete(checkpoint.id)) }

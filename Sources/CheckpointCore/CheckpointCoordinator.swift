@@ -64,6 +64,8 @@ public struct CheckpointCoordinator: Sendable {
     /// The instant that the engine's trigger timer is set to.
     var armedTrigger: EngineInstant?
     var requestSequence: UInt64 = 0
+    /// A defect on purpose, for the simulator: a success does not begin a new series of failures.
+    package var countsOverSuccess = false
     /// Collected by the handling of one event.
     var actions: [CoordinatorAction] = []
 

@@ -38,9 +38,11 @@ public struct CheckpointReview {
 
     private func row(_ found: StoredCheckpoint) -> CheckpointReport? {
         found.summary.map { summary in
-            CheckpointReport(
+            // The clock of the wall may have been put back in between; then nobody knows.
+            let took = summary.completedAt - summary.triggeredAt
+            return CheckpointReport(
                 id: summary.checkpoint, kind: summary.kind, status: .completed, triggeredAt: summary.triggeredAt, endedAt: summary.completedAt,
-                duration: summary.completedAt - summary.triggeredAt, timeoutAt: summary.triggeredAt + timeout, totalSubtasks: 0,
+                duration: took < 0 ? nil : took, timeoutAt: summary.triggeredAt + timeout, totalSubtasks: 0,
                 stateSize: summary.stateSize, checkpointedSize: summary.checkpointedSize, path: found.path)
         }
     }

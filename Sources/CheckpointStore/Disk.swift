@@ -88,11 +88,11 @@ struct Disk: Sendable {
     }
 
     /// Makes a new file and its bytes durable; its name is not, until the directory is synced.
-    func create(_ path: String, _ bytes: [UInt8]) throws(StoreError) {
+    func create(_ path: String, _ bytes: [UInt8], isDurable: Bool = true) throws(StoreError) {
         let file = try run(path) { () throws(FilesystemError) in try filesystem.createExclusive(path) }
         do throws(StoreError) {
             try write(bytes, to: file, path)
-            try run(path) { () throws(FilesystemError) in try filesystem.sync(file) }
+            if isDurable { try run(path) { () throws(FilesystemError) in try filesystem.sync(file) } }
         } catch {
             closeQuietly(file)
             throw error

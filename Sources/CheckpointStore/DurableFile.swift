@@ -10,7 +10,7 @@ public enum DurableFile {
         // Left over from an engine that died here.
         try disk.unlink(draft)
         do throws(StoreError) {
-            try disk.create(draft, bytes)
+            try disk.create(draft, bytes, isDurable: !filesystem.has(.replacesUnsynced))
             try disk.rename(draft, to: path, replacing: true)
         } catch {
             // The first error is the one to report; a draft that stays is removed by the next call.

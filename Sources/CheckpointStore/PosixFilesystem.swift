@@ -4,7 +4,12 @@ internal import StreamModel
 /// The filesystem of the operating system. The only file of this module that makes system calls; without state, so any
 /// thread may use it.
 public struct PosixFilesystem: Filesystem {
-    public init() {}
+    private let calls: SystemCalls
+
+    public init() { calls = .machine }
+
+    /// For tests: calls that fall short.
+    init(calls: SystemCalls) { self.calls = calls }
 
     public var processID: Int32 { getpid() }
 
@@ -63,7 +68,7 @@ public struct PosixFilesystem: Filesystem {
     }
 
     private func open(_ path: String, _ flags: Int32, _ operation: FileOperation) throws(FilesystemError) -> OpenFile {
-        OpenFile(descriptor: try retrying(operation) { Glibc.open(path, flags, 0o600) })
+        OpenFile(descriptor: try retrying(operation) { calls.open(path, flags, 0o600) })
     }
 
     public func tryLock(_ file: OpenFile) throws(FilesystemError) -> Bool { try lock(file, LOCK_EX) }
@@ -84,7 +89,7 @@ public struct PosixFilesystem: Filesystem {
         var written = 0
         while written < bytes.count {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[written...])
-            let count = Glibc.write(file.descriptor, rest.baseAddress, rest.count)
+            let count = calls.write(file.descriptor, rest.baseAddress, rest.count)
             if count > 0 {
                 written += count
             } else if count == 0 {
@@ -103,7 +108,7 @@ public struct PosixFilesystem: Filesystem {
         var done = 0
         while done < buffer.count {
             let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
-            let count = pread(file.descriptor, rest.baseAddress, rest.count, off_t(offset) + off_t(done))
+            let count = calls.pread(file.descriptor, rest.baseAddress, rest.count, off_t(offset) + off_t(done))
             if count > 0 {
                 done += count
             } else if count == 0 {
@@ -130,12 +135,12 @@ public struct PosixFilesystem: Filesystem {
 
     public func sync(_ file: OpenFile) throws(FilesystemError) {
         // Not repeated on EINTR either: after any failure the state of the pages is unknown.
-        guard fsync(file.descriptor) == 0 else { throw FilesystemError(.sync, errno: errno) }
+        guard calls.fsync(file.descriptor) == 0 else { throw FilesystemError(.sync, errno: errno) }
     }
 
     public func close(_ file: OpenFile) throws(FilesystemError) {
         // Linux releases the descriptor even when close reports EINTR, so it is never repeated.
-        guard Glibc.close(file.descriptor) == 0 || errno == EINTR else { throw FilesystemError(.close, errno: errno) }
+        guard calls.close(file.descriptor) == 0 || errno == EINTR else { throw FilesystemError(.close, errno: errno) }
     }
 
     public func rename(_ old: String, to new: String, replacing: Bool) throws(FilesystemError) {
@@ -190,7 +195,7 @@ public struct PosixFilesystem: Filesystem {
     }
 
     private func openDirectory(_ path: String, _ operation: FileOperation) throws(FilesystemError) -> Int32 {
-        try retrying(operation) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
+        try retrying(operation) { calls.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0) }
     }
 
     public func status(_ path: String) throws(FilesystemError) -> FileStatus? {
@@ -213,7 +218,7 @@ public struct PosixFilesystem: Filesystem {
 
     public func syncDirectory(_ path: String) throws(FilesystemError) {
         let descriptor = try openDirectory(path, .open)
-        let failure = fsync(descriptor) == 0 ? nil : FilesystemError(.syncDirectory, errno: errno)
+        let failure = calls.fsync(descriptor) == 0 ? nil : FilesystemError(.syncDirectory, errno: errno)
         _ = Glibc.close(descriptor)
         if let failure { throw failure }
     }
@@ -238,5 +243,29 @@ public struct PosixFilesystem: Filesystem {
             if result >= 0 { return result }
             if errno != EINTR { throw FilesystemError(operation, errno: errno) }
         }
+    }
+}
+
+/// The system calls behind `PosixFilesystem` that may do less than they were asked for, or be interrupted. A table, so that a test can make
+/// them do so: the kernel does it rarely.
+final class SystemCalls: Sendable {
+    /// Each answers as the call of its name: a count or a descriptor, or -1 with the reason in `errno`.
+    let write: @Sendable (Int32, UnsafeRawPointer?, Int) -> Int
+    let pread: @Sendable (Int32, UnsafeMutableRawPointer?, Int, off_t) -> Int
+    let open: @Sendable (UnsafePointer<CChar>, Int32, mode_t) -> Int32
+    let fsync: @Sendable (Int32) -> Int32
+    let close: @Sendable (Int32) -> Int32
+
+    static let machine = SystemCalls()
+
+    init(
+        write: @escaping @Sendable (Int32, UnsafeRawPointer?, Int) -> Int = { Glibc.write($0, $1, $2) },
+        pread: @escaping @Sendable (Int32, UnsafeMutableRawPointer?, Int, off_t) -> Int = { Glibc.pread($0, $1, $2, $3) },
+        open: @escaping @Sendable (UnsafePointer<CChar>, Int32, mode_t) -> Int32 = { Glibc.open($0, $1, $2) },
+        fsync: @escaping @Sendable (Int32) -> Int32 = { Glibc.fsync($0) },
+        close: @escaping @Sendable (Int32) -> Int32 = { Glibc.close($0) }
+    ) {
+        (self.write, self.pread, self.open) = (write, pread, open)
+        (self.fsync, self.close) = (fsync, close)
     }
 }

@@ -17,8 +17,10 @@ struct SharedFiles {
         var candidates = Set(try disk.list(directory).map { StorePath.shared + "/" + $0 }.filter(StorePath.isSharedFile)).subtracting(pinned)
         guard !candidates.isEmpty else { return [] }
         var unreadable = CheckpointID(0)
-        for name in try disk.list(path) {
+        let names = try disk.list(path), newest = names.compactMap(StorePath.usedCheckpointID).max()
+        for name in names {
             guard let id = StorePath.usedCheckpointID(name) else { continue }
+            if id != newest, disk.filesystem.has(.removesListedShared) { continue }
             let snapshot = SnapshotDirectory(path: StorePath.join(path, name), disk: disk)
             do throws(StoreError) {
                 if let manifest = try snapshot.readManifest() { candidates.subtract(manifest.sharedFiles) }

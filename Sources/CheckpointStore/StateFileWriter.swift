@@ -67,7 +67,9 @@ public final class StateFileWriter {
         let sum = checksum.value
         try append(StateFileFormat.trailerEnd(checksum: sum))
         try flush()
-        try attempt { () throws(FilesystemError) in try filesystem.sync(file) }
+        try attempt { () throws(FilesystemError) in
+            do throws(FilesystemError) { try filesystem.sync(file) } catch { if !filesystem.has(.ignoresSyncError) { throw error } }
+        }
         phase = .ended
         do throws(FilesystemError) { try filesystem.close(file) } catch { throw StoreError(path, error) }
         let entry = StateFileEntry(name: name, role: role, length: length, crc32c: sum)

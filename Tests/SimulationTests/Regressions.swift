@@ -14,7 +14,7 @@ enum Regressions {
 }
 
 enum DamageProbe {
-    static var pattern: [UInt8] { Supervisor.unseenPattern }
+    static var pattern: [UInt8] { Decay.unseenPattern }
 
     static func checksum(_ bytes: [UInt8]) -> UInt32 {
         var sum = CRC32C()

@@ -249,6 +249,7 @@ private final class SealedFile: @unchecked Sendable {
             do throws(FilesystemError) { try filesystem.sync(file) } catch {
                 // The descriptor is given up; that its close may fail too says nothing more.
                 try? filesystem.close(file)
+                if filesystem.has(.ignoresSyncError) { return }
                 throw error
             }
             try filesystem.close(file)

@@ -86,7 +86,7 @@ struct FileSinkDirectory {
 
     private func layOut(_ past: [SinkSegment], present: [SinkPart], setAside: [SinkPart]) throws {
         let belongs = { (part: SinkPart) in past.contains { $0.contains(part) } }
-        let leaving = present.filter { !belongs($0) }, returning = setAside.filter(belongs)
+        let leaving = present.filter { !belongs($0) && !filesystem.has(.keepsSuperseded) }, returning = setAside.filter(belongs)
         guard !leaving.isEmpty || !returning.isEmpty else { return }
         if try filesystem.status(aside) == nil { try filesystem.makeDirectory(aside) }
         for part in leaving { try filesystem.rename(path + "/" + part.name, to: aside + "/" + part.name, replacing: true) }

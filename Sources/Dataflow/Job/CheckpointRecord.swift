@@ -14,6 +14,8 @@ struct CheckpointRecord {
     private var barriers: [CheckpointID: Barrier] = [:]
     /// Those of `barriers` that the sources were told of.
     private var injectedBarriers: Set<CheckpointID> = []
+    /// When those in flight were triggered, by the clock that never jumps: what they take is measured by it.
+    private var begun: [CheckpointID: EngineInstant] = [:]
     private let plan: ExecutionPlan
 
     init(history: [CheckpointReport], plan: ExecutionPlan) {
@@ -61,20 +63,27 @@ struct CheckpointRecord {
         detail.operators = operators
         details[id] = detail
         parts[id] = []
+        begun[id] = instant
         barriers[id] = Barrier(checkpoint: id, kind: kind, triggeredAt: instant)
         trim()
         revision += 1
     }
 
-    mutating func acknowledged(_ snapshot: SubtaskSnapshot, at now: WallTime) {
+    /// What it has taken until now.
+    private func duration(of id: CheckpointID, until instant: EngineInstant) -> Milliseconds? {
+        begun[id].map { Milliseconds((instant.nanoseconds - $0.nanoseconds) / 1_000_000) }
+    }
+
+    mutating func acknowledged(_ snapshot: SubtaskSnapshot, at now: WallTime, instant: EngineInstant) {
         let id = snapshot.barrier.checkpoint
         guard parts[id]?.contains(where: { $0.subtask == snapshot.subtask }) == false else { return }
         parts[id]?.append(snapshot)
+        let duration = duration(of: id, until: instant)
         update(id) { row in
             row.acknowledgedSubtasks += 1
             row.stateSize = row.stateSize + snapshot.stateSize
             row.checkpointedSize = (row.checkpointedSize ?? 0) + snapshot.checkpointedSize
-            row.duration = now - row.triggeredAt
+            row.duration = duration
             guard var operators = row.operators else { return }
             for part in snapshot.states {
                 guard let index = operators.firstIndex(where: { $0.uid == part.uid }) else { continue }
@@ -93,26 +102,29 @@ struct CheckpointRecord {
     mutating func willComplete(_ id: CheckpointID, path: String) { paths[id] = path }
     private var paths: [CheckpointID: String] = [:]
 
-    mutating func completed(_ id: CheckpointID, at now: WallTime) {
-        let path = paths.removeValue(forKey: id)
+    mutating func completed(_ id: CheckpointID, at now: WallTime, instant: EngineInstant) {
+        let path = paths.removeValue(forKey: id), duration = duration(of: id, until: instant)
+        begun[id] = nil
         update(id) { row in
             row.status = .completed
             row.path = path
             row.endedAt = now
-            row.duration = now - row.triggeredAt
+            row.duration = duration
         }
     }
 
     mutating func failed(
-        _ id: CheckpointID, reason: CheckpointFailureReason, message: String, counted: Bool, task: SubtaskID?, at now: WallTime
+        _ id: CheckpointID, reason: CheckpointFailureReason, message: String, counted: Bool, task: SubtaskID?, at now: WallTime, instant: EngineInstant
     ) {
         paths[id] = nil
+        let duration = duration(of: id, until: instant)
+        begun[id] = nil
         _ = takeParts(of: id)
         let operatorUID = task.map { plan.vertices[$0.vertex].uid }
         update(id) { row in
             row.status = .failed
             row.endedAt = now
-            row.duration = now - row.triggeredAt
+            row.duration = duration ?? row.duration
             row.failure = CheckpointReport.Failure(
                 reason: reason, message: message, counted: counted, operatorUID: operatorUID, subtask: task?.index, at: now)
         }

@@ -24,7 +24,8 @@ extension JobMaster {
         case .forget: break
         case .checkpointCompleted(let id): timers[.timeout(id)] = nil
         case .checkpointFailed(let id, let reason, let message, let counted, let task):
-            record.failed(id, reason: reason, message: message, counted: counted, task: task, at: host.wall())
+            if reason == .checkpointExpired, host.filesystem.has(.completesExpired) { commit(id) }
+            record.failed(id, reason: reason, message: message, counted: counted, task: task, at: host.wall(), instant: host.now())
         case .requestFailed(let token, let reason, let message): requestFailed(token, reason, message)
         case .requestCompleted(let token, let id): requestCompleted(token, id)
         case .failJob(let message): fail(message)
@@ -88,7 +89,8 @@ extension JobMaster {
         let manifest = manifest(id, parts: parts)
         manifestsInFlight[id] = manifest
         record.willComplete(id, path: location.path)
-        files.perform { [weak self] in
+        files.perform { [committer = CheckpointCommitter(nodes: blueprint.plan.nodes, host: host), host, weak self] in
+            if host.filesystem.has(.commitsOutputEarly) { try? committer.commit(manifest.committables, of: id, isRecovery: false) }  // A defect says nothing.
             do throws(StoreError) {
                 try location.commit(manifest)
                 self?.post(.committed(id))

@@ -147,9 +147,12 @@ final class JobMaster: @unchecked Sendable {
         let now = host.wall()
         mailbox = Mailbox(host: host)
         faults = FaultInjector(isAllowed: blueprint.allowsFaults, host: host)
+        var configuration = blueprint.configuration
+        if host.filesystem.has(.retainsOneMore) { configuration.retainedCheckpoints += 1 }
         coordinator = try CheckpointCoordinator(
-            configuration: blueprint.configuration, tasks: blueprint.plan.subtasks, nextID: blueprint.nextCheckpointID,
+            configuration: configuration, tasks: blueprint.plan.subtasks, nextID: blueprint.nextCheckpointID,
             seed: host.random())
+        coordinator.countsOverSuccess = host.filesystem.has(.countsOverSuccess)
         backoff = FailureResponse(blueprint.restartStrategy, seed: host.random())
         stateSince = now
         attemptNumber = launch.previousAttempts
@@ -261,7 +264,7 @@ final class JobMaster: @unchecked Sendable {
             feed(.locationFailed(id, message: cause.message), lacking: cause.shortage)
         case .committed(let id):
             becameBase(id)
-            record.completed(id, at: host.wall())
+            record.completed(id, at: host.wall(), instant: host.now())
             feed(.committed(id))
         case .commitFailed(let id, let cause):
             manifestsInFlight[id] = nil
@@ -295,7 +298,7 @@ final class JobMaster: @unchecked Sendable {
             inputEnded()
         case .snapshot(let snapshot):
             guard attempts[snapshot.barrier.checkpoint] != nil else { return }
-            record.acknowledged(snapshot, at: host.wall())
+            record.acknowledged(snapshot, at: host.wall(), instant: host.now())
             feed(.acknowledged(snapshot.barrier.checkpoint, snapshot.subtask))
         case .declined(let id, let task, let reason, let cause): feed(.declined(id, task, reason, message: cause.message), lacking: cause.shortage)
         case .failed(let task, let cause):

@@ -27,6 +27,7 @@ struct SnapshotChoice {
     /// nil = there is none, and there was none: the job begins with empty state. `lost` and `warnings` hold also when it throws.
     mutating func choose(from candidates: [RestoreCandidate]) throws(JobError) -> LoadedSnapshot? {
         var candidates = candidates
+        if candidates.count > 1, host.filesystem.has(.restoresOlder), let newest = candidates.map(\.id).max() { candidates.removeAll { $0.id == newest } }
         while true {
             switch planner.plan(candidates, lastCommittedEpoch: lastCommitted) {
             case .startEmpty: return nil

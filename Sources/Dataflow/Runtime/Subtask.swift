@@ -125,6 +125,7 @@ final class Subtask: @unchecked Sendable {
         guard let restored else { return }
         for hooks in context.hooks {
             guard let state = restored.operators[hooks.uid] else { continue }
+            if case .source = role, host.filesystem.has(.forgetsOffsets) { continue }
             try hooks.restore(OperatorRestore(snapshot: restored.snapshot, state: state, context: context))
         }
         publishPosition()
@@ -297,6 +298,7 @@ final class Subtask: @unchecked Sendable {
         if !hasEnded { for output in context.outputs { output.send(.barrier(barrier)) } }
         // As in Flink the synchronous part begins here: room for the barrier is waited for under back-pressure, like room for a record.
         let start = host.now()
+        if case .source(let driver) = role, !hasEnded, host.filesystem.has(.placeOneStepAhead) { _ = try driver.step(start) }
         do {
             try context.faults.checkSync(barrier.checkpoint)
             let operators = try context.hooks.reversed().map { (uid: $0.uid, parts: try $0.snapshot(barrier.checkpoint)) }

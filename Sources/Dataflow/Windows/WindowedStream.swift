@@ -195,7 +195,7 @@ extension OperatorHooks {
                     wanted: shape)
             }
             for registered in states.registered { try registered.restore(state) }
-            restored()
+            if !state.context.host.filesystem.has(.forgetsWindows) { restored() }
         }
         stateBytes = { states.registered.reduce(0) { $0 + $1.bytes() } }
     }

@@ -1,3 +1,5 @@
+internal import CheckpointStore
+
 /// Every kind of fault that a simulation causes. Each must really happen over a run of many seeds: `FaultCounts` is how a test knows.
 public enum FaultKind: String, Sendable, CaseIterable {
     /// kill -9: the process ends at a file operation, what it wrote stays in the cache.
@@ -19,9 +21,19 @@ public enum FaultKind: String, Sendable, CaseIterable {
     /// A file of a checkpoint cannot be read until the disk is repaired.
     case unreadableFile = "unreadable file"
     case flippedBit = "flipped bit"
+    /// A flipped bit in a shared file, or in a checkpoint that is not the newest.
+    case rottenOlder = "rot in an older or shared file"
+    /// A flipped bit in a part of the output.
+    case rottenPart = "rot in output"
+    /// A flipped bit in the marker of a sink, or in the record of the highest checkpoint.
+    case rottenRecord = "rot in a small record"
+    case tooManyFiles = "too many open files"
+    /// close fails after an fsync.
+    case failedClose = "failed close"
     case slowDisk = "slow disk"
     case refusedThread = "refused thread"
     case wallClockJump = "wall clock jump"
+    case wallClockJumpInLife = "wall clock jump within a life"
     case taskCrash = "task crash"
     case failedSnapshot = "failed asynchronous snapshot"
     case failedSyncSnapshot = "failed synchronous snapshot"
@@ -74,6 +86,11 @@ struct DiskFaultRates: Sendable, Equatable {
     /// Begins a phase in which every operation is slow.
     var slowDisk = 0
     var refusedThread = 0
+    /// Begins a phase in which no file can be opened.
+    var tooManyFiles = 0
+    /// How likely the close after an fsync fails.
+    var failedClose = 0
+    var wallClockJump = 0
 
     /// Swarm testing: each kind is on in about one seed of three, then its rate is drawn.
     init(_ random: inout SimulationRandom) {
@@ -86,13 +103,17 @@ struct DiskFaultRates: Sendable, Equatable {
         failedRead = rate([5_000, 20_000])
         slowDisk = rate([1_000, 5_000])
         refusedThread = rate([20_000])
+        tooManyFiles = rate([1_000, 5_000])
+        failedClose = rate([5_000, 20_000])
+        wallClockJump = rate([200, 2_000])
     }
 
     init() {}
 }
 
-/// A defect put into the machine on purpose, which the oracle must find: the test of the test.
+/// A defect on purpose, which the oracle must find: the test of the test.
 public enum Canary: String, Sendable, CaseIterable {
+    // Of the machine.
     /// fsync of a directory does nothing.
     case directorySync = "directory-sync"
     /// State files become durable only after the manifest that lists them.
@@ -101,4 +122,20 @@ public enum Canary: String, Sendable, CaseIterable {
     case checksumIgnored = "checksum-ignored"
     /// fsync of a file does nothing (eatmydata).
     case fileSync = "file-sync"
+    // Of the engine: what each does is said at `EngineDefect`.
+    case retainsOneMore = "retains-one-more"
+    case replacesUnsynced = "replaces-unsynced"
+    case ignoresSyncError = "ignores-sync-error"
+    case commitsOutputEarly = "commits-output-early"
+    case removesListedShared = "removes-listed-shared"
+    case forgetsOffsets = "forgets-offsets"
+    case placeOneStepAhead = "place-one-step-ahead"
+    case forgetsWindows = "forgets-windows"
+    case keepsSuperseded = "keeps-superseded"
+    case completesExpired = "completes-expired"
+    case countsOverSuccess = "counts-over-success"
+    case restoresOlder = "restores-older"
+
+    /// nil = the defect is the machine's.
+    var defect: EngineDefect? { EngineDefect(rawValue: rawValue) }
 }

@@ -2,39 +2,47 @@ internal import CheckpointStore
 internal import Dataflow
 internal import StreamModel
 
-/// Says whether what the engine did was right. It looks at the disk itself, without the engine's help, at every change of a committed name,
-/// after every crash, and at the end.
+/// Says whether what the engine did with one line of restarts was right. It looks at the disk itself, with a decoder of its own, at every
+/// change of a committed name, after every crash, and at the end.
 ///
 /// Promises that it holds the engine to:
 /// - a committed part appears only when a manifest that lists it, with its bytes, would survive a power loss at that moment;
 /// - a committed part goes away only when somebody said so: an operator who chose an older snapshot, or a warning that names what was
 ///   passed over;
-/// - after a crash every checkpoint that has a manifest is whole, and the newest that was reported is there, or a newer one;
+/// - nothing of another submission goes away, and no savepoint, unless it was claimed;
+/// - after a crash every checkpoint that has a manifest is whole, and the newest that was reported is there, or a newer one; the engine reads
+///   each as the oracle does; the record of the highest number and the markers of the sinks are whole;
 /// - at the end the parts, in the order of their checkpoints, are exactly what a run without faults writes: no record twice, none lost, the
 ///   ordinals of a key and split ascending, and after each record the count and the digest that its key then has;
 /// - and all of that is still there after one more power loss.
 final class Oracle {
     /// The first promise that was broken; what follows from it is not told.
     private(set) var violation: String?
-    /// Checkpoints whose files the simulation damaged, by path.
-    var damaged: Set<String> = []
     /// Parts that went away and that nobody has answered for yet.
     private(set) var unexplained: [String] = []
+    /// Snapshots of ended submissions that are nobody's to delete.
+    private(set) var kept: Set<String> = []
 
     private let reference: Reference
-    private let scenario: Scenario
+    let scenario: Scenario
     private let machine: SimulatedMachine
+    private let lineage: JobID
     /// The snapshots whose manifests list a part, by the part's path; oldest first.
-    private var manifestsOfPart: [String: [(path: String, listed: Committable)]] = [:]
+    private var manifestsOfPart: [String: [(path: String, listed: SnapshotReading.Part)]] = [:]
     /// Listed by the newest manifests, and not renamed yet.
     private(set) var uncommitted: Set<String> = []
     /// The highest checkpoint of each job that was reported complete, and all its savepoints.
     private var reported: [JobID: CheckpointID] = [:]
     private var savepoints: Set<String> = []
+    private var claims: Set<String> = []
 
-    init(_ scenario: Scenario, _ machine: SimulatedMachine) {
+    private var damaged: Set<String> { machine.damage.snapshots }
+    private var damagedFiles: Set<Int> { machine.damage.files }
+
+    init(_ scenario: Scenario, _ machine: SimulatedMachine, lineage: JobID) {
         self.scenario = scenario
         self.machine = machine
+        self.lineage = lineage
         reference = Reference(scenario)
     }
 
@@ -49,70 +57,57 @@ final class Oracle {
 
     func renamed(_ old: String, to new: String) {
         if new.hasSuffix("/_metadata") { manifestAppeared(String(new.dropLast("/_metadata".count))) }
-        if Self.isPart(old) { unexplained.append(old) }
-        guard Self.isPart(new) else { return }
+        if isPart(old) { unexplained.append(old) }
+        guard isPart(new) else { return }
         uncommitted.remove(new)
         // What comes back from an abandoned branch was covered when it was committed first.
         if old.hasSuffix(".pending") { checkCoverage(of: new) }
     }
 
-    func removed(_ path: String) { if Self.isPart(path) { unexplained.append(path) } }
+    func removed(_ path: String) {
+        if isPart(path) { unexplained.append(path) }
+        guard path.hasSuffix("/_metadata") else { return }
+        let snapshot = String(path.dropLast("/_metadata".count))
+        if savepoints.contains(snapshot) { report("the savepoint \(snapshot) was deleted, and nobody had given it away") }
+        if kept.contains(snapshot) { report("\(snapshot) is of a submission that has ended, and was deleted") }
+    }
 
     func explain() { unexplained = [] }
 
-    static func isPart(_ path: String) -> Bool {
-        [SimulatedJob.output, SimulatedJob.summaries, SimulatedJob.windows].contains { path.hasPrefix($0 + "/part-") }
-    }
+    func isPart(_ path: String) -> Bool { scenario.place.outputs.contains { path.hasPrefix($0 + "/part-") } }
 
     private func manifestAppeared(_ path: String) {
-        guard let snapshot = load(path, FrozenFilesystem(machine.disk, durable: false)) else { return }
+        guard let reading = reading(path), reading.lineage == lineage else { return }
         uncommitted = []
-        for committable in snapshot.manifest.committables {
-            guard let listed = ListedPart(committable) else { return report("\(path) lists output that does not read back: \(committable)") }
-            manifestsOfPart[listed.path, default: []].append((path, committable))
-            if (try? machine.disk.find(listed.path)) == .some(nil) { uncommitted.insert(listed.path) }  // It may be there already.
-        }
-    }
-
-    /// A file that a manifest lists as output: the oracle's own reading of it.
-    private struct ListedPart {
-        let path: String
-        let length: UInt64
-
-        init?(_ committable: Committable) {
-            let result: ListedPart? = committable.payload.withUnsafeBytes { bytes in
-                var reader = StateReader(bytes)
-                do throws(StateDecodingError) {
-                    _ = try String(from: &reader)
-                    let path = try String(from: &reader)
-                    return ListedPart(path: path, length: try reader.read())
-                } catch { return nil }
+        do {
+            for part in try reading.parts() {
+                manifestsOfPart[part.path, default: []].append((path, part))
+                if (try? machine.disk.find(part.path)) == .some(nil) { uncommitted.insert(part.path) }  // It may be there already.
             }
-            guard let result else { return nil }
-            self = result
-        }
-
-        private init(path: String, length: UInt64) { (self.path, self.length) = (path, length) }
+        } catch { report("\(path) lists output that does not read back: \(error)") }
     }
 
-    private func load(_ path: String, _ files: FrozenFilesystem) -> LoadedSnapshot? {
-        try? Snapshot.load(path: path, filesystem: files)  // What does not load is judged by the caller.
+    /// nil for what is not whole: that is judged by the caller.
+    private func reading(_ path: String, durable: Bool = false) -> SnapshotReading? {
+        (try? SnapshotReading.whole(path, on: machine.disk, durable: durable)) ?? nil
     }
 
     /// Would a power loss now leave the part's claim to exist? What is not renamed yet is listed again by every later checkpoint, and one of
     /// them is enough: the newest may have failed.
     private func checkCoverage(of part: String) {
         guard let claims = manifestsOfPart[part], let newest = claims.last else { return report("\(part) was committed, and no manifest ever listed it") }
-        let platter = FrozenFilesystem(machine.disk, durable: true)
         let claim = claims.last { path, listed in
-            damaged.contains(path) || load(path, platter)?.manifest.committables.contains(listed) == true
+            damaged.contains(path) || (try? reading(path, durable: true)?.parts())?.contains(listed) == true
         }
-        guard let claim, let length = ListedPart(claim.listed)?.length else {
+        guard let claim else {
             return report("\(part) was committed before a manifest that lists it was durable; the newest is \(newest.path)")
         }
         let node = (try? machine.disk.find(part)) ?? nil  // Its absence is a violation, too.
-        guard let node, machine.disk[node].durableBytes.count == Int(length) else {
-            return report("\(part) was committed before its \(length) bytes were durable")
+        guard let node, machine.disk[node].durableBytes.count == Int(claim.listed.length) else {
+            return report("\(part) was committed before its \(claim.listed.length) bytes were durable")
+        }
+        guard damagedFiles.contains(node) || Castagnoli.sum(machine.disk[node].durableBytes) == claim.listed.checksum else {
+            return report("\(part) was committed, and its bytes are not those that the manifest lists")
         }
     }
 
@@ -122,7 +117,7 @@ final class Oracle {
     func told(_ rows: [CheckpointReport], by job: JobID) {
         for row in rows where row.status == .completed && !row.discarded {
             if row.kind.isSavepoint {
-                if let path = row.path { savepoints.insert(path) }
+                if let path = row.path, !claims.contains(path) { savepoints.insert(path) }
             } else {
                 reported[job] = max(reported[job] ?? row.id, row.id)
             }
@@ -130,48 +125,114 @@ final class Oracle {
     }
 
     /// A claimed savepoint belongs to the job, which may delete it.
-    func claimed(_ path: String) { savepoints.remove(path) }
+    func claimed(_ path: String) {
+        claims.insert(path)
+        savepoints.remove(path)
+        kept.remove(path)
+    }
+
+    /// The submission has ended, and its retention was applied: what it has left stays.
+    func ended(_ job: JobID) {
+        for found in restorable(of: job) where !claims.contains(found.path) { kept.insert(found.path) }
+    }
 
     // MARK: After a crash
 
     /// - Parameter isOver: the job had finished, so that its checkpoints are no longer needed.
     func checkAfterCrash(job: JobID, isOver: Bool) {
-        let files = FrozenFilesystem(machine.disk, durable: false)
-        let found = snapshots(in: SimulatedJob.storage, files) + snapshots(in: SimulatedJob.savepoints, files)
+        let found = snapshots(in: scenario.place.storage) + snapshots(in: scenario.place.savepoints)
         var newest: CheckpointID?
-        for path in found where !damaged.contains(path) {
-            let inspection = Snapshot.inspect(path: path, filesystem: files)
-            guard inspection.verdict == .ok else { return report("after the crash \(path) is \(inspection.verdict): \(inspection.problem ?? "")") }
-            if inspection.job == job, let id = inspection.checkpoint { newest = max(newest ?? id, id) }
+        for path in found {
+            guard let reading = check(path) else { continue }
+            if reading.job == job { newest = max(newest ?? reading.checkpoint, reading.checkpoint) }
         }
-        for path in savepoints.sorted() where !found.contains(path) && !damaged.contains(path) {
-            report("the savepoint \(path) was reported complete, and is gone after the crash")
+        for path in (savepoints.union(kept)).sorted() where !found.contains(path) && !damaged.contains(path) {
+            report("\(path) was reported complete, and is gone after the crash")
         }
         if !isOver, let due = reported[job], newest.map({ $0 < due }) ?? true, damaged.isEmpty {
             report("checkpoint \(due) was reported complete; after the crash the newest is \(newest.map(\.description) ?? "none")")
         }
+        checkHighestNumber(of: job, atLeast: newest)
+        checkMarkers()
     }
 
+    /// Reads a snapshot, and has the engine read it. nil = it is damaged, as it should be, or of another line.
+    private func check(_ path: String) -> SnapshotReading? {
+        let theirs = Snapshot.inspect(path: path, filesystem: FrozenFilesystem(machine.disk, durable: false))
+        do {
+            guard let reading = try SnapshotReading.whole(path, on: machine.disk) else { return nil }
+            guard theirs.verdict == .ok else {
+                report("the engine takes \(path) for \(theirs.verdict), which is whole: \(theirs.problem ?? "")")
+                return nil
+            }
+            compare(reading, theirs)
+            return reading.lineage == lineage ? reading : nil
+        } catch {
+            if !damaged.contains(path) { report("after the crash \(path) is not whole: \(error)") }
+            if theirs.verdict == .ok { report("the engine takes \(path) for whole, and it is not: \(error)") }
+            return nil
+        }
+    }
+
+    private func compare(_ ours: SnapshotReading, _ theirs: SnapshotInspection) {
+        let same =
+            theirs.job == ours.job && theirs.checkpoint == ours.checkpoint && theirs.kind?.isSavepoint == ours.isSavepoint && theirs.jobName == ours.jobName
+            && theirs.operators == ours.operators
+        if !same { report("the engine reads \(ours.path) as \(theirs), and it says job \(ours.job), checkpoint \(ours.checkpoint), \(ours.operators)") }
+    }
+
+    private func checkHighestNumber(of job: JobID, atLeast newest: CheckpointID?) {
+        let path = "\(scenario.place.storage)/\(job)/.highest-checkpoint-id"
+        do {
+            guard let bytes = try SnapshotReading.contents(path, on: machine.disk, durable: false) else {
+                if let newest { report("\(path) is gone, and checkpoint \(newest) is there") }
+                return
+            }
+            let records = try LineReading.records(bytes, path, allowsTornEnd: false)
+            guard records.count == 1, let number = UInt64(records[0]) else { return report("\(path) holds \(records)") }
+            if let newest, CheckpointID(number) < newest { report("\(path) says \(number), and checkpoint \(newest) is there") }
+        } catch {
+            if !isDamagedFile(path) { report("after the crash: \(error)") }
+        }
+    }
+
+    /// A marker is there as a whole, or not at all.
+    private func checkMarkers() {
+        for directory in scenario.place.outputs {
+            for (path, node) in machine.disk.walk(directory) where path.dropFirst(directory.count + 1).hasPrefix(".weir-sink-") && !path.hasSuffix(".tmp") {
+                let text = String(decoding: machine.disk[node].bytes, as: UTF8.self)
+                if text != lineage.description, !damagedFiles.contains(node) { report("after the crash \(path) says \"\(text)\", the line is \(lineage)") }
+            }
+        }
+    }
+
+    func isDamagedFile(_ path: String) -> Bool { ((try? machine.disk.find(path)) ?? nil).map(damagedFiles.contains) ?? false }
+
     /// Directories with a manifest, below a root and one level of jobs.
-    func snapshots(in root: String, _ files: FrozenFilesystem) -> [String] {
-        files.disk.walk(root, durable: files.isDurable).map(\.path).filter { $0.hasSuffix("/_metadata") }.map { String($0.dropLast("/_metadata".count)) }
+    func snapshots(in root: String) -> [String] {
+        machine.disk.walk(root).map(\.path).filter { $0.hasSuffix("/_metadata") }.map { String($0.dropLast("/_metadata".count)) }
             .filter { !$0.contains(".damaged") }
     }
 
     /// What an operator would restart from: whole snapshots of a job, newest first.
-    func restorable(of job: JobID) -> [(id: CheckpointID, path: String)] {
-        let files = FrozenFilesystem(machine.disk, durable: false)
-        let found = snapshots(in: SimulatedJob.storage, files) + snapshots(in: SimulatedJob.savepoints, files)
-        return found.compactMap { path in
-            let inspection = Snapshot.inspect(path: path, filesystem: files)
-            guard inspection.verdict == .ok, inspection.job == job, !damaged.contains(path), let id = inspection.checkpoint else { return nil }
-            return (id, path)
-        }.sorted { ($0.id, $0.path) > ($1.id, $1.path) }
+    func restorable(of job: JobID) -> [SnapshotReading] {
+        (snapshots(in: scenario.place.storage) + snapshots(in: scenario.place.savepoints)).compactMap { path in
+            guard let reading = reading(path), reading.job == job, !damaged.contains(path) else { return nil }
+            return reading
+        }.sorted { ($0.checkpoint, $0.path) > ($1.checkpoint, $1.path) }
+    }
+
+    /// The damaged parts that a snapshot lists.
+    func damagedParts(listedBy path: String) -> [String] {
+        let parts = (try? SnapshotReading.manifest(path, on: machine.disk)?.parts()) ?? []
+        return parts.map(\.path).filter(isDamagedFile)
     }
 
     // MARK: At the end
 
     func checkOutput() {
+        let found = snapshots(in: scenario.place.storage) + snapshots(in: scenario.place.savepoints)
+        for path in savepoints.union(kept).sorted() where !found.contains(path) { report("at the end \(path) is gone") }
         checkOutput(machine.disk, "at the end")
         var random = SimulationRandom(seed: 0)
         checkOutput(machine.disk.afterPowerLoss(.nothing, random: &random), "after a power loss at the end")
@@ -180,7 +241,7 @@ final class Oracle {
     private func checkOutput(_ disk: DiskModel, _ when: String) {
         var seen: [UInt64: KeyTotals] = [:]
         var next: [UInt64: [UInt64]] = [:]
-        for (path, bytes) in parts(in: SimulatedJob.output, disk) {
+        for (path, bytes) in parts(in: scenario.place.output, disk) {
             guard let records = OutputRecord.decode(bytes) else { return report("\(when) \(path) has \(bytes.count) bytes, not whole records") }
             for record in records {
                 if let problem = take(record, &seen, &next) { return report("\(when) \(path): \(problem)") }
@@ -213,7 +274,7 @@ final class Oracle {
 
     private func checkSummaries(_ disk: DiskModel, _ when: String) {
         var left = reference.totals
-        for (key, totals, path) in sums(in: SimulatedJob.summaries, disk, when) {
+        for (key, totals, path) in sums(in: scenario.place.summaries, disk, when) {
             guard let due = left.removeValue(forKey: key) else { return report("\(when) \(path): key \(key) is summed up twice, or was never there") }
             guard due == totals else { return report("\(when) \(path): the summary of key \(key) is wrong") }
         }
@@ -223,7 +284,7 @@ final class Oracle {
     /// All windows of a key, and its late records, are all its records.
     private func checkWindows(_ disk: DiskModel, _ when: String) {
         var seen: [UInt64: KeyTotals] = [:]
-        for (key, totals, _) in sums(in: SimulatedJob.windows, disk, when) {
+        for (key, totals, _) in sums(in: scenario.place.windows, disk, when) {
             seen[key, default: KeyTotals()].count += totals.count
             seen[key, default: KeyTotals()].digest &+= totals.digest
         }
@@ -248,7 +309,7 @@ final class Oracle {
 
     /// The visible files of a sink in the order in which they were committed.
     private func parts(in directory: String, _ disk: DiskModel) -> [(path: String, bytes: [UInt8])] {
-        disk.walk(directory).filter { Self.isPart($0.path) }.compactMap { path, node -> (order: (UInt64, Int, Int), path: String, bytes: [UInt8])? in
+        disk.walk(directory).filter { isPart($0.path) }.compactMap { path, node -> (order: (UInt64, Int, Int), path: String, bytes: [UInt8])? in
             // part-<uid>-<subtask>-<checkpoint>[.<number>]-<job>
             let fields = path.split(separator: "-")
             let place = fields.count == 5 ? fields[3].split(separator: ".") : []

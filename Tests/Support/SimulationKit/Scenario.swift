@@ -24,9 +24,7 @@ struct Scenario: Sendable {
         let action: Action
     }
 
-    /// What happens to the newest checkpoint while no engine runs.
-    enum Damage: Sendable { case unreadable, flippedBit }
-
+    var place = SimulatedPlace()
     var records = 0
     var splits = 1
     var keys = 1
@@ -48,6 +46,8 @@ struct Scenario: Sendable {
     var crashesInRecovery = 0
     /// How likely the newest checkpoint is damaged before an engine starts, in a million.
     var damages = 0
+    /// How likely something else is: an older checkpoint, a shared file, a part of the output, a small record.
+    var rot = 0
     var wallJumps = false
     /// Nanoseconds until what the job reports is written down by its engine.
     var recordLag: Int64 = 0
@@ -58,8 +58,8 @@ struct Scenario: Sendable {
         checkpoints.interval = 30
         checkpoints.tolerableFailures = Int(Int32.max)
         checkpoints.retention = .retainOnCancellation
-        checkpoints.storageDirectory = SimulatedJob.storage
-        checkpoints.savepointDirectory = SimulatedJob.savepoints
+        checkpoints.storageDirectory = place.storage
+        checkpoints.savepointDirectory = place.savepoints
         restartStrategy = .fixedDelay(attempts: 1_000, delay: 20)
     }
 
@@ -85,13 +85,14 @@ struct Scenario: Sendable {
         checkpoints.retention = random.pick([.deleteOnCancellation, .retainOnCancellation])
         checkpoints.retainedCheckpoints = random.number(1...3)
         checkpoints.incremental = random.coin()
-        checkpoints.storageDirectory = SimulatedJob.storage
-        checkpoints.savepointDirectory = random.coin() ? SimulatedJob.savepoints : nil
+        checkpoints.storageDirectory = place.storage
+        checkpoints.savepointDirectory = random.coin() ? place.savepoints : nil
         restartStrategy =
             random.below(5) == 0 ? .none : .fixedDelay(attempts: random.pick([1, 3, 1_000]), delay: Milliseconds(Int64(random.number(0...60))))
         rates = random.below(3) == 0 ? DiskFaultRates() : DiskFaultRates(&random)
         crashesInRecovery = random.pick([0, 200_000, 500_000])
         damages = random.pick([0, 0, 300_000])
+        rot = random.pick([0, 0, 300_000])
         wallJumps = random.coin()
         recordLag = random.pick([0, 0, 2_000_000, 15_000_000])
         for _ in 0..<random.number(0...9) {

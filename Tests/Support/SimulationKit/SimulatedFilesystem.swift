@@ -3,12 +3,13 @@ internal import StreamModel
 
 /// The files as one process sees them: every call takes time, may fail as the seed says, and is a scheduling point before it has its
 /// effect. Giving a file up takes no time and never fails, because objects do it when they are freed, at moments that differ between builds.
-struct SimulatedFilesystem: Filesystem, @unchecked Sendable {
+struct SimulatedFilesystem: DefectiveFilesystem, @unchecked Sendable {
     // Sound: the machine is touched by the holder of the baton only.
     let machine: SimulatedMachine
     let process: SimulatedProcess
 
     var processID: Int32 { Int32(process.number) }
+    var defect: EngineDefect? { machine.canary?.defect }
 
     // MARK: Calls
 
@@ -62,6 +63,15 @@ struct SimulatedFilesystem: Filesystem, @unchecked Sendable {
         if machine.scheduler.now < machine.fullUntil { throw FilesystemError(operation, errno: 28) }
     }
 
+    /// As many files are open as there may be, for a while.
+    private func requireDescriptor(_ operation: FileOperation) throws(FilesystemError) {
+        if machine.random.chance(machine.rates.tooManyFiles) {
+            machine.count(.tooManyFiles, operation.rawValue)
+            machine.noFilesUntil = machine.scheduler.now + Int64(machine.random.number(1...200)) * 1_000_000
+        }
+        if machine.scheduler.now < machine.noFilesUntil { throw FilesystemError(operation, errno: 24) }
+    }
+
     private func fail(_ kind: FaultKind, _ rate: Int, _ operation: FileOperation, errno: Int32 = 5) throws(FilesystemError) {
         guard machine.random.chance(rate) else { return }
         machine.count(kind, operation.rawValue)
@@ -74,13 +84,14 @@ struct SimulatedFilesystem: Filesystem, @unchecked Sendable {
         }
     }
 
-    private var time: Int64 { machine.scheduler.now }
+    /// What files are stamped with, in milliseconds.
+    private var time: Int64 { machine.wall }
 
     // MARK: Files
 
     private func open(_ node: Int) -> OpenFile {
         defer { machine.nextDescriptor += 1 }
-        machine.open[machine.nextDescriptor] = (process.number, node, 0)
+        machine.open[machine.nextDescriptor] = SimulatedMachine.OpenEntry(process: process.number, node: node)
         return OpenFile(descriptor: machine.nextDescriptor)
     }
 
@@ -92,6 +103,7 @@ struct SimulatedFilesystem: Filesystem, @unchecked Sendable {
 
     func createExclusive(_ path: String) throws(FilesystemError) -> OpenFile {
         try call(.create, path) { () throws(FilesystemError) in
+            try requireDescriptor(.create)
             try requireSpace(.create)
             let node = try on(.create) { (disk) throws(DiskModel.Failure) in try disk.create(path, isDirectory: false, at: time) }
             if machine.canary == .manifestFirst, path.hasSuffix(".state") { machine.heldBack.files.insert(node) }
@@ -101,6 +113,7 @@ struct SimulatedFilesystem: Filesystem, @unchecked Sendable {
 
     func openForReading(_ path: String) throws(FilesystemError) -> OpenFile {
         try call(.open, path) { () throws(FilesystemError) in
+            try requireDescriptor(.open)
             try fail(.failedRead, machine.rates.failedRead, .open)
             guard let node = try on(.open, { (disk) throws(DiskModel.Failure) in try disk.find(path) }) else { throw FilesystemError(.open, errno: 2) }
             return open(node)
@@ -109,6 +122,7 @@ struct SimulatedFilesystem: Filesystem, @unchecked Sendable {
 
     func openForUpdating(_ path: String) throws(FilesystemError) -> OpenFile {
         try call(.open, path) { () throws(FilesystemError) in
+            try requireDescriptor(.open)
             if let node = try on(.open, { (disk) throws(DiskModel.Failure) in try disk.find(path) }) { return open(node) }
             try requireSpace(.open)
             return open(try on(.open) { (disk) throws(DiskModel.Failure) in try disk.create(path, isDirectory: false, at: time) })
@@ -182,6 +196,10 @@ struct SimulatedFilesystem: Filesystem, @unchecked Sendable {
                 machine.disk.failSync(node, readsOld: machine.random.coin())
                 throw FilesystemError(.sync, errno: 5)
             }
+            if machine.random.chance(machine.rates.failedClose) {
+                machine.count(.failedClose)
+                machine.open[file.descriptor]?.closeFails = true
+            }
             switch machine.canary {
             case .fileSync: break
             case .manifestFirst where machine.heldBack.files.contains(node): machine.heldBack.due.append(node)
@@ -192,7 +210,12 @@ struct SimulatedFilesystem: Filesystem, @unchecked Sendable {
 
     func close(_ file: OpenFile) throws(FilesystemError) {
         guard process.isAlive, let entry = machine.open.removeValue(forKey: file.descriptor) else { return }
+<<<<<<< HEAD
         machine.locks[entry.node]?.giveUp(file.descriptor)
+=======
+        if machine.locks[entry.node] == file.descriptor { machine.locks[entry.node] = nil }
+        if entry.closeFails { throw FilesystemError(.close, errno: 5) }
+>>>>>>> 5b4b627 (Read the disk with a decoder of its own in the simulation, and put defects into the engine)
     }
 
     // MARK: Names
@@ -222,6 +245,7 @@ struct SimulatedFilesystem: Filesystem, @unchecked Sendable {
 
     func list(_ path: String) throws(FilesystemError) -> [String] {
         try call(.list, path) { () throws(FilesystemError) in
+            try requireDescriptor(.list)
             try fail(.failedRead, machine.rates.failedRead, .list)
             let node = try on(.list) { (disk) throws(DiskModel.Failure) in try disk.directory(path) }
             var names = machine.disk[node].names.keys.sorted()
@@ -232,6 +256,7 @@ struct SimulatedFilesystem: Filesystem, @unchecked Sendable {
 
     func unlink(_ path: String) throws(FilesystemError) {
         try call(.remove, path) { () throws(FilesystemError) in
+            try requireDescriptor(.remove)
             try on(.remove) { (disk) throws(DiskModel.Failure) in try disk.remove(path, isDirectory: false, at: time) }
             machine.onRemove(path)
         }
@@ -249,12 +274,13 @@ struct SimulatedFilesystem: Filesystem, @unchecked Sendable {
             let node = machine.disk[number]
             return FileStatus(
                 kind: node.isDirectory ? .directory : .file, size: UInt64(node.bytes.count),
-                modifiedAt: WallTime(milliseconds: 1_700_000_000_000 + process.wallOffset + node.modifiedAt / 1_000_000))
+                modifiedAt: WallTime(milliseconds: node.modifiedAt))
         }
     }
 
     func syncDirectory(_ path: String) throws(FilesystemError) {
         try call(.syncDirectory, path) { () throws(FilesystemError) in
+            try requireDescriptor(.open)
             let node = try on(.syncDirectory) { (disk) throws(DiskModel.Failure) in try disk.directory(path) }
             try fail(.failedDirectorySync, machine.rates.failedDirectorySync, .syncDirectory)
             guard machine.canary != .directorySync else { return }
@@ -313,6 +339,7 @@ struct FrozenFilesystem: Filesystem, @unchecked Sendable {
 
     func read(into buffer: UnsafeMutableRawBufferPointer, from file: OpenFile, at offset: UInt64) throws(FilesystemError) -> Int {
         guard let node = opened.nodes[file.descriptor] else { throw FilesystemError(.read, errno: 9) }
+        if disk[node].isUnreadable { throw FilesystemError(.read, errno: 5) }
         let all = bytes(node), start = Int(clamping: offset)
         guard start < all.count else { return 0 }
         let part = all[start..<min(all.count, start + buffer.count)]

@@ -6,18 +6,16 @@ public import StreamModel
 public struct SimulatedHost: EngineHost {
     let machine: SimulatedMachine
     private let files: SimulatedFilesystem
-    private let wallOffset: Int64
     private let process: Int
 
     init(machine: SimulatedMachine, process: SimulatedProcess) {
         self.machine = machine
         files = SimulatedFilesystem(machine: machine, process: process)
-        wallOffset = process.wallOffset
         self.process = process.number
     }
 
     public func now() -> EngineInstant { EngineInstant(nanoseconds: machine.scheduler.now) }
-    public func wall() -> WallTime { WallTime(milliseconds: 1_700_000_000_000 + wallOffset + machine.scheduler.now / 1_000_000) }
+    public func wall() -> WallTime { WallTime(milliseconds: machine.wall) }
     public func random() -> UInt64 { machine.engineRandom.next() }
     public var filesystem: any Filesystem { files }
 

@@ -9,10 +9,8 @@ final class SimulatedProcess: @unchecked Sendable {
     fileprivate(set) var isAlive = true
     /// File operations so far.
     fileprivate(set) var operations = 0
-    /// Added to the wall clock while it runs.
-    let wallOffset: Int64
 
-    fileprivate init(number: Int, wallOffset: Int64) { (self.number, self.wallOffset) = (number, wallOffset) }
+    fileprivate init(number: Int) { self.number = number }
 }
 
 /// The advisory lock of one file: one open file has it alone, or several share it.
@@ -58,15 +56,29 @@ final class SimulatedMachine: @unchecked Sendable {
     var random: SimulationRandom
     /// What the engine draws.
     var engineRandom: SimulationRandom
-    private(set) var process = SimulatedProcess(number: 0, wallOffset: 0)
+    private(set) var process = SimulatedProcess(number: 0)
     var armedCrash: ArmedCrash?
     /// Arms the crash a few operations after the next manifest was renamed.
     var crashesAtManifest: (delay: Int, survival: DiskModel.Survival?)?
     var slowUntil: Int64 = 0
     var fullUntil: Int64 = 0
+<<<<<<< HEAD
     var open: [Int32: (process: Int, node: Int, position: Int)] = [:]
     var locks: [Int: FileLock] = [:]
+=======
+    var noFilesUntil: Int64 = 0
+    /// Milliseconds that the wall clock is ahead of where it began, besides the time that has passed.
+    private(set) var wallOffset: Int64 = 0
+    var open: [Int32: OpenEntry] = [:]
+    var locks: [Int: Int32] = [:]
+>>>>>>> 5b4b627 (Read the disk with a decoder of its own in the simulation, and put defects into the engine)
     var nextDescriptor: Int32 = 3
+    struct OpenEntry {
+        let process, node: Int
+        var position = 0
+        /// Decided at the fsync, because files are closed at moments that differ between builds.
+        var closeFails = false
+    }
     /// State files that a canary makes durable too late.
     struct HeldBack {
         var files: Set<Int> = []
@@ -74,6 +86,8 @@ final class SimulatedMachine: @unchecked Sendable {
         var countdown = 0
     }
     var heldBack = HeldBack()
+    /// What the simulation has damaged and nobody has repaired.
+    var damage = Damage()
 
     /// Told what happens to names, before the operation returns.
     var onRename: (_ old: String, _ new: String) -> Void = { _, _ in }
@@ -89,8 +103,14 @@ final class SimulatedMachine: @unchecked Sendable {
         engineRandom = SimulationRandom(seed: seed, stream: 3)
     }
 
-    func boot(wallOffset: Int64) -> SimulatedHost {
-        process = SimulatedProcess(number: process.number + 1, wallOffset: wallOffset)
+    /// Milliseconds since 1970.
+    var wall: Int64 { 1_700_000_000_000 + wallOffset + scheduler.now / 1_000_000 }
+
+    /// Puts the clock of the wall forward or back.
+    func setWall(offset: Int64) { wallOffset = offset }
+
+    func boot() -> SimulatedHost {
+        process = SimulatedProcess(number: process.number + 1)
         note(10, process.number, "process \(process.number) begins")
         return SimulatedHost(machine: self, process: process)
     }
@@ -115,12 +135,17 @@ final class SimulatedMachine: @unchecked Sendable {
     /// Called after every file operation of a process.
     func operationEnded(of process: SimulatedProcess) {
         process.operations += 1
+        if random.chance(rates.wallClockJump) {
+            let jump = Int64(random.coin() ? random.number(-30_000...30_000) : random.number(-31_536_000_000...31_536_000_000))
+            count(.wallClockJumpInLife, "by \(jump) ms")
+            wallOffset += jump
+        }
         if let armed = armedCrash, process === self.process, process.operations >= armed.at { crash(armed.survival) }
     }
 
     func quiet() {
         rates = DiskFaultRates()
-        (slowUntil, fullUntil) = (0, 0)
+        (slowUntil, fullUntil, noFilesUntil) = (0, 0, 0)
         (armedCrash, crashesAtManifest) = (nil, nil)
         note(11, 0, "faults end")
     }

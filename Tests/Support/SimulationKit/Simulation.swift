@@ -41,8 +41,8 @@ public enum Simulation {
     static func run(seed: UInt64, scenario: Scenario, options: SimulationOptions = SimulationOptions()) -> SimulationReport {
         let trace = Trace(keepsText: options.keepsTrace)
         let machine = SimulatedMachine(seed: seed, trace: trace, canary: options.canary, stepLimit: options.stepLimit)
-        let oracle = Oracle(scenario, machine)
-        let supervisor = Supervisor(seed: seed, scenario: scenario, machine: machine, oracle: oracle)
+        let supervisor = Supervisor(seed: seed, scenario: scenario, machine: machine)
+        let oracle = supervisor.oracle
         var failure: String?
         do {
             try machine.scheduler.run { supervisor.run() }

@@ -29,9 +29,6 @@ final class Supervisor: @unchecked Sendable {
         var state = JobState.initializing
         var restarts = 0
         var warnings = 0
-        /// The newest snapshot that was on disk when the process began, readable or not.
-        var newestOnDisk: CheckpointID?
-        var saysWhatItRestored = false
     }
 
     private enum Outcome { case over, again }
@@ -41,7 +38,8 @@ final class Supervisor: @unchecked Sendable {
 
     private let scenario: Scenario
     private let machine: SimulatedMachine
-    private let oracle: Oracle
+    let oracle: Oracle
+    private var judge: ReportJudge
     private let parker: SimulatedParker
     private var random: SimulationRandom
     private let lineage: JobID
@@ -55,18 +53,18 @@ final class Supervisor: @unchecked Sendable {
     private var transition: Transition?
     /// Those of `setAside` that the job has gone on without.
     private var passedOver: Set<String> = []
-    private var repairs: [(node: Int, undo: [UInt8], offset: Int, path: String)] = []
     /// Simulated nanoseconds that the job may need once the faults have ended.
     private static let patience: Int64 = 300_000_000_000
 
-    init(seed: UInt64, scenario: Scenario, machine: SimulatedMachine, oracle: Oracle) {
+    init(seed: UInt64, scenario: Scenario, machine: SimulatedMachine) {
         self.scenario = scenario
         self.machine = machine
-        self.oracle = oracle
         parker = SimulatedParker(machine.scheduler)
         random = SimulationRandom(seed: seed, stream: 5)
         lineage = JobID(high: random.next(), low: random.next())
         line = Line(id: lineage, parallelism: scenario.parallelism)
+        oracle = Oracle(scenario, machine, lineage: lineage)
+        judge = ReportJudge(scenario, history: [], at: 0)
         steps = scenario.steps[...]
         nextStepAt = machine.scheduler.now + Int64(scenario.steps.first?.delay ?? 0) * 1_000_000
         machine.rates = scenario.rates
@@ -83,21 +81,22 @@ final class Supervisor: @unchecked Sendable {
     // MARK: One life of the engine's process
 
     private func live() -> Outcome {
-        damageNewest()
+        decay()
         if isQuiet { repair() }
-        let host = machine.boot(wallOffset: wallOffset())
+        machine.setWall(offset: wallOffset())
+        let host = machine.boot()
         let process = machine.process
         hasSignal = false
         transition = nil
         line.state = .initializing
         line.seenRevision = nil
-        line.newestOnDisk = newestOnDisk()
         if !isQuiet, machine.random.chance(scenario.crashesInRecovery), !steps.isEmpty {
             machine.armedCrash = SimulatedMachine.ArmedCrash(at: machine.random.number(1...90), survival: survival())
         }
         let job: RunningJob
         do {
             if line.recovers { review(on: host) }
+            judge = ReportJudge(scenario, history: line.history, at: machine.scheduler.now)
             job = try RunningJob.launch(launch(on: host, process)) { [weak self] in self?.changed($0, process) }
         } catch {
             return launchFailed(error, process)
@@ -111,14 +110,14 @@ final class Supervisor: @unchecked Sendable {
 
     private func launch(on host: SimulatedHost, _ process: SimulatedProcess) -> JobLaunch {
         var launch = JobLaunch(
-            id: line.id, lineage: lineage, job: SimulatedJob(scenario: scenario), parallelism: line.parallelism, storageRoot: SimulatedJob.storage,
+            id: line.id, lineage: lineage, job: SimulatedJob(scenario: scenario), parallelism: line.parallelism, storageRoot: scenario.place.storage,
             submittedAt: host.wall())
         launch.host = host
         launch.restore = line.restore
         launch.recovers = line.recovers
         launch.history = line.history
         launch.previousAttempts = line.attempts
-        launch.savepointDirectories = [SimulatedJob.savepoints]
+        launch.savepointDirectories = [scenario.place.savepoints]
         launch.onTerminal = { [weak self] report in
             guard let self, process.isAlive else { return }
             line.end = report.state
@@ -130,7 +129,7 @@ final class Supervisor: @unchecked Sendable {
 
     /// As the engine does before it brings a job back: what the record lacks is read off the disk.
     private func review(on host: SimulatedHost) {
-        let directory = "\(SimulatedJob.storage)/\(line.id)"
+        let directory = "\(scenario.place.storage)/\(line.id)"
         // A job that never began a checkpoint has no directory: nothing is found then.
         let stored = (try? StoredCheckpoint.scan(jobDirectory: directory, job: line.id, verification: .lengths, filesystem: host.filesystem)) ?? []
         line.history = CheckpointReview(
@@ -209,6 +208,7 @@ final class Supervisor: @unchecked Sendable {
         line.attempts = report.attempt
         if report.restarts > line.restarts { machine.count(.automaticRestart, report.lastFailure?.message ?? "") }
         line.restarts = report.restarts
+        judgeReport(job, report)
         judgeRestore(job, report)
         if let audit = report.audit, audit.duplicates > 0 || audit.lost > 0 {
             oracle.report("the audit counts \(audit.duplicates) duplicates and \(audit.lost) lost records")
@@ -218,6 +218,16 @@ final class Supervisor: @unchecked Sendable {
         line.state = report.state
         hasSignal = true
         parker.unpark()
+    }
+
+    private func judgeReport(_ job: RunningJob, _ report: JobReport) {
+        let rows: [CheckpointReport] = job.checkpoints(limit: 5000).reversed()
+        let warnings = job.failures().count { $0.message.contains("passed over") }
+        let problem = judge.problem(report, rows: rows, warnings: warnings, isDamaged: !machine.damage.isEmpty, at: machine.scheduler.now)
+        if let problem { oracle.report("the job's report cannot be true: \(problem)") }
+        guard report.state == .running, line.state != .running, let restored = report.restored else { return }
+        // What the restored checkpoint lists is read again: rot in it must be noticed.
+        for part in oracle.damagedParts(listedBy: restored.path) { oracle.report("the job runs on \(restored.path), and its output \(part) is rotten") }
     }
 
     /// Parts that went away, and checkpoints that were passed over, need somebody who said so.
@@ -246,12 +256,12 @@ final class Supervisor: @unchecked Sendable {
             job.checkpointNow(by: "operator", started: { _ in }, completion: { _ in })
         case .savepoint:
             machine.count(.savepoint)
-            job.savepoint(directory: SimulatedJob.savepoints, by: "operator", started: { _ in }, completion: { _ in })
+            job.savepoint(directory: scenario.place.savepoints, by: "operator", started: { _ in }, completion: { _ in })
         case .stop(let drain, let parallelism):
             machine.count(.stopWithSavepoint)
             transition = .stopping
             // What a drain emits at the end of its input would come again at the end of the rest.
-            job.stop(drain: drain && !scenario.hasSummary, directory: SimulatedJob.savepoints, by: "operator", started: { _ in }) { [weak self] result in
+            job.stop(drain: drain && !scenario.hasSummary, directory: scenario.place.savepoints, by: "operator", started: { _ in }) { [weak self] result in
                 guard let self, process.isAlive else { return }
                 if case .success = result { nextParallelism = parallelism } else { transition = nil }
                 hasSignal = true
@@ -289,6 +299,8 @@ final class Supervisor: @unchecked Sendable {
         quietSince = machine.scheduler.now
         steps = []
         machine.quiet()
+        // Rot in the output stops the job until somebody repairs it; what is wrong with checkpoints shows when an engine starts.
+        machine.damage.repair(&machine.disk)
         inject("off", job)
     }
 
@@ -310,7 +322,7 @@ final class Supervisor: @unchecked Sendable {
         if !oracle.uncommitted.isEmpty { machine.count(.crashBeforeOutput, "\(oracle.uncommitted.count) parts to come") }
         // What this process took away and had no time to explain is explained by the next one's choice.
         if !oracle.unexplained.isEmpty {
-            line.mayShrink = line.mayShrink || machine.counts[.failedRead] > 0 || !oracle.damaged.isEmpty
+            line.mayShrink = line.mayShrink || machine.counts[.failedRead] > 0 || !machine.damage.snapshots.isEmpty
             if !line.mayShrink { oracle.report("\(oracle.unexplained[0]) was taken from the output, and nobody chose that") }
             oracle.explain()
         }
@@ -354,11 +366,14 @@ final class Supervisor: @unchecked Sendable {
     /// A new submission of the same line, from a snapshot that is on disk; without one, from the beginning.
     private func restart(_ choice: Scenario.Choice, parallelism: Int, claims: Bool) {
         let found = oracle.restorable(of: line.id)
+        if line.end == .canceled || line.end == .failed { oracle.ended(line.id) }
         var snapshot = found.first
         if choice == .older, found.count > 1 { snapshot = found[random.number(1...found.count - 1)] }
-        if let snapshot, let first = found.first, snapshot.id < first.id { machine.count(.restartFromOlder, "\(snapshot.id) of \(first.id)") }
+        if let snapshot, let first = found.first, snapshot.checkpoint < first.checkpoint {
+            machine.count(.restartFromOlder, "\(snapshot.checkpoint) of \(first.checkpoint)")
+        }
         if parallelism != line.parallelism { machine.count(.rescale, "\(line.parallelism) to \(parallelism)") }
-        let isNewest = snapshot != nil && snapshot?.path == found.first?.path && oracle.damaged.isEmpty
+        let isNewest = snapshot != nil && snapshot?.path == found.first?.path && machine.damage.snapshots.isEmpty
         var next = Line(id: JobID(high: random.next(), low: random.next()), parallelism: min(parallelism, scenario.maxParallelism))
         next.restore = (snapshot?.path ?? line.restore?.path).map { RestoreRequest(path: $0, claim: claims ? .claim : .noClaim) }
         next.mayShrink = !isNewest || line.mayShrink
@@ -377,60 +392,25 @@ final class Supervisor: @unchecked Sendable {
 
     private func survival() -> DiskModel.Survival? { random.coin() ? nil : random.pick(DiskModel.Survival.allCases) }
 
-    private func newestOnDisk() -> CheckpointID? { oracle.restorable(of: line.id).first?.id }
-
-    /// Bit rot, or a bad sector, in the newest checkpoint, while no process runs.
-    private func damageNewest() {
-        guard line.recovers, !isQuiet, oracle.damaged.isEmpty, let newest = oracle.restorable(of: line.id).first else { return }
-        if machine.canary == .checksumIgnored {
-            if repairs.isEmpty { damageUnseen(newest.path) }
-            return
-        }
-        guard machine.random.chance(scenario.damages) else { return }
-        let files = machine.disk.walk(newest.path).filter { !machine.disk[$0.node].bytes.isEmpty }
-        guard !files.isEmpty else { return }
-        let (path, node) = files[random.below(files.count)]
-        oracle.damaged.insert(newest.path)
-        if random.coin() {
-            machine.count(.unreadableFile, path)
-            machine.disk[node].isUnreadable = true
-            repairs.append((node, [], 0, newest.path))
-        } else {
-            let offset = random.below(machine.disk[node].bytes.count), bit: [UInt8] = [1 << UInt8(random.below(8))]
-            machine.count(.flippedBit, "\(path) at \(offset)")
-            machine.disk.damage(node, at: offset, xor: bit)
-            repairs.append((node, bit, offset, newest.path))
-        }
-    }
-
-    /// The generator polynomial of CRC32C, laid over the bytes somewhere: the one damage that the checksum cannot see.
-    static let unseenPattern: [UInt8] = [0xf1, 0x76, 0xec, 0x05, 0x01]
-
-    private func damageUnseen(_ path: String) {
-        let files = machine.disk.walk(path).filter { $0.path.hasSuffix(".state") && machine.disk[$0.node].bytes.count > 80 }
-        guard let (path, node) = files.first else { return }
-        // In the last entry: what stands before the trailer of 24 bytes.
-        let offset = machine.disk[node].bytes.count - 24 - Self.unseenPattern.count - random.below(8)
-        machine.note(34, offset, "unseen damage of \(path) at \(offset)")
-        machine.disk.damage(node, at: offset, xor: Self.unseenPattern)
-        repairs.append((node, Self.unseenPattern, offset, path))
+    /// Bit rot, or a bad sector, while no process runs.
+    private func decay() {
+        guard line.recovers, !isQuiet, machine.damage.isEmpty else { return }
+        let decay = Decay(machine: machine, oracle: oracle)
+        if machine.canary == .checksumIgnored { return decay.damageUnseen(of: line.id, &machine.random) }
+        if machine.random.chance(scenario.damages) { return decay.damageNewest(of: line.id, &random) }
+        if machine.random.chance(scenario.rot) { decay.rot(of: line.id, &random) }
     }
 
     /// Checkpoints that the engine has set aside as damaged.
-    private var setAside: [String] { machine.disk.walk(SimulatedJob.storage).map(\.path).filter { $0.hasSuffix(".damaged") } }
+    private var setAside: [String] { machine.disk.walk(scenario.place.storage).map(\.path).filter { $0.hasSuffix(".damaged") } }
 
     private func repair() {
-        for (node, undo, offset, path) in repairs {
-            machine.disk[node].isUnreadable = false
-            machine.disk.damage(node, at: offset, xor: undo)
-            oracle.damaged.remove(path)
-        }
-        repairs = []
+        machine.damage.repair(&machine.disk)
         // What the engine had set aside gets its name back, unless the job has gone on without it: then its output is gone.
         for path in setAside where !passedOver.contains(path) {
             let name = String(path.dropLast(".damaged".count))
             // A checkpoint of that number may have been made since.
-            try? machine.disk.rename(path, to: name, replacing: false, at: machine.scheduler.now)
+            try? machine.disk.rename(path, to: name, replacing: false, at: machine.wall)
             // The directory is there: it was just walked.
             if let directory = try? machine.disk.place(path).directory { machine.disk.syncDirectory(directory) }
         }

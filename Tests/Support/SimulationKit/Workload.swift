@@ -89,12 +89,25 @@ private struct Summary: AggregateFunction {
     func result(of totals: KeyTotals) -> KeyTotals { totals }
 }
 
+/// Where a line of restarts has its files.
+struct SimulatedPlace: Sendable {
+    let output, summaries, windows: String
+    let storage: String
+    let savepoints = "/state/savepoints"
+
+    /// - Parameter name: tells the output of one line from that of the others.
+    init(_ name: String = "", storage: String = "/state/checkpoints") {
+        (output, summaries, windows) = ("/out\(name)/records", "/out\(name)/summaries", "/out\(name)/windows")
+        self.storage = storage
+    }
+
+    var outputs: [String] { [output, summaries, windows] }
+}
+
 /// The job of a scenario: generator, key by, keyed state, exactly-once files.
 struct SimulatedJob: StreamJob {
-    static let output = "/out/records", summaries = "/out/summaries", windows = "/out/windows"
-    static let storage = "/state/checkpoints", savepoints = "/state/savepoints"
-
     let scenario: Scenario
+    private var place: SimulatedPlace { scenario.place }
     let name = "simulated"
 
     func build(_ environment: StreamEnvironment) throws {
@@ -113,11 +126,11 @@ struct SimulatedJob: StreamJob {
         var keyed = numbers.key { $0.key }
         if scenario.hasAudit { keyed = keyed.verifySequence(uid: "audit", split: { $0.split }, ordinal: { $0.ordinal }) }
         let rolling = FileRolling(maximumBytes: scenario.rollsAt.bytes, maximumAge: scenario.rollsAt.age.map { Milliseconds($0) })
-        keyed.process { Totalizer() }.uid("totals").write(to: FileSink(directory: Self.output, rolling: rolling, encode: OutputRecord.encode)).uid("sink")
+        keyed.process { Totalizer() }.uid("totals").write(to: FileSink(directory: place.output, rolling: rolling, encode: OutputRecord.encode)).uid("sink")
         if let windows = scenario.windows { addWindows(keyed, size: Milliseconds(windows.size)) }
         guard scenario.hasSummary else { return }
         keyed.aggregate(Summary(), emit: .endOfInput).uid("summary").write(
-            to: FileSink(directory: Self.summaries) { summary, writer in
+            to: FileSink(directory: place.summaries) { summary, writer in
                 for word in [summary.key, summary.value.count, summary.value.digest] { writer.write(word) }
             }
         ).uid("summaries")
@@ -128,12 +141,12 @@ struct SimulatedJob: StreamJob {
         let late = OutputTag<SimulatedRecord>("late")
         let windows = keyed.window(.tumbling(size)).lateData(to: late).aggregate(Summary()).uid("windows")
         windows.write(
-            to: FileSink(directory: Self.windows) { result, writer in
+            to: FileSink(directory: place.windows) { result, writer in
                 for word in [result.key, result.value.count, result.value.digest] { writer.write(word) }
             }
         ).uid("sums")
         windows.sideOutput(late).write(
-            to: FileSink(directory: Self.windows) { record, writer in
+            to: FileSink(directory: place.windows) { record, writer in
                 var totals = KeyTotals()
                 totals.add(record)
                 for word in [record.key, totals.count, totals.digest] { writer.write(word) }
