@@ -115,7 +115,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "SimulationKit", dependencies: ["StreamModel", "CheckpointStore", "Dataflow"], path: "Tests/Support/SimulationKit",
+            name: "SimulationKit",
+            dependencies: ["StreamModel", "CheckpointStore", "ControlProtocol", "ControlSocket", "Dataflow", "EngineHost"], path: "Tests/Support/SimulationKit",
             swiftSettings: strict),
         .target(name: "TestKit", path: "Tests/Support/TestKit", swiftSettings: strict),
         .target(name: "FlinkFake", dependencies: [] + http, path: "Tests/Support/FlinkFake", swiftSettings: strict),

@@ -15,7 +15,7 @@ public final class DurableLog {
     /// End of the last complete record.
     private var end: UInt64
     /// Closed, or given up after a failed fsync.
-    private var isEnded = false
+    package private(set) var isEnded = false
 
     public init(path: String, maximum: UInt64 = 1 << 30, filesystem: any Filesystem = PosixFilesystem()) throws(StoreError) {
         self.path = path

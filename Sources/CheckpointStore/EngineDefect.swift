@@ -25,6 +25,19 @@ package enum EngineDefect: String, Sendable, CaseIterable {
     case countsOverSuccess = "counts-over-success"
     /// A restart goes on from the snapshot before the newest.
     case restoresOlder = "restores-older"
+    // Of the service.
+    /// A restart launches the new job beside the one that it was to end.
+    case launchesWithoutCancel = "launches-without-cancel"
+    /// A restart does not claim the lineage, and a launch does not look again.
+    case launchesUnclaimed = "launches-unclaimed"
+    /// A job is launched before its record is written.
+    case launchesUnrecorded = "launches-unrecorded"
+    /// An operation is answered before the log has it.
+    case answersBeforeLog = "answers-before-log"
+    /// An engine does not read the log of the one before.
+    case forgetsOperations = "forgets-operations"
+    /// The same id once more is another operation.
+    case repeatsOperations = "repeats-operations"
 }
 
 /// A filesystem whose machine carries a defect.

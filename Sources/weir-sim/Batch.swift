@@ -16,13 +16,15 @@ final class Batch: Sendable {
     }
 
     private let end: UInt64
+    private let mode: SimulationMode
     private let canary: Canary?
     private let printsHashes: Bool
     private let state: Mutex<State>
     private let began: timespec
 
-    init(first: UInt64, count: Int, canary: Canary?, printsHashes: Bool) {
+    init(first: UInt64, count: Int, mode: SimulationMode, canary: Canary?, printsHashes: Bool) {
         end = first + UInt64(count)
+        self.mode = mode
         self.canary = canary
         self.printsHashes = printsHashes
         state = Mutex(State(next: first))
@@ -62,6 +64,7 @@ final class Batch: Sendable {
     private func work(_ worker: Int) {
         var options = SimulationOptions()
         options.canary = canary
+        options.mode = mode
         while let seed = takeSeed() {
             CrashNotice.note(seed, worker: worker)
             let report = Simulation.run(seed: seed, options: options)
@@ -90,7 +93,7 @@ final class Batch: Sendable {
         clock_gettime(CLOCK_MONOTONIC, &now)
         let seconds = Double(now.tv_sec - began.tv_sec) + Double(now.tv_nsec - began.tv_nsec) * 1e-9
         return state.withLock { state in
-            let figures = FaultKind.allCases.map { "  \(state.faults[$0])\t\($0.rawValue)" }.joined(separator: "\n")
+            let figures = mode.kinds.map { "  \(state.faults[$0])\t\($0.rawValue)" }.joined(separator: "\n")
             return """
                 \(state.done) seeds in \(tenths(seconds)) s: \(tenths(Double(state.done) / seconds)) seeds/s; \(state.steps) steps, \
                 \(tenths(Double(state.simulatedTime) * 1e-9)) s simulated, \(state.processes) engine processes, \(state.failed.count) failed

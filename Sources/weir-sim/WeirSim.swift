@@ -20,17 +20,21 @@ struct WeirSim: ParsableCommand {
     var trace = false
     @Flag(help: "Print the hash of every seed, to compare builds and processes.")
     var hashes = false
-    @Option(help: "Put a defect into the machine: \(Canary.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(help: "What is simulated: job (one job, its engine played), service (whole engine processes, several jobs, operators).")
+    var mode = SimulationMode.job
+    @Option(help: "Put a defect into the machine or the engine: \(Canary.allCases.map(\.rawValue).joined(separator: ", ")).")
     var canary: Canary?
     @Option(help: "Simulations at once; as many as there are processors if left out.")
     var jobs: Int?
+    @Option(help: "With --seed: scheduling points after which the run counts as one without end.")
+    var steps: Int?
     @Option(help: "Lines of the trace of a failed seed.")
     var lines = 300
 
     func run() throws {
         if let seed { return try runAlone(seed) }
         guard seeds >= 1 else { throw ValidationError("--seeds must be at least 1") }
-        let batch = Batch(first: from, count: seeds, canary: canary, printsHashes: hashes)
+        let batch = Batch(first: from, count: seeds, mode: mode, canary: canary, printsHashes: hashes)
         batch.run(jobs: max(1, jobs ?? sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         print(batch.summary)
         guard let failed = batch.failed.first else { return }
@@ -41,6 +45,8 @@ struct WeirSim: ParsableCommand {
     private func options(keepsTrace: Bool) -> SimulationOptions {
         var options = SimulationOptions()
         options.canary = canary
+        options.mode = mode
+        if let steps { options.stepLimit = steps }
         options.keepsTrace = keepsTrace
         return options
     }
@@ -69,8 +75,9 @@ struct WeirSim: ParsableCommand {
         print("  \(told.scenario)")
         if !trace { told.trace.suffix(lines).forEach { print("  \($0)") } }
         if told.hash != failed.hash { print("the run with a trace took another course (\(told.failure ?? "no failure")): the simulation is not deterministic") }
-        print("repeat it: weir-sim --seed \(failed.seed) --trace\(canary.map { " --canary \($0.rawValue)" } ?? "")")
+        print("repeat it: weir-sim --seed \(failed.seed) --trace\(mode == .job ? "" : " --mode \(mode.rawValue)")\(canary.map { " --canary \($0.rawValue)" } ?? "")")
     }
 }
 
 extension Canary: ExpressibleByArgument {}
+extension SimulationMode: ExpressibleByArgument {}

@@ -1,4 +1,4 @@
-// Goal: 2,000 seeds of the simulator are clean on every run of the tests, every kind of fault really happened in them, and a seed takes the
+// Goal: 5,000 seeds of the simulator are clean on every run of the tests, every kind of fault really happened in them, and a seed takes the
 // same course in another process and another build. Method: the release build of `weir-sim`, and the debug build beside the tests.
 
 import Testing
@@ -12,27 +12,38 @@ extension EndToEnd {
         init() throws { sim = try #require(Binaries.sim) }
 
         private func run(_ binary: String, _ arguments: String..., within seconds: Double) throws -> ChildProcess {
+            try run(binary, arguments, within: seconds)
+        }
+
+        private func run(_ binary: String, _ arguments: [String], within seconds: Double) throws -> ChildProcess {
             let process = ChildProcess(binary, arguments, environment: home.environment())
             try process.finish(within: seconds)
             return process
         }
 
-        @Test func `2,000 seeds are clean, and every kind of fault happened in them`() throws {
-            let process = try run(sim, "--seeds", "2000", within: 600)
-            let summary = process.output
-            print(summary)
-            #expect(process.pollEnd() == .exited(0), "\(process.transcript)")
-            #expect(summary.hasPrefix("2000 seeds in "))
-            let counts = summary.split(separator: "\n").dropFirst().map { $0.split(separator: "\t") }
-            #expect(counts.count > 25)
-            for row in counts { #expect(row.count == 2 && row[0].trimmingPrefix("  ") != "0", "it never happened: \(row.last ?? "")") }
+        /// One process a mode, side by side: a processor each.
+        @Test func `5,000 seeds are clean, and every kind of fault happened in them`() throws {
+            let runs = [("job", 3_000), ("service", 2_000)].map { mode, seeds in
+                (seeds, ChildProcess(sim, ["--mode", mode, "--seeds", "\(seeds)", "--jobs", "1"], environment: home.environment()))
+            }
+            for (seeds, process) in runs {
+                try process.finish(within: 900)
+                let summary = process.output
+                print(summary)
+                #expect(process.pollEnd() == .exited(0), "\(process.transcript)")
+                #expect(summary.hasPrefix("\(seeds) seeds in "))
+                let counts = summary.split(separator: "\n").dropFirst().map { $0.split(separator: "\t") }
+                #expect(counts.count > 25)
+                for row in counts { #expect(row.count == 2 && row[0].trimmingPrefix("  ") != "0", "it never happened: \(row.last ?? "")") }
+            }
         }
 
-        @Test func `a seed takes the same course in every process and build`() throws {
-            let first = try run(sim, "--seeds", "100", "--hashes", within: 120), second = try run(sim, "--seeds", "100", "--hashes", within: 120)
-            #expect(hashes(first) == hashes(second) && hashes(first).count == 100)
+        @Test(arguments: ["job", "service"]) func `a seed takes the same course in every process and build`(_ mode: String) throws {
+            let count = mode == "job" ? 100 : 40, arguments = ["--mode", mode, "--seeds", "\(count)", "--hashes"]
+            let first = try run(sim, arguments, within: 120), second = try run(sim, arguments, within: 120)
+            #expect(hashes(first) == hashes(second) && hashes(first).count == count)
             let debug = try #require(Binaries.weir).dropLast("weir".count) + "weir-sim"
-            #expect(hashes(try run(String(debug), "--seeds", "100", "--hashes", within: 240)) == hashes(first), "the debug build takes another course")
+            #expect(hashes(try run(String(debug), arguments, within: 240)) == hashes(first), "the debug build takes another course")
         }
 
         private func hashes(_ process: ChildProcess) -> [String] {

@@ -3,27 +3,30 @@ import StreamModel
 import Testing
 
 // Goal: the engine keeps its promises on a machine that fails in every way, and the simulation that says so can be believed. Method: whole
-// runs from seeds. The 2,000 seeds of a commit run in the release build (EndToEndTests); here run some in the debug build, with its checks.
+// runs from seeds. The 5,000 seeds of a commit run in the release build (EndToEndTests); here run some in the debug build, with its checks.
 
 /// What a seed showed, for a failed test.
-private func story(_ report: SimulationReport) -> Comment {
+private func story(_ report: SimulationReport, _ mode: SimulationMode = .job) -> Comment {
     var options = SimulationOptions()
+    options.mode = mode
     options.keepsTrace = true
     let told = report.trace.isEmpty ? Simulation.run(seed: report.seed, options: options) : report
-    return "seed \(report.seed): \(report.failure ?? "")\n\(report.scenario)\n\(told.trace.suffix(80).joined(separator: "\n"))\nrepeat it: weir-sim --seed \(report.seed) --trace"
+    return "seed \(report.seed): \(report.failure ?? "")\n\(report.scenario)\n\(told.trace.suffix(80).joined(separator: "\n"))\nrepeat it: weir-sim --mode \(mode.rawValue) --seed \(report.seed) --trace"
 }
 
 @Suite(.serialized) struct SimulationTests {
     init() { Simulation.stayOnThisProcessor() }
 
-    @Test func aSeedIsRepeatedExactly() {
-        var hashes: Set<UInt64> = []
-        for seed: UInt64 in 1...25 {
-            let first = Simulation.run(seed: seed), second = Simulation.run(seed: seed)
+    @Test(arguments: SimulationMode.allCases) func aSeedIsRepeatedExactly(_ mode: SimulationMode) {
+        var options = SimulationOptions(), hashes: Set<UInt64> = []
+        options.mode = mode
+        let count: UInt64 = mode == .job ? 25 : 8
+        for seed in 1...count {
+            let first = Simulation.run(seed: seed, options: options), second = Simulation.run(seed: seed, options: options)
             #expect(first.hash == second.hash && first.steps == second.steps && first.faults == second.faults, "seed \(seed)")
             hashes.insert(first.hash)
         }
-        #expect(hashes.count == 25, "every seed takes a course of its own")
+        #expect(hashes.count == count, "every seed takes a course of its own")
     }
 
     @Test func aTraceDoesNotChangeTheRun() {
@@ -46,20 +49,36 @@ private func story(_ report: SimulationReport) -> Comment {
         }
     }
 
+    @Test func operatorsMayDoWhatTheyWant() {
+        var options = SimulationOptions(), faults = FaultCounts()
+        options.mode = .service
+        for seed: UInt64 in 100_001...100_030 {
+            let report = Simulation.run(seed: seed, options: options)
+            faults += report.faults
+            #expect(report.failure == nil, story(report, .service))
+        }
+        for kind in [FaultKind.kill, .powerLoss, .cancelAndRestart, .stopWithSavepoint, .cancel, .lostAnswer, .repeatedRequest, .refusedOperation] {
+            #expect(faults[kind] > 0, "\(kind.rawValue) never happened: the runs show nothing about it")
+        }
+    }
+
     /// Seeds that once found a defect, or a mistake of the simulation.
-    @Test(arguments: Regressions.seeds) func aSeedThatOnceFailedStaysSound(_ seed: UInt64) {
-        let report = Simulation.run(seed: seed)
-        #expect(report.failure == nil, story(report))
+    @Test(arguments: Regressions.all) func aSeedThatOnceFailedStaysSound(_ regression: Regressions.Seed) {
+        var options = SimulationOptions()
+        options.mode = regression.mode
+        let report = Simulation.run(seed: regression.seed, options: options)
+        #expect(report.failure == nil, story(report, regression.mode))
     }
 
     /// The test of the test: a machine, or an engine, with a defect must be found out, soon.
     @Test(arguments: Canary.allCases) func aDefectIsFound(_ canary: Canary) throws {
         var options = SimulationOptions()
-        options.canary = canary
+        (options.canary, options.mode) = (canary, canary.mode)
         let found = (1...500).lazy.map { Simulation.run(seed: $0, options: options) }.first { $0.failure != nil }
         let report = try #require(found, "500 seeds did not notice \(canary.rawValue)")
         print("canary \(canary.rawValue): seed \(report.seed), \(report.failure ?? "")")
         // The same seed on a sound machine.
-        #expect(Simulation.run(seed: report.seed).failure == nil)
+        options.canary = nil
+        #expect(Simulation.run(seed: report.seed, options: options).failure == nil)
     }
 }

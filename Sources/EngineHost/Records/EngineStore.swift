@@ -44,14 +44,16 @@ final class EngineStore: Sendable {
 
     private let filesystem: any Filesystem
     private let lock: OpenFile
-    private let log: Mutex<OperationLogBox>
-    private let recordWrites = Mutex(())
+    private let log: OperationLogBox
+    /// Of records, and of the log.
+    private let recordTurn, logTurn: Turn
 
     /// Makes the directory where it is missing, takes its lock and reads what is there.
     init(path: String, host: any EngineHost) throws(EngineStoreError) {
         let filesystem = host.filesystem
         self.path = path
         self.filesystem = filesystem
+        (recordTurn, logTurn) = (Turn(host: host), Turn(host: host))
         lock = try Self.run { () throws(StoreError) in
             try DurableDirectory.make(path: path, filesystem: filesystem)
             return try OwnerLock.take(path: path + "/lock", filesystem: filesystem)
@@ -63,7 +65,7 @@ final class EngineStore: Sendable {
             let log = try Self.run { () throws(StoreError) in try OperationLog(path: path + "/operations.log", filesystem: filesystem) }
             operations = log.entries
             self.problems = problems + log.problems
-            self.log = Mutex(OperationLogBox(log: log))
+            self.log = OperationLogBox(log: log)
         } catch {
             Self.release(lock, filesystem)
             throw error
@@ -71,7 +73,7 @@ final class EngineStore: Sendable {
     }
 
     func close() {
-        log.withLock { $0.log.close() }
+        logTurn.take { log.log.close() }
         Self.release(lock, filesystem)
     }
 
@@ -82,31 +84,28 @@ final class EngineStore: Sendable {
 
     /// Writes the newest state of a job's record, which `current` reads once it is this call's turn; nil = nothing to write.
     func write(_ current: () -> JobRecord?) throws(EngineStoreError) {
-        let result: Result<Void, EngineStoreError> = recordWrites.withLock { _ in
-            guard let record = current() else { return .success(()) }
-            return Result { () throws(EngineStoreError) in
-                let json: String
-                do throws(ControlCodecError) { json = try ControlCodec.json(record) } catch { throw .storage(error.problem) }
-                try Self.run { () throws(StoreError) in
-                    try DurableFile.replace(path: recordPath(record.id), bytes: Array(json.utf8), filesystem: filesystem)
-                }
+        try recordTurn.take { () throws(EngineStoreError) in
+            guard let record = current() else { return }
+            let json: String
+            do throws(ControlCodecError) { json = try ControlCodec.json(record) } catch { throw .storage(error.problem) }
+            try Self.run { () throws(StoreError) in
+                try DurableFile.replace(path: recordPath(record.id), bytes: Array(json.utf8), filesystem: filesystem)
             }
         }
-        try result.get()
     }
 
     /// Removes the record of a job that never came to be, or was pushed out.
-    func remove(_ job: JobID) {
-        // A record that stays is read again at the next start, and shows a job that failed.
-        do throws(FilesystemError) { try filesystem.unlink(recordPath(job)) } catch {}
+    func remove(_ job: JobID) throws(EngineStoreError) {
+        let directory = path + "/jobs"
+        do throws(FilesystemError) {
+            if try filesystem.status(recordPath(job)) != nil { try filesystem.unlink(recordPath(job)) }
+            try filesystem.syncDirectory(directory)
+        } catch { throw .system(operation: error.operation.rawValue, path: recordPath(job), errno: error.errno) }
     }
 
     /// Appends the state of an operation; durable on return.
     func append(_ entry: OperationEntry) throws(EngineStoreError) {
-        let result: Result<Void, EngineStoreError> = log.withLock { box in
-            Result { () throws(EngineStoreError) in try Self.run { () throws(StoreError) in try box.log.append(entry) } }
-        }
-        try result.get()
+        try logTurn.take { () throws(EngineStoreError) in try Self.run { () throws(StoreError) in try log.log.append(entry) } }
     }
 
     private func recordPath(_ job: JobID) -> String { "\(path)/jobs/\(job).json" }
@@ -132,13 +131,14 @@ final class EngineStore: Sendable {
         var jobs: [JobRecord] = []
         for name in names.sorted() where name.hasSuffix(".json") {
             let path = directory + "/" + name
-            do throws(EngineStoreError) {
-                let bytes = try run { () throws(StoreError) in try DurableFile.read(path: path, maximum: 1 << 30, filesystem: filesystem) }
-                guard let bytes else { continue }
+            do throws(StoreError) {
+                guard let bytes = try DurableFile.read(path: path, maximum: 1 << 30, filesystem: filesystem) else { continue }
                 do throws(ControlCodecError) { jobs.append(try ControlCodec.decode(JobRecord.self, from: bytes)) } catch {
-                    throw .damaged(path: path, problem: error.problem)
+                    problems.append(EngineStoreError.damaged(path: path, problem: error.problem).description)
                 }
             } catch {
+                // A job that is there and not known could be launched a second time: better no engine than one without it.
+                if case .inputOutput = error { throw .storage("\(error.description) The job in it may live: the engine does not start without it") }
                 problems.append(error.description)
             }
         }
@@ -146,8 +146,8 @@ final class EngineStore: Sendable {
     }
 }
 
-/// The log is used under its mutex only.
+/// The log is used in its turn only.
 private struct OperationLogBox: @unchecked Sendable {
-    // Sound: the one instance lives inside a Mutex and is never taken out of it.
+    // Sound: the one instance is touched by whoever has `logTurn`.
     let log: OperationLog
 }

@@ -76,7 +76,7 @@ final class OperationLog {
         guard let log else { throw .closed(path: path) }
         do throws(StoreError) { try log.append(line) } catch {
             // Whether the line is there is not known; the log is written anew without it.
-            if case .inputOutput(_, .sync, _) = error { abandon() }
+            if log.isEnded { abandon() }
             throw error
         }
         take(entry, line)

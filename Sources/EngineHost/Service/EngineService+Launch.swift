@@ -94,6 +94,7 @@ extension EngineService {
 
     /// Takes the right to launch in a lineage, under a name.
     func claim(_ claim: LineageClaim, verb: ControlVerb) throws(ControlFailure) {
+        if host.filesystem.has(.launchesUnclaimed) { return }
         guard let other = state.withLock({ $0.claims.take(claim) }) else { return }
         let job = other.job.map { " (job \($0.short))" } ?? ""
         throw .refused(verb, "\(printable(other.description))\(job) is under way for '\(printable(other.name))': wait for it to end")
@@ -133,8 +134,9 @@ extension EngineService {
     func launch(_ plan: LaunchPlan, completion: @escaping @Sendable (Result<JobReport, ControlFailure>) -> Void) {
         let id = plan.record.id
         let refusal = state.withLock { state -> String? in
-            guard state.claims[plan.record.lineage]?.holder == plan.holder else { return "another operation launches a job of its lineage" }
-            if let other = state.live(ofLineage: plan.record.lineage), other.record.id != id { return "job \(other.record.id.short) of its lineage lives" }
+            let looks = !host.filesystem.has(.launchesUnclaimed) && !host.filesystem.has(.launchesWithoutCancel)
+            guard state.claims[plan.record.lineage]?.holder == plan.holder || !looks else { return "another operation launches a job of its lineage" }
+            if looks, let other = state.live(ofLineage: plan.record.lineage), other.record.id != id { return "job \(other.record.id.short) of its lineage lives" }
             var hosted = EngineState.HostedJob(record: plan.record)
             hosted.isLaunching = true
             state.jobs[id] = hosted
@@ -143,7 +145,7 @@ extension EngineService {
         }
         if let refusal { return completion(.failure(.refused(nil, "job '\(printable(plan.record.name))' was not launched: \(refusal)"))) }
         do throws(EngineStoreError) {
-            try store.write { plan.record }
+            if !host.filesystem.has(.launchesUnrecorded) { try store.write { plan.record } }
         } catch {
             return unwritten(plan, error, completion: completion)
         }
@@ -165,7 +167,8 @@ extension EngineService {
     ) {
         let message = "the record of the job could not be written: \(error)"
         state.withLock { $0.jobs[plan.record.id]?.isLaunching = false }
-        if plan.recovers { hold(plan.record.id, because: message) } else { state.withLock { $0.jobs[plan.record.id] = nil } }
+        // It may be there all the same, if only its name could not be made durable.
+        if plan.recovers { hold(plan.record.id, because: message) } else { neverCame(plan.record.id, message) }
         completion(.failure(.internal(message)))
         waiting.launchEnded(plan.record.id)
     }
@@ -208,8 +211,7 @@ extension EngineService {
             if plan.recovers {
                 if (error as? JobError)?.isPassing == true { hold(id, because: message) } else { markFailed(id, message) }
             } else {
-                state.withLock { $0.jobs[id] = nil }
-                store.remove(id)
+                neverCame(id, message)
             }
             publisher.noteChange()
             return .failure(.refused(nil, message))
@@ -233,10 +235,20 @@ extension EngineService {
         waiting.launchEnded(id)
     }
 
+    /// A job that could not be launched leaves nothing. Where its record cannot be removed it stays as a job that FAILED: else the next
+    /// engine would bring it back.
+    func neverCame(_ id: JobID, _ message: String) {
+        do throws(EngineStoreError) {
+            try store.remove(id)
+            state.withLock { $0.jobs[id] = nil }
+        } catch { markFailed(id, "\(message) (\(error))") }
+    }
+
     private func removeSurplus() {
         for id in state.withLock({ $0.surplusJobs }) {
             state.withLock { $0.jobs[id] = nil }
-            store.remove(id)
+            // One that stays is read again at the next start, and pushed out again.
+            do throws(EngineStoreError) { try store.remove(id) } catch {}
         }
     }
 

@@ -201,7 +201,7 @@ extension EngineService {
         let found = state.withLock { state in
             state.operation(id).map { entry in (entry, state.report(of: entry), entry.job.flatMap { state.jobs[$0]?.report }) }
         }
-        guard let (entry, report, job) = found else { return nil }
+        guard let (entry, report, job) = found, !host.filesystem.has(.repeatsOperations) else { return nil }
         guard entry.frame == frame else {
             throw .refused(verb, "operation id \(id) was used for another request (\(entry.verb.rawValue) of '\(printable(entry.jobName))'): choose a new id")
         }
@@ -210,7 +210,7 @@ extension EngineService {
 
     /// Makes the operation durable; only then is it acted on.
     func accept(_ entry: OperationEntry) throws(ControlFailure) {
-        do throws(EngineStoreError) { try store.append(entry) } catch {
+        do throws(EngineStoreError) { if !host.filesystem.has(.answersBeforeLog) { try store.append(entry) } } catch {
             throw .internal("the operation could not be written down, so nothing was done: \(error)")
         }
         state.withLock { $0.insert(entry) }

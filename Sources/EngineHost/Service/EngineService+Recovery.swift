@@ -14,7 +14,11 @@ extension EngineService {
         decisions.async {
             let records = self.state.withLock { state in state.orderedJobs.map(\.record) }
             for record in records where record.isTerminal { self.reviewEnded(record.id) }
-            let alive = self.oneOfEachLineage(records.filter { !$0.isTerminal })
+            let failed = self.failedSubmissions
+            for record in records where !record.isTerminal && failed.contains(record.id) {
+                self.neverCame(record.id, "job '\(printable(record.name))' was not launched, and its submitter was told so")
+            }
+            let alive = self.oneOfEachLineage(records.filter { !$0.isTerminal && !failed.contains($0.id) })
             for record in alive.reversed() {
                 if let reason { self.keepDown(record.id, because: reason) } else { self.recover(record, latch) }
             }
@@ -22,6 +26,11 @@ extension EngineService {
         }
         latch.wait()
         decisions.sync { self.settleOperations() }
+    }
+
+    /// Jobs whose submission failed: a record that is there all the same could not be removed.
+    private var failedSubmissions: Set<JobID> {
+        state.withLock { state in Set(state.operations.filter { $0.verb == .submit && $0.state == .failed }.compactMap(\.job)) }
     }
 
     private func recover(_ record: JobRecord, _ latch: Latch) {

@@ -119,7 +119,7 @@ extension EngineService {
 
     /// Ends whatever lives of the lineage, one step at a time, and launches once nothing does. Called again after each wait.
     private func endThenLaunch(_ restart: Restart) {
-        guard let live = state.withLock({ $0.live(ofLineage: restart.record.lineage) }) else { return launchRestart(restart) }
+        guard let live = state.withLock({ $0.live(ofLineage: restart.record.lineage) }), !host.filesystem.has(.launchesWithoutCancel) else { return launchRestart(restart) }
         let id = live.record.id
         switch live.phase {
         case .launching: waiting.afterLaunch(of: id) { [weak self] in self?.endThenLaunch(restart) }

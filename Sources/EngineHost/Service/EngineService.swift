@@ -50,7 +50,7 @@ public final class EngineService: ControlHandler {
         for problem in store.problems { say(problem) }
         state.withLock { state in
             for record in store.jobs { state.jobs[record.id] = EngineState.HostedJob(record: record) }
-            for entry in store.operations { state.insert(entry) }
+            for entry in store.operations where !host.filesystem.has(.forgetsOperations) { state.insert(entry) }
         }
         inspections.setPace(InspectionLanes.Pace(holds: { [weak self] in self?.hasRunningJob ?? false }))
         publisher.makeReport = { [weak self] in self?.currentReport() }
@@ -190,6 +190,15 @@ public final class EngineService: ControlHandler {
         try? record(id, as: nil)
     }
 
+    /// Until it is written: a job that has ended changes no more, and would come back with the next engine.
+    private func writeLater(_ id: JobID) {
+        decisions.after(.seconds(1)) { [weak self] in
+            guard let self, self.state.withLock({ $0.unwritten.contains(id) && !$0.isStopping }) else { return }
+            self.write(id)
+            if self.state.withLock({ $0.unwritten.contains(id) }) { self.writeLater(id) }
+        }
+    }
+
     /// As `write`; returns only once the record is durable.
     /// - Parameter terminal: the end that the job is about to come to.
     func record(_ id: JobID, as terminal: JobReport?) throws(EngineStoreError) {
@@ -203,7 +212,10 @@ public final class EngineService: ControlHandler {
                 state.jobs[id]?.written = nil
                 return state.unwritten.insert(id).inserted
             }
-            if isNew { say("the record of job \(id.short) could not be written: \(error)") }
+            if isNew {
+                say("the record of job \(id.short) could not be written: \(error)")
+                writeLater(id)
+            }
             throw error
         }
     }

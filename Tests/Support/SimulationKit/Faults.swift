@@ -46,10 +46,38 @@ public enum FaultKind: String, Sendable, CaseIterable {
     case restartFromOlder = "restart from an older snapshot"
     case rescale
     case cleanEngineRestart = "engine restart"
+    case restartOfEnded = "restart of an ended job"
+    case cancel
+    case submitFrom = "submission from a snapshot"
+    case lostAnswer = "lost answer"
+    case lateAnswer = "late answer"
+    case repeatedRequest = "repeated request"
+    case refusedOperation = "refused operation"
     /// What the engine has to do by itself.
     case automaticRestart = "automatic restart"
     case failedLaunch = "refused launch"
     case fallback = "fallback past a damaged checkpoint"
+    case failedStart = "refused start of the engine"
+
+    /// Only whole engines have operators with links.
+    static let ofServiceOnly: Set<FaultKind> = [
+        .restartOfEnded, .cancel, .submitFrom, .lostAnswer, .lateAnswer, .repeatedRequest, .refusedOperation, .failedStart,
+    ]
+    /// Only a job alone is looked at so closely, or has its disk damaged while no engine runs.
+    static let ofJobOnly: Set<FaultKind> = [
+        .crashBeforeOutput, .unreadableFile, .flippedBit, .rottenOlder, .rottenPart, .rottenRecord, .taskCrash, .failedSnapshot, .failedSyncSnapshot,
+        .delayedSnapshot, .automaticRestart, .failedLaunch, .fallback,
+    ]
+}
+
+/// What is simulated: one job with a simulated engine around it, or whole engine processes with their operators.
+public enum SimulationMode: String, Sendable, CaseIterable {
+    case job, service
+
+    /// What must happen in a run of many seeds.
+    public var kinds: [FaultKind] {
+        FaultKind.allCases.filter { !(self == .job ? FaultKind.ofServiceOnly : FaultKind.ofJobOnly).contains($0) }
+    }
 }
 
 /// How often each kind of fault happened.
@@ -66,8 +94,6 @@ public struct FaultCounts: Sendable, Equatable {
     public static func += (left: inout Self, right: Self) {
         for index in left.counts.indices { left.counts[index] += right.counts[index] }
     }
-
-    public var missing: [FaultKind] { FaultKind.allCases.filter { self[$0] == 0 } }
 
     private static func index(_ kind: FaultKind) -> Int {
         // Every case is in the list of all cases.
@@ -109,6 +135,8 @@ struct DiskFaultRates: Sendable, Equatable {
     }
 
     init() {}
+
+    var isSound: Bool { self == DiskFaultRates() }
 }
 
 /// A defect on purpose, which the oracle must find: the test of the test.
@@ -135,6 +163,20 @@ public enum Canary: String, Sendable, CaseIterable {
     case completesExpired = "completes-expired"
     case countsOverSuccess = "counts-over-success"
     case restoresOlder = "restores-older"
+    case launchesWithoutCancel = "launches-without-cancel"
+    case launchesUnclaimed = "launches-unclaimed"
+    case launchesUnrecorded = "launches-unrecorded"
+    case answersBeforeLog = "answers-before-log"
+    case forgetsOperations = "forgets-operations"
+    case repeatsOperations = "repeats-operations"
+
+    /// Where it can be found.
+    public var mode: SimulationMode {
+        switch self {
+        case .launchesWithoutCancel, .launchesUnclaimed, .launchesUnrecorded, .answersBeforeLog, .forgetsOperations, .repeatsOperations: .service
+        default: .job
+        }
+    }
 
     /// nil = the defect is the machine's.
     var defect: EngineDefect? { EngineDefect(rawValue: rawValue) }

@@ -26,7 +26,9 @@ final class Oracle {
     private let reference: Reference
     let scenario: Scenario
     private let machine: SimulatedMachine
-    private let lineage: JobID
+    /// nil = of the first snapshot of `jobName` that appears.
+    private(set) var lineage: JobID?
+    private let jobName: String?
     /// The snapshots whose manifests list a part, by the part's path; oldest first.
     private var manifestsOfPart: [String: [(path: String, listed: SnapshotReading.Part)]] = [:]
     /// Listed by the newest manifests, and not renamed yet.
@@ -39,10 +41,11 @@ final class Oracle {
     private var damaged: Set<String> { machine.damage.snapshots }
     private var damagedFiles: Set<Int> { machine.damage.files }
 
-    init(_ scenario: Scenario, _ machine: SimulatedMachine, lineage: JobID) {
+    init(_ scenario: Scenario, _ machine: SimulatedMachine, lineage: JobID? = nil, jobName: String? = nil) {
         self.scenario = scenario
         self.machine = machine
         self.lineage = lineage
+        self.jobName = jobName
         reference = Reference(scenario)
     }
 
@@ -72,12 +75,22 @@ final class Oracle {
         if kept.contains(snapshot) { report("\(snapshot) is of a submission that has ended, and was deleted") }
     }
 
+    func isClaimed(_ path: String) -> Bool { claims.contains(path) }
+
     func explain() { unexplained = [] }
+
+    /// Nothing of the line was ever complete, and it begins anew.
+    func beginAnew() { lineage = nil }
+
+    /// Whoever claims without naming may have been given any of them.
+    func forgetSavepoints() { savepoints = [] }
 
     func isPart(_ path: String) -> Bool { scenario.place.outputs.contains { path.hasPrefix($0 + "/part-") } }
 
     private func manifestAppeared(_ path: String) {
-        guard let reading = reading(path), reading.lineage == lineage else { return }
+        guard let reading = reading(path) else { return }
+        if lineage == nil, reading.jobName == jobName { lineage = reading.lineage }
+        guard reading.lineage == lineage else { return }
         uncommitted = []
         do {
             for part in try reading.parts() {
@@ -198,6 +211,7 @@ final class Oracle {
 
     /// A marker is there as a whole, or not at all.
     private func checkMarkers() {
+        guard let lineage else { return }
         for directory in scenario.place.outputs {
             for (path, node) in machine.disk.walk(directory) where path.dropFirst(directory.count + 1).hasPrefix(".weir-sink-") && !path.hasSuffix(".tmp") {
                 let text = String(decoding: machine.disk[node].bytes, as: UTF8.self)

@@ -20,12 +20,17 @@ struct ReportJudge {
         )
     }
 
+    /// Whether the rows have to be looked at.
+    func isNews(_ report: JobReport) -> Bool { last?.checkpointsRevision != report.checkpointsRevision || last?.state != report.state }
+
     /// What cannot be true; nil = nothing. `rows` oldest first, of the same moment as the report.
     mutating func problem(_ report: JobReport, rows: [CheckpointReport], warnings: Int, isDamaged: Bool, at now: Int64) -> String? {
+        let isNews = isNews(report)
         defer {
             last = report
             for row in rows where row.id > before.highest { statuses[row.id] = row.status }
         }
+        guard isNews else { return stateProblem(report) ?? rateProblem(report) }
         return stateProblem(report) ?? countProblem(report, rows) ?? rowProblem(rows, now) ?? budgetProblem(report, rows) ?? rateProblem(report)
             ?? retentionProblem(rows) ?? restoreProblem(report, rows, warnings, isDamaged)
     }

@@ -103,6 +103,7 @@ final class Scheduler: @unchecked Sendable {
         point("start of a thread")
     }
 
+    func names(ofProcess process: Int) -> String { threads.filter { $0.process == process }.map { "\($0.name) at \($0.place)" }.joined(separator: ", ") }
     func count(ofProcess process: Int) -> Int { threads.count { $0.process == process } }
 
     private func makeThread(_ name: String, process: Int) -> Thread {

@@ -2,11 +2,12 @@ internal import Glibc
 
 /// How a seed is run.
 public struct SimulationOptions: Sendable {
+    public var mode = SimulationMode.job
     public var canary: Canary?
     /// Keep the trace as text; the run is the same.
     public var keepsTrace = false
     /// A run that takes more scheduling points than this does not end.
-    public var stepLimit = 150_000
+    public var stepLimit: Int?
     public init() {}
 }
 
@@ -34,25 +35,44 @@ public struct SimulationReport: Sendable {
 public enum Simulation {
     /// Blocks until the run is over. Several may run at once, each on threads of its own.
     public static func run(seed: UInt64, options: SimulationOptions = SimulationOptions()) -> SimulationReport {
-        run(seed: seed, scenario: Scenario(seed: seed), options: options)
+        switch options.mode {
+        case .job: run(seed: seed, scenario: Scenario(seed: seed), options: options)
+        case .service: run(seed: seed, scenario: ServiceScenario(seed: seed), options: options)
+        }
     }
 
     /// - Parameter scenario: what happens; the seed then decides in which order.
     static func run(seed: UInt64, scenario: Scenario, options: SimulationOptions = SimulationOptions()) -> SimulationReport {
-        let trace = Trace(keepsText: options.keepsTrace)
-        let machine = SimulatedMachine(seed: seed, trace: trace, canary: options.canary, stepLimit: options.stepLimit)
+        let machine = makeMachine(seed, options)
         let supervisor = Supervisor(seed: seed, scenario: scenario, machine: machine)
-        let oracle = supervisor.oracle
+        return run(seed, on: machine, scenario.summary, { supervisor.run() }, violation: { supervisor.oracle.violation })
+    }
+
+    /// Whole engine processes with their operators.
+    static func run(seed: UInt64, scenario: ServiceScenario, options: SimulationOptions = SimulationOptions()) -> SimulationReport {
+        let machine = makeMachine(seed, options)
+        let driver = ServiceDriver(seed: seed, scenario: scenario, machine: machine)
+        return run(seed, on: machine, scenario.summary, { driver.run() }, violation: { driver.office.violation })
+    }
+
+    private static func makeMachine(_ seed: UInt64, _ options: SimulationOptions) -> SimulatedMachine {
+        let limit = options.stepLimit ?? (options.mode == .service ? 600_000 : 150_000)
+        return SimulatedMachine(seed: seed, trace: Trace(keepsText: options.keepsTrace), canary: options.canary, stepLimit: limit)
+    }
+
+    private static func run(
+        _ seed: UInt64, on machine: SimulatedMachine, _ summary: String, _ body: @escaping @Sendable () -> Void, violation: () -> String?
+    ) -> SimulationReport {
         var failure: String?
         do {
-            try machine.scheduler.run { supervisor.run() }
-            failure = oracle.violation
+            try machine.scheduler.run(body)
+            failure = violation()
         } catch {
-            failure = oracle.violation ?? String(describing: error)
+            failure = violation() ?? String(describing: error)
         }
         return SimulationReport(
-            seed: seed, hash: trace.hash, steps: machine.scheduler.steps, simulatedTime: machine.scheduler.now, processes: machine.process.number,
-            faults: machine.counts, failure: failure, trace: trace.lines, scenario: scenario.summary)
+            seed: seed, hash: machine.trace.hash, steps: machine.scheduler.steps, simulatedTime: machine.scheduler.now,
+            processes: machine.process.number, faults: machine.counts, failure: failure, trace: machine.trace.lines, scenario: summary)
     }
 
     /// Keeps the calling thread, and the threads that it starts from now on, on the processor that it is on: passing the baton then wakes

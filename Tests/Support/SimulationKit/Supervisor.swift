@@ -29,6 +29,7 @@ final class Supervisor: @unchecked Sendable {
         var state = JobState.initializing
         var restarts = 0
         var warnings = 0
+        var lastFailure: FailureReport?
     }
 
     private enum Outcome { case over, again }
@@ -50,6 +51,8 @@ final class Supervisor: @unchecked Sendable {
     private var quietSince: Int64 = 0
     private var refusals = 0
     private var hasSignal = false
+    /// Lines about snapshots that the job has passed over in this life.
+    private var warnings = 0
     private var transition: Transition?
     /// Those of `setAside` that the job has gone on without.
     private var passedOver: Set<String> = []
@@ -75,6 +78,7 @@ final class Supervisor: @unchecked Sendable {
 
     func run() {
         while oracle.violation == nil, live() == .again {}
+        machine.damage.repair(&machine.disk)
         if oracle.violation == nil { oracle.checkOutput() }
     }
 
@@ -90,6 +94,7 @@ final class Supervisor: @unchecked Sendable {
         transition = nil
         line.state = .initializing
         line.seenRevision = nil
+        (line.lastFailure, line.warnings, warnings) = (nil, 0, 0)
         if !isQuiet, machine.random.chance(scenario.crashesInRecovery), !steps.isEmpty {
             machine.armedCrash = SimulatedMachine.ArmedCrash(at: machine.random.number(1...90), survival: survival())
         }
@@ -208,6 +213,11 @@ final class Supervisor: @unchecked Sendable {
         line.attempts = report.attempt
         if report.restarts > line.restarts { machine.count(.automaticRestart, report.lastFailure?.message ?? "") }
         line.restarts = report.restarts
+        if report.lastFailure != line.lastFailure {
+            line.lastFailure = report.lastFailure
+            warnings = job.failures().count { $0.message.contains("passed over") }
+        }
+        if warnings > line.warnings { machine.count(.fallback) }
         judgeReport(job, report)
         judgeRestore(job, report)
         if let audit = report.audit, audit.duplicates > 0 || audit.lost > 0 {
@@ -221,8 +231,7 @@ final class Supervisor: @unchecked Sendable {
     }
 
     private func judgeReport(_ job: RunningJob, _ report: JobReport) {
-        let rows: [CheckpointReport] = job.checkpoints(limit: 5000).reversed()
-        let warnings = job.failures().count { $0.message.contains("passed over") }
+        let rows: [CheckpointReport] = judge.isNews(report) ? job.checkpoints(limit: 5000).reversed() : []
         let problem = judge.problem(report, rows: rows, warnings: warnings, isDamaged: !machine.damage.isEmpty, at: machine.scheduler.now)
         if let problem { oracle.report("the job's report cannot be true: \(problem)") }
         guard report.state == .running, line.state != .running, let restored = report.restored else { return }
@@ -232,8 +241,6 @@ final class Supervisor: @unchecked Sendable {
 
     /// Parts that went away, and checkpoints that were passed over, need somebody who said so.
     private func judgeRestore(_ job: RunningJob, _ report: JobReport) {
-        let warnings = job.failures().count { $0.message.contains("passed over") }
-        if warnings > line.warnings { machine.count(.fallback) }
         defer { line.warnings = warnings }
         if let part = oracle.unexplained.first {
             if !line.mayShrink, warnings == 0 { oracle.report("\(part) was taken from the output, and nobody chose that") }

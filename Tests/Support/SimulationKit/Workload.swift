@@ -108,6 +108,8 @@ struct SimulatedPlace: Sendable {
 struct SimulatedJob: StreamJob {
     let scenario: Scenario
     private var place: SimulatedPlace { scenario.place }
+    /// Passed by every record that the job reads.
+    var probe: (@Sendable () -> Void)?
     let name = "simulated"
 
     func build(_ environment: StreamEnvironment) throws {
@@ -116,9 +118,10 @@ struct SimulatedJob: StreamJob {
         environment.restartStrategy = scenario.restartStrategy
         environment.maxParallelism = scenario.maxParallelism
         environment.allowsFaults = true
-        let keys = UInt64(scenario.keys)
+        let keys = UInt64(scenario.keys), probe = probe
         let source = GeneratorSource(count: UInt64(scenario.records), rate: scenario.rate, splits: scenario.splits) { place in
-            SimulatedRecord(
+            probe?()
+            return SimulatedRecord(
                 key: place.ordinal % keys, split: place.split, ordinal: place.ordinal / keys, eventTime: EventTime(milliseconds: Int64(place.ordinal) * 10))
         }
         var numbers = environment.read(source, name: "numbers").uid("numbers")

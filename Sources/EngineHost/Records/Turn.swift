@@ -1,0 +1,48 @@
+internal import Dataflow
+internal import Synchronization
+
+/// One at a time, for work that waits for the disk. A mutex is not for that: it is held over the work, and whoever waits for it waits outside
+/// of the host, where a simulated machine cannot let the holder go on.
+final class Turn: Sendable {
+    private struct State {
+        var isTaken = false
+        var waiting: [any Parker] = []
+    }
+
+    private let state = Mutex(State())
+    private let host: any EngineHost
+
+    init(host: any EngineHost) { self.host = host }
+
+    func take<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+        begin()
+        defer { end() }
+        return try body()
+    }
+
+    private func begin() {
+        while true {
+            let parker = state.withLock { state -> (any Parker)? in
+                guard state.isTaken else {
+                    state.isTaken = true
+                    return nil
+                }
+                let parker = host.makeParker()
+                state.waiting.append(parker)
+                return parker
+            }
+            guard let parker else { return }
+            parker.park(until: nil) { state.withLock { !$0.isTaken } }
+        }
+    }
+
+    /// All that wait look again; those that find it taken wait anew.
+    private func end() {
+        let waiting = state.withLock { state in
+            state.isTaken = false
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for parker in waiting { parker.unpark() }
+    }
+}
