@@ -121,7 +121,10 @@ extension EngineService {
         case .held:
             do throws(ControlFailure) { try requireKeeping(retention, hosted) } catch { return fail(id, error.message) }
             markCanceled(job)
-            update(id) { ($0.state, $0.endedAt, $0.path) = (.completed, self.host.wall(), hosted.record.newestRestorable?.path) }
+            update(id) { $0.state = .running }
+            afterWriting(job) {
+                self.update(id) { ($0.state, $0.endedAt, $0.path) = (.completed, self.host.wall(), hosted.record.newestRestorable?.path) }
+            }
         default:
             guard let running = hosted.running else { return fail(id, "the job is \(hosted.report.state.rawValue): there is nothing to cancel") }
             update(id) { $0.state = .running }

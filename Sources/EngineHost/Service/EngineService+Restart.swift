@@ -128,7 +128,8 @@ extension EngineService {
             markCanceled(id)
             var restart = restart
             restart.ended = id
-            endThenLaunch(restart)
+            let next = restart
+            afterWriting(id) { self.endThenLaunch(next) }
         case .running, .restarting: cancelForRestart(restart, live)
         case .ended: launchRestart(restart)
         }

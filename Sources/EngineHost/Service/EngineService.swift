@@ -199,6 +199,14 @@ public final class EngineService: ControlHandler {
         }
     }
 
+    /// On `decisions`: goes on once the record of the job is durable, at once if it is. An engine that ends before leaves what was to follow to
+    /// the next one.
+    func afterWriting(_ id: JobID, _ body: @escaping @Sendable () -> Void) {
+        let (isBehind, isStopping) = state.withLock { ($0.unwritten.contains(id), $0.isStopping) }
+        guard isBehind else { return body() }
+        if !isStopping { decisions.after(.seconds(1)) { [weak self] in self?.afterWriting(id, body) } }
+    }
+
     /// As `write`; returns only once the record is durable.
     /// - Parameter terminal: the end that the job is about to come to.
     func record(_ id: JobID, as terminal: JobReport?) throws(EngineStoreError) {
