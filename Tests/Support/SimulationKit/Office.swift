@@ -165,7 +165,8 @@ final class Office: @unchecked Sendable {
             for job in live {
                 if let end = ends[job.id] { report("job \(job.id.short) was \(end.rawValue), and is \(job.state.rawValue)") }
             }
-            for job in line.jobs where job.state == .finished || job.state == .canceled { ends[job.id] = job.state }
+            // A job that was held shows its cancel before the record says it; the operation ends only then.
+            for job in line.jobs where job.state == .finished || job.state == .canceled && isSound { ends[job.id] = job.state }
         }
     }
 }

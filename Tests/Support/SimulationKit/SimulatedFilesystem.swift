@@ -210,12 +210,8 @@ struct SimulatedFilesystem: DefectiveFilesystem, @unchecked Sendable {
 
     func close(_ file: OpenFile) throws(FilesystemError) {
         guard process.isAlive, let entry = machine.open.removeValue(forKey: file.descriptor) else { return }
-<<<<<<< HEAD
         machine.locks[entry.node]?.giveUp(file.descriptor)
-=======
-        if machine.locks[entry.node] == file.descriptor { machine.locks[entry.node] = nil }
         if entry.closeFails { throw FilesystemError(.close, errno: 5) }
->>>>>>> 5b4b627 (Read the disk with a decoder of its own in the simulation, and put defects into the engine)
     }
 
     // MARK: Names

@@ -62,16 +62,11 @@ final class SimulatedMachine: @unchecked Sendable {
     var crashesAtManifest: (delay: Int, survival: DiskModel.Survival?)?
     var slowUntil: Int64 = 0
     var fullUntil: Int64 = 0
-<<<<<<< HEAD
-    var open: [Int32: (process: Int, node: Int, position: Int)] = [:]
-    var locks: [Int: FileLock] = [:]
-=======
     var noFilesUntil: Int64 = 0
     /// Milliseconds that the wall clock is ahead of where it began, besides the time that has passed.
     private(set) var wallOffset: Int64 = 0
     var open: [Int32: OpenEntry] = [:]
-    var locks: [Int: Int32] = [:]
->>>>>>> 5b4b627 (Read the disk with a decoder of its own in the simulation, and put defects into the engine)
+    var locks: [Int: FileLock] = [:]
     var nextDescriptor: Int32 = 3
     struct OpenEntry {
         let process, node: Int
