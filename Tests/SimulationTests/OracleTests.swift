@@ -60,7 +60,10 @@ import Testing
 
     private func problem(_ reports: [(JobReport, [CheckpointReport])], history: [CheckpointReport] = []) -> String? {
         var judge = ReportJudge(Scenario(), history: history, at: 0)
-        return reports.lazy.compactMap { judge.problem($0, rows: $1, warnings: 0, isDamaged: false, at: 1_000_000_000) }.first
+        for (report, rows) in reports {
+            if let problem = judge.problem(report, rows: rows, warnings: 0, isDamaged: false, at: 1_000_000_000) { return problem }
+        }
+        return nil
     }
 
     @Test func whatCannotBeTrueOfAReportIsFound() {
