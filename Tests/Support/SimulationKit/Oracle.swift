@@ -102,7 +102,7 @@ final class Oracle {
 
     /// nil for what is not whole: that is judged by the caller.
     private func reading(_ path: String, durable: Bool = false) -> SnapshotReading? {
-        (try? SnapshotReading.whole(path, on: machine.disk, durable: durable)) ?? nil
+        (try? SnapshotReading.whole(path, on: machine.disk, durable: durable)) ?? nil  // What is not whole is nil.
     }
 
     /// Would a power loss now leave the part's claim to exist? What is not renamed yet is listed again by every later checkpoint, and one of
@@ -110,7 +110,7 @@ final class Oracle {
     private func checkCoverage(of part: String) {
         guard let claims = manifestsOfPart[part], let newest = claims.last else { return report("\(part) was committed, and no manifest ever listed it") }
         let claim = claims.last { path, listed in
-            damaged.contains(path) || (try? reading(path, durable: true)?.parts())?.contains(listed) == true
+            damaged.contains(path) || (try? reading(path, durable: true)?.parts())?.contains(listed) == true  // A list that does not read back holds nothing.
         }
         guard let claim else {
             return report("\(part) was committed before a manifest that lists it was durable; the newest is \(newest.path)")
@@ -220,7 +220,7 @@ final class Oracle {
         }
     }
 
-    func isDamagedFile(_ path: String) -> Bool { ((try? machine.disk.find(path)) ?? nil).map(damagedFiles.contains) ?? false }
+    func isDamagedFile(_ path: String) -> Bool { ((try? machine.disk.find(path)) ?? nil).map(damagedFiles.contains) ?? false }  // No such path.
 
     /// Directories with a manifest, below a root and one level of jobs.
     func snapshots(in root: String) -> [String] {
@@ -238,7 +238,7 @@ final class Oracle {
 
     /// The damaged parts that a snapshot lists.
     func damagedParts(listedBy path: String) -> [String] {
-        let parts = (try? SnapshotReading.manifest(path, on: machine.disk)?.parts()) ?? []
+        let parts = (try? SnapshotReading.manifest(path, on: machine.disk)?.parts()) ?? []  // A list that does not read back holds nothing.
         return parts.map(\.path).filter(isDamagedFile)
     }
 
