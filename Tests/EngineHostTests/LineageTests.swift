@@ -43,6 +43,7 @@ private struct Orders: Sendable {
         for file in files {
             for line in String(decoding: try Data(contentsOf: URL(filePath: directory + "/" + file)), as: UTF8.self).split(separator: "\n") {
                 let fields = line.split(separator: "\t")
+                guard fields.count == 2 else { return "\(name): \(file) has the line '\(line)'" }
                 lines += 1
                 sums[fields[0], default: []].insert(Int64(fields[1]) ?? -1)
             }
