@@ -86,12 +86,12 @@ import Testing
     }
 
     @Test func moreCheckpointsThanAreToBeKeptAreFound() {
-        let two = report {
-            $0.counts = CheckpointCounts(total: 2, completed: 2)
-            $0.latestCompleted = row(2)
+        let three = report {
+            $0.counts = CheckpointCounts(total: 3, completed: 3)
+            $0.latestCompleted = row(3)
         }
-        #expect(problem([(two, [row(1) { $0.discarded = true }, row(2)])]) == nil)
-        #expect(problem([(two, [row(1), row(2)])])?.contains("2 checkpoints are kept") == true)
+        #expect(problem([(three, [row(1) { $0.discarded = true }, row(2), row(3)])]) == nil, "one is being deleted")
+        #expect(problem([(three, [row(1), row(2), row(3)])])?.contains("3 checkpoints are kept") == true)
     }
 
     @Test func aRecoveryFromAnOlderCheckpointIsFound() {

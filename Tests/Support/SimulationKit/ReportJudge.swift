@@ -32,7 +32,7 @@ struct ReportJudge {
         }
         guard isNews else { return stateProblem(report) ?? rateProblem(report) }
         return stateProblem(report) ?? countProblem(report, rows) ?? rowProblem(rows, now) ?? budgetProblem(report, rows) ?? rateProblem(report)
-            ?? retentionProblem(rows) ?? restoreProblem(report, rows, warnings, isDamaged)
+            ?? retentionProblem(report, rows) ?? restoreProblem(report, rows, warnings, isDamaged)
     }
 
     // MARK: States
@@ -129,10 +129,14 @@ struct ReportJudge {
 
     // MARK: Retention
 
-    /// Of the checkpoints that this life has completed, so many stay as it is told.
-    private func retentionProblem(_ rows: [CheckpointReport]) -> String? {
-        let kept = rows.filter { $0.id > before.highest && $0.status == .completed && !$0.discarded && $0.kind == .checkpoint }
-        guard kept.count > scenario.checkpoints.retainedCheckpoints else { return nil }
+    /// Of the checkpoints that this life has completed, so many stay as it is told, and one that is being deleted; besides the one that the
+    /// attempt has begun from, which it reads. Where the disk refuses to delete, more do.
+    private func retentionProblem(_ report: JobReport, _ rows: [CheckpointReport]) -> String? {
+        guard scenario.rates.isSound else { return nil }
+        let kept = rows.filter {
+            $0.id > before.highest && $0.status == .completed && !$0.discarded && $0.kind == .checkpoint && $0.id != report.restored?.checkpoint
+        }
+        guard kept.count > scenario.checkpoints.retainedCheckpoints + 1 else { return nil }
         return "\(kept.count) checkpoints are kept (\(kept.map { "\($0.id)" }.joined(separator: ", "))), \(scenario.checkpoints.retainedCheckpoints) are to be"
     }
 
