@@ -59,16 +59,20 @@ final class WorkQueue: Sendable {
         var delayed: [Delayed] = []
         var number: UInt64 = 0
         while true {
+            var isEnding = false
             for message in mailbox.take(until: delayed.map(\.due).min()) {
                 switch message {
                 case .run(let body): body()
                 case .later(let due, let body):
                     number += 1
                     delayed.append(Delayed(due: due, number: number, body: body))
-                case .end:
-                    for case .run(let body) in mailbox.close() { body() }
-                    return
+                // What came behind it, before the mailbox was closed, was taken as well: whoever posted it relies on that.
+                case .end: isEnding = true
                 }
+            }
+            if isEnding {
+                for case .run(let body) in mailbox.close() { body() }
+                return
             }
             let now = host.now()
             let due = delayed.filter { $0.due <= now }.sorted { ($0.due, $0.number) < ($1.due, $1.number) }
