@@ -9,6 +9,8 @@ struct JobRecord: Codable, Sendable, Equatable {
     var name: String
     var recipe: JobRecipe
     var submittedAt: WallTime
+    /// The restart that launched it; nil in records of older engines, and of submissions.
+    var launchedBy: OperationID?
     /// The snapshot it was launched from.
     var restore: StoredRestore?
     /// The newest picture. Its state says whether the job comes back.

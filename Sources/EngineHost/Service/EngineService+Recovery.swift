@@ -278,7 +278,9 @@ extension EngineService {
             // The new job's record is written before it is launched.
             let new = state.withLock { state in
                 state.orderedJobs.map(\.record).first { record in
-                    record.restore?.path == report.path && record.submittedAt >= report.acceptedAt && record.lineage == job?.record.lineage
+                    if let operation = record.launchedBy { return operation == report.request.id }
+                    // The record of an older engine.
+                    return record.restore?.path == report.path && record.submittedAt >= report.acceptedAt && record.lineage == job?.record.lineage
                 }
             }
             if let new { (report.state, report.newJob) = (.completed, new.id) } else {

@@ -173,6 +173,7 @@ extension EngineService {
         var record = JobRecord(
             id: id, lineage: old.lineage, name: old.name, recipe: restart.recipe, submittedAt: host.wall(),
             report: .placeholder(id: id, name: old.name, recipe: restart.recipe, at: host.wall()))
+        record.launchedBy = restart.operation
         record.restore = StoredRestore(
             path: restart.source.path, claim: restart.options.claim, allowsUnmatchedState: restart.options.allowsUnmatchedState)
         write(old.id)
