@@ -9,7 +9,7 @@ struct JobRecord: Codable, Sendable, Equatable {
     var name: String
     var recipe: JobRecipe
     var submittedAt: WallTime
-    /// The restart that launched it; nil in records of older engines, and of submissions.
+    /// The operation that launched it; nil in records of older engines.
     var launchedBy: OperationID?
     /// The snapshot it was launched from.
     var restore: StoredRestore?

@@ -39,6 +39,7 @@ extension EngineService {
             var record = JobRecord(
                 id: id, lineage: lineage, name: name, recipe: recipe, submittedAt: now,
                 report: .placeholder(id: id, name: name, recipe: recipe, at: now))
+            record.launchedBy = request.operation
             record.restore = source.map {
                 StoredRestore(path: $0.path, claim: request.from?.claim ?? .noClaim, allowsUnmatchedState: request.from?.allowsUnmatchedState ?? false)
             }
