@@ -24,16 +24,30 @@ public struct CheckpointReview {
         for found in stored {
             guard let row = row(found) else { continue }
             guard let index = rows.lastIndex(where: { $0.id == row.id }) else {
-                rows.append(row)
+                if isMadeDurable(found.path) { rows.append(row) }
                 continue
             }
-            guard rows[index].status == .inProgress else { continue }
+            guard rows[index].status == .inProgress, isMadeDurable(found.path) else { continue }
             var completed = row
             (completed.totalSubtasks, completed.acknowledgedSubtasks) = (rows[index].totalSubtasks, rows[index].totalSubtasks)
             (completed.kind, completed.requestedBy) = (rows[index].kind, rows[index].requestedBy)
             rows[index] = completed
         }
         return rows.map(corrected).sorted { ($0.id, $0.triggeredAt) < ($1.id, $1.triggeredAt) }
+    }
+
+    /// What nobody has recorded as complete may lie in the cache alone: an engine that died between the rename of the manifest and the sync of
+    /// its directory leaves such a one, and a power loss would take it away from a record that says it is there.
+    private func isMadeDurable(_ path: String) -> Bool {
+        let disk = Disk(filesystem: filesystem)
+        do throws(StoreError) {
+            try disk.syncDirectory(path)
+            try disk.syncDirectory(StorePath.parent(path))
+            return true
+        } catch {
+            // It is no checkpoint for now; the next look may find it durable.
+            return false
+        }
     }
 
     private func row(_ found: StoredCheckpoint) -> CheckpointReport? {
