@@ -212,6 +212,10 @@ final class Supervisor: @unchecked Sendable {
         }
         line.attempts = report.attempt
         if report.restarts > line.restarts { machine.count(.automaticRestart, report.lastFailure?.message ?? "") }
+        // An operator reads what stops the job again and again, and repairs it.
+        if report.restarts > line.restarts, report.restarts % 5 == 0, report.lastFailure?.message.contains("is not what the checkpoint lists") == true {
+            machine.damage.repair(&machine.disk)
+        }
         line.restarts = report.restarts
         if report.lastFailure != line.lastFailure {
             line.lastFailure = report.lastFailure
