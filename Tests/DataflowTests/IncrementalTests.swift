@@ -92,7 +92,8 @@ import Testing
             #expect(manifest.sharedFiles.isEmpty && savepoint.checkpointedSize == savepoint.stateSize, "a savepoint stands for itself")
             try first.job.fault("fail 2")
             let failed = first.report.counts.failed
-            try first.wait("failures of round \(round)") { $0.counts.failed > failed }
+            // Both: the second would hit the savepoint of the next round.
+            try first.wait("failures of round \(round)") { $0.counts.failed >= failed + 2 }
         }
         let completed = first.report.counts.completed
         try first.wait("a success after them") { $0.counts.completed >= completed + 2 }
