@@ -167,11 +167,32 @@ extension JobMaster {
         let location = attempts.remove(id)
         _ = record.takeParts(of: id)
         cleanups[id, default: 0] += 1
+        if let location { abandon(location) }
+        files.perform { [weak self] in self?.post(.cleaned(id)) }
+    }
+
+    /// What cannot be deleted now is tried again before the next attempt, or swept by the next engine; the checkpoint has failed either way.
+    private func abandon(_ location: CheckpointAttempt) {
+        abandonsUnderWay += 1
         files.perform { [weak self] in
-            // What cannot be deleted now is swept later; the checkpoint has failed either way.
-            do throws(StoreError) { try location?.abandon() } catch {}
-            self?.post(.cleaned(id))
+            var isGone = true
+            do throws(StoreError) { try location.abandon() } catch { isGone = false }
+            self?.post(.abandoned(location, isGone))
         }
+    }
+
+    /// No failed checkpoint may be taken for the newest by a later recovery: an attempt that goes on from an older one gives up the output that
+    /// such a one lists. Where one cannot be taken away, the attempt waits, and it is tried again every second.
+    var isRidOfFailed: Bool {
+        guard abandonsUnderWay == 0 else { return false }
+        guard !unabandoned.isEmpty else { return true }
+        timers[.restart] = host.now() + .seconds(1)
+        let again = unabandoned
+        unabandoned = []
+        let word = "\(again[0].path) is left of a checkpoint that failed, and cannot be taken away now: the job restarts once it can"
+        if failures.last?.message != word { note(word) }
+        for location in again { abandon(location) }
+        return false
     }
 
     func cleaned(_ id: CheckpointID) {

@@ -24,6 +24,7 @@ final class JobMaster: @unchecked Sendable {
         case committed(CheckpointID)
         case commitFailed(CheckpointID, FailureCause)
         case cleaned(CheckpointID)
+        case abandoned(CheckpointAttempt, Bool)
         case outputsCommitted(CheckpointID)
         /// - Parameter isTaken: another job has the output now.
         case outputsFailed(CheckpointID, FailureCause, isTaken: Bool)
@@ -129,6 +130,9 @@ final class JobMaster: @unchecked Sendable {
     private var keepsSnapshots = false
     /// The end that the job has come to, while it cannot be recorded.
     private var unrecordedEnd: JobState?
+    /// Failed checkpoints whose directories could not be taken away: a manifest among them would be the newest to a recovery.
+    var unabandoned: [CheckpointAttempt] = []
+    var abandonsUnderWay = 0
     /// Retention was applied; only cleanups are waited for.
     var isReleased = false
     var isOver = false
@@ -270,6 +274,9 @@ final class JobMaster: @unchecked Sendable {
             manifestsInFlight[id] = nil
             feed(.commitFailed(id, message: cause.message), lacking: cause.shortage)
         case .cleaned(let id): cleaned(id)
+        case .abandoned(let location, let isGone):
+            abandonsUnderWay -= 1
+            if !isGone { unabandoned.append(location) }
         case .outputsCommitted(let id):
             committingOutputs.remove(id)
             attempt?.send(.completed(id), to: .all)
@@ -404,7 +411,7 @@ final class JobMaster: @unchecked Sendable {
         }
         if attempt == nil, !isReleased, coordinator.commitInFlight == nil, committingOutputs.isEmpty, let end = endState { release(as: end) }
         if attempt == nil, state == .restarting, timers[.restart] == nil, coordinator.commitInFlight == nil, committingOutputs.isEmpty {
-            beginAttempt()
+            if isRidOfFailed { beginAttempt() }
         }
         if isReleased, coordinator.cleanupsInFlight == 0, cleanups.isEmpty, locationsInFlight == 0, !isDiscarding { conclude() }
     }
