@@ -28,8 +28,6 @@ package enum EngineDefect: String, Sendable, CaseIterable {
     // Of the service.
     /// A restart launches the new job beside the one that it was to end.
     case launchesWithoutCancel = "launches-without-cancel"
-    /// A restart does not claim the lineage, and a launch does not look again.
-    case launchesUnclaimed = "launches-unclaimed"
     /// A job is launched before its record is written.
     case launchesUnrecorded = "launches-unrecorded"
     /// An operation is answered before the log has it.

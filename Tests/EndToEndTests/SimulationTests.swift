@@ -23,7 +23,7 @@ extension EndToEnd {
 
         /// One process a mode, side by side: a processor each.
         @Test func `5,000 seeds are clean, and every kind of fault happened in them`() throws {
-            let runs = [("job", 3_000), ("service", 2_000)].map { mode, seeds in
+            let runs = [("job", 3_800), ("service", 1_200)].map { mode, seeds in
                 (seeds, ChildProcess(sim, ["--mode", mode, "--seeds", "\(seeds)", "--jobs", "1"], environment: home.environment()))
             }
             for (seeds, process) in runs {

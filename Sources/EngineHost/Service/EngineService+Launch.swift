@@ -95,7 +95,6 @@ extension EngineService {
 
     /// Takes the right to launch in a lineage, under a name.
     func claim(_ claim: LineageClaim, verb: ControlVerb) throws(ControlFailure) {
-        if host.filesystem.has(.launchesUnclaimed) { return }
         guard let other = state.withLock({ $0.claims.take(claim) }) else { return }
         let job = other.job.map { " (job \($0.short))" } ?? ""
         throw .refused(verb, "\(printable(other.description))\(job) is under way for '\(printable(other.name))': wait for it to end")
@@ -135,7 +134,7 @@ extension EngineService {
     func launch(_ plan: LaunchPlan, completion: @escaping @Sendable (Result<JobReport, ControlFailure>) -> Void) {
         let id = plan.record.id
         let refusal = state.withLock { state -> String? in
-            let looks = !host.filesystem.has(.launchesUnclaimed) && !host.filesystem.has(.launchesWithoutCancel)
+            let looks = !host.filesystem.has(.launchesWithoutCancel)
             guard state.claims[plan.record.lineage]?.holder == plan.holder || !looks else { return "another operation launches a job of its lineage" }
             if looks, let other = state.live(ofLineage: plan.record.lineage), other.record.id != id { return "job \(other.record.id.short) of its lineage lives" }
             var hosted = EngineState.HostedJob(record: plan.record)

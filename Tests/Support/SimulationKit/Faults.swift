@@ -164,7 +164,6 @@ public enum Canary: String, Sendable, CaseIterable {
     case countsOverSuccess = "counts-over-success"
     case restoresOlder = "restores-older"
     case launchesWithoutCancel = "launches-without-cancel"
-    case launchesUnclaimed = "launches-unclaimed"
     case launchesUnrecorded = "launches-unrecorded"
     case answersBeforeLog = "answers-before-log"
     case forgetsOperations = "forgets-operations"
@@ -173,7 +172,7 @@ public enum Canary: String, Sendable, CaseIterable {
     /// Where it can be found.
     public var mode: SimulationMode {
         switch self {
-        case .launchesWithoutCancel, .launchesUnclaimed, .launchesUnrecorded, .answersBeforeLog, .forgetsOperations, .repeatsOperations: .service
+        case .launchesWithoutCancel, .launchesUnrecorded, .answersBeforeLog, .forgetsOperations, .repeatsOperations: .service
         default: .job
         }
     }
