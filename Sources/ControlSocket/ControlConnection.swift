@@ -76,6 +76,7 @@ final class ControlConnection: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        takeWhatIsLeft()
         leaveHub()
         isClosing = true
         pendingReport = nil
@@ -169,6 +170,17 @@ final class ControlConnection: ChannelDuplexHandler {
         }
         partialFrameSince = nil
         resume()
+    }
+
+    /// What an operator sent whole before the link broke was sent: it is carried out, though nobody hears the answer. Its turn would have come; a
+    /// query is not worth it any more.
+    private func takeWhatIsLeft() {
+        while client != nil, level == .operator, !isClosing, requestsInFlight < hub.limits.requestsInFlight {
+            // A frame that cannot be taken ends the connection, which has ended.
+            guard let frame = try? decoder.nextFrame() else { return }
+            let decoded = RequestDecoder.decode(frame, maximumDepth: hub.limits.frame.maximumDepth)
+            if case .success(let request) = decoded.request, request.verb.level == .operator { take(decoded) }
+        }
     }
 
     /// The deadline for the rest of a frame runs only while nothing else keeps us from reading it.

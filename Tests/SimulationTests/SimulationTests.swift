@@ -3,7 +3,7 @@ import StreamModel
 import Testing
 
 // Goal: the engine keeps its promises on a machine that fails in every way, and the simulation that says so can be believed. Method: whole
-// runs from seeds. The 5,000 seeds of a commit run in the release build (EndToEndTests); here run some in the debug build, with its checks.
+// runs from seeds. The 4,600 seeds of a commit run in the release build (EndToEndTests); here run some in the debug build, with its checks.
 
 /// What a seed showed, for a failed test.
 private func story(_ report: SimulationReport, _ mode: SimulationMode = .job) -> Comment {
