@@ -5,12 +5,14 @@
 // The targets stand in layers. A target depends only on targets of a lower layer; `Tests/LayeringTests` holds the
 // arrows and the import lists.
 //
-//   L0  StreamModel  CellGrid  CNcurses  CPrefetch  CZlib  CChecksum  CTimer
+//   L0  StreamModel  CellGrid  JSON  CNcurses  CPrefetch  CZlib  CChecksum  CTimer
 //   L1  CheckpointCore  CheckpointStore  FlinkFormats  ControlProtocol  ConsoleCore   (pure, but for one POSIX file)
-//   L2  Dataflow  ControlSocket  FlinkREST  FlinkSnapshots  Ledger  CursesTerminal   (threads, sockets, files, the terminal)
-//   L3  EngineHost  ConnectorConformance                                       (jobs, their records, their operators)
-//   L4  EngineApp  ConsoleApp                                                  (wiring)
-//   L5  weir  weir-bench  weir-sim                                             (executables)
+//       HostEnvironment                                                        (clocks, directories, identity, threads)
+//   L2  Dataflow  ControlSocket  FlinkREST  FlinkSnapshots  SnapshotStorage  Ledger  CursesTerminal   (threads, sockets, files, the terminal)
+//   L3  EngineHost  EngineClients  ConnectorConformance                        (jobs and their host; everything that reaches an engine)
+//   L4  ConsoleApp                                                             (the console's event loop)
+//   L5  CommandLineApp                                                         (the commands; some open the console)
+//   L6  weir  weir-bench  weir-sim                                             (executables)
 //
 // `SimulationKit` is an ordinary target that stands under Tests/Support: the simulated machine, for weir-sim and the tests (L4).
 
@@ -30,12 +32,13 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOPosix", package: "swift-nio"),
 ]
 
-/// HTTP and TLS, for Flink's REST API.
-let http: [Target.Dependency] = nio + [
-    .product(name: "NIOHTTP1", package: "swift-nio"),
-    .product(name: "NIOSSL", package: "swift-nio-ssl"),
-    .product(name: "AsyncHTTPClient", package: "async-http-client"),
-]
+/// HTTP and TLS, for Flink's REST API and the stores of snapshots.
+let http: [Target.Dependency] =
+    nio + [
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+    ]
 
 let package = Package(
     name: "weir",
@@ -59,6 +62,7 @@ let package = Package(
         // L0: nouns and cells. No imports.
         .target(name: "StreamModel", swiftSettings: strict),
         .target(name: "CellGrid", swiftSettings: strict),
+        .target(name: "JSON", swiftSettings: strict),
         .systemLibrary(name: "CNcurses", providers: [.apt(["libncursesw5-dev"])]),
         .systemLibrary(name: "CPrefetch"),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
@@ -69,19 +73,25 @@ let package = Package(
         .target(name: "CheckpointCore", dependencies: ["StreamModel"], swiftSettings: strict),
         .target(name: "CheckpointStore", dependencies: ["StreamModel", "CChecksum"], swiftSettings: strict),
         .target(name: "FlinkFormats", dependencies: ["StreamModel"], swiftSettings: strict),
-        .target(name: "ControlProtocol", dependencies: ["StreamModel"], swiftSettings: strict),
+        .target(name: "ControlProtocol", dependencies: ["StreamModel", "CellGrid", "JSON"], swiftSettings: strict),
+        .target(name: "HostEnvironment", dependencies: ["StreamModel", "CellGrid", "CTimer"], swiftSettings: strict),
         .target(
             name: "ConsoleCore",
             dependencies: ["StreamModel", "CellGrid", .product(name: "TOMLKit", package: "TOMLKit")],
             swiftSettings: strict),
 
         // L2: edges.
-        .target(name: "Dataflow", dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore", "CPrefetch", "CZlib"], swiftSettings: strict),
-        .target(name: "ControlSocket", dependencies: ["StreamModel", "ControlProtocol"] + nio, swiftSettings: strict),
+        .target(
+            name: "Dataflow", dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore", "HostEnvironment", "CPrefetch", "CZlib"], swiftSettings: strict
+        ),
+        .target(name: "ControlSocket", dependencies: ["StreamModel", "ControlProtocol", "HostEnvironment"] + nio, swiftSettings: strict),
         .target(
             name: "FlinkREST",
-            dependencies: ["StreamModel", "ControlProtocol", .product(name: "Crypto", package: "swift-crypto")] + http, swiftSettings: strict),
+            dependencies: ["StreamModel", "JSON", "HostEnvironment", "CZlib", .product(name: "Crypto", package: "swift-crypto")] + http, swiftSettings: strict),
         .target(name: "FlinkSnapshots", dependencies: ["StreamModel", "FlinkFormats"], swiftSettings: strict),
+        .target(
+            name: "SnapshotStorage",
+            dependencies: ["StreamModel", "JSON", "HostEnvironment", .product(name: "Crypto", package: "swift-crypto")] + http, swiftSettings: strict),
         .target(
             name: "Ledger",
             dependencies: ["StreamModel", .product(name: "GRDB", package: "GRDB.swift")],
@@ -95,40 +105,61 @@ let package = Package(
         // L3: the host of jobs. It knows nothing of Flink.
         .target(
             name: "EngineHost",
-            dependencies: ["StreamModel", "CheckpointCore", "CheckpointStore", "ControlProtocol", "Dataflow", "ControlSocket"],
-            swiftSettings: strict),
-
-        // L4: wiring.
-        .target(
-            name: "EngineApp",
             dependencies: [
-                "StreamModel", "CheckpointCore", "CheckpointStore", "ControlProtocol", "Dataflow", "ControlSocket", "EngineHost", "FlinkFormats",
-                "FlinkREST", "FlinkSnapshots", "Ledger",
+                "StreamModel", "CellGrid", "CheckpointCore", "CheckpointStore", "ControlProtocol", "HostEnvironment", "Dataflow", "ControlSocket",
             ],
             swiftSettings: strict),
+
+        // L3: everything that reaches an engine, for the console and the commands alike.
+        .target(
+            name: "EngineClients",
+            dependencies: [
+                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "HostEnvironment", "ControlSocket", "FlinkREST", "FlinkSnapshots", "Ledger",
+            ],
+            swiftSettings: strict),
+
+        // L4, L5: wiring.
         .target(
             name: "ConsoleApp",
             dependencies: [
-                "StreamModel", "CellGrid", "FlinkFormats", "ControlProtocol", "ConsoleCore", "ControlSocket", "FlinkREST", "FlinkSnapshots",
-                "Ledger", "CursesTerminal", "CTimer",
+                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "HostEnvironment", "ControlSocket", "FlinkREST", "SnapshotStorage", "Ledger",
+                "CursesTerminal",
+                "EngineClients",
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             swiftSettings: strict),
         .target(
-            name: "SimulationKit",
-            dependencies: ["StreamModel", "CheckpointStore", "ControlProtocol", "ControlSocket", "Dataflow", "EngineHost"], path: "Tests/Support/SimulationKit",
+            name: "CommandLineApp",
+            dependencies: [
+                "StreamModel", "CellGrid", "CheckpointCore", "CheckpointStore", "ControlProtocol", "ConsoleCore", "HostEnvironment", "Dataflow",
+                "ControlSocket",
+                "FlinkFormats", "FlinkREST", "FlinkSnapshots", "Ledger", "CursesTerminal", "EngineHost", "EngineClients", "ConsoleApp",
+            ],
             swiftSettings: strict),
-        .target(name: "TestKit", path: "Tests/Support/TestKit", swiftSettings: strict),
+        .target(
+            name: "SimulationKit",
+            dependencies: ["StreamModel", "JSON", "CheckpointStore", "ControlProtocol", "ControlSocket", "Dataflow", "EngineHost"],
+            path: "Tests/Support/SimulationKit",
+            swiftSettings: strict),
+        .target(
+            name: "TestKit", dependencies: ["StreamModel", "CheckpointStore", "ControlProtocol"], path: "Tests/Support/TestKit", swiftSettings: strict),
         .target(name: "FlinkFake", dependencies: [] + http, path: "Tests/Support/FlinkFake", swiftSettings: strict),
 
-        // L5: executables.
+        // L6: executables.
         .executableTarget(
             name: "weir",
             dependencies: [
-                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "ControlSocket", "FlinkREST", "EngineHost", "EngineApp", "ConsoleApp",
+                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "HostEnvironment", "ControlSocket", "FlinkREST", "EngineHost", "EngineClients",
+                "ConsoleApp", "CommandLineApp",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: strict),
+            swiftSettings: strict,
+            // One file that runs where Swift is not installed, and starts without loading twenty libraries.
+            linkerSettings: [
+                .unsafeFlags(
+                    ["-static-stdlib", "-use-ld=lld", "-l_FoundationICU", "-l_FoundationCShims", "-l_FoundationCollections", "-lCoreFoundation"],
+                    .when(configuration: .release))
+            ]),
         .executableTarget(
             name: "weir-bench",
             dependencies: [
@@ -140,34 +171,44 @@ let package = Package(
             name: "weir-sim", dependencies: ["SimulationKit", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: strict),
 
-        // Tests. Golden files stand beside the tests that own them and are found by path, not bundled.
+        // Tests. libvterm is their terminal emulator.
+        .systemLibrary(name: "CVterm", path: "Tests/Support/CVterm", providers: [.apt(["libvterm-dev"])]),
+        // Golden files stand beside the tests that own them and are found by path, not bundled.
+        .testTarget(name: "StreamModelTests", dependencies: ["StreamModel"], swiftSettings: strict),
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(
             name: "CellGridTests", dependencies: ["CellGrid"], swiftSettings: strict),
         .testTarget(
             name: "CheckpointCoreTests", dependencies: ["CheckpointCore", "StreamModel"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(
-            name: "CheckpointStoreTests", dependencies: ["CheckpointStore", "StreamModel"], exclude: ["Goldens"], swiftSettings: strict),
+            name: "CheckpointStoreTests", dependencies: ["CheckpointStore", "StreamModel", "TestKit"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(
-            name: "DataflowTests", dependencies: ["Dataflow", "ConnectorConformance", "StreamModel", "CheckpointStore"], swiftSettings: strict),
+            name: "DataflowTests", dependencies: ["Dataflow", "ConnectorConformance", "StreamModel", "CheckpointStore", "TestKit"], swiftSettings: strict),
         .testTarget(
-            name: "ControlProtocolTests", dependencies: ["ControlProtocol", "StreamModel"], exclude: ["Goldens"], swiftSettings: strict),
+            name: "ControlProtocolTests", dependencies: ["ControlProtocol", "JSON", "StreamModel"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(
-            name: "ControlSocketTests", dependencies: ["ControlSocket", "ControlProtocol", "StreamModel"] + nio, swiftSettings: strict),
+            name: "ControlSocketTests", dependencies: ["ControlSocket", "ControlProtocol", "StreamModel", "TestKit"] + nio, swiftSettings: strict),
         .testTarget(
             name: "FlinkFormatsTests", dependencies: ["FlinkFormats", "FlinkSnapshots", "StreamModel"], exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
-            name: "FlinkRESTTests", dependencies: ["FlinkREST", "FlinkFake", "ControlProtocol", "StreamModel"], exclude: ["Certificates", "Fixtures"], swiftSettings: strict),
+            name: "FlinkRESTTests", dependencies: ["FlinkREST", "FlinkFake", "JSON", "StreamModel", "TestKit"], exclude: ["Certificates", "Fixtures"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SnapshotStorageTests", dependencies: ["SnapshotStorage", "FlinkFake", "HostEnvironment", "JSON", "StreamModel", "TestKit"],
+            exclude: ["Harness/s3_servers.py"], swiftSettings: strict),
         .testTarget(
             name: "ConsoleCoreTests", dependencies: ["ConsoleCore", "StreamModel", "CellGrid"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(
             name: "CursesTerminalTests", dependencies: ["CursesTerminal", "CellGrid"], swiftSettings: strict),
         .testTarget(
-            name: "LedgerTests", dependencies: ["Ledger", "StreamModel", .product(name: "GRDB", package: "GRDB.swift")], swiftSettings: strict),
+            name: "LedgerTests", dependencies: ["Ledger", "StreamModel", "TestKit", .product(name: "GRDB", package: "GRDB.swift")], exclude: ["Fixtures"],
+            swiftSettings: strict),
         .testTarget(
             name: "ConsoleAppTests",
             dependencies: [
-                "ConsoleApp", "ConsoleCore", "CursesTerminal", "StreamModel", "CellGrid", "ControlSocket", "ControlProtocol", "FlinkREST", "FlinkFake",
-                "Ledger", "weir",
+                "ConsoleApp", "ConsoleCore", "CursesTerminal", "StreamModel", "CellGrid", "ControlSocket", "ControlProtocol", "FlinkREST", "SnapshotStorage",
+                "FlinkFake",
+                "Ledger", "HostEnvironment", "EngineClients", "CommandLineApp", "JSON", "TestKit", "CVterm", "weir",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
@@ -176,18 +217,27 @@ let package = Package(
             dependencies: ["EngineHost", "TestKit", "Dataflow", "CheckpointStore", "ControlProtocol", "ControlSocket", "StreamModel"],
             swiftSettings: strict),
         .testTarget(
-            name: "EngineAppTests", dependencies: ["EngineApp", "EngineHost", "TestKit", "Dataflow", "ControlProtocol", "ControlSocket", "StreamModel", "weir"],
+            name: "CommandLineAppTests",
+            dependencies: [
+                "CommandLineApp", "ConsoleCore", "EngineHost", "EngineClients", "HostEnvironment", "TestKit", "FlinkFake", "FlinkREST", "Ledger", "Dataflow",
+                "ControlProtocol", "ControlSocket", "StreamModel", "weir", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "SimulationTests", dependencies: ["SimulationKit", "CheckpointStore", "StreamModel"], exclude: ["regressions.txt"],
             swiftSettings: strict),
         .testTarget(name: "LayeringTests", swiftSettings: strict),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["StreamModel", "ControlProtocol", "weir"], exclude: ["Harness/count_allocations.c", "Harness/set_clock.c"],
+            name: "EndToEndTests", dependencies: ["StreamModel", "JSON", "ControlProtocol", "SimulationKit", "TestKit", "weir"],
+            exclude: ["Harness/count_allocations.c", "Harness/set_clock.c"],
             swiftSettings: strict),
-        // Its Harness has links to what it shares with EndToEndTests.
         .testTarget(
-            name: "FlinkClusterTests", dependencies: ["StreamModel", "ControlProtocol", "weir"],
-            exclude: ["Harness/CountJob.java", "Harness/flink_cluster.py", "Harness/record_fixtures.py"], swiftSettings: strict),
+            name: "FlinkClusterTests", dependencies: ["StreamModel", "ControlProtocol", "TestKit", "weir"],
+            exclude: ["Harness/CountJob.java", "Harness/flink_cluster.py", "Harness/logging_proxy.py", "Harness/record_fixtures.py"], swiftSettings: strict),
     ]
 )
+
+// A sanitizer's build (Tests/sanitize) makes only the suites that it runs.
+if let suites = Context.environment["WEIR_SUITES"]?.split(separator: ",").map(String.init) {
+    package.targets.removeAll { $0.type == .test && !suites.contains($0.name) }
+}

@@ -1,16 +1,16 @@
-/// The drawing board: a buffer, and the rectangle of it that drawing is confined to. The only way to write cells; text must be
-/// `SafeText`. Places are relative to the rectangle; whatever falls outside of it is cut off.
+/// A view of a buffer, confined to a rectangle. The only way to write cells; text must be `SafeText`. Positions are relative to the rectangle;
+/// anything outside is clipped.
 public struct Canvas: Sendable {
     public private(set) var buffer: CellBuffer
-    /// The rectangle of the buffer that is being drawn in.
+    /// Rectangle of the buffer that is drawn in.
     public private(set) var bounds: CellRect
     public let glyphs: GlyphProfile
-    /// The rows of a list that were drawn, in places of the whole buffer.
+    /// List rows that were drawn, in positions of the whole buffer.
     private var targets: [(rect: CellRect, index: Int)] = []
-    /// Rows of the buffer on which text did not end before its right edge.
+    /// Buffer rows with text that was cut at the right edge.
     public private(set) var cutRows: Set<Int> = []
 
-    /// A blank canvas.
+    /// Creates a blank canvas.
     public init(size: Size, glyphs: GlyphProfile = .braille) {
         buffer = CellBuffer(size: size)
         bounds = CellRect(size)
@@ -19,7 +19,7 @@ public struct Canvas: Sendable {
 
     public var size: Size { bounds.size }
 
-    /// Draws in a part of this canvas: `rect` is relative to the present rectangle and cut to it.
+    /// Draws in a part of this canvas: `rect` is relative to the present rectangle and clipped to it.
     public mutating func inside(_ rect: CellRect, _ draw: (inout Canvas) -> Void) {
         let outer = bounds
         let moved = CellRect(
@@ -30,8 +30,8 @@ public struct Canvas: Sendable {
         bounds = outer
     }
 
-    /// Writes one line of text and returns the columns it took. At most `columns` columns are written; a wide character that
-    /// would stick out at the right becomes a space.
+    /// Writes one line of text and returns its columns. Writes at most `columns` columns; a wide character that crosses the right edge becomes a
+    /// space.
     @discardableResult
     public mutating func put(_ text: SafeText, column: Int, row: Int, style: StyleID, columns limit: Int = .max) -> Int {
         guard (0..<size.rows).contains(row) else { return 0 }
@@ -46,7 +46,7 @@ public struct Canvas: Sendable {
             if at >= 0, position <= end {
                 canvas.write(cell, column: at, row: row)
             } else if at < end, position > 0 {
-                // Half of a wide character is inside: a space takes its place.
+                // Half of a wide character is inside: a space replaces it.
                 for column in max(at, 0)..<min(position, end) { canvas.write(Cell(ascii: 0x20, style: style), column: column, row: row) }
             }
         }
@@ -55,7 +55,7 @@ public struct Canvas: Sendable {
                 flushing(pending, into: &self)
                 guard position < end else {
                     pending = nil
-                    // Spaces are not missed.
+                    // Cut spaces do not count.
                     if scalar == " " { continue }
                     isCut = true
                     break
@@ -95,7 +95,7 @@ public struct Canvas: Sendable {
         put(text, column: column, row: row, style: StyleID(role), columns: limit)
     }
 
-    /// Writes text so that it ends before `column`, the place just after its last character.
+    /// Writes text that ends before `column`, the position just after its last character.
     public mutating func put(_ text: SafeText, endingAt column: Int, row: Int, role: StyleRole = .text) {
         put(text, column: column - text.columns, row: row, style: StyleID(role))
     }
@@ -105,14 +105,18 @@ public struct Canvas: Sendable {
         write(Cell(glyphs.drawable(glyph), width: 1, style: StyleID(role)), column: column, row: row)
     }
 
-    /// Shows a part of a wider drawing of the same height: its columns from `column` on, in these rows of the whole buffer. Its lists and what is cut
-    /// off of it are this canvas's then.
+    /// Shows a part of a wider drawing of the same height: its columns from `column` on, in these rows of the whole buffer. Takes over its lists
+    /// and cut rows.
     public mutating func show(_ other: Canvas, rows: Range<Int>, from column: Int) {
         for row in rows {
             for place in 0..<buffer.size.columns {
                 let cell = other.buffer[row: row, column: place + column]
-                // The second half of a wide character comes with the first, which may be out of sight.
-                if !cell.isContinuation { buffer.put(cell, row: row, column: place) } else if place == 0 { buffer.put(Cell(ascii: 0x20, style: cell.style), row: row, column: 0) }
+                // The second half of a wide character comes with the first, which may be outside.
+                if !cell.isContinuation {
+                    buffer.put(cell, row: row, column: place)
+                } else if place == 0 {
+                    buffer.put(Cell(ascii: 0x20, style: cell.style), row: row, column: 0)
+                }
             }
             if other.cutRows.contains(row) { cutRows.insert(row) } else { cutRows.remove(row) }
         }
@@ -138,7 +142,7 @@ public struct Canvas: Sendable {
         fill(CellRect(column: column, row: row, columns: columns ?? size.columns - column, rows: 1), glyph: glyphs.line(.horizontal), role: role)
     }
 
-    /// Draws the frame of a rectangle; its inside stays as it is. Nothing is drawn for fewer than 2 columns or rows.
+    /// Draws the frame of a rectangle, leaving its inside unchanged. Draws nothing for fewer than 2 columns or rows.
     public mutating func box(_ rect: CellRect, role: StyleRole = .border) {
         guard rect.size.columns >= 2, rect.size.rows >= 2 else { return }
         let left = rect.origin.column
@@ -159,18 +163,18 @@ public struct Canvas: Sendable {
         put(glyph: glyphs.line(.bottomRight), column: right, row: bottom, role: role)
     }
 
-    /// Says that a row of the present rectangle shows the row `index` of the screen's list.
+    /// Maps a row of the present rectangle to the row `index` of the screen's list.
     public mutating func target(row: Int, index: Int) {
         guard (0..<size.rows).contains(row) else { return }
         targets.append((CellRect(column: bounds.origin.column, row: bounds.origin.row + row, columns: size.columns, rows: 1), index))
     }
 
-    /// The row of the screen's list that is shown at a place of the buffer; nil = none.
+    /// Index of the list row at a position of the buffer; nil = none.
     public func listIndex(at point: CellPoint) -> Int? {
         targets.last { $0.rect.rows.contains(point.row) && $0.rect.columns.contains(point.column) }?.index
     }
 
-    /// Lays a role over everything in a rectangle: the selected row.
+    /// Overlays a role on a rectangle: the selected row.
     public mutating func overlay(_ rect: CellRect, role: StyleRole) {
         let part = rect.intersection(CellRect(size))
         for row in part.rows {
@@ -180,7 +184,7 @@ public struct Canvas: Sendable {
         }
     }
 
-    /// Gives everything in a rectangle one role: a screen behind a dialog.
+    /// Sets one role for a rectangle: a screen behind a dialog.
     public mutating func restyle(_ rect: CellRect, role: StyleRole) {
         let part = rect.intersection(CellRect(size))
         for row in part.rows {

@@ -1,9 +1,9 @@
-/// One cell of the screen: up to 16 bytes of UTF-8 (a base character with its combining marks), the columns it takes, and
-/// its style. Plain data without references, so that copying and comparing a screen is copying and comparing memory.
+/// One cell of the screen: up to 16 bytes of UTF-8 (a base character with its combining marks), its columns and its style. Plain data without
+/// references, so that a screen is copied and compared as memory.
 ///
 /// A character of two columns is a cell of width 2 followed by a continuation cell of width 0 and no text.
 public struct Cell: Hashable, Sendable {
-    /// UTF-8, first byte lowest, padded with zeros.
+    /// UTF-8 bytes, first byte lowest, padded with zeros.
     private var low: UInt64
     private var high: UInt64
     public private(set) var width: UInt8
@@ -16,7 +16,7 @@ public struct Cell: Hashable, Sendable {
         self.style = style
     }
 
-    /// The cell after a character of two columns.
+    /// The cell after a two-column character.
     static func continuation(_ style: StyleID) -> Cell {
         var cell = Cell(ascii: 0, style: style)
         cell.width = 0
@@ -44,15 +44,15 @@ public struct Cell: Hashable, Sendable {
 
     public var isContinuation: Bool { width == 0 }
 
-    /// The bytes of the text, 0 for a continuation.
+    /// Number of bytes of the text, 0 for a continuation.
     public var byteCount: Int {
         high != 0 ? 16 - high.leadingZeroBitCount / 8 : 8 - low.leadingZeroBitCount / 8
     }
 
-    /// The text; empty for a continuation.
+    /// Text of the cell; empty for a continuation.
     public var text: String { String(decoding: (0..<byteCount).map(byte), as: UTF8.self) }
 
-    /// The scalars of the text, the base first, then its marks; none for a continuation.
+    /// Scalars of the text, base first, then its marks; none for a continuation.
     public var scalars: String.UnicodeScalarView { text.unicodeScalars }
 
     private func byte(_ position: Int) -> UInt8 {
@@ -60,7 +60,7 @@ public struct Cell: Hashable, Sendable {
         return UInt8(truncatingIfNeeded: word >> UInt64(8 * (position & 7)))
     }
 
-    /// The only byte, if the text is one ASCII character.
+    /// The only byte of a text of one ASCII character.
     public var ascii: UInt8? { high == 0 && low < 0x80 && low != 0 ? UInt8(low) : nil }
 }
 

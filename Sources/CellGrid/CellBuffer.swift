@@ -1,17 +1,17 @@
-/// A grid of cells: what one frame of the screen is. A value; whoever holds it owns it.
+/// A grid of cells: one frame of the screen. A value with one owner.
 ///
 /// Invariant: a cell of width 2 is followed by a continuation in the same row, and a continuation has such a cell before it.
 public struct CellBuffer: Hashable, Sendable {
     public let size: Size
     private var cells: ContiguousArray<Cell>
 
-    /// All blank.
+    /// Creates a blank buffer.
     public init(size: Size) {
         self.size = size
         cells = ContiguousArray(repeating: .blank, count: size.columns * size.rows)
     }
 
-    /// The cell at a place inside the buffer; a blank for a place outside.
+    /// The cell at a position; a blank outside of the buffer.
     public subscript(row row: Int, column column: Int) -> Cell {
         guard (0..<size.rows).contains(row), (0..<size.columns).contains(column) else { return .blank }
         return cells[row * size.columns + column]
@@ -23,8 +23,8 @@ public struct CellBuffer: Hashable, Sendable {
         return ArraySlice(cells[row * size.columns..<(row + 1) * size.columns])
     }
 
-    /// Puts one cell. Writes outside are ignored; one half of a wide character that is overwritten leaves a space in the other;
-    /// a wide character at the last column becomes a space.
+    /// Sets one cell. Ignores positions outside; overwriting one half of a wide character leaves a space in the other; a wide character at the last
+    /// column becomes a space.
     mutating func put(_ cell: Cell, row: Int, column: Int) {
         guard (0..<size.rows).contains(row), (0..<size.columns).contains(column), !cell.isContinuation else { return }
         if cell.width == 2 {
@@ -42,14 +42,14 @@ public struct CellBuffer: Hashable, Sendable {
         }
     }
 
-    /// Gives the cell at a place another style. A wide character changes as a whole.
+    /// Changes the style of a cell. A wide character changes as a whole.
     mutating func restyle(row: Int, column: Int, _ change: (StyleID) -> StyleID) {
         guard (0..<size.rows).contains(row), (0..<size.columns).contains(column) else { return }
         let index = row * size.columns + column
         cells[index].style = change(cells[index].style)
     }
 
-    /// Before the cell at a place is overwritten: turns what would be left of a wide character into a space.
+    /// Prepares the cell for overwriting: turns the other half of a wide character into a space.
     private mutating func clearHalves(row: Int, column: Int) {
         let index = row * size.columns + column
         if cells[index].isContinuation {

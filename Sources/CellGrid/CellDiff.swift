@@ -1,14 +1,13 @@
-/// Cells of one row that changed, as a run to be written in one go.
+/// Changed cells of one row, as a run to be written at once.
 public struct CellRun: Hashable, Sendable {
     public let row: Int
     public let columns: Range<Int>
 }
 
-/// What differs between two frames of the same size.
+/// Differences between two frames of the same size.
 public enum CellDiff {
-    /// The changed runs, top to bottom and left to right; empty when nothing changed. Two runs with at most `gap` unchanged cells
-    /// between them are one, since moving the cursor costs as much. A run never begins or ends inside a wide character.
-    /// Frames of different sizes differ everywhere.
+    /// Changed runs, top to bottom and left to right; empty for equal frames. Two runs with at most `gap` unchanged cells between them are merged,
+    /// since moving the cursor costs as much. A run never begins or ends inside a wide character. Frames of different sizes differ everywhere.
     public static func runs(from old: CellBuffer, to new: CellBuffer, joining gap: Int = 4) -> [CellRun] {
         let size = new.size
         guard old.size == size else {

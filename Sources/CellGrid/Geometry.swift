@@ -2,7 +2,7 @@
 public struct Size: Hashable, Sendable {
     public let columns, rows: Int
 
-    /// Negative numbers become 0.
+    /// Creates a size; negative numbers become 0.
     public init(columns: Int, rows: Int) {
         self.columns = max(0, columns)
         self.rows = max(0, rows)
@@ -11,7 +11,7 @@ public struct Size: Hashable, Sendable {
     public static let zero = Size(columns: 0, rows: 0)
 }
 
-/// A place in cells, from the upper left corner, starting at 0. May lie outside of what it is used with.
+/// A position in cells, from the upper left corner, starting at 0. May lie outside of its screen or rectangle.
 public struct CellPoint: Hashable, Sendable {
     public var column, row: Int
 
@@ -37,7 +37,7 @@ public struct CellRect: Hashable, Sendable {
     public var rows: Range<Int> { origin.row..<origin.row + size.rows }
     public var isEmpty: Bool { size.columns == 0 || size.rows == 0 }
 
-    /// What both rectangles cover; empty when they do not meet.
+    /// Intersection of both rectangles; empty when they do not meet.
     public func intersection(_ other: CellRect) -> CellRect {
         let left = max(columns.lowerBound, other.columns.lowerBound)
         let right = min(columns.upperBound, other.columns.upperBound)

@@ -1,10 +1,10 @@
-/// Which characters a terminal can be trusted to draw.
+/// The characters that a terminal can draw.
 public enum GlyphProfile: String, Sendable, CaseIterable {
     /// Unicode with box drawing, block elements and braille.
     case braille
     /// Unicode with box drawing and block elements (fonts of the Linux console have no braille).
     case block
-    /// ASCII alone; every other character of a text is drawn as "?", one for each column.
+    /// ASCII only; every other character of a text is drawn as "?", one per column.
     case ascii
 
     public enum Line: Sendable, CaseIterable {
@@ -37,10 +37,10 @@ public enum GlyphProfile: String, Sendable, CaseIterable {
     /// Filled and empty parts of a bar.
     public var bar: (full: Unicode.Scalar, empty: Unicode.Scalar) { self == .ascii ? ("#", "-") : ("\u{2588}", "\u{2591}") }
 
-    /// How many samples one cell of a sparkline shows.
+    /// Number of samples per cell of a sparkline.
     public var samplesPerCell: Int { self == .braille ? 2 : 1 }
 
-    /// Heights that one sample of a sparkline can have, above nothing.
+    /// Number of heights of a sample in a sparkline, above zero.
     public var sparkLevels: Int {
         switch self {
         case .braille: 4
@@ -69,6 +69,6 @@ public enum GlyphProfile: String, Sendable, CaseIterable {
 
     private static let asciiSpark: [Unicode.Scalar] = ["_", ".", ",", ":", ";", "+", "*", "#"]
 
-    /// The scalar itself where it can be drawn, "?" otherwise.
+    /// The scalar itself if it can be drawn, otherwise "?".
     func drawable(_ scalar: Unicode.Scalar) -> Unicode.Scalar { self == .ascii && scalar.value > 0x7e ? "?" : scalar }
 }

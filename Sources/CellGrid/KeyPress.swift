@@ -1,4 +1,4 @@
-/// One key as the terminal reported it, without regard to what it does.
+/// One key as reported by the terminal, independent of its effect.
 public enum KeyPress: Hashable, Sendable {
     public enum Named: String, Sendable, CaseIterable {
         case up, down, left, right, home, end, enter, backspace, tab, delete, insert
@@ -15,7 +15,7 @@ public enum KeyPress: Hashable, Sendable {
     /// Control and a letter, lower case: Ctrl-L is `control("l")`. Tab, Enter and Escape arrive as `named`.
     case control(Unicode.Scalar)
 
-    /// Parses what `description` prints: "S", "space", "ctrl-l", "f5", "pgup". nil for anything else.
+    /// Parses the output of `description`: "S", "space", "ctrl-l", "f5", "pgup". nil for anything else.
     public init?(_ text: String) {
         let scalars = Array(text.unicodeScalars)
         if scalars.count == 1, let only = scalars.first {

@@ -1,13 +1,13 @@
-/// What was done with the mouse, and where: as much of a mouse as the console can use.
+/// A mouse action and its position, as far as the console uses a mouse.
 public struct MousePress: Hashable, Sendable {
     public enum Kind: String, Sendable {
-        /// The first button went down.
+        /// The first button was pressed.
         case press
         case wheelUp, wheelDown
     }
 
     public var kind: Kind
-    /// The cell, from the upper left corner of the screen.
+    /// Position of the cell, from the upper left corner of the screen.
     public var point: CellPoint
 
     public init(_ kind: Kind, at point: CellPoint) {

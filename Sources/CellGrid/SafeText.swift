@@ -1,23 +1,23 @@
-/// One line of text that a terminal can show without being told to do anything: the only text that a `Canvas` draws. Whatever
-/// comes from outside (job names, exception messages, paths, a theme's marks) becomes `SafeText` by being passed through here.
+/// One line of text without any effect on a terminal but its own: the only text that a `Canvas` draws. All outside text (job names, exception
+/// messages, paths, a theme's marks) passes through it.
 ///
-/// What it never holds: control characters (C0, DEL, C1), line and paragraph separators, bidirectional controls, zero-width and
-/// other format characters, tags, private use, non-characters and unassigned code points, invisible fillers, variation
-/// selectors, a combining mark without a base, or more than `marksMax` combining marks on one base.
+/// Excluded: control characters (C0, DEL, C1), line and paragraph separators, bidirectional controls, zero-width and other format characters,
+/// tags, private use, non-characters and unassigned code points, invisible fillers, variation selectors, a combining mark without a base, and
+/// more than `marksMax` combining marks on one base.
 ///
-/// Whole escape sequences are dropped with their payload, so that no "[31m" is left over; variation selectors are dropped, as
-/// terminals disagree on what they do to the width; everything else of the above becomes `mark`.
+/// Whole escape sequences are dropped with their payload, so that no "[31m" remains; variation selectors are dropped, because terminals
+/// disagree on their effect on the width; everything else of the above becomes `mark`.
 public struct SafeText: Hashable, Sendable {
     /// The text.
     public let string: String
-    /// Columns that the text takes.
+    /// Number of columns.
     public let columns: Int
 
-    /// Stands for what could not be shown.
+    /// Replacement for characters that cannot be shown.
     public static let mark: Unicode.Scalar = "\u{fffd}"
     /// Combining marks kept on one base; further ones are dropped.
     public static let marksMax = 4
-    /// Scalars kept unless another limit is given. A text that is cut ends in "...".
+    /// Scalars kept by default. A truncated text ends in "...".
     public static let scalarsMax = 4096
 
     /// Makes a text safe. Any string is accepted.
@@ -34,7 +34,7 @@ public struct SafeText: Hashable, Sendable {
         }
     }
 
-    /// Makes bytes safe: they are read as UTF-8, and what is not UTF-8 becomes `mark`.
+    /// Makes bytes safe: they are read as UTF-8, and invalid bytes become `mark`.
     public init(bytes: some Collection<UInt8>, limit: Int = SafeText.scalarsMax) {
         self.init(String(decoding: bytes, as: UTF8.self), limit: limit)
     }
@@ -45,15 +45,17 @@ public struct SafeText: Hashable, Sendable {
     }
 
     public static let empty = SafeText(safe: "", columns: 0)
+    /// Marks a place where text was cut out. One column, in every character set.
+    public static let cut = SafeText(safe: "~", columns: 1)
 
     public var isEmpty: Bool { string.isEmpty }
 
     public static func + (left: SafeText, right: SafeText) -> SafeText {
-        // A mark at the start of the right side would have become `mark`, so joining cannot pile up marks.
+        // A mark at the start of the right side would have become `mark`, so joining cannot accumulate marks.
         SafeText(safe: left.string + right.string, columns: left.columns + right.columns)
     }
 
-    /// The longest beginning of at most `limit` columns; where something is cut off, it ends in `ending` if that fits.
+    /// The longest prefix of at most `limit` columns; a truncated one ends in `ending` if that fits.
     public func prefix(columns limit: Int, ending: SafeText = "") -> SafeText {
         guard columns > limit else { return self }
         let room = max(0, limit - ending.columns)
@@ -69,8 +71,16 @@ public struct SafeText: Hashable, Sendable {
         return ending.columns <= limit ? start + ending : start
     }
 
-    /// The longest end of at most `limit` columns; where something is cut off, it begins with `beginning`. For paths, whose end
-    /// tells more than their start.
+    /// At most `limit` columns: the beginning and the end, and `sign` where the middle was cut out. For names, which may differ late.
+    public func middle(columns limit: Int, sign: SafeText = .cut) -> SafeText {
+        guard columns > limit else { return self }
+        let room = limit - sign.columns
+        guard room >= 4 else { return prefix(columns: limit, ending: sign) }
+        let end = suffix(columns: room / 2)
+        return prefix(columns: room - end.columns) + sign + end
+    }
+
+    /// The longest suffix of at most `limit` columns; a truncated one begins with `beginning`. For paths, whose end is the more telling part.
     public func suffix(columns limit: Int, beginning: SafeText = "") -> SafeText {
         guard columns > limit else { return self }
         let room = max(0, limit - beginning.columns)
@@ -91,13 +101,13 @@ public struct SafeText: Hashable, Sendable {
         return beginning.columns <= limit ? beginning + end : end
     }
 
-    /// Exactly `width` columns: cut, or filled with spaces at the right.
+    /// Exactly `width` columns: truncated, or filled with spaces at the right.
     public func padded(_ width: Int) -> SafeText {
         let text = columns > width ? prefix(columns: width) : self
         return text + .spaces(width - text.columns)
     }
 
-    /// Exactly `width` columns: cut, or filled with spaces at the left.
+    /// Exactly `width` columns: truncated, or filled with spaces at the left.
     public func padded(leading width: Int) -> SafeText {
         let text = columns > width ? prefix(columns: width) : self
         return .spaces(width - text.columns) + text
@@ -111,16 +121,19 @@ public struct SafeText: Hashable, Sendable {
 extension SafeText: ExpressibleByStringLiteral, ExpressibleByStringInterpolation {
     public init(stringLiteral value: String) { self.init(value) }
 
-    /// Interpolated values are made safe with the rest.
+    /// Makes interpolated values safe with the rest.
     public init(stringInterpolation: DefaultStringInterpolation) { self.init(String(stringInterpolation: stringInterpolation)) }
 }
+
+/// Outside text for a message or a terminal: `SafeText` as a string, truncated to `limit` scalars.
+public func printable(_ text: String, limit: Int = 200) -> String { SafeText(text, limit: limit).string }
 
 extension SafeText: CustomStringConvertible {
     public var description: String { string }
 }
 
 extension SafeText {
-    /// Whether a scalar can stand in a `SafeText` as it is, given a base where it is a combining mark.
+    /// Whether a scalar may occur in a `SafeText`, given a base if it is a combining mark.
     static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
         let value = scalar.value
         if value < 0x7f { return value >= 0x20 }
@@ -130,13 +143,12 @@ extension SafeText {
         let properties = scalar.properties
         switch properties.generalCategory {
         case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator: return false
-        // The C library that draws the text (glibc 2.36) knows Unicode 14; what came later has no width there.
+        // The C library that draws the text (glibc 2.36) knows Unicode 14; later scalars have no width there.
         default: return properties.age.map { $0.major <= 14 } ?? false
         }
     }
 
-    /// Letters that look like nothing at all, marks whose only use is to join or to hide, and one (U+1171E) whose width changed
-    /// between versions of Unicode.
+    /// Whether it is an invisible letter, a mark used only to join or hide, or U+1171E, whose width changed between versions of Unicode.
     private static func isFiller(_ value: UInt32) -> Bool {
         value == 0x34f || value == 0x115f || value == 0x1160 || value == 0x17b4 || value == 0x17b5 || value == 0x3164 || value == 0xffa0
             || value == 0x1171e
@@ -147,7 +159,7 @@ extension SafeText {
         (0xfe00...0xfe0f).contains(scalar.value) || (0xe0100...0xe01ef).contains(scalar.value)
     }
 
-    /// Takes scalars one by one and keeps what is safe.
+    /// Takes scalars one by one and keeps the safe ones.
     ///
     ///     plain --ESC--> escape --[--> csi --final--> plain
     ///                      |----]PX^_--> string --BEL, ST--> plain

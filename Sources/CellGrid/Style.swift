@@ -4,7 +4,7 @@ public enum TerminalColor: Hashable, Sendable {
     case `default`
     /// One of the 16 named colours, 0...15; 8...15 are the bright ones. Eight-colour terminals get 0...7 only.
     case index16(UInt8)
-    /// One of the 256 of the xterm palette.
+    /// One of the 256 colours of the xterm palette.
     case index256(UInt8)
     case rgb(red: UInt8, green: UInt8, blue: UInt8)
 }
@@ -20,7 +20,7 @@ public struct StyleAttributes: OptionSet, Hashable, Sendable {
     public static let italic = StyleAttributes(rawValue: 16)
 }
 
-/// Colours and attributes of one cell, resolved for the terminal at hand.
+/// Colours and attributes of one cell, resolved for a terminal.
 public struct Style: Hashable, Sendable {
     public var foreground: TerminalColor
     public var background: TerminalColor
@@ -32,7 +32,7 @@ public struct Style: Hashable, Sendable {
         self.attributes = attributes
     }
 
-    /// This style with `upper` laid over it: its colours where it has any, both sets of attributes.
+    /// This style overlaid by `upper`: its colours where it has any, both sets of attributes.
     public func overlaid(by upper: Style) -> Style {
         Style(
             foreground: upper.foreground == .default ? foreground : upper.foreground,
@@ -41,7 +41,7 @@ public struct Style: Hashable, Sendable {
     }
 }
 
-/// How many colours a terminal has.
+/// Number of colours of a terminal.
 public enum ColorDepth: String, Sendable, CaseIterable {
     case none
     case colors8 = "8"
@@ -50,14 +50,14 @@ public enum ColorDepth: String, Sendable, CaseIterable {
     case direct
 }
 
-/// A theme resolved for one depth: the style of every role. Made by ConsoleCore, used by the terminal.
+/// A theme resolved for one colour depth: the style of every role. Made by ConsoleCore, used by the terminal.
 public struct StyleSheet: Hashable, Sendable {
     private var styles: [Style]
 
-    /// `style` is asked once for each role.
+    /// Creates a sheet, calling `style` once per role.
     public init(_ style: (StyleRole) -> Style) { styles = StyleRole.allCases.map(style) }
 
-    /// No colours, no attributes.
+    /// A sheet without colours and attributes.
     public static let plain = StyleSheet { _ in Style() }
 
     public subscript(role: StyleRole) -> Style { styles[role.index] }

@@ -1,5 +1,4 @@
-/// What a cell means. Drawing code names meanings; a theme turns each into colours and attributes at the edge.
-/// The names are those of theme files.
+/// Meaning of a cell. Drawing code names meanings; a theme maps each to colours and attributes. The names are those of theme files.
 public enum StyleRole: UInt8, Sendable, CaseIterable {
     case text
     case textDim
@@ -49,28 +48,28 @@ public enum StyleRole: UInt8, Sendable, CaseIterable {
     case dialogBorder
     case dialogDanger
     case toast
-    /// Steps of a graph, the lowest first.
+    /// Steps of a graph, lowest first.
     case graphScale0, graphScale1, graphScale2, graphScale3, graphScale4, graphScale5, graphScale6, graphScale7, graphScale8, graphScale9
 
-    /// The step for a part of a graph's height, from 0 to 1.
+    /// The step for a fraction of a graph's height, from 0 to 1.
     public static func graphScale(_ fraction: Double) -> StyleRole {
         let step = fraction.isFinite ? Int(min(max(fraction, 0), 1) * 10) : 0
         return StyleRole(rawValue: graphScale0.rawValue + UInt8(min(step, 9))) ?? .graphLine
     }
 
-    /// Which step of a graph it is; nil for other roles.
+    /// Its step of a graph; nil for other roles.
     public var graphStep: Int? { (Self.graphScale0.rawValue...Self.graphScale9.rawValue).contains(rawValue) ? Int(rawValue - Self.graphScale0.rawValue) : nil }
 
-    /// Position in `allCases`: the index into a `StyleSheet`.
+    /// Position in `allCases`: the index in a `StyleSheet`.
     public var index: Int { Int(rawValue) }
 
-    /// The role of this name, nil for a name that no role has.
+    /// The role with this name, or nil.
     public init?(name: String) {
         guard let role = Self.allCases.first(where: { $0.name == name }) else { return nil }
         self = role
     }
 
-    /// The name in theme files.
+    /// Name in theme files.
     public var name: String {
         switch self {
         case .text: "text"
@@ -135,9 +134,9 @@ public enum StyleRole: UInt8, Sendable, CaseIterable {
     }
 }
 
-/// The style of a cell as a small number: a role, and a second role laid over it (the selected row keeps its severities).
+/// Style of a cell as a small number: a role, and a second role laid over it (the selected row keeps its severities).
 public struct StyleID: Hashable, Sendable {
-    /// Low byte: index of the role. High byte: 0, or 1 + index of the role laid over it.
+    /// Low byte: index of the role. High byte: 0, or 1 + index of the overlaid role.
     public let rawValue: UInt16
 
     public init(_ role: StyleRole, under overlay: StyleRole? = nil) {

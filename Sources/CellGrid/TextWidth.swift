@@ -1,6 +1,6 @@
-/// How many columns text takes on a terminal. One table for the whole console: East Asian Wide and Fullwidth are two columns,
-/// combining marks and format characters none, everything else one (East Asian Ambiguous too). It agrees with the C library's
-/// `wcwidth`, by which the terminal layer moves its cursor.
+/// Width of text on a terminal, in columns. One table for the whole console: East Asian Wide and Fullwidth are two columns, combining marks and
+/// format characters none, everything else one (East Asian Ambiguous too). Agrees with the C library's `wcwidth`, by which the terminal layer
+/// moves its cursor.
 public enum TextWidth {
     /// Columns of one scalar: 0, 1 or 2. Control characters count 0.
     public static func columns(of scalar: Unicode.Scalar) -> Int {
@@ -11,9 +11,9 @@ public enum TextWidth {
         return isWide(value) ? 2 : 1
     }
 
-    /// Columns of a text: the sum over its clusters, where VARIATION SELECTOR-16 widens its base to two columns, scalars joined
-    /// by ZERO WIDTH JOINER share the columns of the first, and two regional indicators make one flag of two columns.
-    /// `SafeText` holds no joiners and no selectors, so for it this is the plain sum.
+    /// Columns of a text: the sum over its clusters. VARIATION SELECTOR-16 widens its base to two columns, scalars joined by ZERO WIDTH JOINER share
+    /// the columns of the first, and two regional indicators make one flag of two columns. `SafeText` has no joiners and selectors, so the result
+    /// for it is the plain sum.
     public static func columns(of text: String) -> Int {
         var total = 0
         var base = 0

@@ -1,7 +1,7 @@
 public import StreamModel
 
-/// A checkpoint parameter that is out of its range. Thrown before a job starts; nothing has happened yet. The operator (or
-/// the program that describes the job) corrects the value and submits again.
+/// A checkpoint parameter out of its range. Thrown before a job starts, without side effects. The operator (or the program that describes the job)
+/// corrects the value and submits again.
 public struct CheckpointConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Parameter: String, Sendable, CaseIterable {
         case interval, timeout, minimumPause, maximumConcurrent, tolerableFailures, retainedCheckpoints, unaligned
@@ -9,9 +9,9 @@ public struct CheckpointConfigurationError: Error, Hashable, Sendable, CustomStr
     }
 
     public let parameter: Parameter
-    /// The refused value as the operator wrote it, with its unit.
+    /// Refused value as the operator wrote it, with its unit.
     public let value: String
-    /// What the value must be.
+    /// Requirement on the value.
     public let rule: String
 
     public init(_ parameter: Parameter, _ value: String, rule: String) {
@@ -24,15 +24,15 @@ public struct CheckpointConfigurationError: Error, Hashable, Sendable, CustomStr
 }
 
 extension CheckpointConfiguration {
-    /// Below this no interval and no timeout makes sense (rule 1.1).
+    /// Lower bound of intervals and timeouts (rule 1.1).
     public static let shortestSpan = Milliseconds(10)
-    /// Longer spans are not meant: Flink caps the minimum pause here (rule 1.1); interval and timeout are refused above it.
+    /// Upper bound of spans (rule 1.1): Flink caps the minimum pause here; interval and timeout are refused above it.
     public static let longestSpan = Milliseconds(365 * 24 * 60 * 60 * 1000)
-    /// Flink's integers are 32 bits wide; as the number of tolerable failures the largest means "failures are not counted".
+    /// Flink's 32-bit maximum; as the number of tolerable failures it means "failures are not counted".
     public static let largestCount = Int(Int32.max)
 
-    /// Checks the range of every parameter (rule 1.1) and throws the first violation in the order of the declaration.
-    /// Mode, retention and `prefersCheckpointForRecovery` cannot be out of range.
+    /// Checks every parameter (rule 1.1) and throws the first violation in declaration order. Mode, retention and `prefersCheckpointForRecovery`
+    /// cannot be out of range.
     public func validate() throws(CheckpointConfigurationError) {
         if let interval { try check(.interval, interval) }
         try check(.timeout, timeout)
@@ -74,13 +74,13 @@ extension CheckpointConfiguration {
 }
 
 extension CheckpointConfiguration {
-    /// The minimum pause that is applied: capped at 365 days (rule 1.1).
+    /// Minimum pause in effect: capped at 365 days (rule 1.1).
     public var effectiveMinimumPause: Milliseconds { min(minimumPause, Self.longestSpan) }
 
     /// Time between two ticks: the interval, raised to the minimum pause (rule 1.1). nil = no periodic checkpoints.
     public var baseInterval: Milliseconds? { interval.map { max($0, effectiveMinimumPause) } }
 
-    /// Tolerated consecutive failures: unset is 0; nil = failures are not counted at all (rule 2.2).
+    /// Tolerated consecutive failures: 0 by default; nil = failures are not counted at all (rule 2.2).
     public var effectiveTolerableFailures: Int? {
         let tolerable = tolerableFailures ?? 0
         return tolerable >= Self.largestCount ? nil : tolerable

@@ -1,6 +1,6 @@
 import StreamModel
 
-// How checkpoints end: acknowledgement, commit, subsumption, failure (rule 1.6), and the end of the job (rule 3.1).
+// The end of checkpoints: acknowledgement, commit, subsumption, failure (rule 1.6), and the end of the job (rule 3.1).
 extension CheckpointCoordinator {
     func index(of id: CheckpointID, in phases: PendingCheckpoint.Phase...) -> Int? {
         pending.firstIndex { $0.id == id && phases.contains($0.phase) }
@@ -24,7 +24,7 @@ extension CheckpointCoordinator {
         fail(id, reason, message, task: task, isReportedByTask: true, now)
     }
 
-    /// Fails what the subtask has not acknowledged (rule 1.6), and holds back new ones until the attempt is replaced.
+    /// Fails the checkpoints not acknowledged by the subtask (rule 1.6), and starts no new ones until the attempt is replaced.
     mutating func failTask(_ task: SubtaskID, _ message: String, _ now: EngineInstant) {
         guard tasks.contains(task) else { return }
         tasks.set(task, .initializing)
@@ -33,7 +33,7 @@ extension CheckpointCoordinator {
         }
     }
 
-    /// Expiry counts from the trigger and holds for savepoints as well (rule 1.6). A timer that fires early is set again.
+    /// Expires a checkpoint or savepoint, counted from the trigger (rule 1.6). A timer that fires early is set again.
     mutating func expire(_ id: CheckpointID, _ now: EngineInstant) {
         guard let index = index(of: id, in: .preparing, .acknowledging, .acknowledged) else { return }
         let checkpoint = pending[index]
@@ -48,7 +48,7 @@ extension CheckpointCoordinator {
 
     // MARK: Commit
 
-    /// Begins the commit of the oldest acknowledged one, unless one is under way.
+    /// Begins the commit of the oldest acknowledged checkpoint, unless a commit is in progress.
     mutating func commitNext() {
         guard commitInFlight == nil, let index = pending.firstIndex(where: { $0.phase == .acknowledged }) else { return }
         pending[index].phase = .committing
@@ -70,7 +70,7 @@ extension CheckpointCoordinator {
         fail(id, .finalizeCheckpointFailure, message, timeoutIsSet: false, now)
     }
 
-    /// Rule 1.6 in its order. Savepoints do all of it too (rule 1.7, 1.14.3).
+    /// Completes a checkpoint in the order of rule 1.6, also a savepoint (rule 1.7, 1.14.3).
     private mutating func complete(_ index: Int, reachesTasks: Bool, _ now: EngineInstant) {
         let checkpoint = pending.remove(at: index)
         tally.completed += 1
@@ -91,7 +91,7 @@ extension CheckpointCoordinator {
 
     // MARK: Failure
 
-    /// Ends a pending checkpoint badly (rule 1.6) and counts it (rule 2).
+    /// Fails a pending checkpoint (rule 1.6) and counts the failure (rule 2).
     mutating func fail(
         _ id: CheckpointID, _ reason: CheckpointFailureReason, _ message: String, task: SubtaskID? = nil,
         isReportedByTask: Bool = false, hasFiles: Bool = true, timeoutIsSet: Bool = true, _ now: EngineInstant
@@ -144,7 +144,7 @@ extension CheckpointCoordinator {
 
     // MARK: Completed ones
 
-    /// Rule 3.4: it enters the store, and ids go on after it. A commit in flight is proven durable by having been read.
+    /// Enters a restored snapshot into the store; ids continue after it (rule 3.4). The read proves a commit in flight durable.
     mutating func restore(_ id: CheckpointID, _ kind: CheckpointKind, _ claimed: Bool, _ now: EngineInstant) {
         if let index = index(of: id, in: .committing) {
             complete(index, reachesTasks: false, now)
@@ -157,8 +157,8 @@ extension CheckpointCoordinator {
         if id.rawValue < .max { nextID = max(nextID, id.next) } else { nextID = id }
     }
 
-    /// Applies the retention when the job has ended (rule 3.1); also to one that completes after that. Anything but an ended or
-    /// suspended job is left alone.
+    /// Applies the retention of an ended or suspended job (rule 3.1), also to a checkpoint that completes later. Does nothing in any other
+    /// state.
     mutating func releaseCompleted(_ override: CancelRetention) {
         guard let event = RetentionEvent(jobState), event != .suspended else { return }
         release = override

@@ -1,31 +1,32 @@
 import StreamModel
 
-// When checkpoints begin: the periodic scheduler (rule 1.2), requests (rules 1.3, 1.7), the start of one (rule 1.5).
+// The begin of checkpoints: the periodic scheduler (rule 1.2), requests (rules 1.3, 1.7), the start of one (rule 1.5).
 extension CheckpointCoordinator {
     mutating func changeJobState(to state: JobState, _ now: EngineInstant) {
         guard state != jobState, !jobState.isTerminal else { return }
         jobState = state
-        // Before anything is aborted: the end of a stop must not start the scheduler of a job that does not run.
+        // First, before any abort: the end of a stop must not start the scheduler of a job that does not run.
         stop = .none
         final = .none
         stopScheduler("the job is \(state.rawValue)", now)
         startScheduler(now)
     }
 
-    /// A new attempt. A commit that is still in flight belongs to the old one: it counts only if the new one starts from it.
+    /// Begins a new attempt. A commit still in flight belongs to the old one: it counts only if the new one starts from it.
     mutating func reset(_ newTasks: [SubtaskID], _ now: EngineInstant) {
         stop = .none
         final = .none
         suspendAll("a new attempt of the job begins", now)
         for index in pending.indices { pending[index].isOrphaned = true }
+        failures.forgetExceeded()
         tasks = TaskTable(newTasks)
         if nextTriggerAt == nil { startScheduler(now) }
     }
 
     // MARK: The periodic scheduler
 
-    /// Sets the first tick at a random moment (rule 1.2), so that the jobs of an engine do not tick together. Does nothing while the
-    /// job does not run, is being stopped or has read all its input, or without an interval.
+    /// Sets the first tick at a random time (rule 1.2), so that jobs do not tick together. Does nothing without an interval, or while the job
+    /// does not run, is being stopped or has read all its input.
     mutating func startScheduler(_ now: EngineInstant) {
         guard jobState == .running, stop == .none, final == .none, let period = configuration.baseInterval else { return }
         let pause = configuration.effectiveMinimumPause
@@ -37,7 +38,7 @@ extension CheckpointCoordinator {
         suspendAll(why, now)
     }
 
-    /// Fails all queued requests and all pending checkpoints but the one being committed (rule 1.2).
+    /// Fails all queued requests and all pending checkpoints except the one being committed (rule 1.2).
     private mutating func suspendAll(_ why: String, _ now: EngineInstant) {
         for request in queue.removeAll() { refuse(request, .checkpointCoordinatorSuspend, why, now) }
         for checkpoint in pending where checkpoint.phase != .committing {
@@ -45,9 +46,9 @@ extension CheckpointCoordinator {
         }
     }
 
-    /// Rule 1.2 with a fixed rate: the next tick keeps the phase, missed ones are skipped.
+    /// Handles a tick at a fixed rate (rule 1.2): the next one keeps the phase, missed ones are skipped.
     mutating func tick(_ now: EngineInstant) {
-        // The timer has fired, so it is not set any more; a firing of one that was replaced sets the right one again.
+        // The timer has fired, so it is no longer set; a replaced timer that fires sets the right one again.
         armedTrigger = nil
         guard let due = nextTriggerAt, now >= due, let period = configuration.baseInterval else { return }
         let nanoseconds = period.count * 1_000_000
@@ -56,7 +57,7 @@ extension CheckpointCoordinator {
         enqueue(.timer, .checkpoint, now)
     }
 
-    /// Tells the engine where the one trigger timer belongs, if that changed.
+    /// Sets the engine's trigger timer, if its instant changed.
     mutating func armTriggerTimer() {
         guard nextTriggerAt != armedTrigger else { return }
         actions.append(nextTriggerAt.map { .scheduleTrigger(at: $0) } ?? .cancelTrigger)
@@ -72,14 +73,14 @@ extension CheckpointCoordinator {
         } else if kind == .synchronousSavepoint {
             requestStop(token, now)
         } else if jobState != .running || final != .none, let (reason, why) = obstacle(isFinal: false) {
-            // Waiting for a free place would not help.
+            // Waiting for a place would not help.
             actions.append(.requestFailed(token, reason, message: why))
         } else {
             enqueue(.user(token), kind, now)
         }
     }
 
-    /// Rule 1.7: the scheduler stops, with all that is pending, then the savepoint begins. What is certain to be refused does not
+    /// Stops the scheduler and aborts all pending checkpoints, then begins the savepoint (rule 1.7). A request certain to be refused does not
     /// disturb the job.
     private mutating func requestStop(_ token: TriggerToken, _ now: EngineInstant) {
         if let why = stopUnderWay {
@@ -102,7 +103,7 @@ extension CheckpointCoordinator {
         }
     }
 
-    /// The final checkpoint replaces the periodic ones. What is queued is refused when its turn comes.
+    /// Replaces periodic checkpoints by the final one. Queued requests are refused in their turn.
     mutating func requestFinal(_ now: EngineInstant) {
         guard jobState == .running, final == .none || final == .failed else { return }
         nextTriggerAt = nil
@@ -118,7 +119,7 @@ extension CheckpointCoordinator {
         }
     }
 
-    /// Ends a request before it has an id: no history row, no count (rule 1.5).
+    /// Ends a request before it has an id, without history row or count (rule 1.5).
     private mutating func refuse(
         _ request: TriggerRequest, _ reason: CheckpointFailureReason, _ message: String, _ now: EngineInstant
     ) {
@@ -132,7 +133,7 @@ extension CheckpointCoordinator {
 
     // MARK: The start of a checkpoint
 
-    /// Starts what may start (rule 1.3). Runs after every event: each may have made room.
+    /// Starts the checkpoints allowed to start (rule 1.3). Runs after every event, since any event may have made room.
     mutating func triggerNext(_ now: EngineInstant) {
         while true {
             switch policy.decide(&queue, situation, at: now) {
@@ -158,7 +159,7 @@ extension CheckpointCoordinator {
         return situation
     }
 
-    /// Rule 1.5, steps 1 and 2: why no checkpoint can begin now. The final one does not ask for running tasks.
+    /// The reason why no checkpoint can begin now (rule 1.5, steps 1 and 2). The final one does not need running tasks.
     private func obstacle(isFinal: Bool) -> (CheckpointFailureReason, String)? {
         if nextID == CheckpointID(.max) { return (.triggerCheckpointFailure, "all checkpoint ids are used up") }
         if jobState != .running { return (.notAllRequiredTasksRunning, "the job is \(jobState.rawValue)") }
@@ -184,7 +185,7 @@ extension CheckpointCoordinator {
         if lateLocations.remove(id) != nil { return discardPending(id) }
         guard let index = index(of: id, in: .preparing) else { return }
         pending[index].phase = .acknowledging
-        // The tasks of the final one take no barriers: the engine acknowledges for them.
+        // The final one injects no barriers into the tasks: the engine acknowledges for them.
         if !pending[index].isFinal { actions.append(.injectBarrier(id, pending[index].kind)) }
         finishAcknowledging(index)
     }

@@ -1,9 +1,9 @@
 public import StreamModel
 
-/// Decides when checkpoints and savepoints of one job begin, when they are complete, failed or superfluous, and when too many have
-/// failed: the `CheckpointCoordinator` of Flink 1.14.3 as a value without clock, files or threads. The job thread of the engine owns
-/// it, hands it every event and performs the actions it answers with, in their order. Every event has an answer in every
-/// state; one that does not fit (late, duplicate, of an unknown checkpoint or subtask) is answered with no action.
+/// Decides the begin, completion, failure and subsumption of a job's checkpoints and savepoints, and the failure of the job. The
+/// `CheckpointCoordinator` of Flink 1.14.3 as a value without clock, files or threads. The engine's job thread owns it, hands it every event and
+/// performs the returned actions in order. Every event has an answer in every state; one that does not fit (late, duplicate, of an unknown
+/// checkpoint or subtask) is answered with no action.
 ///
 /// One checkpoint or savepoint:
 ///
@@ -30,21 +30,21 @@ public import StreamModel
 ///     ON  ──stop with savepoint requested──► PAUSED ──it failed──► ON
 ///                                            PAUSED ──it completed──► OFF until the job state changes
 ///
-/// Differences from Flink 1.14.3: at most one tick waits in the queue, and ticks that were missed are skipped; the store is ordered
-/// by id; commits run one at a time, and one that has begun is waited for, whatever happens to the job, because nobody can tell
-/// whether its manifest is durable; a second stop while one is under way is refused; a job whose input has ended takes a final checkpoint.
+/// Differences from Flink 1.14.3: at most one tick waits in the queue, and missed ticks are skipped; the store is ordered by id; commits run one at
+/// a time, and a commit that has begun is waited for, whatever happens to the job, because its manifest may already be durable; a second stop
+/// during a stop is refused; a job whose input has ended takes a final checkpoint.
 public struct CheckpointCoordinator: Sendable {
     public let configuration: CheckpointConfiguration
     public internal(set) var jobState = JobState.initializing
-    /// In flight, oldest first.
+    /// Checkpoints in flight, oldest first.
     public internal(set) var pending: [PendingCheckpoint] = []
-    /// When the next tick is due; nil = the periodic scheduler is off.
+    /// Due time of the next tick; nil = the periodic scheduler is off.
     public internal(set) var nextTriggerAt: EngineInstant?
-    /// What the job can go back to, oldest first.
+    /// Snapshots that the job can go back to, oldest first.
     public var completed: [CompletedCheckpoint] { store.entries }
-    /// The id that the next checkpoint will have.
+    /// Id of the next checkpoint.
     public internal(set) var nextID: CheckpointID
-    /// When a checkpoint or savepoint last completed.
+    /// Time of the last completion of a checkpoint or savepoint.
     public internal(set) var lastCompletion: EngineInstant?
 
     let policy: TriggerPolicy
@@ -53,26 +53,26 @@ public struct CheckpointCoordinator: Sendable {
     var failures: FailureCounter
     var tasks: TaskTable
     var random: SplitMix64
-    /// Deletions that the engine has not reported as finished.
+    /// Deletions that the engine has not yet reported as finished.
     var cleaning: Set<CheckpointID> = []
-    /// Failed while their directory was being made; it is to be deleted (again) when it turns up.
+    /// Checkpoints that failed during the creation of their directory, which is deleted (again) when it turns up.
     var lateLocations: Set<CheckpointID> = []
     var stop = StopWithSavepoint.none
     var final = FinalCheckpoint.none
     var release: CancelRetention?
     var tally = CheckpointCounts()
-    /// The instant that the engine's trigger timer is set to.
+    /// Instant of the engine's trigger timer.
     var armedTrigger: EngineInstant?
     var requestSequence: UInt64 = 0
-    /// A defect on purpose, for the simulator: a success does not begin a new series of failures.
+    /// A deliberate defect for the simulator: a success does not reset the failure count.
     package var countsOverSuccess = false
-    /// Collected by the handling of one event.
+    /// Actions collected while handling one event.
     var actions: [CoordinatorAction] = []
 
-    /// A stop with savepoint (rule 1.7). Periodic checkpoints rest until it fails.
+    /// A stop with savepoint (rule 1.7). Periodic checkpoints pause until it fails.
     enum StopWithSavepoint: Sendable, Equatable {
         case none
-        /// Its request, by sequence number.
+        /// The request is queued, by sequence number.
         case queued(UInt64)
         case pending(CheckpointID)
         /// The tasks are finishing.
@@ -83,14 +83,14 @@ public struct CheckpointCoordinator: Sendable {
         case none
         case queued
         case pending(CheckpointID)
-        /// The engine is to ask again.
+        /// It failed; the engine must ask again.
         case failed
         case completed(CheckpointID)
     }
 
     /// - Parameters:
     ///   - tasks: all subtasks of the job, not running yet.
-    ///   - nextID: 1 for a new job, else above every id that was ever used under the job's directory.
+    ///   - nextID: 1 for a new job, otherwise above every id ever used in the job's directory.
     ///   - seed: for the random delay of the first tick.
     public init(
         configuration: CheckpointConfiguration, tasks: [SubtaskID], nextID: CheckpointID, seed: UInt64
@@ -106,7 +106,7 @@ public struct CheckpointCoordinator: Sendable {
         random = SplitMix64(seed: seed)
     }
 
-    /// Takes in one event and says what to do. `now` never goes back.
+    /// Handles one event and returns the actions. `now` never goes back.
     public mutating func handle(_ event: CoordinatorEvent, at now: EngineInstant) -> [CoordinatorAction] {
         take(event, now)
         commitNext()
@@ -154,11 +154,11 @@ extension CheckpointCoordinator {
     /// The newest completed checkpoint or savepoint that the job can go back to.
     public var latestCompleted: CompletedCheckpoint? { store.latest }
 
-    /// The one whose manifest is being written. While it is not nil nobody knows which checkpoint is the newest: no attempt is
-    /// started, and no retention applied, before it is answered.
+    /// The checkpoint whose manifest is being written. The newest checkpoint is undetermined until its result arrives: no attempt starts and no
+    /// retention is applied before.
     public var commitInFlight: CheckpointID? { pending.first { $0.phase == .committing }?.id }
 
-    /// The checkpoint that answers `finalCheckpointRequested`, in flight or completed.
+    /// The checkpoint taken for `finalCheckpointRequested`, in flight or completed.
     public var finalCheckpoint: CheckpointID? {
         switch final {
         case .pending(let id), .completed(let id): id
@@ -166,16 +166,23 @@ extension CheckpointCoordinator {
         }
     }
 
-    /// Requests that wait for their turn.
+    /// Number of requests in the queue.
     public var queuedRequests: Int { queue.count }
 
-    /// Deletions under way.
+    /// Number of deletions in progress.
     public var cleanupsInFlight: Int { cleaning.count }
 
-    /// Consecutive counted failures against the tolerable number; exact.
+    /// Exact failure budget: consecutive counted failures against the tolerable number.
     public func failureBudget() -> FailureBudget {
         FailureBudget(
             counted: failures.count, tolerable: failures.tolerable, source: .exact, cumulative: tally.failed,
             lastReason: failures.lastReason)
+    }
+
+    /// Failure budget as reported in a job state: a job that its budget has failed keeps the count that exceeded it.
+    public func failureBudget(in state: JobState) -> FailureBudget {
+        var budget = failureBudget()
+        if state == .failing || state == .failed, let exceeded = failures.exceededCount { budget.counted = exceeded }
+        return budget
     }
 }

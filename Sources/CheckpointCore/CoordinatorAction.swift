@@ -1,35 +1,35 @@
 public import StreamModel
 
-/// What the engine is to do, in the order of the list. File work of one checkpoint id is done in the order of its actions.
+/// An action for the engine, to be performed in list order. File work of one checkpoint keeps the order of its actions.
 public enum CoordinatorAction: Sendable, Equatable {
-    /// Replaces the earlier one: there is one trigger timer, and it fires once.
+    /// Set the trigger timer. There is only one, so this replaces the earlier setting; it fires once.
     case scheduleTrigger(at: EngineInstant)
     case cancelTrigger
     case scheduleTimeout(CheckpointID, at: EngineInstant)
     case cancelTimeout(CheckpointID)
-    /// The id is used from now on: write the history row, make the directory, answer `locationPrepared` or `locationFailed`.
+    /// The id is now in use: write the history row, make the directory, answer `locationPrepared` or `locationFailed`.
     case prepareLocation(CheckpointID, CheckpointKind, token: TriggerToken?)
-    /// To all source tasks.
+    /// Inject a barrier into all source tasks.
     case injectBarrier(CheckpointID, CheckpointKind)
     /// All have acknowledged: write the manifest, answer `committed` or `commitFailed`. One at a time.
     case commit(CheckpointID, CheckpointKind)
-    /// Tell all tasks: sinks commit. The id may be lower than an earlier one (a savepoint that was overtaken).
+    /// Notify all tasks of the completion: sinks commit. The id may be lower than an earlier one (an overtaken savepoint).
     case notifyComplete(CheckpointID)
-    /// Tell all tasks: drop what belongs to this one.
+    /// Notify all tasks of the abort: they drop everything of this checkpoint.
     case notifyAborted(CheckpointID)
-    /// Delete the files of an attempt that failed; answer `cleanupFinished`.
+    /// Delete the files of a failed attempt; answer `cleanupFinished`.
     case discardPending(CheckpointID)
-    /// Delete a completed one that is subsumed or no longer retained; answer `cleanupFinished`.
+    /// Delete a completed checkpoint that is subsumed or no longer retained; answer `cleanupFinished`.
     case discardCompleted(CheckpointID)
-    /// It leaves the store; its files stay (a savepoint, or a snapshot that the job does not own).
+    /// Remove it from the store and keep its files (a savepoint, or a snapshot that the job does not own).
     case forget(CheckpointID)
-    /// The history row ends well.
+    /// End the history row as completed.
     case checkpointCompleted(CheckpointID)
-    /// The history row ends badly. `counted`: it raised the failure counter. `task`: the one to blame.
+    /// End the history row as failed. `counted`: it raised the failure counter. `task`: the one to blame.
     case checkpointFailed(CheckpointID, CheckpointFailureReason, message: String, counted: Bool, task: SubtaskID?)
-    /// A user's request ended without completing.
+    /// Answer a user's request that did not complete.
     case requestFailed(TriggerToken, CheckpointFailureReason, message: String)
     case requestCompleted(TriggerToken, CheckpointID)
-    /// Fail the job: the restart strategy decides what comes next.
+    /// Fail the job; the restart strategy decides on the next step.
     case failJob(message: String)
 }

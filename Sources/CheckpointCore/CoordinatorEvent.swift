@@ -1,52 +1,52 @@
 public import StreamModel
 
-/// What a subtask is doing, as far as checkpoints care.
+/// State of a subtask, as far as it matters to checkpoints.
 public enum TaskState: Sendable, Hashable {
     case initializing, running, finished
 }
 
-/// Names one request of a user from `CoordinatorEvent.requested` to its one answer.
+/// Identifies a user's request from `CoordinatorEvent.requested` to its one answer.
 public struct TriggerToken: Hashable, Sendable {
     public let rawValue: UInt64
     public init(_ rawValue: UInt64) { self.rawValue = rawValue }
 }
 
-/// What happened. The job thread of the engine feeds these to `CheckpointCoordinator.handle(_:at:)`, one at a time.
+/// An event of a job. The job thread passes them to `CheckpointCoordinator.handle(_:at:)`, one at a time.
 public enum CoordinatorEvent: Sendable, Hashable {
     /// RUNNING starts the periodic scheduler, any other state stops it (rule 1.2). Sent before the tasks act on it.
     case jobStateChanged(JobState)
-    /// A new attempt with these subtasks, all of them initializing. Sent after the state change that ended the old attempt, and
-    /// after `CheckpointCoordinator.commitInFlight` became nil if the commit is to count.
+    /// A new attempt with these subtasks, all initializing. Sent after the state change that ended the old attempt, and, for a commit to count,
+    /// after `CheckpointCoordinator.commitInFlight` became nil.
     case tasksReset(tasks: [SubtaskID])
     case taskStateChanged(SubtaskID, TaskState)
-    /// The one trigger timer.
+    /// The trigger timer fired.
     case triggerTimerFired
     case timeoutFired(CheckpointID)
-    /// A user asks for a checkpoint now, a savepoint, or a savepoint that ends the job.
+    /// A user requested a checkpoint now, a savepoint, or a savepoint that ends the job.
     case requested(TriggerToken, CheckpointKind)
-    /// Every task has reached the end of its input: take one last checkpoint. The engine acknowledges it for each task itself
-    /// after `locationPrepared`; `CheckpointCoordinator.finalCheckpoint` is its id. If it fails, the engine asks again.
+    /// Every task has reached the end of its input: take a final checkpoint. The engine acknowledges it for each task after `locationPrepared`; its
+    /// id is `CheckpointCoordinator.finalCheckpoint`. The engine requests it again if it fails.
     case finalCheckpointRequested
     /// The directory of the attempt exists.
     case locationPrepared(CheckpointID)
-    /// It could not be made.
+    /// The directory could not be made.
     case locationFailed(CheckpointID, message: String)
     /// A subtask's part is durable.
     case acknowledged(CheckpointID, SubtaskID)
-    /// A subtask cannot make its part and goes on.
+    /// A subtask cannot provide its part and continues.
     case declined(CheckpointID, SubtaskID, CheckpointFailureReason, message: String)
     case taskFailed(SubtaskID, message: String)
     /// The manifest is durable.
     case committed(CheckpointID)
-    /// There is no manifest and there will be none.
+    /// No manifest exists, and none will.
     case commitFailed(CheckpointID, message: String)
     /// Answers `discardPending` and `discardCompleted`, also when the deletion failed.
     case cleanupFinished(CheckpointID)
-    /// The job's state was loaded from this one.
+    /// The job's state was loaded from this snapshot.
     case restored(CheckpointID, kind: CheckpointKind, claimed: Bool)
-    /// A completed one was found damaged or gone: the job cannot go back to it any more. Its files are not the coordinator's to delete.
+    /// A completed checkpoint was found damaged or missing and is no longer restorable. Its files are not the coordinator's to delete.
     case lost(CheckpointID)
-    /// The job has reached its terminal state (or SUSPENDED), its tasks are gone, no commit is in flight: apply the retention
-    /// (rule 3.1). The override concerns CANCELED only.
+    /// The job has reached its terminal state (or SUSPENDED), its tasks are gone, no commit is in flight: apply the retention (rule 3.1). The
+    /// override affects only CANCELED.
     case jobEnded(CancelRetention)
 }

@@ -1,8 +1,8 @@
 public import StreamModel
 
 extension CheckpointFailureReason {
-    /// Whether a failure for this reason raises the failure counter: rule 2.1, Flink 1.14.3's table. Flink 1.20 counts
-    /// `finalizeCheckpointFailure` too.
+    /// Whether a failure for this reason raises the counter: rule 2.1, the table of Flink 1.14.3. Flink 1.20 also counts
+    /// `finalizeCheckpointFailure`.
     public var isCounted: Bool {
         switch self {
         case .checkpointDeclined, .checkpointAsyncException, .checkpointExpired, .ioException:
@@ -16,7 +16,7 @@ extension CheckpointFailureReason {
         }
     }
 
-    /// Raised before the tasks hear of the checkpoint; handled at the level of the job even when a task reports it (rule 2.3).
+    /// Whether it is raised before the tasks hear of the checkpoint; handled at job level even when a task reports it (rule 2.3).
     public var isPreflight: Bool {
         switch self {
         case .periodicSchedulerShutdown, .tooManyConcurrentCheckpoints, .tooManyCheckpointRequests, .minimumTimeBetweenCheckpoints,

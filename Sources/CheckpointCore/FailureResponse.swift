@@ -1,32 +1,32 @@
 public import StreamModel
 
-/// Decides what follows the failure of a job. For its own failures the restart strategy does; where the machine has run out of something the job
-/// waits, longer every time, and no restart of the strategy is used up. Owned by the job, lives as long as the job. Pure.
+/// Decides the response to a job failure. The restart strategy decides on ordinary failures; a job waits, longer each time, when the machine
+/// has run out of a resource, without using up restarts. Owned by the job and as long-lived. Pure.
 public struct FailureResponse: Sendable {
     public enum Decision: Sendable, Equatable {
-        /// The next attempt begins after this long.
+        /// Start the next attempt after this delay.
         case restart(after: Milliseconds)
-        /// The next attempt begins after this long, to see whether there is room again; `reason` is one line for the operator.
+        /// Start the next attempt after this delay, to check for room again; `reason` is one line for the operator.
         case wait(Milliseconds, reason: String)
-        /// The strategy allows no more; `reason` says which limit was reached.
+        /// Allow no more attempts; `reason` names the limit reached.
         case giveUp(reason: String)
     }
 
-    /// The first wait and the longest one; each is twice the one before.
+    /// Shortest and longest wait; each wait is twice the one before.
     public static let firstWait = Milliseconds.seconds(1), longestWait = Milliseconds.seconds(60)
 
     private var backoff: RestartBackoff
     private var lastWait: Milliseconds?
-    /// When the newest wait ended.
+    /// End of the newest wait.
     private var waitedUntil: EngineInstant?
 
     /// - Parameter strategy: in range (`RestartStrategy.validate()`).
     public init(_ strategy: RestartStrategy, seed: UInt64) { backoff = RestartBackoff(strategy, seed: seed) }
 
-    /// Failures that the strategy was asked about.
+    /// Number of failures passed to the strategy.
     public var countedFailures: Int { backoff.failures }
 
-    /// Takes in one failure of the job. `now` never goes back. A job that is never to be restarted ends for want of space too.
+    /// Records one failure of the job. `now` never goes back. A job without restarts fails on a shortage too.
     public mutating func jobFailed(lacking shortage: Shortage?, at now: EngineInstant) -> Decision {
         guard let shortage, backoff.strategy != .none else {
             switch backoff.jobFailed(at: now) {
@@ -39,7 +39,7 @@ public struct FailureResponse: Sendable {
         return .wait(wait, reason: "\(shortage); tried again in \(wait.count / 1000) s")
     }
 
-    /// An attempt that ran for as long as the longest wait had room: what it lacks then is another shortage.
+    /// An attempt that ran for the longest wait had room: a later shortage is a new one.
     private func nextWait(at now: EngineInstant) -> Milliseconds {
         guard let lastWait, let waitedUntil, now < waitedUntil + Self.longestWait else { return Self.firstWait }
         return min(Self.longestWait, lastWait + lastWait)

@@ -1,23 +1,23 @@
 public import StreamModel
 
-/// A checkpoint or savepoint in flight: from the moment it has an id until it is completed or failed. The phases are those of the
-/// diagram at `CheckpointCoordinator`. Only the coordinator changes it; reports read it.
+/// A checkpoint or savepoint in flight, from its id to its completion or failure. The phases are those of the diagram at
+/// `CheckpointCoordinator`. Only the coordinator changes it; reports read it.
 public struct PendingCheckpoint: Sendable, Equatable {
     public enum Phase: Sendable, Hashable, CaseIterable {
         /// Its directory is being made.
         case preparing
-        /// The barriers flow; subtasks acknowledge.
+        /// Barriers are flowing; subtasks acknowledge.
         case acknowledging
-        /// All subtasks have acknowledged; another one is being committed.
+        /// All subtasks have acknowledged; another checkpoint is being committed.
         case acknowledged
-        /// Its manifest is being written. Nothing but the answer ends this phase.
+        /// Its manifest is being written. Only the answer ends this phase.
         case committing
     }
 
     public let id: CheckpointID
     public let kind: CheckpointKind
     public let token: TriggerToken?
-    /// The last one of a job whose input has ended.
+    /// Whether it is the final checkpoint of a job whose input has ended.
     public let isFinal: Bool
     public let triggeredAt: EngineInstant
     public let timeoutAt: EngineInstant
@@ -25,7 +25,7 @@ public struct PendingCheckpoint: Sendable, Equatable {
     public internal(set) var phase = Phase.preparing
     /// Subtasks that have not acknowledged yet.
     public internal(set) var awaited: Set<SubtaskID>
-    /// The attempt that it belongs to ended while it was being committed.
+    /// Whether its attempt ended during the commit.
     var isOrphaned = false
 
     init(
@@ -44,7 +44,7 @@ public struct PendingCheckpoint: Sendable, Equatable {
 
     public var acknowledgedSubtasks: Int { totalSubtasks - awaited.count }
 
-    /// "3 of 4 subtasks have acknowledged; waiting for 2.0", at most three names.
+    /// Progress such as "3 of 4 subtasks have acknowledged; waiting for 2.0", with at most three names.
     var progress: String {
         let names = awaited.sorted().prefix(3).map(\.description).joined(separator: ", ")
         let more = awaited.count > 3 ? " and \(awaited.count - 3) more" : ""

@@ -1,22 +1,22 @@
 public import StreamModel
 
-/// Decides what follows the failure of a job: Flink 1.14's `RestartBackoffTimeStrategy` as a value without clock, its chance from a
-/// seed. Owned by the job, lives as long as the job: a restart does not reset it.
+/// Decides the response to a job failure: Flink 1.14's `RestartBackoffTimeStrategy` as a value without clock, with seeded randomness. Owned by
+/// the job and as long-lived: a restart does not reset it.
 public struct RestartBackoff: Sendable {
     public enum Decision: Sendable, Equatable {
-        /// The next attempt begins after this long.
+        /// Start the next attempt after this delay.
         case restart(after: Milliseconds)
-        /// The strategy allows no more; `reason` says which limit was reached, in one sentence for the operator.
+        /// Allow no more attempts; `reason` names the limit reached, in one sentence for the operator.
         case giveUp(reason: String)
     }
 
     public let strategy: RestartStrategy
-    /// Failures so far.
+    /// Number of failures so far.
     public private(set) var failures = 0
-    /// Exponential delay: the wait after the newest failure, before the jitter.
+    /// Exponential delay: wait after the newest failure, before jitter.
     private var backoff = Milliseconds(0)
     private var lastFailure: EngineInstant?
-    /// Failure rate: the newest failures, as many as are allowed in an interval, oldest first.
+    /// Failure rate: newest failures, as many as allowed in an interval, oldest first.
     private var recent: [EngineInstant] = []
     private var random: SplitMix64
 
@@ -26,7 +26,7 @@ public struct RestartBackoff: Sendable {
         random = SplitMix64(seed: seed)
     }
 
-    /// Takes in one failure of the job. `now` never goes back.
+    /// Records one failure of the job. `now` never goes back.
     public mutating func jobFailed(at now: EngineInstant) -> Decision {
         failures += 1
         switch strategy {
@@ -57,7 +57,7 @@ public struct RestartBackoff: Sendable {
         backoff = max(initial, min(next, maximum))
     }
 
-    /// Between -jitter and +jitter of the backoff.
+    /// A random offset between -jitter and +jitter of the backoff.
     private mutating func offset(within jitter: Double) -> Milliseconds {
         let width = Int64(clamping: Double(backoff.count) * jitter)
         return width == 0 ? 0 : Milliseconds(random.next(in: 0...2 * width) - width)

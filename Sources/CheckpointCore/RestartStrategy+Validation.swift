@@ -1,8 +1,8 @@
 public import StreamModel
 
-/// A parameter of a restart strategy that is out of its range. Thrown before a job starts; nothing has happened yet.
+/// A parameter of a restart strategy out of its range. Thrown before a job starts, without side effects.
 public struct RestartStrategyError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// By Flink's names.
+    /// Parameters by Flink's names.
     public enum Parameter: String, Sendable, CaseIterable {
         case attempts = "fixed-delay.attempts"
         case fixedDelay = "fixed-delay.delay"
@@ -17,16 +17,16 @@ public struct RestartStrategyError: Error, Hashable, Sendable, CustomStringConve
     }
 
     public let parameter: Parameter
-    /// The refused value with its unit.
+    /// Refused value with its unit.
     public let value: String
-    /// What the value must be.
+    /// Requirement on the value.
     public let rule: String
 
     public var description: String { "restart strategy parameter \(parameter.rawValue) is \(value): \(rule)" }
 }
 
 extension RestartStrategy {
-    /// Checks every parameter and throws the first violation: the rules of Flink 1.14's constructors, and spans of at most 365 days.
+    /// Checks every parameter and throws the first violation. The rules are those of Flink 1.14's constructors; spans are at most 365 days.
     public func validate() throws(RestartStrategyError) {
         switch self {
         case .none: return
@@ -40,7 +40,7 @@ extension RestartStrategy {
                 throw RestartStrategyError(
                     parameter: .initialBackoff, value: "\(initial.count) ms", rule: "it must not be longer than max-backoff (\(maximum.count) ms)")
             }
-            // Written so that a NaN is refused too.
+            // Written so that NaN is refused too.
             guard multiplier > 1, multiplier <= 1_000_000 else {
                 throw RestartStrategyError(parameter: .backoffMultiplier, value: "\(multiplier)", rule: "it must be above 1 and at most 1000000")
             }

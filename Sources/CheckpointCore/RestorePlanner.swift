@@ -1,14 +1,14 @@
 public import StreamModel
 
-/// One snapshot that was found, and what reading it showed.
+/// A snapshot on disk and the result of reading it.
 public struct RestoreCandidate: Sendable, Hashable {
     public let id: CheckpointID
     public let kind: CheckpointKind
     public let path: String
-    /// Why it cannot be used, naming the file; nil = it was verified.
+    /// Reason why it is unusable, naming the file; nil = it was verified.
     public let problem: String?
-    /// The problem lies in the reading (a refused call, another version of the format), not in the snapshot: nobody knows whether it is
-    /// good. Such a one is never passed over.
+    /// Whether the read itself failed (a refused call, another version of the format), so that the snapshot may be intact. Such a candidate is
+    /// never passed over.
     public let isUnreadable: Bool
 
     public init(id: CheckpointID, kind: CheckpointKind, path: String, problem: String? = nil, isUnreadable: Bool = false) {
@@ -20,7 +20,7 @@ public struct RestoreCandidate: Sendable, Hashable {
     }
 }
 
-/// The choice of a snapshot to recover from. Never silent: what was passed over is in `skipped` or in the refusal.
+/// The choice of a snapshot to recover from. Never silent: `skipped` or the refusal lists the ones passed over.
 public enum RestorePlan: Sendable, Equatable {
     public struct Skipped: Sendable, Hashable {
         public let candidate: RestoreCandidate
@@ -29,19 +29,19 @@ public enum RestorePlan: Sendable, Equatable {
 
     /// No snapshot exists and none was ever committed: the job starts with empty state.
     case startEmpty
-    /// `skipped`: the ones that come before the chosen one in the order of choice, with what is wrong with them.
+    /// `skipped`: the preferred candidates that were passed over, with their problems.
     case restore(RestoreCandidate, skipped: [Skipped])
     case refused(Refusal, skipped: [Skipped])
 
     public enum Refusal: Sendable, Hashable, CustomStringConvertible {
-        /// There are snapshots, and none of them can be read.
+        /// Snapshots exist, but all of them are damaged.
         case allDamaged(count: Int)
-        /// Its turn came and it could not be read now. To be tried again, never to be passed over.
+        /// The next candidate could not be read now. It is retried, never passed over.
         case unreadable(RestoreCandidate)
-        /// `damaged` would be the one to go on from, and the job is not to go on from the older `newest` without being told to.
+        /// `damaged` would be next, but the job must not continue from the older `newest` without permission.
         case asks(damaged: RestoreCandidate, newest: RestoreCandidate)
-        /// Outputs up to `lastCommitted` may have been published; going back to `newest`, the best that can be read, would
-        /// publish them again. nil = there is none at all.
+        /// Outputs up to `lastCommitted` may have been published; going back to `newest`, the best readable snapshot, would publish them again.
+        /// nil = there is none.
         case olderThanCommitted(newest: RestoreCandidate?, lastCommitted: CheckpointID)
 
         public var description: String {
@@ -64,13 +64,13 @@ public enum RestorePlan: Sendable, Equatable {
     }
 }
 
-/// Chooses the snapshot that a job recovers from after a failure. A pure function of what is on disk and of the last epoch whose
-/// outputs may have been published.
+/// Chooses the snapshot that a job recovers from after a failure. A pure function of the files on disk and of the last epoch whose outputs may have
+/// been published.
 public struct RestorePlanner: Sendable, Hashable {
-    /// Rule 3.5: a checkpoint goes before a newer savepoint. Within the bound of the last committed epoch only, unless older ones
-    /// are allowed: that is the danger which made Flink remove the switch.
+    /// Whether a checkpoint goes before a newer savepoint (rule 3.5). Bounded by the last committed epoch unless older ones are allowed: the
+    /// danger of going behind it made Flink remove the switch.
     public let prefersCheckpoint: Bool
-    /// The operator accepts that outputs are published twice.
+    /// Whether the operator accepts duplicate output.
     public let allowsOlderThanCommitted: Bool
     public let fallback: RecoveryFallback
 
@@ -84,7 +84,7 @@ public struct RestorePlanner: Sendable, Hashable {
         self.init(prefersCheckpoint: configuration.prefersCheckpointForRecovery, fallback: fallback)
     }
 
-    /// `candidates` in any order. `lastCommittedEpoch`: the newest id whose sinks may have committed; nil = none, or unknown.
+    /// Plans a recovery. `candidates` may be in any order. `lastCommittedEpoch`: newest id whose sinks may have committed; nil = none, or unknown.
     public func plan(_ candidates: [RestoreCandidate], lastCommittedEpoch: CheckpointID?) -> RestorePlan {
         var skipped: [RestorePlan.Skipped] = []
         var newestReadable: RestoreCandidate?
@@ -108,7 +108,7 @@ public struct RestorePlanner: Sendable, Hashable {
         return candidates.isEmpty ? .startEmpty : .refused(.allDamaged(count: candidates.count), skipped: skipped)
     }
 
-    /// Newest first; with the preference, all checkpoints before all savepoints. The rest makes the order total.
+    /// Orders candidates newest first; all checkpoints before all savepoints with the preference. The rest makes the order total.
     private func precedes(_ left: RestoreCandidate, _ right: RestoreCandidate) -> Bool {
         let isLeftSavepoint = left.kind.isSavepoint, isRightSavepoint = right.kind.isSavepoint
         if prefersCheckpoint, isLeftSavepoint != isRightSavepoint { return isRightSavepoint }

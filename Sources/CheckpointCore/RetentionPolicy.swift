@@ -1,10 +1,10 @@
 public import StreamModel
 
-/// What may end the life of a completed checkpoint (the columns of rule 3.1).
+/// An event that may end the life of a completed checkpoint (the columns of rule 3.1).
 public enum RetentionEvent: Sendable, Hashable, CaseIterable {
     case subsumed, finished, canceled, failed, suspended
 
-    /// The event that a job's state is; nil while the job lives.
+    /// The event for a job's state; nil while the job lives.
     public init?(_ state: JobState) {
         switch state {
         case .finished: self = .finished
@@ -19,8 +19,8 @@ public enum RetentionEvent: Sendable, Hashable, CaseIterable {
 /// Decides whether a completed checkpoint is deleted: rule 3.1, the table of Flink's `CheckpointProperties`.
 public struct RetentionPolicy: Sendable, Hashable {
     public let retention: CheckpointConfiguration.Retention
-    /// A suspended job goes on later and needs its checkpoints. true = keep them all, as Flink's high-availability store does;
-    /// false = the table's column for SUSPENDED, as its standalone store does.
+    /// Whether a suspension keeps all checkpoints, since the job resumes later. true = as in Flink's high-availability store; false = by the
+    /// table's column for SUSPENDED, as in its standalone store.
     public let keepsOnSuspension: Bool
 
     public init(_ retention: CheckpointConfiguration.Retention, keepsOnSuspension: Bool = true) {
@@ -28,8 +28,8 @@ public struct RetentionPolicy: Sendable, Hashable {
         self.keepsOnSuspension = keepsOnSuspension
     }
 
-    /// Whether the event deletes the files. `kind` is how the job owns it: a savepoint, and a snapshot that the job was restored
-    /// from without claiming it, are never deleted, not even by an operator's `discard`, which concerns CANCELED only.
+    /// Whether the event deletes the files. `kind` is the ownership: savepoints and unclaimed restored snapshots are never deleted, even by an
+    /// operator's `discard`, which affects only CANCELED.
     public func discards(_ kind: CheckpointKind, on event: RetentionEvent, override: CancelRetention = .byPolicy) -> Bool {
         if kind.isSavepoint { return false }
         if event == .suspended && keepsOnSuspension { return false }

@@ -1,4 +1,4 @@
-/// Steele, Lea and Flood's SplitMix64 (2014): a small generator whose whole state is its seed, so that a schedule can be repeated.
+/// SplitMix64 (Steele, Lea and Flood, 2014): a small generator whose whole state is its seed, so that a schedule can be repeated.
 struct SplitMix64: Sendable {
     private var state: UInt64
 
@@ -12,7 +12,7 @@ struct SplitMix64: Sendable {
         return mixed ^ (mixed >> 31)
     }
 
-    /// Uniform (to within 2^-64 times the width) over the range, both ends included. Needs `range` within 0 ..< Int64.max.
+    /// A uniform number (to within 2^-64 times the width) in the range, both ends included. Needs `range` within 0 ..< Int64.max.
     mutating func next(in range: ClosedRange<Int64>) -> Int64 {
         let width = UInt64(range.upperBound - range.lowerBound) + 1
         return range.lowerBound + Int64(next().multipliedFullWidth(by: width).high)

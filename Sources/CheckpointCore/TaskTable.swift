@@ -1,18 +1,18 @@
 import StreamModel
 
-/// The subtasks of the running attempt and what each is doing. Answers the question of rule 1.5, step 2: may a checkpoint begin?
+/// Subtasks of the running attempt and their states. Answers rule 1.5, step 2: may a checkpoint begin?
 struct TaskTable: Sendable {
     private var states: [SubtaskID: TaskState]
     private var runningCount = 0
 
-    /// All initializing.
+    /// Creates a table with all subtasks initializing.
     init(_ tasks: [SubtaskID]) {
         states = Dictionary(tasks.map { ($0, .initializing) }, uniquingKeysWith: { first, _ in first })
     }
 
     var all: Set<SubtaskID> { Set(states.keys) }
 
-    /// An unknown subtask is of an older attempt, and is ignored.
+    /// Sets the state of a subtask. An unknown one belongs to an older attempt and is ignored.
     mutating func set(_ task: SubtaskID, _ state: TaskState) {
         guard let old = states.updateIfPresent(state, forKey: task) else { return }
         runningCount += (state == .running ? 1 : 0) - (old == .running ? 1 : 0)
@@ -20,7 +20,7 @@ struct TaskTable: Sendable {
 
     func contains(_ task: SubtaskID) -> Bool { states[task] != nil }
 
-    /// Why no checkpoint may begin; nil = all are running.
+    /// Reason why no checkpoint may begin; nil = all are running.
     var obstacle: String? {
         guard runningCount < states.count || states.isEmpty else { return nil }
         let waiting = states.filter { $0.value != .running }
@@ -30,7 +30,7 @@ struct TaskTable: Sendable {
 }
 
 extension Dictionary {
-    /// Replaces the value of a key that is there, and returns the old one.
+    /// Replaces the value of an existing key and returns the old one.
     fileprivate mutating func updateIfPresent(_ value: Value, forKey key: Key) -> Value? {
         guard let index = index(forKey: key) else { return nil }
         defer { values[index] = value }

@@ -1,6 +1,6 @@
 public import StreamModel
 
-/// One wish for a checkpoint: of the timer, of a user, or of a job whose input has ended.
+/// A request for a checkpoint, by the timer, by a user, or by a job whose input has ended.
 public struct TriggerRequest: Sendable, Equatable {
     public enum Origin: Sendable, Hashable {
         case timer
@@ -10,7 +10,7 @@ public struct TriggerRequest: Sendable, Equatable {
     public let origin: Origin
     public let kind: CheckpointKind
     public let arrivedAt: EngineInstant
-    /// Tells requests apart that arrived at the same instant; unique in one coordinator.
+    /// Sequence number, unique in one coordinator; distinguishes requests of the same instant.
     public let sequence: UInt64
 
     public init(origin: Origin, kind: CheckpointKind, arrivedAt: EngineInstant, sequence: UInt64) {
@@ -22,13 +22,13 @@ public struct TriggerRequest: Sendable, Equatable {
 
     public var isPeriodic: Bool { origin == .timer }
     public var isFinal: Bool { origin == .endOfInput }
-    /// Passes by the limit of concurrent checkpoints: savepoints (rule 1.7, aligned), and the final checkpoint.
+    /// Whether it bypasses the concurrency limit: savepoints (rule 1.7, aligned), and the final checkpoint.
     public var isForced: Bool { kind.isSavepoint || isFinal }
     public var token: TriggerToken? {
         if case .user(let token) = origin { token } else { nil }
     }
 
-    /// Rule 1.3: savepoints first, then forced ones, those of users, older ones. The final checkpoint comes before all.
+    /// Orders requests by rule 1.3: savepoints, then forced ones, then those of users, older ones first. The final checkpoint comes first of all.
     func precedes(_ other: Self) -> Bool {
         if isFinal != other.isFinal { return isFinal }
         if kind.isSavepoint != other.kind.isSavepoint { return kind.isSavepoint }
@@ -39,8 +39,8 @@ public struct TriggerRequest: Sendable, Equatable {
     }
 }
 
-/// Requests that wait for their turn, best first (rule 1.3). At most `capacity`, and of the timer at most one: Flink lets blocked
-/// ticks pile up and works them off back to back, which helps nobody.
+/// Queued requests, best first (rule 1.3). At most `capacity`, with at most one tick: Flink lets blocked ticks accumulate and runs them back to
+/// back, which helps nobody.
 public struct TriggerQueue: Sendable, Equatable {
     /// Flink's `MAX_QUEUED_REQUESTS`.
     public static let capacity = 1000
@@ -52,8 +52,8 @@ public struct TriggerQueue: Sendable, Equatable {
     public var count: Int { requests.count }
     public var head: TriggerRequest? { requests.first }
 
-    /// Puts in a request. Returns the one that had no room: the new one, or the worst one in its place; nil = all have room.
-    /// A tick while another waits has no room and nobody to tell.
+    /// Inserts a request. Returns the one without room: the new one, or the last in order; nil = all have room. A tick that finds another
+    /// waiting has no room, and nobody to notify.
     public mutating func insert(_ request: TriggerRequest) -> TriggerRequest? {
         if request.isPeriodic, requests.contains(where: \.isPeriodic) { return request }
         if requests.count >= Self.capacity, let worst = requests.last, !worst.isPeriodic, !request.isFinal { return request }
@@ -64,7 +64,7 @@ public struct TriggerQueue: Sendable, Equatable {
 
     public mutating func removeHead() -> TriggerRequest? { requests.isEmpty ? nil : requests.removeFirst() }
 
-    /// Empties the queue; best first.
+    /// Empties the queue, best first.
     public mutating func removeAll() -> [TriggerRequest] {
         defer { requests = [] }
         return requests

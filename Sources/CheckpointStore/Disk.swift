@@ -1,6 +1,6 @@
 internal import StreamModel
 
-/// A filesystem that speaks in `StoreError`s, and the durable steps that are made of several calls.
+/// A filesystem that throws `StoreError`s, with the durable steps that take several calls.
 struct Disk: Sendable {
     let filesystem: any Filesystem
 
@@ -38,7 +38,7 @@ struct Disk: Sendable {
         }
     }
 
-    /// false = something of this name is there already.
+    /// Makes a directory; false = the name exists already.
     func makeDirectory(_ path: String) throws(StoreError) -> Bool {
         try run(path) { () throws(FilesystemError) in
             do throws(FilesystemError) { try filesystem.makeDirectory(path) } catch {
@@ -49,8 +49,8 @@ struct Disk: Sendable {
         }
     }
 
-    /// Makes a directory and those above it as far as they are missing, and makes all their names durable: also of those that are there,
-    /// because an engine that died in between, or whose sync failed, may have left a name that a power loss takes away with all below it.
+    /// Makes a directory and its missing parents, and makes all their names durable, even of existing ones: an engine that died before a sync may
+    /// have left a name that a power loss removes with everything below it.
     func makeDirectories(_ path: String) throws(StoreError) {
         let isNew = try makeMissing(path)
         var directory = path, wasMade = isNew
@@ -62,13 +62,13 @@ struct Disk: Sendable {
         }
     }
 
-    /// Makes one directory if it is missing, and its name durable in either case.
+    /// Makes one directory if missing, and its name durable in either case.
     func makeDirectoryDurably(_ path: String) throws(StoreError) {
         let isNew = try makeDirectory(path)
         try syncParent(of: path, isNew: isNew)
     }
 
-    /// false = it was there.
+    /// Makes a directory if missing; false = it existed.
     private func makeMissing(_ path: String) throws(StoreError) -> Bool {
         do throws(StoreError) { return try makeDirectory(path) } catch {
             guard case .inputOutput(_, .makeDirectory, SystemErrorNumber.noEntry) = error else { throw error }
@@ -79,7 +79,7 @@ struct Disk: Sendable {
         return try makeDirectory(path)
     }
 
-    /// A parent that may not be read cannot be synced; a directory found under it is of others' making.
+    /// Syncs a directory's parent, except an unreadable one, whose directories belong to others.
     private func syncParent(of path: String, isNew: Bool) throws(StoreError) {
         do throws(StoreError) { try syncDirectory(StorePath.parent(path)) } catch {
             if !isNew, case .inputOutput(_, .open, SystemErrorNumber.accessDenied) = error { return }
@@ -87,7 +87,7 @@ struct Disk: Sendable {
         }
     }
 
-    /// Makes a new file and its bytes durable; its name is not, until the directory is synced.
+    /// Makes a new file and its bytes durable; its name becomes durable when the directory is synced.
     func create(_ path: String, _ bytes: [UInt8], isDurable: Bool = true) throws(StoreError) {
         let file = try run(path) { () throws(FilesystemError) in try filesystem.createExclusive(path) }
         do throws(StoreError) {
@@ -107,7 +107,7 @@ struct Disk: Sendable {
         try run(path) { () throws(FilesystemError) in try result.get() }
     }
 
-    /// nil = there is no such file.
+    /// All bytes of a file; nil = no such file.
     func readWhole(_ path: String, maximum: UInt64) throws(StoreError) -> [UInt8]? {
         guard let file = try open(path) else { return nil }
         defer { closeQuietly(file) }
@@ -116,7 +116,7 @@ struct Disk: Sendable {
         return try read(file, path, offset: 0, length: Int(length))
     }
 
-    /// nil = there is no such file.
+    /// Opens a file; nil = no such file.
     func open(_ path: String) throws(StoreError) -> OpenFile? {
         try run(path) { () throws(FilesystemError) in
             do throws(FilesystemError) { return try filesystem.openForReading(path) } catch {
@@ -126,14 +126,14 @@ struct Disk: Sendable {
         }
     }
 
-    /// Says what is there, when it is no regular file.
+    /// Throws the kind of an entry that is not a regular file.
     func requireRegular(_ path: String, _ status: FileStatus) throws(StoreError) {
         switch status.kind {
         case .file: return
         case .directory: throw .notAFile(path: path, found: .directory)
         case .link: throw .notAFile(path: path, found: .link)
         case .other:
-            // To open it is to be told what it is.
+            // Opening it reports its kind.
             if let file = try open(path) { closeQuietly(file) }
             throw .notAFile(path: path, found: .unknown)
         }
@@ -143,7 +143,7 @@ struct Disk: Sendable {
         try run(path) { () throws(FilesystemError) in try filesystem.size(of: file) }
     }
 
-    /// Exactly this many bytes; fewer is an error.
+    /// Reads exactly this many bytes; fewer is an error.
     func read(_ file: OpenFile, _ path: String, offset: UInt64, length: Int) throws(StoreError) -> [UInt8] {
         var failure: FilesystemError?
         let bytes = [UInt8](unsafeUninitializedCapacity: length) { buffer, count in
@@ -160,7 +160,7 @@ struct Disk: Sendable {
         return bytes
     }
 
-    /// For files that were only read, or are given up: an error of close says nothing that matters.
+    /// Closes a file that was only read or is given up: an error of close is irrelevant.
     func closeQuietly(_ file: OpenFile) {
         do throws(FilesystemError) { try filesystem.close(file) } catch {}
     }

@@ -1,26 +1,25 @@
 internal import StreamModel
 
-/// Small records that are replaced as a whole: a reader sees the old bytes or the new ones, also after a power loss.
-/// One writer a path.
+/// Small records that are replaced as a whole: a reader sees the old bytes or the new ones, even after a power loss. One writer per path.
 public enum DurableFile {
     /// Writes a draft beside the file, makes it durable, and renames it over the file.
     public static func replace(path: String, bytes: [UInt8], filesystem: any Filesystem = PosixFilesystem()) throws(StoreError) {
         let disk = Disk(filesystem: filesystem)
         let draft = path + ".tmp"
-        // Left over from an engine that died here.
+        // Left by an engine that died here.
         try disk.unlink(draft)
         do throws(StoreError) {
             try disk.create(draft, bytes, isDurable: !filesystem.has(.replacesUnsynced))
             try disk.rename(draft, to: path, replacing: true)
         } catch {
-            // The first error is the one to report; a draft that stays is removed by the next call.
+            // The first error is the one to report; the next call removes a leftover draft.
             do throws(StoreError) { try disk.unlink(draft) } catch {}
             throw error
         }
         try disk.syncDirectory(StorePath.parent(path))
     }
 
-    /// nil = there is no such file.
+    /// All bytes of a file; nil = no such file.
     public static func read(
         path: String, maximum: UInt64, filesystem: any Filesystem = PosixFilesystem()
     ) throws(StoreError) -> [UInt8]? {
@@ -28,9 +27,9 @@ public enum DurableFile {
     }
 }
 
-/// Directories that a power loss does not take away.
+/// Directories that survive a power loss.
 public enum DurableDirectory {
-    /// Makes a directory and those above it as far as they are missing, and makes all their names durable, also of those that were there.
+    /// Makes a directory and its missing parents, and makes all their names durable, even of existing ones.
     public static func make(path: String, filesystem: any Filesystem = PosixFilesystem()) throws(StoreError) {
         try Disk(filesystem: filesystem).makeDirectories(path)
     }

@@ -1,18 +1,18 @@
 internal import StreamModel
 
-/// An append-only log of one-line records, each durable when `append` returns. A line is eight hexadecimal digits of
-/// CRC32C, a space, and the record. A torn last line (power was lost while it was written) is cut off at opening; damage
-/// before the last line is an error and changes nothing. Used by one thread at a time; one writer a path.
+/// An append-only log of one-line records, each durable when `append` returns. A line is eight hexadecimal digits of CRC32C, a space, and the
+/// record. A torn last line (a power loss during its write) is cut off at opening; damage before the last line is an error and changes nothing.
+/// Used by one thread at a time; one writer per path.
 public final class DurableLog {
-    /// The records found at opening, oldest first.
+    /// Records found at opening, oldest first.
     public let recovered: [String]
-    /// Bytes of a torn last line that were cut off at opening.
+    /// Bytes of a torn last line cut off at opening.
     public let droppedBytes: UInt64
 
     private let path: String
     private let disk: Disk
     private let file: OpenFile
-    /// End of the last complete record.
+    /// Offset of the end of the last complete record.
     private var end: UInt64
     /// Closed, or given up after a failed fsync.
     package private(set) var isEnded = false
@@ -44,8 +44,8 @@ public final class DurableLog {
 
     deinit { close() }
 
-    /// Puts a log with just these records in the place of the one at the path: a reader finds the old one or the new one, also after a power
-    /// loss. An open log of that path must not be used again, also when this throws.
+    /// Replaces the log at the path by one with only these records: a reader finds the old one or the new one, even after a power loss. An open
+    /// log of that path must not be used again, even if this throws.
     public static func replace(path: String, records: [String], filesystem: any Filesystem = PosixFilesystem()) throws(StoreError) {
         var bytes: [UInt8] = []
         for record in records {
@@ -57,6 +57,7 @@ public final class DurableLog {
         try DurableFile.replace(path: path, bytes: bytes, filesystem: filesystem)
     }
 
+    /// Appends a record durably.
     /// - Parameter record: one line, without line breaks.
     public func append(_ record: String) throws(StoreError) {
         guard !isEnded else { throw .closed(path: path) }
@@ -68,7 +69,7 @@ public final class DurableLog {
             throw error
         }
         do throws(FilesystemError) { try disk.filesystem.sync(file) } catch {
-            // Whether the line is there is unknown now: nothing may follow it.
+            // The line may or may not be on disk: no other may follow it.
             close()
             throw StoreError(path, error)
         }
@@ -81,13 +82,13 @@ public final class DurableLog {
         disk.closeQuietly(file)
     }
 
-    /// Cuts a half-written line off, so that the next record does not stick to it.
+    /// Cuts a half-written line off, so that the next record does not continue it.
     private func takeBack() {
         do throws(FilesystemError) { try disk.filesystem.truncate(file, to: end) } catch { close() }
     }
 }
 
-/// Lines to records and back. Pure.
+/// Encodes records as lines and back. Pure.
 enum LogFormat {
     static func line(_ record: String) -> [UInt8]? {
         let bytes = Array(record.utf8)
@@ -95,7 +96,7 @@ enum LogFormat {
         return sum(bytes) + [0x20] + bytes + [0x0A]
     }
 
-    /// The records up to the last complete one, and where that ends.
+    /// Parses the records up to the last complete one, and finds its end.
     static func parse(_ bytes: [UInt8], path: String) throws(StoreError) -> (records: [String], end: Int) {
         var records: [String] = []
         var start = 0

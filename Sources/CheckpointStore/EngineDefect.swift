@@ -1,7 +1,7 @@
-/// A deviation from what the engine must do, for the test of its tests: the simulator puts one into its machine and has to find it out. A
-/// real machine carries none. Asked at cold places only.
+/// A deliberate defect of the engine that the simulator must detect, as a test of its checks. A real machine has none. Queried only on cold
+/// paths.
 package enum EngineDefect: String, Sendable, CaseIterable {
-    /// One more checkpoint is kept than is asked for.
+    /// One checkpoint more than configured is kept.
     case retainsOneMore = "retains-one-more"
     /// Small records are replaced without making the new bytes durable first.
     case replacesUnsynced = "replaces-unsynced"
@@ -9,32 +9,32 @@ package enum EngineDefect: String, Sendable, CaseIterable {
     case ignoresSyncError = "ignores-sync-error"
     /// Output is renamed before the manifest that lists it is written.
     case commitsOutputEarly = "commits-output-early"
-    /// Shared files are removed that older manifests still list.
+    /// Shared files still listed by older manifests are removed.
     case removesListedShared = "removes-listed-shared"
-    /// Sources begin from the start after a restore.
+    /// Sources start from the beginning after a restore.
     case forgetsOffsets = "forgets-offsets"
-    /// A source's place in a checkpoint is one step ahead of the barrier.
+    /// A source's offset in a checkpoint is one step ahead of the barrier.
     case placeOneStepAhead = "place-one-step-ahead"
-    /// Windows that a restore brings back are never fired.
+    /// Restored windows never fire.
     case forgetsWindows = "forgets-windows"
-    /// Parts that do not belong to the restored past stay in sight.
+    /// Parts that do not belong to the restored past stay visible.
     case keepsSuperseded = "keeps-superseded"
-    /// A checkpoint that has expired is completed all the same.
+    /// An expired checkpoint is completed nevertheless.
     case completesExpired = "completes-expired"
-    /// A completed checkpoint does not begin a new series of failures.
+    /// A completed checkpoint does not reset the failure count.
     case countsOverSuccess = "counts-over-success"
-    /// A restart goes on from the snapshot before the newest.
+    /// A restart uses the snapshot before the newest.
     case restoresOlder = "restores-older"
-    // Of the service.
-    /// A restart launches the new job beside the one that it was to end.
+    // Defects of the service.
+    /// A restart launches the new job beside the one it should end.
     case launchesWithoutCancel = "launches-without-cancel"
     /// A job is launched before its record is written.
     case launchesUnrecorded = "launches-unrecorded"
-    /// An operation is answered before the log has it.
+    /// An operation is answered before it is in the log.
     case answersBeforeLog = "answers-before-log"
-    /// An engine does not read the log of the one before.
+    /// An engine does not read its predecessor's log.
     case forgetsOperations = "forgets-operations"
-    /// The same id once more is another operation.
+    /// A repeated id is treated as a new operation.
     case repeatsOperations = "repeats-operations"
 }
 

@@ -1,16 +1,16 @@
 public import StreamModel
 
-/// An open file. Owned by whoever opened it, who closes it once.
+/// An open file. Owned by its opener, who closes it once.
 public struct OpenFile: Hashable, Sendable {
     public let descriptor: Int32
     public init(descriptor: Int32) { self.descriptor = descriptor }
 }
 
-/// What a path leads to, links not followed.
+/// Kind of entry at a path; links are not followed.
 public struct FileStatus: Hashable, Sendable {
     public enum Kind: Sendable { case file, directory, link, other }
     public var kind: Kind
-    /// In bytes.
+    /// Size in bytes.
     public var size: UInt64
     public var modifiedAt: WallTime
 
@@ -21,7 +21,7 @@ public struct FileStatus: Hashable, Sendable {
     }
 }
 
-/// What the operating system was asked to do when it refused.
+/// Operation refused by the operating system.
 public enum FileOperation: String, Sendable {
     case create, open, read, write, sync, truncate, lock, close, rename
     case makeDirectory = "make directory"
@@ -30,7 +30,7 @@ public enum FileOperation: String, Sendable {
     case measureFreeSpace = "measure free space"
 }
 
-/// What stands where a regular file is due.
+/// Kind of an entry that is found in place of a regular file.
 public enum IrregularFile: String, Sendable {
     case directory = "a directory"
     case pipe = "a named pipe"
@@ -38,15 +38,15 @@ public enum IrregularFile: String, Sendable {
     case characterDevice = "a character device"
     case blockDevice = "a block device"
     case link = "a symbolic link"
-    case unknown = "no regular file"
+    case unknown = "a file of unknown type"
 }
 
 /// A refused system call. The store adds the path and turns it into a `StoreError`.
 public struct FilesystemError: Error, Hashable, Sendable {
     public let operation: FileOperation
-    /// The operating system's number, as on Linux.
+    /// Error number of the operating system, as on Linux.
     public let errno: Int32
-    /// What is there instead of a regular file, if that is why.
+    /// Entry found in place of a regular file, if that is the reason.
     public let found: IrregularFile?
 
     public init(_ operation: FileOperation, errno: Int32, found: IrregularFile? = nil) {
@@ -55,61 +55,61 @@ public struct FilesystemError: Error, Hashable, Sendable {
         self.found = found
     }
 
-    /// The words for an error number, as an operator knows them.
+    /// Text of an error number for operators.
     public static func text(_ errno: Int32) -> String { SystemErrorNumber.text(errno) }
 
-    /// The words for an operator: what is in the way, or what the system says.
-    public var reason: String { found.map { "it is \($0.rawValue), where a regular file is due" } ?? SystemErrorNumber.text(errno) }
+    /// Reason for operators: the obstructing entry, or the system's message.
+    public var reason: String { found.map { "it is \($0.rawValue), not a regular file" } ?? SystemErrorNumber.text(errno) }
 }
 
-/// The system calls that the store stands on, one method each. `PosixFilesystem` makes them; tests replace it to refuse
-/// them, to lie, or to lose power. Called from several threads at once. Paths are absolute or relative to the process.
+/// The system calls used by the store, one method each. `PosixFilesystem` makes them; tests replace it to refuse them, to lie, or to lose
+/// power. Called from several threads at once. Paths are absolute or relative to the process.
 public protocol Filesystem: Sendable {
-    /// Makes a new file, mode 0600, and opens it for writing. An existing one, or a link of that name, is `EEXIST`.
+    /// Makes a new file, mode 0600, and opens it for writing. An existing file or link is `EEXIST`.
     func createExclusive(_ path: String) throws(FilesystemError) -> OpenFile
-    /// Opens an existing regular file for reading, and never waits; a link is refused with `ELOOP`, anything else by its kind.
+    /// Opens an existing regular file for reading without blocking; a link is refused with `ELOOP`, anything else by its kind.
     func openForReading(_ path: String) throws(FilesystemError) -> OpenFile
-    /// The same for reading and writing; one that is not there is made (mode 0600).
+    /// Opens a file for reading and writing; a missing one is created (mode 0600).
     func openForUpdating(_ path: String) throws(FilesystemError) -> OpenFile
-    /// Takes the exclusive advisory lock of an open file (`flock`). false = another open file has it. Released by `close`.
+    /// Takes the exclusive advisory lock of an open file (`flock`). false = held by another open file. Released by `close`.
     func tryLock(_ file: OpenFile) throws(FilesystemError) -> Bool
-    /// Takes the shared lock, which many open files may have at a time, but none beside the exclusive one. false = another open file has that.
+    /// Takes the shared lock, held by any number of open files but never beside the exclusive one. false = that one is held.
     func tryLockShared(_ file: OpenFile) throws(FilesystemError) -> Bool
-    /// Writes all the bytes at the end of what was written through this handle.
+    /// Writes all the bytes after the last write through this handle.
     func write(_ bytes: UnsafeRawBufferPointer, to file: OpenFile) throws(FilesystemError)
-    /// Reads at an offset until the buffer is full or the file ends; returns how many bytes it read.
+    /// Reads at an offset until the buffer is full or the file ends; returns the number of bytes read.
     func read(into buffer: UnsafeMutableRawBufferPointer, from file: OpenFile, at offset: UInt64) throws(FilesystemError) -> Int
     func size(of file: OpenFile) throws(FilesystemError) -> UInt64
-    /// Cuts the file to this length; the next `write` goes there.
+    /// Cuts the file to this length; the next `write` continues there.
     func truncate(_ file: OpenFile, to length: UInt64) throws(FilesystemError)
-    /// Makes the bytes durable. A failure is final for the file: the kernel may have dropped what it could not write.
+    /// Makes the bytes durable. A failure is final for the file: the kernel may have dropped unwritten bytes.
     func sync(_ file: OpenFile) throws(FilesystemError)
-    /// The whole file is about to be read: a disk may begin now. Advice, without an answer.
+    /// Announces a read of the whole file, which the disk may begin now. Advisory.
     func willRead(_ file: OpenFile)
-    /// Gives the handle up, also when it throws.
+    /// Releases the handle, even when it throws.
     func close(_ file: OpenFile) throws(FilesystemError)
 
     /// Renames within one filesystem. Unless `replacing`, an existing target is `EEXIST` and stays.
     func rename(_ old: String, to new: String, replacing: Bool) throws(FilesystemError)
     /// Makes one directory, mode 0700.
     func makeDirectory(_ path: String) throws(FilesystemError)
-    /// The names in a directory, without `.` and `..`, in no order.
+    /// Names in a directory, without `.` and `..`, in no order.
     func list(_ path: String) throws(FilesystemError) -> [String]
-    /// Removes a file or a link, never what a link leads to. The last directory of the path must not be a link.
+    /// Removes a file or a link, never a link's target. The last directory of the path must not be a link.
     func unlink(_ path: String) throws(FilesystemError)
     /// Removes an empty directory.
     func removeDirectory(_ path: String) throws(FilesystemError)
-    /// nil = there is nothing of this name.
+    /// Status of an entry; nil = no such entry.
     func status(_ path: String) throws(FilesystemError) -> FileStatus?
     /// Makes the names in a directory durable.
     func syncDirectory(_ path: String) throws(FilesystemError)
-    /// Bytes that this process may still write.
+    /// Bytes still available to this process.
     func freeBytes(_ path: String) throws(FilesystemError) -> UInt64
-    /// The absolute path without links and trailing slash; `ENOENT` if there is nothing.
+    /// Absolute path without links and trailing slash; `ENOENT` if there is no entry.
     func canonicalPath(_ path: String) throws(FilesystemError) -> String
-    /// Written into lock files, for messages.
+    /// Process id for messages, written into lock files.
     var processID: Int32 { get }
-    /// The machine's name, for messages to operators of several; nil = unknown.
+    /// Name of the machine, for messages to operators of several; nil = unknown.
     var hostName: String? { get }
 }
 
@@ -117,13 +117,13 @@ extension Filesystem {
     public func willRead(_ file: OpenFile) {}
     public var hostName: String? { nil }
 
-    /// A filesystem that was written before there were shared locks has none.
+    /// Reports no shared locks, for filesystems written before they existed.
     public func tryLockShared(_ file: OpenFile) throws(FilesystemError) -> Bool {
         throw FilesystemError(.lock, errno: SystemErrorNumber.notSupported)
     }
 }
 
-/// The error numbers that the store decides by, as on Linux.
+/// Error numbers on which the store's decisions depend, as on Linux.
 enum SystemErrorNumber {
     static let noEntry: Int32 = 2
     static let inputOutput: Int32 = 5
@@ -131,17 +131,16 @@ enum SystemErrorNumber {
     static let accessDenied: Int32 = 13
     static let exists: Int32 = 17
     static let notDirectory: Int32 = 20
-    static let noSpace: Int32 = 28
     static let notEmpty: Int32 = 39
     static let loop: Int32 = 40
     static let noLocks: Int32 = 37
     static let notImplemented: Int32 = 38
     static let notSupported: Int32 = 95
 
-    /// The filesystem, or the way it is mounted, has no locks of this sort. NFS refuses an exclusive one on a file that is open for reading.
+    /// Whether the filesystem or its mount has no locks of this kind. NFS refuses an exclusive one on a file opened for reading.
     static func meansNoLocks(_ number: Int32) -> Bool { [badDescriptor, noLocks, notImplemented, notSupported].contains(number) }
 
-    /// The words for a number, as an operator knows them.
+    /// Text of an error number for operators.
     static func text(_ number: Int32) -> String {
         let known: [Int32: String] = [
             1: "operation not permitted", 2: "no such file or directory", 4: "interrupted", 5: "input/output error", 9: "bad file descriptor",
@@ -149,7 +148,8 @@ enum SystemErrorNumber {
             20: "not a directory", 21: "is a directory", 22: "invalid argument", 23: "too many open files in the system",
             24: "too many open files", 26: "file busy", 27: "file too large", 28: "no space left on device", 30: "read-only filesystem",
             36: "file name too long", 37: "no locks available", 38: "not implemented by this filesystem",
-            39: "directory not empty", 40: "symbolic link refused", 95: "not supported by this filesystem", 116: "stale file handle", 122: "disk quota exceeded",
+            39: "directory not empty", 40: "symbolic link refused", 95: "not supported by this filesystem", 116: "stale file handle",
+            122: "disk quota exceeded",
         ]
         return known[number].map { "\($0) (errno \(number))" } ?? "errno \(number)"
     }

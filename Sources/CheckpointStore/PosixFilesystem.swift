@@ -1,14 +1,13 @@
 internal import Glibc
 internal import StreamModel
 
-/// The filesystem of the operating system. The only file of this module that makes system calls; without state, so any
-/// thread may use it.
+/// The filesystem of the operating system. The only file of this module that makes system calls. Stateless, so any thread may use it.
 public struct PosixFilesystem: Filesystem {
     private let calls: SystemCalls
 
     public init() { calls = .machine }
 
-    /// For tests: calls that fall short.
+    /// Creates one with system calls that fall short, for tests.
     init(calls: SystemCalls) { self.calls = calls }
 
     public var processID: Int32 { getpid() }
@@ -33,10 +32,10 @@ public struct PosixFilesystem: Filesystem {
 
     private func openRegular(_ path: String, _ flags: Int32) throws(FilesystemError) -> OpenFile {
         var information = stat()
-        // Looked at before, because opening a device may do something, and after, because a name may come to lead elsewhere. What cannot be
-        // looked at is refused by `open`, a link too.
+        // Checked before, because opening a device may have an effect, and after, because the name may have changed its target. `open` refuses an
+        // entry without a status, and a link too.
         if lstat(path, &information) == 0, information.st_mode & S_IFMT != S_IFLNK { try requireRegular(information) }
-        // O_NONBLOCK: a fifo must not hang the reader. It means nothing for regular files.
+        // O_NONBLOCK: a fifo must not hang the reader. It has no effect on regular files.
         let file = try open(path, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, .open)
         do throws(FilesystemError) {
             _ = try retrying(.examine) { fstat(file.descriptor, &information) }
@@ -63,7 +62,7 @@ public struct PosixFilesystem: Filesystem {
     }
 
     public func willRead(_ file: OpenFile) {
-        // Advice: what comes of it shows in the time of the reads only.
+        // Advisory: its only effect is on the time of the reads.
         _ = posix_fadvise(file.descriptor, 0, 0, POSIX_FADV_WILLNEED)
     }
 
@@ -93,7 +92,7 @@ public struct PosixFilesystem: Filesystem {
             if count > 0 {
                 written += count
             } else if count == 0 {
-                // No progress and no reason: treated as a full disk rather than tried for ever.
+                // No progress and no reason: treated as a full disk rather than retried forever.
                 throw FilesystemError(.write, errno: ENOSPC)
             } else if errno != EINTR {
                 throw FilesystemError(.write, errno: errno)
@@ -134,7 +133,7 @@ public struct PosixFilesystem: Filesystem {
     }
 
     public func sync(_ file: OpenFile) throws(FilesystemError) {
-        // Not repeated on EINTR either: after any failure the state of the pages is unknown.
+        // Not repeated on EINTR either: the state of the pages is unknown after any failure.
         guard calls.fsync(file.descriptor) == 0 else { throw FilesystemError(.sync, errno: errno) }
     }
 
@@ -148,7 +147,7 @@ public struct PosixFilesystem: Filesystem {
             _ = try retrying(.rename) { Glibc.rename(old, new) }
             return
         }
-        // A hard link never replaces, whatever others do meanwhile. Directories and filesystems without links have none.
+        // A hard link never replaces, whatever others do. Directories and filesystems without links have none.
         if link(old, new) == 0 {
             _ = try retrying(.rename) { Glibc.unlink(old) }
             return
@@ -185,8 +184,8 @@ public struct PosixFilesystem: Filesystem {
 
     public func removeDirectory(_ path: String) throws(FilesystemError) { try remove(path, AT_REMOVEDIR) }
 
-    /// Removes relative to the parent's own descriptor, opened without following a link, so that a directory replaced by a
-    /// link meanwhile does not lead the removal elsewhere.
+    /// Removes an entry relative to the parent's descriptor, opened without following a link. A parent replaced by a link meanwhile cannot redirect
+    /// the removal.
     private func remove(_ path: String, _ flags: Int32) throws(FilesystemError) {
         let parent = try openDirectory(StorePath.parent(path), .remove)
         defer { _ = Glibc.close(parent) }
@@ -236,7 +235,7 @@ public struct PosixFilesystem: Filesystem {
         return String(cString: resolved)
     }
 
-    /// Repeats a call that a signal interrupted.
+    /// Repeats a call interrupted by a signal.
     private func retrying(_ operation: FileOperation, _ call: () -> Int32) throws(FilesystemError) -> Int32 {
         while true {
             let result = call()
@@ -246,10 +245,10 @@ public struct PosixFilesystem: Filesystem {
     }
 }
 
-/// The system calls behind `PosixFilesystem` that may do less than they were asked for, or be interrupted. A table, so that a test can make
-/// them do so: the kernel does it rarely.
+/// The system calls behind `PosixFilesystem` that may be partial or interrupted. A table, so that a test can provoke this, which the kernel
+/// does rarely.
 final class SystemCalls: Sendable {
-    /// Each answers as the call of its name: a count or a descriptor, or -1 with the reason in `errno`.
+    /// Calls that return like their namesakes: a count or a descriptor, or -1 with the reason in `errno`.
     let write: @Sendable (Int32, UnsafeRawPointer?, Int) -> Int
     let pread: @Sendable (Int32, UnsafeMutableRawPointer?, Int, off_t) -> Int
     let open: @Sendable (UnsafePointer<CChar>, Int32, mode_t) -> Int32

@@ -1,6 +1,6 @@
 internal import StreamModel
 
-/// The names of the on-disk layout, and the arithmetic of absolute paths.
+/// Names of the on-disk layout, and arithmetic of absolute paths.
 enum StorePath {
     static let manifest = "_metadata"
     /// The manifest before it is complete.
@@ -28,34 +28,34 @@ enum StorePath {
 
     static func checkpointDirectory(_ id: CheckpointID) -> String { "chk-\(id)" }
 
-    /// The number of `chk-<n>`, exactly as this store writes it; anything else is nil.
+    /// The number of a `chk-<n>` name of this store; nil for anything else.
     static func checkpointID(_ name: String) -> CheckpointID? {
         guard name.hasPrefix("chk-"), let number = UInt64(name.dropFirst(4)) else { return nil }
         let id = CheckpointID(number)
         return checkpointDirectory(id) == name ? id : nil
     }
 
-    /// The number of `chk-<n>` or of one that was set aside (`chk-<n>.<anything>`): numbers that must not be used again.
+    /// The number of `chk-<n>`, or of one set aside (`chk-<n>.<anything>`): numbers never used again.
     static func usedCheckpointID(_ name: String) -> CheckpointID? {
         checkpointID(String(name.prefix { $0 != "." }))
     }
 
-    /// The number of a checkpoint that was set aside as damaged.
+    /// The number of a checkpoint set aside as damaged.
     static func quarantinedCheckpointID(_ name: String) -> CheckpointID? {
         let parts = name.split(separator: ".", maxSplits: 1)
         guard parts.count == 2, parts[1] == damagedSuffix.dropFirst() || parts[1].hasPrefix("damaged-") else { return nil }
         return checkpointID(String(parts[0]))
     }
 
-    /// Whether a name is one that the store gives to state files.
+    /// Whether the store gives such names to state files.
     static func isStateFile(_ name: String) -> Bool { name.hasSuffix(stateFileSuffix) && isPlain(name) }
 
-    /// The file of a state that checkpoints after the one that writes it may refer to, in the job's directory.
+    /// Name of a state file in the job's directory that later checkpoints may refer to.
     static func sharedFile(_ name: String, writtenBy id: CheckpointID) -> String { "\(shared)/\(id)-\(name)" }
 
     static func isShared(_ name: String) -> Bool { name.hasPrefix(shared + "/") }
 
-    /// Whether a name is `shared/<n>-<name>.state`, exactly as this store writes it.
+    /// Whether the name is a `shared/<n>-<name>.state` of this store.
     static func isSharedFile(_ name: String) -> Bool { sharedFileWriter(name) != nil }
 
     /// The n of `shared/<n>-<name>.state`; nil for anything else.
@@ -67,7 +67,7 @@ enum StorePath {
         return sharedFile(String(file[file.index(after: dash)...]), writtenBy: id) == name ? id : nil
     }
 
-    /// Where a listed file lies, given the checkpoint's directory.
+    /// Path of a listed file, given the checkpoint's directory.
     static func file(_ name: String, ofSnapshot directory: String) -> String {
         join(isShared(name) ? parent(directory) : directory, name)
     }

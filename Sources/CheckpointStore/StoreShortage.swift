@@ -1,7 +1,7 @@
 public import StreamModel
 
 extension StoreError {
-    /// What the machine lacked, where the call was refused for that.
+    /// Shortage behind the refused call, or nil.
     public var shortage: Shortage? {
         switch self {
         case .belowFreeSpaceFloor(let directory, _, _): Shortage(.space, path: directory)

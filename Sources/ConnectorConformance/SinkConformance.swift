@@ -2,19 +2,19 @@ internal import CheckpointStore
 public import Dataflow
 internal import StreamModel
 
-/// Checks a two-phase sink against the contract of the article *Connectors*: plays jobs, checkpoints, crashes and restarts on it, as the
-/// engine would, and compares what is visible with what was committed.
+/// Checks a two-phase sink against the contract of the article *Connectors*: plays jobs, checkpoints, crashes and restarts on it, as the engine
+/// would, and compares the visible output with the committed one.
 public struct SinkConformance<Sink: TwoPhaseSink> {
     private let make: () throws -> Bench
     private let record: (_ number: Int) -> Sink.Element
 
-    /// A sink over a place of its own, empty at first.
+    /// A sink with its own place, empty at first.
     public struct Bench {
-        /// The sink, anew: what a new process would make.
+        /// A new instance of the sink, as made by a new process.
         public var sink: () throws -> Sink
-        /// Numbers of the records that a reader of the output sees now; those of one subtask and checkpoint in their order.
+        /// Numbers of the records now visible to a reader of the output; those of one subtask and checkpoint in their order.
         public var visible: () throws -> [Int]
-        /// Takes away what was prepared but not committed, as a careless hand would; nil = that cannot happen.
+        /// Removes prepared but uncommitted output, as a careless user might; nil = impossible.
         public var destroyPrepared: (() throws -> Void)?
 
         public init(sink: @escaping () throws -> Sink, visible: @escaping () throws -> [Int], destroyPrepared: (() throws -> Void)? = nil) {
@@ -24,6 +24,7 @@ public struct SinkConformance<Sink: TwoPhaseSink> {
         }
     }
 
+    /// Creates a check.
     /// - Parameters:
     ///   - record: the record of a number.
     ///   - make: a new bench for every scenario.
@@ -32,7 +33,7 @@ public struct SinkConformance<Sink: TwoPhaseSink> {
         self.make = make
     }
 
-    /// Every violation that was found. An error that the sink throws where it should not is one too.
+    /// All violations found, including unexpected errors of the sink.
     public func violations() -> [Violation] {
         scenarios.flatMap { rule, scenario -> [Violation] in
             do {
@@ -89,7 +90,7 @@ public struct SinkConformance<Sink: TwoPhaseSink> {
         play.crash()
         try play.start(parallelism: 2)
         play.expectVisible(.recoversBetweenPhases, "after the restart")
-        // And everything once more: a crash right after the recovery.
+        // A crash right after the recovery, then everything once more.
         play.crash()
         try play.start(parallelism: 2)
         play.expectVisible(.recoversBetweenPhases, "after the second restart")
@@ -110,7 +111,7 @@ public struct SinkConformance<Sink: TwoPhaseSink> {
         try play.write(0..<3)
         try play.checkpoint()
         try play.commit()
-        // Prepared, but its checkpoint never became durable; and then some, not even prepared.
+        // Prepared, but its checkpoint never became durable; then records that were not even prepared.
         try play.write(0..<3)
         try play.prepareOnly()
         try play.write(0..<2)
@@ -118,7 +119,7 @@ public struct SinkConformance<Sink: TwoPhaseSink> {
         play.forgetUnlisted()
         try play.start(parallelism: 2)
         play.expectVisible(.abortsWhatIsNotListed, "after the restart")
-        // The source repeats what was lost.
+        // The source repeats the lost records.
         try play.write(0..<4)
         try play.checkpoint()
         try play.commit()
@@ -195,14 +196,14 @@ public struct SinkConformance<Sink: TwoPhaseSink> {
         play.expectVisible(.keepsOrder, "in order or not")
     }
 
-    /// A second job of the line comes while the first lives, then takes over.
+    /// Starts a second job of the lineage while the first lives, then lets it take over.
     private func ownership(_ play: Play) throws {
         try play.start(parallelism: 2)
         try play.write(0..<3)
         try play.checkpoint()
         try play.commit()
         let rival = play.rival()
-        // Listed by no checkpoint that the second knows: it would be given up.
+        // Listed by no checkpoint known to the second: it would be given up.
         try play.write(0..<3)
         try play.prepareOnly()
         guard rival.isRefused(parallelism: 2) else { return fencing(play, rival) }
@@ -218,7 +219,7 @@ public struct SinkConformance<Sink: TwoPhaseSink> {
         play.crash()
     }
 
-    /// The second owner was let in: the first must be out.
+    /// Checks that the first owner is fenced after the second was admitted.
     private func fencing(_ play: Play, _ rival: Play) {
         play.forgetUnlisted()
         do {
@@ -227,7 +228,7 @@ public struct SinkConformance<Sink: TwoPhaseSink> {
             try play.commit()
             play.violate(.hasOneOwner, "the second owner was let in, and the first still committed")
         } catch {
-            // As it should be.
+            // As expected.
         }
         rival.expectVisible(.hasOneOwner, "after the second owner took the place")
         rival.crash()
@@ -249,11 +250,11 @@ public struct SinkConformance<Sink: TwoPhaseSink> {
 }
 
 extension SinkConformance {
-    /// A job without an engine: numbers its records, remembers what a correct sink would show.
+    /// A job without an engine: numbers its records and tracks the output of a correct sink.
     private final class Play {
         let bench: Bench
         private(set) var violations: [Violation] = []
-        /// What the newest durable checkpoint lists.
+        /// Committables of the newest durable checkpoint.
         private(set) var manifest: [Committable] = []
 
         private let record: (Int) -> Sink.Element
@@ -268,13 +269,13 @@ extension SinkConformance {
         private var checkpoint: UInt64 = 0
         private var restored: UInt64 = 0
         private var next = 0
-        /// Written since the last barrier; prepared, by the barrier they were prepared at; to be committed; committed.
+        /// Records written since the last barrier; prepared, by barrier; to be committed; committed.
         private var open: [Int] = []
         private var prepared: [(checkpoint: UInt64, outputs: [(subtask: Int, output: PreparedOnce)], records: [Int])] = []
         private var listed: [UInt64: [Int]] = [:]
         private var committed: [Int] = []
 
-        /// Listed more than once, made durable once.
+        /// Output listed more than once, but made durable once.
         private final class PreparedOnce {
             private let output: PreparedOutput
             private var made: [[UInt8]]?
@@ -293,7 +294,7 @@ extension SinkConformance {
             job = JobIdentity(id: JobID(high: 11, low: number), lineage: JobID(high: 11, low: 12), name: "conformance")
         }
 
-        /// Another job of the line, about to start from the newest durable checkpoint.
+        /// Another job of the lineage, about to start from the newest durable checkpoint.
         func rival() -> Play {
             let rival = Play(bench: bench, number: 13, record: record)
             (rival.manifest, rival.state, rival.checkpoint, rival.restored) = (manifest, state, checkpoint, restored)
@@ -301,7 +302,7 @@ extension SinkConformance {
             return rival
         }
 
-        /// Starts, or is told that another owns the place.
+        /// Starts, and returns whether another owner was reported.
         func isRefused(parallelism: Int) -> Bool {
             do {
                 try start(parallelism: parallelism)
@@ -313,7 +314,7 @@ extension SinkConformance {
 
         func violate(_ rule: Violation.Rule, _ detail: String) { violations.append(Violation(rule: rule, detail: detail)) }
 
-        /// A new process: prepares, finishes the commits of the newest durable checkpoint, makes the writers.
+        /// Starts a new process: prepares, finishes the commits of the newest durable checkpoint, makes the writers.
         func start(parallelism: Int) throws {
             attempt += 1
             let sink = try bench.sink()
@@ -331,7 +332,7 @@ extension SinkConformance {
             }
         }
 
-        /// Records for every subtask, one batch each.
+        /// Writes records for every subtask, one batch each.
         func write(_ count: Range<Int>) throws {
             for index in writers.indices {
                 let numbers = Array(next..<next + count.count)
@@ -352,13 +353,13 @@ extension SinkConformance {
             open = []
         }
 
-        /// A checkpoint that fails before it is durable.
+        /// Begins a checkpoint that fails before it is durable.
         func prepareOnly() throws {
             try barrier()
             for (_, output) in prepared[prepared.count - 1].outputs { _ = try output.payloads() }
         }
 
-        /// A checkpoint that becomes durable: it lists all that is not known to be committed.
+        /// Completes a checkpoint that lists everything not known to be committed.
         func checkpoint(writingBeforeItIsDurable extra: Int = 0) throws {
             try barrier()
             let newState = Sink.stateType == nil ? [] : writers.first?.state(at: CheckpointID(checkpoint)) ?? []
@@ -379,7 +380,7 @@ extension SinkConformance {
             CommitContext(uid: uid, checkpoint: CheckpointID(restored), isRecovery: isRecovery, host: host, ownership: owned)
         }
 
-        /// Commits the newest durable checkpoint and tells the writers.
+        /// Commits the newest durable checkpoint and notifies the writers.
         func commit() throws {
             try sink?.commit(manifest, context(isRecovery: false))
             for records in listed.values { committed += records }
@@ -388,7 +389,7 @@ extension SinkConformance {
             for index in writers.indices { writers[index].committed(CheckpointID(restored)) }
         }
 
-        /// Commits these and tells nobody; an error is a violation.
+        /// Commits without notifying the writers; an error is a violation.
         func commit(_ committables: [Committable], isRecovery: Bool = false, rule: Violation.Rule) throws {
             do { try sink?.commit(committables, context(isRecovery: isRecovery)) } catch { violate(rule, "the commit failed: \(error)") }
         }
@@ -400,10 +401,10 @@ extension SinkConformance {
             } catch { return false }
         }
 
-        /// The process is gone; what was written since the last durable checkpoint is read again from the source.
+        /// Ends the process; records written since the last durable checkpoint will be read again from the source.
         func crash() {
             for index in writers.indices { writers[index].close() }
-            // The end of the process would do it.
+            // The end of the process would release it.
             owned.release()
             owned = .none
             writers = []
@@ -412,7 +413,7 @@ extension SinkConformance {
             prepared = []
         }
 
-        /// What was prepared and is listed nowhere is not expected any more.
+        /// Stops expecting prepared output that no checkpoint lists.
         func forgetUnlisted() { prepared = [] }
 
         func expectVisible(_ rule: Violation.Rule, _ when: String) {

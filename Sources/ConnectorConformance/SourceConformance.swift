@@ -1,21 +1,22 @@
 public import Dataflow
 internal import StreamModel
 
-/// Checks a source of a bounded input against the contract of the article *Connectors*. Drives readers as the engine does, with a clock of
-/// its own; nothing waits.
+/// Checks a source of a bounded input against the contract of the article *Connectors*. Drives readers as the engine does, with its own clock;
+/// nothing waits.
 public struct SourceConformance<S: Source> where S.Reader.Element: Hashable {
     private let make: () throws -> S
     private let isOrdered: Bool
 
+    /// Creates a check.
     /// - Parameters:
-    ///   - isOrdered: one subtask alone reads the records in the same order every time.
+    ///   - isOrdered: whether a single subtask reads the records in the same order every time.
     ///   - make: the source, over an input that does not change and is read in several steps.
     public init(isOrdered: Bool = true, _ make: @escaping () throws -> S) {
         self.isOrdered = isOrdered
         self.make = make
     }
 
-    /// Every violation that was found; an error is one of the source's own.
+    /// All violations found; thrown errors are the source's own.
     public func violations() throws -> [Violation] {
         var drive = try Drive(make(), subtask: 0, parallelism: 1, splits: nil)
         let whole = try drive.rest()
@@ -73,7 +74,7 @@ public struct SourceConformance<S: Source> where S.Reader.Element: Hashable {
         return violations
     }
 
-    /// As the engine deals splits out.
+    /// Redistributes splits as the engine does.
     private func deal(_ lists: [[[UInt8]]], to parallelism: Int) throws -> [[[UInt8]]] {
         let all = lists.flatMap { $0 }
         switch try make().splitSharing {
@@ -101,13 +102,13 @@ public struct SourceConformance<S: Source> where S.Reader.Element: Hashable {
         _ = try drive.step()
         guard let split = drive.reader.splits().first, !split.isEmpty else { return [] }
         do {
-            // Half a split names no place.
+            // Half a split names no position.
             _ = try Drive(make(), subtask: 0, parallelism: 1, splits: [Array(split.prefix(split.count / 2))])
             return [Violation(rule: .refusesDamagedSplits, detail: "half of a split was taken for a whole one")]
         } catch { return [] }
     }
 
-    /// One reader, driven.
+    /// A reader driven by the check.
     private struct Drive {
         var reader: S.Reader
         private var now = EngineInstant(nanoseconds: 0)
@@ -118,7 +119,7 @@ public struct SourceConformance<S: Source> where S.Reader.Element: Hashable {
             try reader.start(at: now)
         }
 
-        /// The records of one step; nil at the end.
+        /// Records of one step; nil at the end.
         mutating func step() throws -> [S.Reader.Element]? {
             let collector = RecordCollector<S.Reader.Element>()
             let status = try reader.read(into: collector.emitter, at: now)
@@ -131,7 +132,7 @@ public struct SourceConformance<S: Source> where S.Reader.Element: Hashable {
             return records
         }
 
-        /// At most a million steps: a source that never ends is not bounded.
+        /// All remaining records, in at most a million steps: a source that never ends is not bounded.
         mutating func rest() throws -> [S.Reader.Element] {
             var records: [S.Reader.Element] = []
             for _ in 0..<1_000_000 {

@@ -1,4 +1,4 @@
-/// A rule of the contract that a connector breaks, and how.
+/// A broken rule of the contract, with the observation.
 public struct Violation: Sendable, Hashable, CustomStringConvertible {
     public enum Rule: String, Sendable, CaseIterable {
         // Sources.
@@ -30,7 +30,7 @@ public struct Violation: Sendable, Hashable, CustomStringConvertible {
     public var description: String { "\(rule.rawValue): \(detail)" }
 }
 
-/// Counts of records that should have been there and were not, and the other way round.
+/// Counts of missing and of unexpected records.
 func difference<Record: Hashable>(_ found: [Record], _ expected: [Record]) -> String? {
     var counts: [Record: Int] = [:]
     for record in expected { counts[record, default: 0] += 1 }

@@ -1,14 +1,15 @@
 internal import FoundationEssentials
+internal import JSON
 public import StreamModel
 
-/// The id that pairs a reply with its request, as the client chose it.
+/// Id that pairs a reply with its request, chosen by the client.
 public enum RequestID: Hashable, Sendable, Codable {
     case number(Int64)
     case string(String)
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        // Not a number means it is tried as a string; the error of that attempt is the one that counts.
+        // DecodingError: not a number. A string is tried next, and only that attempt's error matters.
         if let number = try? container.decode(Int64.self) {
             self = .number(number)
         } else {
@@ -25,23 +26,23 @@ public enum RequestID: Hashable, Sendable, Codable {
     }
 }
 
-/// What a client reads from the engine.
+/// A message from the engine to a client.
 public enum ServerMessage: Sendable, Equatable {
-    /// `id` is nil where the engine could not read the request's id.
+    /// `id` is nil if the engine could not read the request's id.
     case reply(id: RequestID?, Result<ControlReply, ControlFailure>)
     case report(ReportNotification)
-    /// A notification that this client does not know.
+    /// A notification unknown to this client.
     case unknown(method: String)
 }
 
-/// A frame that is no message of this protocol, with the place in it.
+/// A frame that is not a message of this protocol, with the position of the error.
 public struct ControlCodecError: Error, Sendable, Equatable, CustomStringConvertible {
     public var problem: String
     public init(problem: String) { self.problem = problem }
     public var description: String { problem }
 }
 
-/// Values to frames and back. A frame is one line of JSON with sorted keys and unescaped slashes; encoders add the newline.
+/// Encodes and decodes frames. A frame is one line of JSON with sorted keys and unescaped slashes; encoders add the newline.
 public enum ControlCodec {
     /// The frame of a request.
     public static func encode(_ request: ControlRequest, id: RequestID) throws(ControlCodecError) -> [UInt8] {
@@ -59,7 +60,7 @@ public enum ControlCodec {
     /// The JSON text of a report, to be framed for each subscriber by `frame(report:sequence:missed:)`.
     public static func encode(report: EngineReport) throws(ControlCodecError) -> [UInt8] { try text(report) }
 
-    /// The frame of a notification around a report that is encoded already: many subscribers, one encoding.
+    /// Frames a notification around an encoded report: many subscribers share one encoding.
     public static func frame(report: [UInt8], sequence: UInt64, missed: UInt64) -> [UInt8] {
         var frame = Array("{\"jsonrpc\":\"2.0\",\"method\":\"report\",\"params\":{\"missed\":\(missed),\"report\":".utf8)
         frame.append(contentsOf: report)
@@ -67,7 +68,7 @@ public enum ControlCodec {
         return frame
     }
 
-    /// Reads a frame that came from the engine.
+    /// Decodes a frame from the engine.
     public static func decodeServerMessage(_ frame: [UInt8]) throws(ControlCodecError) -> ServerMessage {
         let incoming: IncomingEnvelope
         do {
@@ -86,10 +87,10 @@ public enum ControlCodec {
         return .reply(id: incoming.id, .success(result))
     }
 
-    /// Any value as one line of JSON without the newline: what `--json` prints, and what files hold. Nothing in it acts on a terminal.
+    /// A value as one line of JSON without the newline, for `--json` and files. None of its characters acts on a terminal.
     public static func json(_ value: some Encodable) throws(ControlCodecError) -> String { String(decoding: try text(value), as: UTF8.self) }
 
-    /// Reads a value that `json` wrote: the engine's own records.
+    /// Decodes a value written by `json`, from the engine's own records.
     public static func decode<Value: Decodable>(_ type: Value.Type, from json: some Sequence<UInt8>) throws(ControlCodecError) -> Value {
         do { return try decoder().decode(type, from: Data(json)) } catch { throw ControlCodecError(problem: describe(error)) }
     }
@@ -117,7 +118,7 @@ public enum ControlCodec {
         return decoder
     }
 
-    /// The place and the problem of a coding error, in one line.
+    /// Position and problem of a coding error, in one line.
     private static func describe(_ error: any Error) -> String {
         let context: DecodingError.Context
         switch error {
@@ -155,7 +156,7 @@ private struct ErrorEnvelope: Encodable {
     var id: RequestID?
     var error: ControlFailure
 
-    /// JSON-RPC wants `"id":null` where the id is unknown.
+    /// JSON-RPC requires `"id":null` for an unknown id.
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         try container.encode("2.0", forKey: .jsonrpc)

@@ -1,16 +1,18 @@
+internal import CellGrid
+internal import JSON
 public import StreamModel
 
-/// Why a request was not carried out: the error member of a reply. Its message is one sentence for the operator: what, which
-/// verb and field, and what to do.
+/// The error member of a reply: the reason why a request was not carried out. Its message is one sentence for the operator: the problem, the
+/// verb and field, and the remedy.
 ///
-/// Made by the factory functions below, on the side of the engine; a client rebuilds it from the wire.
+/// Made by the factory functions below, on the engine's side; a client rebuilds it from the wire.
 public struct ControlFailure: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Kind: String, Codable, Sendable, CaseIterable {
-        /// The frame is no JSON. The connection goes on with the next line.
+        /// The frame is not JSON. The connection continues with the next line.
         case parse
         /// The frame is longer than the limit. The connection is closed.
         case frameTooLong
-        /// JSON, but no JSON-RPC 2.0 request.
+        /// JSON, but not a JSON-RPC 2.0 request.
         case invalidRequest
         case unknownVerb
         /// No version in common, or no `hello` yet.
@@ -20,30 +22,30 @@ public struct ControlFailure: Error, Sendable, Equatable, CustomStringConvertibl
         case ambiguousJob
         case unknownCheckpoint
         case unknownOperation
-        /// A path that the engine was told does not exist.
+        /// A path given to the engine does not exist.
         case unknownPath
-        /// A guard of the engine said no.
+        /// A guard of the engine refused.
         case refused
-        /// The job is in another state than the client believed.
+        /// The job is not in the state expected by the client.
         case stateChanged
-        /// The socket's level does not reach.
+        /// The verb exceeds the socket's level.
         case forbidden
         /// Too many clients. The connection is closed.
         case busy
-        /// The client kept silent too long. The connection is closed.
+        /// The client was silent for too long. The connection is closed.
         case timedOut
         /// A defect or an I/O error of the engine.
         case `internal`
-        /// A kind that a newer engine uses and this client does not know.
+        /// A kind of a newer engine, unknown to this client.
         case other
     }
 
     public var kind: Kind
     public var message: String
     public var verb: String?
-    /// The parameter to blame.
+    /// Parameter to blame.
     public var field: String?
-    /// The jobs that an ambiguous reference could mean.
+    /// Jobs that match an ambiguous reference.
     public var candidates: [JobID]
 
     public init(kind: Kind, message: String, verb: String? = nil, field: String? = nil, candidates: [JobID] = []) {
@@ -100,7 +102,7 @@ extension ControlFailure {
         return Self(kind: .unknownVerb, message: "unknown verb '\(printable(name))': the verbs are \(verbs)", verb: name)
     }
 
-    /// No version in common.
+    /// Reports that no version is in common.
     public static func version(offered: [Int]) -> Self {
         let mine = ControlVersion.supported.map(String.init).joined(separator: ", ")
         let theirs = offered.map(String.init).joined(separator: ", ")
@@ -109,7 +111,7 @@ extension ControlFailure {
             verb: "hello", field: "versions")
     }
 
-    /// Another verb came before `hello`.
+    /// Reports a verb before `hello`.
     public static func helloExpected(_ verb: ControlVerb) -> Self {
         Self(
             kind: .version, message: "\(verb.rawValue) came before hello: send hello with {\"versions\":[1],\"client\":NAME} first",
@@ -146,7 +148,7 @@ extension ControlFailure {
         Self(kind: .unknownPath, message: "\(printable(path)): \(problem)", field: "path")
     }
 
-    /// `problem` says what stands in the way and what to do.
+    /// Reports a refusal; `problem` names the obstacle and the remedy.
     public static func refused(_ verb: ControlVerb?, _ problem: String) -> Self {
         Self(kind: .refused, message: problem, verb: verb?.rawValue)
     }

@@ -1,21 +1,21 @@
 public import StreamModel
 
-/// The result of a request. On the wire an object with one member, named as the case.
+/// The result of a request. On the wire an object with one member named after the case.
 public enum ControlReply: Sendable, Equatable {
     case hello(HelloReply)
-    /// The sequence number of the newest report; a `report` notification with the whole picture follows at once.
+    /// Sequence number of the newest report; a `report` notification with the whole state follows at once.
     case subscribed(SubscribedReply)
     case jobs([JobReport])
     case job(JobReport)
-    /// Newest first, without detail by operator.
+    /// Newest first, without detail per operator.
     case checkpoints([CheckpointReport])
-    /// With detail by operator and subtask.
+    /// With detail per operator and subtask.
     case checkpoint(CheckpointReport)
     /// Newest first.
     case exceptions([FailureReport])
     /// Newest first.
     case operations([OperationReport])
-    /// Also the reply to a mutating request: accepted, or what became of it if the same id came before.
+    /// Also the reply to a mutating request: accepted, or its outcome if the id is repeated.
     case operation(OperationReport)
     /// Newest first.
     case audit([AuditEntry])
@@ -24,14 +24,14 @@ public enum ControlReply: Sendable, Equatable {
     case submitted(JobReport)
 }
 
-/// What the engine says to `hello`.
+/// The engine's reply to `hello`.
 public struct HelloReply: Codable, Sendable, Equatable {
-    /// The version spoken from here on.
+    /// Protocol version of the connection.
     public var version: Int
     public var engine: EngineInfo
-    /// What this connection may do.
+    /// Access level of this connection.
     public var level: AccessLevel
-    /// Longest request in bytes.
+    /// Maximum length of a request in bytes.
     public var maximumFrameLength: Int
 
     public init(version: Int, engine: EngineInfo, level: AccessLevel, maximumFrameLength: Int) {
@@ -47,12 +47,12 @@ public struct SubscribedReply: Codable, Sendable, Equatable {
     public init(sequence: UInt64) { self.sequence = sequence }
 }
 
-/// One report of the stream that `subscribe` starts.
+/// One report of the stream started by `subscribe`.
 public struct ReportNotification: Codable, Sendable, Equatable {
-    /// Rises by one with every report that the engine publishes.
+    /// Number that rises by one with every report published by the engine.
     public var sequence: UInt64
-    /// Reports published since the one sent before this, and not sent to this client: it was slow, or asked for fewer.
-    /// Each report is a whole picture, so nothing but the moments between is lost.
+    /// Reports published since the previous one but not sent to this client: it was slow, or requested fewer. Each report is complete, so only
+    /// the moments between are lost.
     public var missed: UInt64
     public var report: EngineReport
 
@@ -70,20 +70,26 @@ public struct AuditEntry: Codable, Sendable, Equatable {
     public var verb: ControlVerb
     public var job: JobID?
     public var jobName: String
-    /// As the client said it.
+    /// Author according to the client.
     public var by: String
     public var reason: String
-    /// As the kernel said it.
+    /// User according to the kernel.
     public var userID: UInt32
     public var processID: Int32
     public var state: OperationReport.State
-    /// What came of it, in one line; nil while it runs.
+    /// Outcome in one line; nil while it runs.
     public var outcome: String?
+    /// The request in one word, with what sets it apart: "cancel+discard". nil = `verb` says it all.
+    public var title: String?
+    /// How far it is known to have come, in one word: "proven". nil = `state` says it all.
+    public var stage: String?
 
     public init(
         at: WallTime, operation: OperationID, verb: ControlVerb, job: JobID?, jobName: String, by: String, reason: String, userID: UInt32,
-        processID: Int32, state: OperationReport.State, outcome: String? = nil
+        processID: Int32, state: OperationReport.State, outcome: String? = nil, title: String? = nil, stage: String? = nil
     ) {
+        self.title = title
+        self.stage = stage
         self.at = at
         self.operation = operation
         self.verb = verb
@@ -104,7 +110,7 @@ public struct ProgramDescription: Codable, Sendable, Equatable {
         public var name: String
         public var help: String
         public var isRequired: Bool
-        /// What counts when it is left out.
+        /// Value of an omitted parameter.
         public var defaultValue: String?
 
         public init(name: String, help: String, isRequired: Bool = false, defaultValue: String? = nil) {

@@ -1,9 +1,9 @@
 public import StreamModel
 
-/// One request of a client, decoded and range-checked: what a handler acts on.
+/// A request of a client, decoded and range-checked for its handler.
 public enum ControlRequest: Sendable, Equatable {
     case hello(versions: [Int], client: String)
-    /// Reports from now on, at most one every `interval`; nil = as often as the engine publishes.
+    /// Reports from now on, at most one per `interval`; nil = every published one.
     case subscribe(interval: Milliseconds?)
     case jobs
     case job(JobReference)
@@ -39,7 +39,7 @@ public enum ControlRequest: Sendable, Equatable {
     }
 }
 
-/// How a request names a job: 32 hexadecimal digits, a unique beginning of at least four of them, or a unique name.
+/// A reference to a job: 32 hexadecimal digits, a unique prefix of at least four of them, or a unique name.
 public struct JobReference: Sendable, Equatable, CustomStringConvertible {
     public let text: String
 
@@ -48,7 +48,7 @@ public struct JobReference: Sendable, Equatable, CustomStringConvertible {
 
     public var description: String { text }
 
-    /// A job that a reference may mean.
+    /// A job that may match a reference.
     public struct Candidate: Sendable {
         public var id: JobID
         public var name: String
@@ -65,8 +65,8 @@ public struct JobReference: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// Finds the one job that is meant. A name means the live job of that name; if none lives, the newest submission, as long
-    /// as all of that name continue one another (share a lineage).
+    /// Finds the one matching job. A name means the live job of that name or, if none is live, the newest submission, provided that all of that
+    /// name share a lineage.
     public func resolve(among candidates: [Candidate]) throws(ControlFailure) -> JobID {
         if let id = JobID(text) {
             guard candidates.contains(where: { $0.id == id }) else { throw .unknownJob(text) }
@@ -97,14 +97,14 @@ public struct JobReference: Sendable, Equatable, CustomStringConvertible {
 /// A request to launch a program of the engine as a new job.
 public struct SubmitRequest: Sendable, Equatable {
     public var operation: OperationID
-    /// Name of a program that the verb `programs` lists.
+    /// Name of a program listed by the verb `programs`.
     public var program: String
     public var arguments: [String: String]
-    /// nil = the program's own.
+    /// Parallelism; nil = the program's own.
     public var parallelism: Int?
-    /// nil = the program's name.
+    /// Name of the job; nil = the program's name.
     public var name: String?
-    /// Start from a snapshot: path, claim and unmatched state count; the rest is ignored.
+    /// Start from a snapshot: only path, claim and unmatched state are used.
     public var from: RestartOptions?
     public var reason: String
     public var by: String
@@ -129,7 +129,7 @@ public struct JobCommand: Sendable, Equatable {
     public var operation: OperationID
     public var job: JobReference
     public var action: OperationRequest.Kind
-    /// The state that the client believes the job to be in; nil = do not check.
+    /// Job state that the client expects; nil = no check.
     public var expectedState: JobState?
     public var reason: String
     public var by: String
@@ -159,14 +159,14 @@ public struct JobCommand: Sendable, Equatable {
         case .stop: .stop
         case .cancel: .cancel
         case .restart: .restart
-        // An engine of ours launches its programs by a submit; this one is for clusters.
-        case .launch: .submit
+        // Weir's engine launches its programs by a submit, and has no jars; these are for clusters.
+        case .launch, .uploadJar, .deleteJar: .submit
         case .dispose: .dispose
         case .fault: .fault
         }
     }
 
-    /// The command with its job found.
+    /// The request with its job resolved.
     public func request(for job: JobID) -> OperationRequest {
         OperationRequest(id: operation, kind: action, job: job, expectedState: expectedState, reason: reason, by: by)
     }

@@ -1,8 +1,8 @@
-/// What a connection may do. The operator socket grants `operator`, the viewer socket `viewer`.
+/// Rights of a connection. The operator socket grants `operator`, the viewer socket `viewer`.
 public enum AccessLevel: String, Codable, Sendable, Comparable, CaseIterable {
-    /// Looks, changes nothing.
+    /// May look but not act.
     case viewer
-    /// Looks and acts.
+    /// May look and act.
     case `operator`
 
     public static func < (left: Self, right: Self) -> Bool { left == .viewer && right == .operator }
@@ -10,7 +10,7 @@ public enum AccessLevel: String, Codable, Sendable, Comparable, CaseIterable {
 
 /// Every method name of the control protocol.
 ///
-/// A verb without a level does not compile: `level` switches over all of them, with no default.
+/// `level` switches over all verbs without a default, so a verb without a level does not compile.
 public enum ControlVerb: String, CaseIterable, Sendable, Codable {
     case hello
     case subscribe
@@ -33,7 +33,7 @@ public enum ControlVerb: String, CaseIterable, Sendable, Codable {
     case dispose
     case fault
 
-    /// The least level that may use the verb.
+    /// Lowest level that may use the verb.
     public var level: AccessLevel {
         switch self {
         case .hello, .subscribe, .jobs, .job, .checkpoints, .checkpoint, .exceptions, .operations, .operation, .audit, .inspect, .programs:
@@ -44,21 +44,21 @@ public enum ControlVerb: String, CaseIterable, Sendable, Codable {
     }
 }
 
-/// The versions of the protocol that this build speaks.
+/// Protocol versions supported by this build.
 public enum ControlVersion {
     public static let supported = [1]
 
-    /// The highest version that both sides speak; nil = none.
+    /// Highest common version; nil = none.
     public static func negotiate(_ offered: [Int]) -> Int? {
         offered.filter(supported.contains).max()
     }
 }
 
-/// Bounds that both sides hold to; the server checks its own before it decodes.
+/// Limits of frames for both sides; the server checks its own before decoding.
 public struct FrameLimits: Sendable, Equatable {
-    /// Longest frame, newline not counted, in bytes.
+    /// Maximum length of a frame in bytes, without the newline.
     public var maximumLength: Int
-    /// Deepest nesting of arrays and objects.
+    /// Maximum nesting of arrays and objects.
     public var maximumDepth: Int
 
     public init(maximumLength: Int, maximumDepth: Int) {
@@ -66,8 +66,8 @@ public struct FrameLimits: Sendable, Equatable {
         self.maximumDepth = maximumDepth
     }
 
-    /// What a server takes from a client.
+    /// Limits of a server for its clients.
     public static let request = FrameLimits(maximumLength: 1 << 20, maximumDepth: 32)
-    /// What a client takes from a server: a report of thousands of jobs fits.
+    /// Limits of a client for its server: a report of thousands of jobs fits.
     public static let reply = FrameLimits(maximumLength: 64 << 20, maximumDepth: 32)
 }

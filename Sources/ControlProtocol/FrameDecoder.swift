@@ -1,29 +1,29 @@
-/// Cuts a stream of bytes into frames: one JSON text a line. Pure and bounded: it holds at most one unfinished frame of
-/// `maximumLength` bytes, plus the chunk that it was last fed.
+/// Cuts a stream of bytes into frames: one JSON text a line. Pure and bounded: it holds at most one unfinished frame of `maximumLength` bytes,
+/// plus the last chunk.
 ///
-/// Owned by one connection, used on its event loop only. Empty lines are skipped, a carriage return before the newline is
-/// dropped. A frame that grows too long ends the stream: the decoder is spent and says so again each time it is asked.
+/// Owned by one connection, used on its event loop only. Skips empty lines, and drops a carriage return before the newline. A frame that grows
+/// too long ends the stream: the decoder then throws on every call.
 public struct FrameDecoder: Sendable {
     private let maximumLength: Int
     private var buffer: [UInt8] = []
-    /// Where the unfinished frame begins.
+    /// Start of the unfinished frame.
     private var start = 0
-    /// Everything before it has been searched for a newline.
+    /// End of the bytes already searched for a newline.
     private var searched = 0
     private var isSpent = false
 
     public init(maximumLength: Int) { self.maximumLength = maximumLength }
 
-    /// Bytes of a frame whose end has not come yet.
+    /// Number of bytes of the unfinished frame.
     public var pendingCount: Int { buffer.count - start }
 
-    /// Takes in bytes as they came from the peer, split anywhere.
+    /// Appends bytes from the peer, split anywhere.
     public mutating func feed(_ bytes: some Collection<UInt8>) {
         guard !isSpent else { return }
         buffer.append(contentsOf: bytes)
     }
 
-    /// The next whole frame without its newline; nil = more bytes are needed. Throws `frameTooLong` and is spent then.
+    /// The next whole frame without its newline; nil = more bytes are needed. Throws `frameTooLong` and then ends the stream.
     public mutating func nextFrame() throws(ControlFailure) -> [UInt8]? {
         while !isSpent {
             guard let end = findNewline() else {
@@ -44,7 +44,7 @@ public struct FrameDecoder: Sendable {
         throw .frameTooLong(limit: maximumLength)
     }
 
-    /// True where `nextFrame` would not ask for more bytes; what it returns may still be nil, after empty lines.
+    /// Whether `nextFrame` needs no more bytes; it may still return nil, after empty lines.
     public mutating func hasFrame() -> Bool { isSpent || findNewline() != nil || pendingCount > maximumLength }
 
     private mutating func findNewline() -> Int? {
@@ -55,7 +55,7 @@ public struct FrameDecoder: Sendable {
         return nil
     }
 
-    /// Drops the bytes of frames already handed out.
+    /// Drops the bytes of frames already returned.
     private mutating func compact() {
         guard start > 0 else { return }
         buffer.removeFirst(start)

@@ -1,8 +1,9 @@
+internal import JSON
 internal import StreamModel
 
-/// A frame of a client, read: its id as far as it could be found, and the request or why there is none.
+/// A decoded frame of a client: its id, if readable, and the request or the reason why there is none.
 public struct DecodedRequest: Sendable, Equatable {
-    /// nil = the frame had none that could be read.
+    /// Id of the request; nil = none was readable.
     public var id: RequestID?
     public var request: Result<ControlRequest, ControlFailure>
 
@@ -12,10 +13,10 @@ public struct DecodedRequest: Sendable, Equatable {
     }
 }
 
-/// Reads requests: frame to `ControlRequest`, every field checked for presence, type and range. Unknown fields are ignored, so
-/// that a newer client can talk to this engine.
+/// Decodes requests: frame to `ControlRequest`, with every field checked for presence, type and range. Ignores unknown fields, so that a newer
+/// client can talk to this engine.
 public enum RequestDecoder {
-    /// Reads one frame. Never throws: a frame that cannot be read is an answer too.
+    /// Decodes one frame. Never throws: an unreadable frame has an answer too.
     public static func decode(_ frame: [UInt8], maximumDepth: Int = FrameLimits.request.maximumDepth) -> DecodedRequest {
         let value: JSONValue
         do throws(JSONSyntaxError) { value = try JSONValue.parse(frame, maximumDepth: maximumDepth) } catch {
@@ -108,16 +109,16 @@ public enum RequestDecoder {
     }
 }
 
-/// The parameters of one request with readers that name verb and field when they refuse.
+/// Parameters of one request, with readers whose errors name verb and field.
 private struct Fields {
     let verb: ControlVerb
     let members: [String: JSONValue]
-    /// "from." for the members of a nested object.
+    /// Prefix "from." for the members of a nested object.
     var prefix = ""
 
     private func bad(_ field: String, _ problem: String) -> ControlFailure { .badField(verb, prefix + field, problem) }
 
-    /// nil where the field is absent or null.
+    /// Value of a field; nil if absent or null.
     private func value(_ field: String) -> JSONValue? {
         let value = members[field]
         return value == .null ? nil : value
@@ -176,7 +177,7 @@ private struct Fields {
         try require(field, try optionalChoice(field, choices))
     }
 
-    /// An absolute path: the engine's working directory means nothing to a client.
+    /// An absolute path: a client does not know the engine's working directory.
     func optionalPath(_ field: String) throws(ControlFailure) -> String? {
         guard let path = try optionalText(field, longest: 4096) else { return nil }
         guard path.utf8.first == UInt8(ascii: "/"), !path.utf8.contains(0) else { throw bad(field, "must be an absolute path") }

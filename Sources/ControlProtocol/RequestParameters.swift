@@ -1,6 +1,6 @@
 internal import StreamModel
 
-/// The `params` of a request on its way out: the flat object of the verb, as `RequestDecoder` reads it.
+/// The `params` of an outgoing request: the flat object of the verb, as read by `RequestDecoder`.
 struct RequestParameters: Encodable {
     let request: ControlRequest
 
@@ -66,7 +66,7 @@ struct RequestParameters: Encodable {
             try container.encode(options.allowsUnmatchedState, forKey: .allowUnmatched)
             try container.encodeIfPresent(options.parallelism, forKey: .parallelism)
             try container.encode(options.cancelsFirst, forKey: .cancelFirst)
-        case .dispose(let path): try container.encode(path, forKey: .path)
+        case .dispose(let path), .uploadJar(let path), .deleteJar(let path): try container.encode(path, forKey: .path)
         case .fault(let spec): try container.encode(spec, forKey: .spec)
         }
     }

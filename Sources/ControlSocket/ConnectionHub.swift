@@ -4,8 +4,8 @@ internal import NIOCore
 internal import StreamModel
 internal import Synchronization
 
-/// The connections of one server, whose turn it is among them, and the newest report on its way to them. Shared between the threads that
-/// publish and the event loop; every connection itself lives on the event loop alone.
+/// The connections of one server, their serving order, and the newest report for them. Shared between the publishing threads and the event loop;
+/// every connection itself lives only on the event loop.
 final class ConnectionHub: Sendable {
     let handler: any ControlHandler
     let limits: ControlLimits
@@ -16,20 +16,20 @@ final class ConnectionHub: Sendable {
         var lastConnection: UInt64 = 0
         var subscriberCount = 0
         var sequence: UInt64 = 0
-        /// The newest report not yet distributed, and its number.
+        /// Newest report not yet distributed, with its number.
         var newest: (UInt64, EngineReport)?
         var isStopped = false
     }
     private let state = Mutex(State())
-    /// Touched on the event loop only, so it is never waited for.
+    /// State touched only on the event loop, so the lock never waits.
     private let desk: Mutex<Desk>
 
     private struct Desk {
         var order: ServingOrder
         var reports: WorkBudget
-        /// It is under way, or will be without anybody's asking.
+        /// Whether a turn is scheduled, or will be without a request.
         var isTurnDue = false
-        /// Set while all who ask have to wait.
+        /// Timer set while all who ask have to wait.
         var alarm: Scheduled<Void>?
     }
 
@@ -46,7 +46,7 @@ final class ConnectionHub: Sendable {
 
     // MARK: Seats
 
-    /// Takes in a connection, if need be in the place of another; nil = there are too many, or the server stops.
+    /// Registers a connection, replacing another if needed; nil = there are too many, or the server is stopping.
     func register(_ connection: ControlConnection) -> UInt64? {
         let bound = NIOLoopBound(connection, eventLoop: eventLoop)
         guard !state.withLock({ $0.isStopped }) else { return nil }
@@ -65,7 +65,7 @@ final class ConnectionHub: Sendable {
         return number
     }
 
-    /// A connection could not even be accepted.
+    /// Makes room for a connection that could not even be accepted.
     func makeRoom(for level: AccessLevel) {
         let plan = SeatPlan(total: 0, forOperators: 0)
         let newcomer = Seat(number: 0, level: level, userID: .max, processID: 0, heardAt: .monotonic())
@@ -95,13 +95,13 @@ final class ConnectionHub: Sendable {
 
     // MARK: Turns
 
-    /// The connection has requests to be served; its turn comes.
+    /// Queues the connection for a turn to serve its requests.
     func ask(_ number: UInt64) {
         desk.withLock { $0.order.ask(number) }
         scheduleTurn()
     }
 
-    /// Does work on the loop for a connection, and enters it in the budgets.
+    /// Does work on the loop for a connection, and charges it to the budgets.
     func charging<Result>(_ number: UInt64?, _ work: () -> Result) -> Result {
         let start = threadTime()
         defer {
@@ -121,8 +121,8 @@ final class ConnectionHub: Sendable {
         if isNew { eventLoop.execute { self.turn() } }
     }
 
-    /// So much is served before the loop looks at its sockets again: whoever asks next is behind that, and not behind all that others have
-    /// sent. The loop would run a task that is due at once before it looks.
+    /// Longest turn before the loop checks its sockets again. A new request waits for one turn and not for everything others have sent. The
+    /// loop would run a due task at once before it checks.
     private static let longestTurn: Int64 = 1_000_000
     private static let betweenTurns = TimeAmount.microseconds(50)
 
@@ -171,7 +171,7 @@ final class ConnectionHub: Sendable {
         if mustSchedule { eventLoop.execute { self.distributeInTime() } }
     }
 
-    /// Reports of very many jobs come less often, but they come.
+    /// Longest pause between reports, even of very many jobs.
     private static let longestReportPause = Milliseconds.seconds(2)
 
     private func distributeInTime() {
@@ -181,7 +181,7 @@ final class ConnectionHub: Sendable {
         eventLoop.scheduleTask(deadline: .uptimeNanoseconds(UInt64(max(0, ready.nanoseconds)))) { self.distribute() }
     }
 
-    /// On the event loop: encodes the newest report once, and offers it to every subscriber, operators first.
+    /// Encodes the newest report once, on the event loop, and offers it to every subscriber, operators first.
     private func distribute() {
         let start = threadTime()
         let (newest, connections) = state.withLock { state in
@@ -189,7 +189,7 @@ final class ConnectionHub: Sendable {
             return (state.newest, Array(state.connections.values))
         }
         guard let (sequence, report) = newest else { return }
-        // A report that cannot be encoded cannot be sent; the next one may be.
+        // ControlCodecError: this report cannot be sent; the next one may be.
         guard let bytes = try? ControlCodec.encode(report: report) else { return }
         let encoded = EncodedReport(sequence: sequence, bytes: bytes)
         for level in AccessLevel.allCases.sorted(by: >) {
@@ -201,7 +201,7 @@ final class ConnectionHub: Sendable {
 
     // MARK: The end
 
-    /// True for the first caller.
+    /// Marks the stop; true for the first caller.
     func beginStop() -> Bool {
         state.withLock { state in
             defer { state.isStopped = true }
@@ -215,18 +215,18 @@ final class ConnectionHub: Sendable {
             let connections = self.state.withLock { Array($0.connections.values) }
             for connection in connections { connection.value.closeNow() }
         }
-        // The closure cannot fail, and the loop never ends.
+        // No EventLoopError occurs: the closure cannot fail, and the loop never ends.
         try? closing.wait()
     }
 }
 
-/// A report as text, made once for all subscribers.
+/// A report as text, encoded once for all subscribers.
 struct EncodedReport: Sendable {
     var sequence: UInt64
     var bytes: [UInt8]
 }
 
 extension EngineInstant {
-    /// Now, by the clock of the event loops.
+    /// The present time by the clock of the event loops.
     static func monotonic() -> EngineInstant { EngineInstant(nanoseconds: Int64(clamping: NIODeadline.now().uptimeNanoseconds)) }
 }

@@ -6,10 +6,10 @@ public import StreamModel
 
 /// A client's connection to an engine: calls with replies, and reports once subscribed.
 ///
-/// Callbacks come on the shared event loop and must not block. `close()` ends it; letting go of the last reference does too. It
-/// does not reconnect: whoever owns it decides when to try again.
+/// Callbacks come on the shared event loop and must not block. Ended by `close()`, or with its last reference. Never reconnects: its owner
+/// decides when to try again.
 public final class ControlClient: Sendable {
-    /// What the engine said at the beginning.
+    /// The engine's greeting.
     public let hello: HelloReply
     public let path: String
 
@@ -25,8 +25,8 @@ public final class ControlClient: Sendable {
 
     deinit { channel.close(promise: nil) }
 
-    /// Connects, looks who is there, and says hello; `completion` is called once. An engine of a user that is not trusted is sent nothing. `onReport` is called for each report of a subscription, `onClose`
-    /// once when a connection that was made ends, however it ends.
+    /// Connects, checks the engine's user, and says hello; calls `completion` once. Sends nothing to an engine of an untrusted user. Calls `onReport`
+    /// for each report of a subscription, and `onClose` once when an established connection ends, for any reason.
     public static func connect(
         path: String, client: String, trust: EngineTrust = .own, timeout: Milliseconds = .seconds(5),
         onReport: @escaping @Sendable (ReportNotification) -> Void = { _ in },
@@ -60,12 +60,12 @@ public final class ControlClient: Sendable {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(connection.value) }
             }
-            // Not by path: NIO takes four bytes fewer than the kernel.
+            // Not by path: NIO accepts four bytes fewer than the kernel.
             .connect(to: SocketAddress(SocketPath.address(of: greeting.path)))
             .whenComplete { result in
                 switch result {
                 case .success(let channel): greeting.begin(client: client, channel: channel, connection: connection)
-                // So many wait to be accepted that the kernel takes no more just now.
+                // The backlog of the kernel is full for the moment.
                 case .failure(let error as IOError) where error.errnoCode == EAGAIN && NIODeadline.now() < deadline:
                     loop.scheduleTask(in: attemptPause) {
                         let fresh = NIOLoopBound(connection.value.fresh(), eventLoop: loop)
@@ -76,7 +76,7 @@ public final class ControlClient: Sendable {
             }
     }
 
-    /// As `connect`, and waits. For commands; never call it on the event loop.
+    /// Connects and waits. For commands; never call it on the event loop.
     public static func connectAndWait(
         path: String, client: String, trust: EngineTrust = .own, timeout: Milliseconds = .seconds(5),
         onReport: @escaping @Sendable (ReportNotification) -> Void = { _ in },
@@ -87,8 +87,8 @@ public final class ControlClient: Sendable {
         return try wait(for: outcome, path: path)
     }
 
-    /// Sends a request; `completion` is called once, with the reply or the reason why there is none. A `timeout` of nil leaves it to the owner
-    /// to end a connection on which nothing comes; no timer is set then.
+    /// Sends a request; calls `completion` once, with the reply or the reason for its absence. A `timeout` of nil sets no timer and leaves it to the
+    /// owner to end a silent connection.
     public func call(
         _ request: ControlRequest, timeout: Milliseconds? = .seconds(10),
         completion: @escaping @Sendable (Result<ControlReply, ControlClientError>) -> Void
@@ -96,14 +96,14 @@ public final class ControlClient: Sendable {
         channel.eventLoop.execute { [connection] in connection.value.call(request, timeout: timeout, completion: completion) }
     }
 
-    /// As `call`, and waits. For commands; never call it on the event loop.
+    /// Sends a request and waits. For commands; never call it on the event loop.
     public func callAndWait(_ request: ControlRequest, timeout: Milliseconds = .seconds(10)) throws(ControlClientError) -> ControlReply {
         let outcome = channel.eventLoop.makePromise(of: Result<ControlReply, ControlClientError>.self)
         call(request, timeout: timeout) { outcome.succeed($0) }
         return try Self.wait(for: outcome, path: path)
     }
 
-    /// Ends the connection; calls in flight fail as `closed`.
+    /// Ends the connection; pending calls fail as `closed`.
     public func close() { channel.close(promise: nil) }
 
     private static func eventLoop(for path: String) throws(ControlClientError) -> any EventLoop {
@@ -115,7 +115,7 @@ public final class ControlClient: Sendable {
     ) throws(ControlClientError) -> Value {
         let result: Result<Value, ControlClientError>
         do { result = try outcome.futureResult.wait() } catch {
-            // The promise is only ever kept; it is broken if the loop ends, which it does not while the process lives.
+            // The promise is always kept; it breaks only if the loop ends, which it does not while the process lives.
             throw .closed(path: path)
         }
         return try result.get()
@@ -130,7 +130,7 @@ public final class ControlClient: Sendable {
         }
     }
 
-    /// The steps between a connected channel and a client: who is there, and hello.
+    /// The steps between a connected channel and a client: checking the engine's user, and hello.
     private struct Greeting: Sendable {
         let path: String
         let trust: EngineTrust
@@ -186,10 +186,10 @@ final class ClientConnection: ChannelInboundHandler {
     private var decoder = FrameDecoder(maximumLength: FrameLimits.reply.maximumLength)
     private var calls: [Int64: Call] = [:]
     private var lastID: Int64 = 0
-    /// Why the connection ends, where this side knows better than "closed".
+    /// Reason of the end, if this side knows more than "closed".
     private var closeReason: ControlClientError?
     private var hasEnded = false
-    /// Hello succeeded: its owner is told when it ends.
+    /// Whether hello succeeded: its owner is then notified of the end.
     var isEstablished = false
 
     init(
@@ -200,7 +200,7 @@ final class ClientConnection: ChannelInboundHandler {
         self.onClose = onClose
     }
 
-    /// Another of the kind, for another attempt.
+    /// A new instance of the same kind for another attempt.
     func fresh() -> ClientConnection { ClientConnection(path: path, onReport: onReport, onClose: onClose) }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -238,7 +238,7 @@ final class ClientConnection: ChannelInboundHandler {
         switch message {
         case .report(let report): onReport(report)
         case .reply(.number(let id), let result): finish(id, result.mapError { .failure($0) })
-        // Without an id it concerns the connection as a whole: the engine says why it closes.
+        // A failure without an id concerns the whole connection: the engine reports why it closes.
         case .reply(nil, .failure(let failure)): closeReason = .failure(failure)
         case .reply, .unknown: break
         }

@@ -1,32 +1,32 @@
 public import ControlProtocol
 internal import Glibc
 
-/// Why a call did not return a reply: no link to the engine, or the engine said no.
+/// Reason why a call returned no reply: no link to the engine, or a refusal by the engine.
 public enum ControlClientError: Error, Sendable, Equatable, CustomStringConvertible {
     case pathTooLong(path: String, length: Int)
-    /// Nothing is there.
+    /// No entry at the path.
     case noSocket(path: String)
-    /// A socket is there, and nobody listens: its engine ended without cleaning up.
+    /// A socket without a listener: its engine ended without cleaning up.
     case notListening(path: String)
     case notASocket(path: String)
     case noPermission(path: String)
     /// The engine runs as a user that was not named. Nothing was sent to it.
     case foreignEngine(path: String, owner: UInt32)
-    /// Another user owns the directory of the socket, and could put another engine there. Nothing was sent.
+    /// Another user owns the directory of the socket, and could replace the engine. Nothing was sent.
     case foreignDirectory(path: String, directory: String, owner: UInt32)
     /// Others can replace the socket. Nothing was sent.
     case sharedDirectory(path: String, directory: String, mode: UInt32)
     case connectTimedOut(path: String, Int64)
     case callTimedOut(verb: ControlVerb, Int64)
-    /// The link ended. A mutating call may or may not have been accepted: ask for its operation id.
+    /// The link ended. A mutating call may or may not have been accepted: query its operation id.
     case closed(path: String)
-    /// The engine sent what this client cannot read.
+    /// The engine sent data that this client cannot decode.
     case unreadable(path: String, String)
     case system(path: String, errno: Int32)
-    /// The engine answered: no.
+    /// The engine refused the request.
     case failure(ControlFailure)
 
-    /// True where the engine was not reached or not understood, false where it answered.
+    /// Whether the engine was not reached or not understood; false if it answered.
     public var isLinkFailure: Bool { if case .failure = self { false } else { true } }
 
     public var description: String {
@@ -58,7 +58,7 @@ public enum ControlClientError: Error, Sendable, Equatable, CustomStringConverti
     static func connecting(to path: String, _ errno: Int32) -> Self {
         switch errno {
         case ENOENT, ENOTDIR: .noSocket(path: path)
-        // Connecting to a regular file is refused in the same way as to a dead socket.
+        // Connecting to a regular file is refused just as with a dead socket.
         case ECONNREFUSED: isSocket(path) ? .notListening(path: path) : .notASocket(path: path)
         case ENOTSOCK, EPROTOTYPE: .notASocket(path: path)
         case EACCES, EPERM: .noPermission(path: path)

@@ -3,11 +3,11 @@ internal import Glibc
 internal import NIOCore
 internal import StreamModel
 
-/// One client of a server. Lives on the event loop; owns the frame decoder, the count of requests in flight, the one report that
-/// waits to be sent, and the deadlines.
+/// A client of a server. Lives on the event loop; owns the frame decoder, the count of requests in flight, the one pending report, and the
+/// deadlines.
 ///
-/// Requests are served when the hub says that it is this connection's turn. Reading stops while requests wait for it, too many are in
-/// flight, or the client does not take its replies, so a client can fill its own socket buffer and nothing else.
+/// Requests are served when the hub grants this connection a turn. Reading stops while requests wait for a turn, too many are in flight, or the
+/// client does not take its replies, so a client can fill only its own socket buffer.
 final class ControlConnection: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -18,12 +18,12 @@ final class ControlConnection: ChannelDuplexHandler {
     private let credentials: PeerCredentials
     private var context: ChannelHandlerContext?
     private var decoder: FrameDecoder
-    /// Set once the hub has taken the connection in.
+    /// Number set once the hub has registered the connection.
     private var number: UInt64?
-    /// What `hello` named; nil before.
+    /// Client name from `hello`; nil before.
     private var client: String?
     private var requestsInFlight = 0
-    /// A whole frame is there, and its turn has not come.
+    /// Whether a complete frame waits for its turn.
     private var isAsking = false
     private var heardAt = EngineInstant.monotonic()
     private var isClosing = false
@@ -50,7 +50,7 @@ final class ControlConnection: ChannelDuplexHandler {
         decoder = FrameDecoder(maximumLength: hub.limits.frame.maximumLength)
     }
 
-    /// As the plan of the seats sees it.
+    /// The connection as seen by the seat plan.
     var seat: Seat {
         Seat(
             number: number ?? 0, level: level, userID: credentials.userID, processID: credentials.processID, hasGreeted: client != nil,
@@ -95,11 +95,11 @@ final class ControlConnection: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // A broken connection has nobody to tell.
+        // A broken connection has no one to notify.
         context.close(promise: nil)
     }
 
-    /// Another client needs the seat.
+    /// Closes the connection because another client needs the seat.
     func dismiss() {
         leaveHub()
         closeAfter(.busy("another client needed this connection's place: connect again"))
@@ -110,7 +110,7 @@ final class ControlConnection: ChannelDuplexHandler {
         number = nil
     }
 
-    /// Closes at once: the server stops.
+    /// Closes at once because the server stops.
     func closeNow() { context?.close(promise: nil) }
 
     // MARK: Reading
@@ -135,7 +135,7 @@ final class ControlConnection: ChannelDuplexHandler {
         resume()
     }
 
-    /// Asks for a turn if there is a frame, and reads on if there is none.
+    /// Requests a turn if there is a frame, and continues reading otherwise.
     private func resume() {
         guard !isClosing else { return }
         if !isOverloaded, !isAsking {
@@ -157,7 +157,7 @@ final class ControlConnection: ChannelDuplexHandler {
         hub.ask(number)
     }
 
-    /// The turn of this connection: takes one frame.
+    /// Takes one frame in this connection's turn.
     func serveNext() {
         isAsking = false
         guard !isClosing else { return }
@@ -172,18 +172,18 @@ final class ControlConnection: ChannelDuplexHandler {
         resume()
     }
 
-    /// What an operator sent whole before the link broke was sent: it is carried out, though nobody hears the answer. Its turn would have come; a
-    /// query is not worth it any more.
+    /// Carries out complete requests sent by an operator before the link broke, although nobody receives the answer: their turn would have come.
+    /// Queries are dropped.
     private func takeWhatIsLeft() {
         while client != nil, level == .operator, !isClosing, requestsInFlight < hub.limits.requestsInFlight {
-            // A frame that cannot be taken ends the connection, which has ended.
+            // ControlFailure: the frame is too long, which has ended the connection.
             guard let frame = try? decoder.nextFrame() else { return }
             let decoded = RequestDecoder.decode(frame, maximumDepth: hub.limits.frame.maximumDepth)
             if case .success(let request) = decoded.request, request.verb.level == .operator { take(decoded) }
         }
     }
 
-    /// The deadline for the rest of a frame runs only while nothing else keeps us from reading it.
+    /// Runs the deadline for the rest of a frame only while nothing else prevents reading it.
     private func noteUnfinishedFrame() {
         if decoder.pendingCount == 0 || isAsking || isOverloaded {
             partialFrameSince = nil
@@ -261,12 +261,12 @@ final class ControlConnection: ChannelDuplexHandler {
         context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(bytes: frame)), promise: written)
     }
 
-    /// Tells the client why, then closes.
+    /// Sends the reason to the client, then closes.
     private func closeAfter(_ failure: ControlFailure) {
         guard !isClosing, let context else { return }
         isClosing = true
         pendingReport = nil
-        // A failure is plain strings: it can always be encoded.
+        // No ControlCodecError occurs: a failure is plain strings.
         let frame = (try? ControlCodec.encode(.failure(failure), id: nil)) ?? []
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
@@ -274,7 +274,7 @@ final class ControlConnection: ChannelDuplexHandler {
         armStallTimer()
     }
 
-    /// A client that sent its last request and closed its side (as `socat` does) gets its replies first.
+    /// Closes after the replies for a client that sent its last request and closed its side (as `socat` does).
     private func closeIfDone() {
         guard hasInputEnded, !isClosing, !isSubscribed, requestsInFlight == 0, writesInFlight == 0, !decoder.hasFrame() else { return }
         isClosing = true
@@ -292,12 +292,12 @@ final class ControlConnection: ChannelDuplexHandler {
         }
         send(.success(.subscribed(SubscribedReply(sequence: sequence))), id: id)
         lastReport = sequence == 0 ? 0 : sequence - 1
-        // As above: what cannot be encoded cannot be sent, and the next report may be.
+        // ControlCodecError: this report cannot be sent; the next one may be.
         guard let bytes = try? ControlCodec.encode(report: hub.handler.currentReport()) else { return }
         offer(EncodedReport(sequence: sequence, bytes: bytes))
     }
 
-    /// Takes the place of a report that still waits. Does nothing for a client that does not subscribe.
+    /// Replaces a report that is still pending. Does nothing for a client without a subscription.
     func offer(_ report: EncodedReport) {
         guard isSubscribed, !isClosing else { return }
         pendingReport = report
@@ -329,7 +329,7 @@ final class ControlConnection: ChannelDuplexHandler {
 
     // MARK: Deadlines
 
-    /// Cuts off a client that takes nothing of what was written to it.
+    /// Arms the timer that disconnects a client which takes none of its pending bytes.
     private func armStallTimer() {
         guard let context else { return }
         stallTimer?.cancel()
@@ -339,7 +339,7 @@ final class ControlConnection: ChannelDuplexHandler {
         }
     }
 
-    /// One deadline at a time: for the whole `hello`, for the rest of a frame, or for any request at all.
+    /// Arms one deadline at a time: for the whole `hello`, for the rest of a frame, or for any request.
     private func armQuietTimer() {
         quietTimer?.cancel()
         quietTimer = nil
@@ -349,7 +349,7 @@ final class ControlConnection: ChannelDuplexHandler {
 
     private func quietLimit() -> (TimeAmount, String)? {
         let limits = hub.limits
-        // Who waits for a turn is not silent.
+        // A client that waits for a turn is not silent.
         guard !isAsking else { return nil }
         if client == nil { return remaining(of: limits.helloTimeout, since: connectedAt, "no hello within \(limits.helloTimeout.count) ms") }
         if let partialFrameSince {

@@ -1,16 +1,16 @@
 public import ControlProtocol
 public import StreamModel
 
-/// Who is at the other end of a connection.
+/// The peer of a connection.
 public struct ControlPeer: Sendable, Equatable {
     /// Number of the connection in this process, from 1.
     public var connection: UInt64
     public var level: AccessLevel
-    /// As the kernel says it (SO_PEERCRED, taken when the connection was made).
+    /// User id from the kernel (SO_PEERCRED, taken when the connection was made).
     public var userID: UInt32
     public var groupID: UInt32
     public var processID: Int32
-    /// As the client said it in `hello`.
+    /// Client name from `hello`.
     public var client: String
 
     public init(connection: UInt64, level: AccessLevel, userID: UInt32, groupID: UInt32, processID: Int32, client: String) {
@@ -23,14 +23,14 @@ public struct ControlPeer: Sendable, Equatable {
     }
 }
 
-/// What a server asks of the engine behind it.
+/// The engine behind a server.
 public protocol ControlHandler: Sendable {
-    /// Carries out a request, and calls `reply` once, from any thread. Called on the event loop, so it must not block. The
-    /// server has checked level and version; it answers `hello` and `subscribe` itself.
+    /// Carries out a request, and calls `reply` once, from any thread. Called on the event loop, so it must not block. The server has checked level
+    /// and version; it answers `hello` and `subscribe` itself.
     func handle(_ request: ControlRequest, peer: ControlPeer, reply: @escaping @Sendable (Result<ControlReply, ControlFailure>) -> Void)
-    /// The newest picture. Called on the event loop, so it must not block.
+    /// Returns the newest report. Called on the event loop, so it must not block.
     func currentReport() -> EngineReport
-    /// The connection of this number is gone, and nobody waits for its replies. Called on the event loop, so it must not block.
+    /// Notes the end of a connection, whose replies nobody awaits. Called on the event loop, so it must not block.
     func connectionEnded(_ connection: UInt64)
 }
 
@@ -38,24 +38,24 @@ extension ControlHandler {
     public func connectionEnded(_ connection: UInt64) {}
 }
 
-/// Bounds of a server. None of them can make the engine wait.
+/// Limits of a server. None of them can make the engine wait.
 public struct ControlLimits: Sendable, Equatable {
-    /// Connections at once, both sockets together; fewer where the process may not open so many files.
+    /// Maximum number of connections, both sockets together; fewer with a low limit of open files.
     public var clients = 64
-    /// Of these, the ones that viewers leave to operators.
+    /// Seats among them that viewers leave to operators.
     public var seatsForOperators = 16
-    /// What clients may have of the processor.
+    /// Clients' shares of processor time.
     public var shares = ControlShares()
     public var frame = FrameLimits.request
-    /// Requests of one connection that wait for their reply; more are not read.
+    /// Maximum number of unanswered requests per connection; further ones are not read.
     public var requestsInFlight = 32
-    /// From the connection to a whole `hello`.
+    /// Time from the connection to a complete `hello`.
     public var helloTimeout = Milliseconds.seconds(5)
-    /// From the first byte of a frame to its newline.
+    /// Time from the first byte of a frame to its newline.
     public var frameTimeout = Milliseconds.seconds(10)
-    /// Without a request, a pending reply or a subscription.
+    /// Time without a request, a pending reply or a subscription.
     public var idleTimeout = Milliseconds.minutes(5)
-    /// While written bytes wait and the client takes none: a slow subscriber gets the newest report only, and is cut off then.
+    /// Time in which a client takes none of its pending bytes, before it is disconnected. A slow subscriber gets only the newest report.
     public var stallTimeout = Milliseconds.seconds(30)
 
     public init() {}

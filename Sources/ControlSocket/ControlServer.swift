@@ -4,10 +4,10 @@ internal import NIOPosix
 internal import ControlProtocol
 public import StreamModel
 
-/// The listening end of the control socket: accepts clients, checks who they are, keeps them within limits, passes requests to
-/// its handler and streams reports.
+/// The listening end of the control socket: accepts clients, checks their users, enforces limits, passes requests to its handler and streams
+/// reports.
 ///
-/// Runs on the shared event loop; `publish` and `stop` may be called from any other thread. It knows no engine.
+/// Runs on the shared event loop; `publish` and `stop` may be called from any other thread. Independent of the engine.
 public final class ControlServer: Sendable {
     public let path: String
     public let viewerPath: String?
@@ -24,8 +24,8 @@ public final class ControlServer: Sendable {
         self.hub = hub
     }
 
-    /// Binds and starts to accept. Blocks until the event loop has taken over; never call it on the event loop. `viewerPath` is
-    /// a second socket, readable by the group, on which only looking is possible.
+    /// Binds and starts to accept. Blocks until the event loop has taken over; never call it on the event loop. `viewerPath` is a second,
+    /// group-readable socket for read-only access.
     public static func start(
         path: String, viewerPath: String? = nil, handler: any ControlHandler, limits: ControlLimits = ControlLimits()
     ) throws(ControlServerError) -> ControlServer {
@@ -52,16 +52,16 @@ public final class ControlServer: Sendable {
         return ControlServer(path: path, viewerPath: viewerPath, bindings: bindings, channels: channels, hub: hub)
     }
 
-    /// Connections that receive reports: an engine without any need not make one every second.
+    /// Number of connections that receive reports: without any, an engine need not make one every second.
     public var subscriberCount: Int { hub.subscriberCount }
 
     public var clientCount: Int { hub.clientCount }
 
-    /// Hands a new picture to all subscribers. Never blocks and never queues more than one picture: a subscriber that has not
-    /// taken the one before gets the newest, and the number of those it missed.
+    /// Passes a new report to all subscribers. Never blocks and queues at most one report: a subscriber that has not taken the previous one gets the
+    /// newest, and the number of missed ones.
     public func publish(_ report: EngineReport) { hub.publish(report) }
 
-    /// Removes the sockets, closes every connection, and returns when that is done. Calling it twice does no harm.
+    /// Removes the sockets, closes every connection, and returns when done. Idempotent.
     public func stop() {
         guard hub.beginStop() else { return }
         Self.closeAll(channels, bindings)
@@ -74,7 +74,7 @@ public final class ControlServer: Sendable {
         let bootstrap = ServerBootstrap(group: hub.eventLoop)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    // Out of file descriptors: rest a moment instead of trying again and again.
+                    // Out of file descriptors: pause instead of retrying immediately.
                     let backoff = AcceptBackoffHandler(shouldForwardIOErrorCaught: true, backoffProvider: { _ in acceptBackoff })
                     try channel.pipeline.syncOperations.addHandlers([backoff, AcceptFailureHandler(hub: hub, level: level)])
                 }
@@ -89,7 +89,7 @@ public final class ControlServer: Sendable {
         }
     }
 
-    /// Asks the kernel who connected, then gives the channel its handler.
+    /// Checks the peer's user with the kernel, then gives the channel its handler.
     private static func admit(_ channel: any Channel, level: AccessLevel, hub: ConnectionHub) -> EventLoopFuture<Void> {
         guard let provider = channel as? any SocketOptionProvider else {
             return channel.eventLoop.makeFailedFuture(ChannelError.operationUnsupported)
@@ -105,13 +105,13 @@ public final class ControlServer: Sendable {
     private static func closeAll(_ channels: [any Channel], _ bindings: [SocketBinding]) {
         for binding in bindings { binding.release() }
         for channel in channels {
-            // Closing fails only if the channel is closed already.
+            // ChannelError.alreadyClosed.
             try? channel.close().wait()
         }
     }
 }
 
-/// Makes room when a connection could not be accepted for want of file descriptors; it waits in the kernel for the next attempt.
+/// Makes room when accepting a connection failed for lack of file descriptors; the connection waits in the kernel for the next attempt.
 private final class AcceptFailureHandler: ChannelInboundHandler, Sendable {
     typealias InboundIn = Channel
 

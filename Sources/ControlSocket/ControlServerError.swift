@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// Why a control socket could not be opened for listening.
+/// Reason why a control socket could not be opened for listening.
 public enum ControlServerError: Error, Sendable, Equatable, CustomStringConvertible {
     case pathTooLong(path: String, length: Int)
-    /// Something else lies at the path; it was left alone.
+    /// Another kind of entry at the path, which was left alone.
     case notASocket(path: String, kind: String)
-    /// Another engine answers there. `processID` is nil where it could not be told.
+    /// Another engine listens there. `processID` is nil if unknown.
     case live(path: String, processID: Int32?)
-    /// Somebody else owns the directory of the socket.
+    /// Another user owns the directory of the socket.
     case foreignDirectory(path: String, owner: UInt32)
     /// Others may write to the directory of the socket.
     case sharedDirectory(path: String, mode: UInt32)

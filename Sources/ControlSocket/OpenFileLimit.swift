@@ -1,25 +1,26 @@
 internal import Glibc
 
-/// How many files this process may open at once (RLIMIT_NOFILE, `ulimit -n`), and what that allows.
+/// The limit of open files of this process (RLIMIT_NOFILE, `ulimit -n`) and its consequences.
 public enum OpenFileLimit {
-    /// For an engine with a few jobs: its sockets, locks and threads take about 20, a job about 10 and more while it takes a checkpoint.
+    /// Files for an engine with a few jobs: its sockets, locks and threads take about 20, a job about 10 and more during a checkpoint.
     public static let neededByEngine = 56
-    /// For a console with a few contexts, or a command.
+    /// Files for a console with a few contexts, or a command.
     public static let neededByClient = 32
 
-    /// More than an engine of thousands of files needs; some systems scan all numbers up to the limit when they start a program.
+    /// Upper bound of useful limits, above the need of an engine with thousands of files; some systems scan all numbers up to the limit when
+    /// they start a program.
     private static let useful: rlim_t = 65_536
 
-    /// Raises the soft limit as far as the hard one allows and is useful, and refuses to go on with fewer files than are needed: later, a
-    /// thread or a socket would be missing in the middle of something.
-    /// - Parameter program: who needs them, such as "weir engine".
+    /// Raises the soft limit as far as allowed and useful, and throws if fewer files than needed are available: otherwise a thread or a socket would
+    /// be missing later, in the middle of an operation.
+    /// - Parameter program: name of the program, such as "weir engine".
     public static func prepare(for program: String, needed: Int) throws(OpenFileLimitError) {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
         let wanted = min(limit.rlim_max, max(useful, limit.rlim_cur))
         if wanted > limit.rlim_cur {
             limit.rlim_cur = wanted
-            // What cannot be raised is judged as it is.
+            // A limit that cannot be raised is judged unchanged.
             if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) != 0 { getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) }
         }
         let open = openFiles()
@@ -27,7 +28,7 @@ public enum OpenFileLimit {
         throw OpenFileLimitError(program: program, limit: UInt64(limit.rlim_cur), open: open, needed: needed)
     }
 
-    /// Files open already, beyond the standard three: whoever started this process may have left some.
+    /// Number of files already open beyond the standard three, left by the parent process.
     private static func openFiles() -> Int {
         guard let directory = opendir("/proc/self/fd") else { return 0 }
         defer { closedir(directory) }
@@ -39,7 +40,7 @@ public enum OpenFileLimit {
         return max(0, count - 1 - 3)
     }
 
-    /// Clients that leave enough for the jobs.
+    /// Number of clients that leaves enough files for the jobs.
     static var roomForClients: Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max }
@@ -55,7 +56,7 @@ public enum OpenFileLimit {
 public struct OpenFileLimitError: Error, Sendable, Equatable, CustomStringConvertible {
     public var program: String
     public var limit: UInt64
-    /// Those that were open when the process began.
+    /// Number of files open at the start of the process.
     public var open: Int
     public var needed: Int
 

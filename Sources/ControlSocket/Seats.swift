@@ -1,35 +1,35 @@
 internal import ControlProtocol
 internal import StreamModel
 
-/// One connection as the plan of the seats sees it.
+/// A connection as seen by the seat plan.
 struct Seat: Equatable, Sendable {
     var number: UInt64
     var level: AccessLevel
     var userID: UInt32
     var processID: Int32
-    /// It said hello.
+    /// Whether it said hello.
     var hasGreeted = false
-    /// It subscribed, or waits for a reply.
+    /// Whether it subscribed, or waits for a reply.
     var isBusy = false
-    /// When it was last heard of.
+    /// Time of its last activity.
     var heardAt: EngineInstant
 }
 
-/// Who gets a seat when all are taken. Pure.
+/// Decides who gets a seat when all are taken. Pure.
 ///
-/// A connection that never said hello gives way first, then the one that idles longest, of whoever holds most seats; one at work gives way
-/// only where its owner would still hold more than the newcomer's. A viewer never takes an operator's seat, and some seats no viewer takes.
+/// A connection that never said hello gives way first, then the longest idle one of the client that holds most seats; a busy one gives way only if
+/// its owner would still hold more than the newcomer's. A viewer never takes an operator's seat, and some seats are closed to viewers.
 struct SeatPlan: Equatable, Sendable {
     enum Decision: Equatable {
         case admit
-        /// This one has to leave.
+        /// This connection has to leave.
         case replace(UInt64)
         case refuse
     }
 
-    /// All seats.
+    /// Number of all seats.
     var total: Int
-    /// Of these, viewers leave so many to operators.
+    /// Number of seats that viewers leave to operators.
     var forOperators: Int
 
     func decide(_ newcomer: Seat, taken: [Seat]) -> Decision {
@@ -42,16 +42,17 @@ struct SeatPlan: Equatable, Sendable {
         return leaving.map { .replace($0.number) } ?? .refuse
     }
 
-    /// The smallest leaves.
+    /// Rank for leaving: the lowest leaves.
     private func rank(_ seat: Seat, _ holdings: Holdings) -> [Int64] {
         let work: Int64 = !seat.hasGreeted ? 0 : !seat.isBusy ? 1 : 2
         return [
-            work, seat.level == .viewer ? 0 : 1, -Int64(holdings.ofUser(seat)), -Int64(holdings.ofProcess(seat)), seat.heardAt.nanoseconds, Int64(clamping: seat.number),
+            work, seat.level == .viewer ? 0 : 1, -Int64(holdings.ofUser(seat)), -Int64(holdings.ofProcess(seat)), seat.heardAt.nanoseconds,
+            Int64(clamping: seat.number),
         ]
     }
 }
 
-/// How many seats users and their processes hold.
+/// Numbers of seats held by users and their processes.
 private struct Holdings {
     private struct Process: Hashable { var userID: UInt32, processID: Int32 }
     private var users: [UInt32: Int] = [:]
@@ -67,7 +68,7 @@ private struct Holdings {
     func ofUser(_ seat: Seat) -> Int { users[seat.userID] ?? 0 }
     func ofProcess(_ seat: Seat) -> Int { processes[Process(userID: seat.userID, processID: seat.processID)] ?? 0 }
 
-    /// Also when one of them has gone to the newcomer.
+    /// Whether its owner would still hold more after giving one seat to the newcomer.
     func owns(_ seat: Seat, moreThan newcomer: Seat) -> Bool {
         if seat.userID != newcomer.userID { return ofUser(seat) > ofUser(newcomer) + 1 }
         return seat.processID != newcomer.processID && ofProcess(seat) > ofProcess(newcomer) + 1

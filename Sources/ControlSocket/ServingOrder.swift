@@ -2,9 +2,9 @@ internal import ControlProtocol
 internal import StreamModel
 
 /// Decides whose request is served next: operators before viewers, clients of one level in turn, and nobody beyond the budget of the
-/// connection, of its user, and of its level. A client beyond it is made to wait; its requests stay where they are. Pure: no clock, no socket.
+/// connection, of its user, and of its level. A client beyond it waits; its requests stay in place. Pure: no clock, no socket.
 struct ServingOrder: Sendable {
-    /// Whose budget a connection draws on besides its own. It outlives the connection: connecting again refills nothing.
+    /// Owner of the shared budget of connections. Outlives the connection: reconnecting refills nothing.
     struct Owner: Hashable, Sendable {
         var level: AccessLevel
         var userID: UInt32
@@ -12,7 +12,7 @@ struct ServingOrder: Sendable {
 
     enum Turn: Equatable {
         case serve(UInt64)
-        /// All who ask are beyond their budget until then.
+        /// All who ask are beyond their budget until this time.
         case wait(until: EngineInstant)
         case idle
     }
@@ -26,7 +26,7 @@ struct ServingOrder: Sendable {
     private var members: [UInt64: Member] = [:]
     private var owners: [Owner: WorkBudget] = [:]
     private var levels: [AccessLevel: WorkBudget] = [:]
-    /// Who asks, the longest waiting first.
+    /// Connections with requests, longest waiting first.
     private var asking: [UInt64] = []
 
     init(_ shares: ControlShares) { self.shares = shares }
@@ -40,17 +40,17 @@ struct ServingOrder: Sendable {
     mutating func leave(_ connection: UInt64, at now: EngineInstant) {
         asking.removeAll { $0 == connection }
         members[connection] = nil
-        // A full budget says no more than none.
+        // A full budget is the same as none.
         owners = owners.filter { owner, budget in !budget.isFull(at: now) || members.values.contains { $0.owner == owner } }
     }
 
-    /// The connection has a request. It keeps its place if it asked before.
+    /// Queues a connection with a request. It keeps its place if it asked before.
     mutating func ask(_ connection: UInt64) {
         guard members[connection] != nil, !asking.contains(connection) else { return }
         asking.append(connection)
     }
 
-    /// The connection to be served; it has to ask again for another turn.
+    /// The next connection to serve; it has to ask again for another turn.
     mutating func next(at now: EngineInstant) -> Turn {
         guard !asking.isEmpty else { return .idle }
         var earliest: EngineInstant?
@@ -72,7 +72,7 @@ struct ServingOrder: Sendable {
         [member.budget, owners[member.owner], levels[member.owner.level]].compactMap { $0?.readyAt(now) }.max() ?? now
     }
 
-    /// Enters what was done for a connection.
+    /// Charges work done for a connection.
     mutating func charge(_ nanoseconds: Int64, to connection: UInt64, at now: EngineInstant) {
         guard nanoseconds > 0, let owner = members[connection]?.owner else { return }
         members[connection]?.budget.charge(nanoseconds, at: now)
@@ -81,13 +81,13 @@ struct ServingOrder: Sendable {
     }
 }
 
-/// The processor time for requests and replies, by level.
+/// Processor time for requests and replies, by level.
 public struct ControlShares: Sendable, Equatable {
     public struct Shares: Sendable, Equatable {
         public var connection: WorkShare
-        /// All connections of a user.
+        /// Share of all connections of a user.
         public var user: WorkShare
-        /// All connections of the level.
+        /// Share of all connections of the level.
         public var level: WorkShare
 
         public init(connection: WorkShare, user: WorkShare, level: WorkShare) {
@@ -101,7 +101,7 @@ public struct ControlShares: Sendable, Equatable {
         connection: WorkShare(permille: 40, burst: 300), user: WorkShare(permille: 80, burst: 600), level: WorkShare(permille: 100, burst: 800))
     public var viewers = Shares(
         connection: WorkShare(permille: 20, burst: 150), user: WorkShare(permille: 30, burst: 250), level: WorkShare(permille: 40, burst: 300))
-    /// The making and sending of reports.
+    /// Share for making and sending reports.
     public var reports = WorkShare(permille: 40, burst: 200)
 
     public init() {}

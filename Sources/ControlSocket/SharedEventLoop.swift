@@ -3,14 +3,13 @@ internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
 
-/// The threads that carry control connections: one for all clients of this process, one for all servers. Each is started when first used,
-/// and never stopped.
+/// The threads of control connections: one for all clients of this process, one for all servers. Each starts at its first use and never stops.
 enum ControlLoops {
     private static let clients = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private static let servers: MultiThreadedEventLoopGroup = {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        // Control work runs beside the data path: it takes what the jobs leave, and a small share where they leave nothing. Linux keeps a
-        // nice value for each thread, and 0 means the calling one. Raising it is always allowed.
+        // Control work runs beside the data path: it uses the time the jobs leave, and a small share if they leave none. Linux keeps a nice
+        // value for each thread, and 0 means the calling one. Raising it is always allowed.
         group.next().execute { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, servingNiceness) }
         return group
     }()
@@ -31,7 +30,7 @@ enum ControlLoops {
     private enum Kind { case clients, servers }
     private static let started = Mutex<Set<Kind>>([])
 
-    /// A new event loop takes three descriptors, and one that gets none ends the process: so they are asked for first.
+    /// Starts a loop. It takes three descriptors, and the process would end if it got none, so they are requested first.
     private static func start(_ kind: Kind, _ loop: () -> any EventLoop) throws(LoopFailure) -> any EventLoop {
         if !started.withLock({ $0.contains(kind) }) { try ensureDescriptors() }
         let loop = loop()

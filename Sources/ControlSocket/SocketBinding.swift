@@ -1,16 +1,16 @@
 internal import Glibc
 
-/// A bound and listening Unix-domain socket and the lock beside it. Owns the lock until `release()`; the listening descriptor is
-/// handed to the event loop, which closes it.
+/// A bound and listening Unix-domain socket and the lock beside it. Owns the lock until `release()`; the event loop takes and closes the listening
+/// descriptor.
 ///
-/// The order is PostgreSQL's: lock file, then a leftover socket may be removed, bind, mode, and only then listen, so that no
-/// connection is accepted while the mode is not yet the final one. The socket is made with its mode from the start: on Linux the
-/// mode of the unbound descriptor decides, which spares the process-wide umask.
+/// The order is PostgreSQL's: lock file, removal of a leftover socket, bind, mode, and only then listen, so that no connection is accepted
+/// before the mode is final. The socket has its mode from the start: the mode of the unbound descriptor decides on Linux, which spares the
+/// process-wide umask.
 struct SocketBinding: Sendable {
     let path: String
     let listeningDescriptor: Int32
     private let lockDescriptor: Int32
-    /// Device and inode of the socket that we made: only that one is ever removed.
+    /// Device and inode of our socket: only that one is ever removed.
     private let device: UInt
     private let inode: UInt
 
@@ -28,8 +28,8 @@ struct SocketBinding: Sendable {
         }
     }
 
-    /// Removes the socket, if it is still ours, and gives the lock free. The lock file stays: removing it would let two
-    /// processes hold locks on two files of one name.
+    /// Removes the socket, if it is still ours, and releases the lock. The lock file stays: removing it would let two processes hold locks on two
+    /// files of one name.
     func release() {
         var facts = stat()
         if lstat(path, &facts) == 0, UInt(facts.st_dev) == device, UInt(facts.st_ino) == inode { unlink(path) }
@@ -48,7 +48,7 @@ struct SocketBinding: Sendable {
             throw .system(operation: "lock", path: lockPath, errno: problem)
         }
         let text = Array("\(getpid())\n".utf8)
-        // The process id in the lock file only serves the message of whoever comes second: a failure to write it is no failure.
+        // The process id in the lock file only serves the message for a second engine: failing to write it is no failure.
         _ = ftruncate(descriptor, 0)
         _ = pwrite(descriptor, text, text.count, 0)
         return descriptor
@@ -61,7 +61,7 @@ struct SocketBinding: Sendable {
         return Int32(String(decoding: bytes[..<count].prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
     }
 
-    /// Under the lock: a socket nobody listens at is removed, a live one refused, and anything else left alone.
+    /// Removes a socket without a listener, refuses a live one, and leaves anything else alone. Called under the lock.
     private static func removeStaleSocket(at path: String) throws(ControlServerError) {
         var facts = stat()
         guard lstat(path, &facts) == 0 else {
@@ -74,7 +74,7 @@ struct SocketBinding: Sendable {
         if withAddress(path, { connect(probe, $0, $1) }) == 0 { throw .live(path: path, processID: peerProcessID(probe)) }
         switch errno {
         case ECONNREFUSED, ENOENT: break
-        // A full backlog is an engine that is alive, if slow.
+        // A full backlog belongs to a live, if slow, engine.
         case EAGAIN: throw .live(path: path, processID: nil)
         default: throw .system(operation: "find out whether an engine listens at", path: path, errno: errno)
         }
@@ -121,7 +121,7 @@ struct SocketBinding: Sendable {
         }
     }
 
-    /// Connections that wait to be accepted. The thread that accepts them yields to the jobs, so it is not always at once.
+    /// Backlog of connections: the accepting thread yields to the jobs, so it may be late.
     private static let backlog: Int32 = 1024
 
     private static func peerProcessID(_ descriptor: Int32) -> Int32? {
@@ -139,7 +139,7 @@ struct SocketBinding: Sendable {
     }
 }
 
-/// The kernel's `struct ucred`: who was at the other end when the connection was made.
+/// The kernel's `struct ucred`: the peer at the time of the connection.
 struct PeerCredentials: Sendable {
     var processID: Int32 = 0
     var userID: UInt32 = .max

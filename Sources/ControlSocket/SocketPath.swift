@@ -1,13 +1,14 @@
 internal import Glibc
+public import HostEnvironment
 
-/// Where a control socket lies in the file system: the standard place, and the checks a path must pass before it is bound.
+/// The location of a control socket in the file system: the standard path, and the checks before binding.
 public enum SocketPath {
-    /// Longest path of a Unix-domain socket in bytes: `sun_path` less its final zero.
+    /// Maximum path length of a Unix-domain socket in bytes: `sun_path` without its final zero.
     public static let maximumLength = 107
 
-    /// The standard socket: `$XDG_RUNTIME_DIR/weir/engine.sock`, else `/run/user/UID/weir/engine.sock` where that directory is
-    /// ours, else `/tmp/weir-UID/engine.sock`. `lookUp` reads the environment.
-    public static func standard(lookUp: (String) -> String? = environmentVariable) -> String {
+    /// The standard socket: `$XDG_RUNTIME_DIR/weir/engine.sock`, else `/run/user/UID/weir/engine.sock` if that directory is ours, else
+    /// `/tmp/weir-UID/engine.sock`. `lookUp` reads the environment.
+    public static func standard(lookUp: (String) -> String? = ProcessEnvironment.variable) -> String {
         if let runtime = lookUp("XDG_RUNTIME_DIR"), runtime.hasPrefix("/") { return runtime + "/weir/engine.sock" }
         let user = geteuid()
         var facts = stat()
@@ -17,19 +18,12 @@ public enum SocketPath {
         return "/tmp/weir-\(user)/engine.sock"
     }
 
-    /// The value of an environment variable of this process; nil where unset or empty.
-    public static func environmentVariable(_ name: String) -> String? {
-        guard let value = getenv(name) else { return nil }
-        let text = String(cString: value)
-        return text.isEmpty ? nil : text
-    }
-
     static func directory(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// The kernel's form of a path whose length was checked before.
+    /// The kernel's form of a path of checked length.
     static func address(of path: String) -> sockaddr_un {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -43,8 +37,7 @@ public enum SocketPath {
         guard length > 0, !path.utf8.contains(0) else { throw .system(operation: "use as a socket path", path: path, errno: EINVAL) }
     }
 
-    /// Makes the directory with mode 0700 where it is missing, and refuses one that somebody else owns or may write to: who can
-    /// write to it can put another socket in our place.
+    /// Makes a missing directory with mode 0700, and refuses one that others own or may write to: they could replace our socket.
     static func prepareDirectory(_ directory: String) throws(ControlServerError) {
         if mkdir(directory, 0o700) != 0 && errno == ENOENT {
             try prepareParents(of: directory)
@@ -53,7 +46,7 @@ public enum SocketPath {
         var facts = stat()
         guard lstat(directory, &facts) == 0 else { throw .system(operation: "look at the directory", path: directory, errno: errno) }
         if facts.st_mode & S_IFMT == S_IFLNK {
-            // A link is followed once, as `/var/run` is one; what counts is who owns the directory behind it.
+            // A link is followed once, as `/var/run` is one; the owner of the directory behind it counts.
             guard stat(directory, &facts) == 0 else { throw .system(operation: "look at the directory", path: directory, errno: errno) }
         }
         guard facts.st_mode & S_IFMT == S_IFDIR else { throw .system(operation: "use the directory", path: directory, errno: ENOTDIR) }

@@ -1,10 +1,10 @@
 public import StreamModel
 
-/// How much processor time a client may have: a share of one core in the long run, and some at once.
+/// A client's processor time: a long-term share of one core, and a burst.
 public struct WorkShare: Sendable, Equatable {
-    /// Thousandths of a core.
+    /// Share in thousandths of a core.
     public var permille: Int64
-    /// What may be used at once after a rest.
+    /// Time available at once after a rest.
     public var burst: Milliseconds
 
     public init(permille: Int64, burst: Milliseconds) {
@@ -13,11 +13,11 @@ public struct WorkShare: Sendable, Equatable {
     }
 }
 
-/// Processor time that refills as time passes. What a piece of work costs is known only afterwards, so it is done on credit and waited for
-/// before the next. Pure: the caller brings the clock.
+/// Processor time that refills as time passes. The cost of work is known only afterwards, so it is done on credit and delays the next piece.
+/// Pure: the caller supplies the clock.
 struct WorkBudget: Sendable, Equatable {
     private let share: WorkShare
-    /// Nanoseconds; below zero: a debt.
+    /// Balance in nanoseconds; negative: a debt.
     private var balance: Int64
     private var asOf: EngineInstant
 
@@ -31,14 +31,14 @@ struct WorkBudget: Sendable, Equatable {
 
     private func balance(at now: EngineInstant) -> Int64 {
         let elapsed = max(0, now.nanoseconds - asOf.nanoseconds)
-        // A share of a nanosecond is passed over by dividing last; a year of nanoseconds times a thousand still fits.
+        // Dividing last drops a fraction of a nanosecond; a year of nanoseconds times a thousand still fits.
         let (refill, overflows) = elapsed.multipliedReportingOverflow(by: share.permille)
         return overflows ? most : min(most, balance + refill / 1000)
     }
 
     func isFull(at now: EngineInstant) -> Bool { balance(at: now) == most }
 
-    /// When the next piece of work may begin: now, or once the debt is paid.
+    /// Time when the next piece of work may begin: now, or once the debt is paid.
     func readyAt(_ now: EngineInstant) -> EngineInstant {
         let balance = balance(at: now)
         guard balance <= 0 else { return now }
@@ -46,7 +46,7 @@ struct WorkBudget: Sendable, Equatable {
         return EngineInstant(nanoseconds: now.nanoseconds + wait)
     }
 
-    /// A debt never exceeds the burst, so that one costly reply is no sentence for ever.
+    /// Charges work. A debt never exceeds the burst, so that one costly reply does not block forever.
     mutating func charge(_ nanoseconds: Int64, at now: EngineInstant) {
         balance = max(-most, balance(at: now) - nanoseconds)
         asOf = max(asOf, now)

@@ -2,17 +2,17 @@
 internal import CellGrid
 internal import Glibc
 
-/// Writes frames of cells into a window of ncurses, which sends the difference to the terminal. Remembers the frame before.
-/// Owned by the terminal, on its thread.
+/// Writes frames of cells into an ncurses window, which sends the difference to the terminal. Remembers the previous frame. Owned by the
+/// terminal, on its thread.
 struct CellPainter {
     private let depth: ColorDepth
     private var window: UnsafeMutablePointer<WINDOW>?
-    /// A window of one cell that nothing is written to: reading a key refreshes the window it reads from.
+    /// A one-cell window that is never written: reading a key refreshes the window it reads from.
     private(set) var inputWindow: UnsafeMutablePointer<WINDOW>?
     private var size = Size.zero
     private var shown: CellBuffer?
     private var shownStyles = StyleSheet.plain
-    /// The next frame is sent whole.
+    /// Whether the next frame is sent whole.
     private var isInvalid = true
     private var pairs: [ColorPair: Int32] = [:]
     private var attributes: [StyleID: CellAttributes] = [:]
@@ -36,12 +36,12 @@ struct CellPainter {
         KeyDecoder.defineKeys()
     }
 
-    /// Takes another size of the screen.
+    /// Adopts a new screen size.
     mutating func resize(_ size: Size) {
         if let window { delwin(window) }
         self.size = size
         window = newwin(Int32(max(1, size.rows)), Int32(max(1, size.columns)), 0, 0)
-        // The cursor is invisible, or else stays where it is: no bytes for moving it.
+        // The cursor is invisible, or may stay where it is: no bytes to move it.
         leaveok(window, true)
         line.reserveCapacity(size.columns)
         invalidate()
@@ -90,12 +90,12 @@ struct CellPainter {
         } else {
             withUnsafeMutableBytes(of: &text) { bytes in
                 let characters = bytes.bindMemory(to: wchar_t.self)
-                // One place stays 0: the end of the string.
+                // The last element stays 0: the end of the string.
                 for (index, scalar) in cell.text.unicodeScalars.prefix(Int(CCHARW_MAX)).enumerated() {
                     characters[index] = wchar_t(bitPattern: scalar.value)
                 }
             }
-            // Where the C library counts other columns than we do the rest of the row would shift.
+            // A different column count of the C library would shift the rest of the row.
             if curses_column_count(text.0) != Int32(cell.width) {
                 for _ in 0..<max(1, cell.width) { append("?", look) }
                 return
@@ -134,19 +134,19 @@ struct CellPainter {
         return bits
     }
 
-    /// The pair of a style's colours, made at its first use. Pair 0 is the terminal's own.
+    /// Colour pair of a style, made at its first use. Pair 0 is the terminal's own.
     private mutating func pair(_ style: Style) -> Int32 {
         let colors = ColorPair(foreground: number(style.foreground), background: number(style.background))
         guard depth != .none, colors.foreground >= 0 || colors.background >= 0 else { return 0 }
         if let known = pairs[colors] { return known }
         let next = Int32(pairs.count + 1)
-        // A terminal that has no more pairs shows its own colours.
+        // A terminal without free pairs shows its own colours.
         let made = init_extended_pair(next, colors.foreground, colors.background) == OK ? next : 0
         pairs[colors] = made
         return made
     }
 
-    /// The number that ncurses knows a colour by; -1 is the terminal's own.
+    /// Colour number of ncurses; -1 is the terminal's own.
     private func number(_ color: TerminalColor) -> Int32 {
         switch color {
         case .default: -1

@@ -1,11 +1,11 @@
-/// OSC 52: the escape sequence by which a terminal, also one at the other end of SSH, takes text into its clipboard.
-/// Base64 only, so that no byte of the text reaches the terminal as such.
+/// OSC 52: the escape sequence that puts text into a terminal's clipboard, even at the other end of SSH. Base64 only, so that no byte of the text
+/// reaches the terminal as such.
 enum ClipboardSequence {
-    /// Longest base64 payload that common terminals take.
+    /// Maximum base64 payload of common terminals.
     static let payloadLimit = 74_000
 
-    /// The bytes to send; nil when the text is too long. Inside tmux the sequence is sent twice, plain and wrapped for
-    /// passing through: which one tmux lets by depends on its `set-clipboard` and `allow-passthrough`.
+    /// Bytes to send; nil when the text is too long. Sent twice inside tmux, plain and wrapped for passing through: tmux accepts either, depending
+    /// on its `set-clipboard` and `allow-passthrough`.
     static func bytes(for text: String, isTmux: Bool) -> [UInt8]? {
         let payload = base64(Array(text.utf8))
         guard payload.count <= payloadLimit else { return nil }
@@ -17,7 +17,7 @@ enum ClipboardSequence {
 
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    /// RFC 4648, section 4, with padding.
+    /// Encodes by RFC 4648, section 4, with padding.
     static func base64(_ bytes: [UInt8]) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity((bytes.count + 2) / 3 * 4)

@@ -2,17 +2,16 @@
 public import CellGrid
 internal import Glibc
 
-/// A full-screen terminal: keys in, cells out. The one user of ncurses in the process.
+/// A full-screen terminal: keys in, cells out. The only user of ncurses in the process.
 ///
-/// One thread makes it, uses it and closes it; nothing here may be called from another (the class is not `Sendable`). While it
-/// is open, the screen is its own, standard error goes to a log, and signals of job control and termination arrive through
-/// `signalDescriptor`. However the process ends, short of SIGKILL, the terminal is put back as it was.
+/// Made, used and closed on one thread (the class is not `Sendable`). While open, it owns the screen, standard error goes to a log, and signals
+/// of job control and termination arrive through `signalDescriptor`. The terminal is restored however the process ends, short of SIGKILL.
 public final class CursesTerminal {
     public struct Options: Sendable {
-        /// nil = what NO_COLOR and terminfo say.
+        /// Colour depth; nil = by NO_COLOR and terminfo.
         public var colorDepth: ColorDepth?
         public var usesASCII = false
-        /// Where standard error goes while the screen is in use; nil = nowhere.
+        /// Path of the log for standard error while the screen is in use; nil = none.
         public var logPath: String?
 
         public init(colorDepth: ColorDepth? = nil, usesASCII: Bool = false, logPath: String? = nil) {
@@ -22,16 +21,16 @@ public final class CursesTerminal {
         }
     }
 
-    /// What became of text for the clipboard. Whether the terminal took it cannot be known.
+    /// Outcome of a copy to the clipboard. Acceptance by the terminal cannot be determined.
     public enum CopyOutcome: Sendable, Equatable { case sent, tooLong, unsupported }
 
     public let colorDepth: ColorDepth
     public let glyphs: GlyphProfile
-    /// Something that the operator should know once: the terminal type had to be replaced.
+    /// One-time notice for the operator: the terminal type had to be replaced.
     public let notice: String?
-    /// Readable when keys wait.
+    /// Descriptor that is readable when keys are pending.
     public let inputDescriptor: Int32
-    /// Readable when signals wait.
+    /// Descriptor that is readable when signals are pending.
     public var signalDescriptor: Int32 { signals.descriptor }
     public private(set) var size: Size
 
@@ -46,7 +45,7 @@ public final class CursesTerminal {
     private let term: String
     private var painter: CellPainter
     private var decoder: KeyDecoder
-    /// Bytes for the terminal that do not belong to a frame (the clipboard), sent between frames as the line takes them.
+    /// Bytes for the terminal outside of frames (the clipboard), sent between frames as the line takes them.
     private var pending: ArraySlice<UInt8> = []
     private var isOpen = true
     private var isWatchingMouse = false
@@ -56,7 +55,7 @@ public final class CursesTerminal {
 
     // MARK: Life
 
-    /// Takes the terminal of standard input and output.
+    /// Takes over the terminal of standard input and output.
     public init(_ options: Options = Options()) throws(TerminalError) {
         guard isatty(STDIN_FILENO) == 1 else { throw .notATerminal(stream: "standard input") }
         guard isatty(STDOUT_FILENO) == 1 else { throw .notATerminal(stream: "standard output") }
@@ -102,7 +101,7 @@ public final class CursesTerminal {
         CrashGuard.arm(descriptor: outputDescriptor, termios: before, reset: Self.resetBytes(), message: crashMessage(options))
     }
 
-    /// Puts the terminal back as it was. Calling it again does nothing.
+    /// Restores the terminal. Idempotent.
     public func close() {
         guard isOpen else { return }
         watchMouse(false)
@@ -110,13 +109,13 @@ public final class CursesTerminal {
         sendAside(Self.leavePaste)
         endwin()
         CrashGuard.disarm()
-        // ncurses restores the modes it found; this is for those that it does not know of.
+        // ncurses restores the modes it found; this restores the others.
         var before = savedTermios
         tcsetattr(inputDescriptor, TCSADRAIN, &before)
         release()
     }
 
-    /// Leaves a terminal that is gone, without writing to it.
+    /// Leaves a disconnected terminal without writing to it.
     public func abandon() {
         guard isOpen else { return }
         isOpen = false
@@ -132,7 +131,7 @@ public final class CursesTerminal {
     }
 
     private static func duplicateStreams() throws(TerminalError) -> (input: UnsafeMutablePointer<FILE>, output: UnsafeMutablePointer<FILE>) {
-        // Descriptors of our own, so that whoever closes or redirects the standard ones does not pull the screen away.
+        // Own descriptors, so that closing or redirecting the standard ones does not affect the screen.
         let input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
         guard input >= 0, output >= 0, let reader = fdopen(input, "r"), let writer = fdopen(output, "w") else {
             throw .device(call: "dup", errno: errno)
@@ -143,19 +142,32 @@ public final class CursesTerminal {
     private static func start(
         _ candidates: [String], files: (input: UnsafeMutablePointer<FILE>, output: UnsafeMutablePointer<FILE>)
     ) -> (OpaquePointer, String)? {
-        // The size comes from the terminal, not from LINES and COLUMNS, which go stale.
+        // The size comes from the terminal, not from LINES and COLUMNS, which become outdated.
         use_env(false)
         use_tioctl(true)
+        limitSize(fileno(files.output))
+        defer { for name in ["LINES", "COLUMNS"] { unsetenv(name) } }
         for term in candidates {
             if let screen = newterm(term, files.output, files.input) { return (screen, term) }
         }
         return nil
     }
 
+    /// ncurses takes memory for each cell of the window. It is told the size where the window claims more than is drawn on.
+    private static func limitSize(_ descriptor: Int32) {
+        var window = winsize()
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &window) == 0, Int(window.ws_col) > sizeMax.columns || Int(window.ws_row) > sizeMax.rows else { return }
+        let size = measure(descriptor)
+        setenv("COLUMNS", "\(size.columns)", 1)
+        setenv("LINES", "\(size.rows)", 1)
+        use_env(true)
+        use_tioctl(false)
+    }
+
     private static func startColors(_ traits: TerminalTraits, asked: ColorDepth?) -> ColorDepth {
         let depth = traits.depth(
             asked: asked, colors: Int(max(0, tigetnum("colors"))), isDirect: tigetflag("RGB") > 0)
-        // Without colours not even a reset of them is sent.
+        // Without colours, not even a reset of them is sent.
         if depth != .none, start_color() == OK { use_default_colors() }
         return depth
     }
@@ -164,7 +176,7 @@ public final class CursesTerminal {
         cbreak()
         noecho()
         nonl()
-        // ncurses otherwise leaves a frame half drawn when a key waits.
+        // ncurses otherwise leaves a frame half drawn when a key is pending.
         typeahead(-1)
         if !traits.hasOwnEscapeDelay { set_escdelay(traits.escapeDelay) }
         curs_set(0)
@@ -173,7 +185,7 @@ public final class CursesTerminal {
         sendAside(Self.enterPaste)
     }
 
-    /// Ctrl-C and Ctrl-\ are keys here: a signal would go to the whole process group. Ctrl-Z stays with job control.
+    /// Makes Ctrl-C and Ctrl-\ keys: a signal would go to the whole process group. Ctrl-Z stays with job control.
     private func adoptInputModes() {
         var mode = termios()
         guard tcgetattr(inputDescriptor, &mode) == 0 else { return }
@@ -190,12 +202,12 @@ public final class CursesTerminal {
         let capabilities = ["sgr0", "op", "rmkx", "cnorm", "rmcup"]
         var bytes = capabilities.flatMap { name in curses_capability(name).map { withoutPadding(String(cString: $0)) } ?? [] }
         bytes += Array(leavePaste.utf8)
-        // Terminals that have no mouse do not know these modes either, and pass over them.
+        // Terminals without a mouse do not know these modes either, and ignore them.
         if curses_capability("kmous") != nil { bytes += Array("\u{1b}[?1006;1000l".utf8) }
         return bytes
     }
 
-    /// Terminfo writes delays as `$<5/>`; a raw write must not print them.
+    /// Removes terminfo delays such as `$<5/>`, which a raw write must not print.
     private static func withoutPadding(_ text: String) -> [UInt8] {
         var bytes: [UInt8] = [], rest = Array(text.utf8)[...]
         while let first = rest.first {
@@ -216,8 +228,8 @@ public final class CursesTerminal {
 
     // MARK: Painting
 
-    /// Shows a frame: writes what differs from the frame before, in one go; an equal frame writes nothing. Returns false, and
-    /// writes nothing, when the terminal takes no bytes now: paint again later.
+    /// Shows a frame: writes the difference from the previous frame at once; an equal frame writes nothing. Returns false without writing when the
+    /// terminal takes no bytes now: paint again later.
     @discardableResult
     public func paint(_ frame: CellBuffer, _ styles: StyleSheet) -> Bool {
         guard isOpen else { return true }
@@ -227,7 +239,7 @@ public final class CursesTerminal {
         return true
     }
 
-    /// The next frame is painted whole, over whatever stands on the screen.
+    /// Makes the next frame a full paint, over the whole screen.
     public func invalidate() { painter.invalidate() }
 
     public func bell() {
@@ -243,22 +255,22 @@ public final class CursesTerminal {
         return .sent
     }
 
-    /// Asks the operator's terminal to notify the desktop, between frames. A terminal that does not know how does nothing.
+    /// Sends a desktop notification through the operator's terminal, between frames. Terminals without support ignore it.
     public func notify(_ text: String) {
         guard isOpen, term != "linux", !term.hasPrefix("vt") else { return }
-        // A stalled line has other worries than a pile of notifications.
+        // A stalled line must not accumulate notifications.
         guard pending.count < Self.pendingLimit else { return }
         pending += NotificationSequence.bytes(for: text, isTmux: isTmux, isUTF8: isUTF8)
         pump()
     }
 
-    /// Bytes wait for the line: ask for writability of `outputDescriptor` and call `pump`.
+    /// Whether bytes wait for the line: wait for writability of `outputDescriptor` and call `pump`.
     public var hasPendingOutput: Bool { !pending.isEmpty }
 
-    /// Sends what waits, as far as the terminal takes it without blocking.
+    /// Sends pending bytes, as far as the terminal takes them without blocking.
     public func pump() {
         while isOpen, !pending.isEmpty, isWritable {
-            // A terminal that is writable takes this much at once.
+            // A writable terminal takes this many bytes at once.
             let chunk = pending.prefix(256)
             let count = chunk.withUnsafeBytes { write(outputDescriptor, $0.baseAddress, $0.count) }
             guard count > 0 else { return }
@@ -273,37 +285,37 @@ public final class CursesTerminal {
 
     private func sendAside(_ text: String) {
         let bytes = Array(text.utf8)
-        // A terminal that is gone shows itself at the next read.
+        // A disconnected terminal shows at the next read.
         _ = write(outputDescriptor, bytes, bytes.count)
     }
 
     // MARK: Input
 
-    /// Hands over what was typed and pasted since the last call. `.closed` comes when the terminal is gone.
+    /// Delivers typed and pasted input since the last call. `.closed` comes when the terminal is gone.
     public func readInput(_ deliver: (TerminalInput) -> Void) {
         guard isOpen else { return }
         decoder.read(from: painter.inputWindow, deliver)
         if isGone { deliver(.closed) }
     }
 
-    /// Forgets what was typed and not yet read.
+    /// Discards typed but unread input.
     public func flushInput() {
         decoder.reset()
         flushinp()
     }
 
-    /// The other end of the line has hung up. Reading alone would not tell: ncurses takes the end of file for "no key".
-    private var isGone: Bool {
+    /// Whether the other end of the line has hung up. Reading cannot detect it: ncurses takes the end of file for "no key".
+    public var isGone: Bool {
         var descriptor = pollfd(fd: inputDescriptor, events: Int16(POLLIN), revents: 0)
         guard poll(&descriptor, 1, 0) == 1 else { return false }
         return descriptor.revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0
     }
 
-    /// Asks the terminal to tell of the mouse, which then does not select text, or not to. Returns whether it does as asked.
+    /// Turns mouse reports on, which stops the terminal from selecting text, or off. Returns whether it succeeded.
     @discardableResult
     public func watchMouse(_ isOn: Bool) -> Bool {
         guard isOpen, isOn != isWatchingMouse else { return true }
-        // Presses are told at once, not after the time in which a click could become a double one.
+        // Presses are reported at once, not after the time in which a click could become a double one.
         mouseinterval(0)
         let events = isOn ? curses_mouse_press() | curses_mouse_wheel_up() | curses_mouse_wheel_down() : 0
         isWatchingMouse = mousemask(events, nil) != 0
@@ -315,7 +327,7 @@ public final class CursesTerminal {
     /// Signals since the last call, each kind once.
     public func drainSignals() -> Set<TerminalSignal> { signals.drain() }
 
-    /// Takes the present size of the window. Returns whether it changed; then the next frame is painted whole.
+    /// Adopts the present window size. Returns whether it changed; the next frame is then painted whole.
     public func adoptSize() -> Bool {
         let now = Self.measure(outputDescriptor)
         guard now != size else { return false }
@@ -325,7 +337,7 @@ public final class CursesTerminal {
         return true
     }
 
-    /// Gives the terminal back, stops the process, and takes the terminal again when it is continued.
+    /// Releases the terminal, stops the process, and takes the terminal again when the process continues.
     public func suspend() {
         guard isOpen else { return }
         let hadMouse = isWatchingMouse
@@ -338,7 +350,7 @@ public final class CursesTerminal {
         if hadMouse { watchMouse(true) }
     }
 
-    /// Takes the terminal again after the process was stopped without our doing.
+    /// Takes the terminal again after the process was stopped externally.
     public func resume() {
         guard isOpen else { return }
         reset_prog_mode()
@@ -348,11 +360,14 @@ public final class CursesTerminal {
         painter.invalidate()
     }
 
-    /// Columns and rows of the window; terminfo's where the terminal does not tell (a serial line).
+    /// The largest frame: of a window that claims to be larger only the first columns and rows are drawn on.
+    public static let sizeMax = Size(columns: 500, rows: 200)
+
+    /// Columns and rows of the window, as far as they are drawn on; terminfo's if the terminal does not report them (a serial line).
     private static func measure(_ descriptor: Int32) -> Size {
         var window = winsize()
         if ioctl(descriptor, UInt(TIOCGWINSZ), &window) == 0, window.ws_col > 0, window.ws_row > 0 {
-            return Size(columns: Int(window.ws_col), rows: Int(window.ws_row))
+            return Size(columns: min(Int(window.ws_col), sizeMax.columns), rows: min(Int(window.ws_row), sizeMax.rows))
         }
         let columns = tigetnum("cols"), rows = tigetnum("lines")
         return Size(columns: columns > 0 ? Int(columns) : 80, rows: rows > 0 ? Int(rows) : 24)

@@ -2,22 +2,21 @@
 public import CellGrid
 internal import Glibc
 
-/// What comes in from the keyboard.
+/// Input from the keyboard.
 public enum TerminalInput: Sendable, Equatable {
     case key(KeyPress)
     case mouse(MousePress)
-    /// Text that the terminal says was pasted: data, never keys. Lines end in "\n"; longer text is cut.
+    /// Text marked by the terminal as pasted: data, never keys. Lines end in "\n"; longer text is truncated.
     case paste(String)
-    /// The terminal is gone.
+    /// The terminal is disconnected.
     case closed
 }
 
-/// Turns what ncurses reads into key presses: names keys, collects pastes, drops sequences that nobody knows.
-/// Owned by the terminal, on its thread.
+/// Turns ncurses input into key presses: names keys, collects pastes, drops unknown sequences. Owned by the terminal, on its thread.
 struct KeyDecoder {
-    /// Longest paste in bytes; the rest is dropped.
+    /// Maximum paste in bytes; the rest is dropped.
     static let pasteLimit = 4096
-    /// Codes of our own, above those of ncurses, for the marks around a paste.
+    /// Own codes, above those of ncurses, for the marks around a paste.
     private static let pasteBegins: Int32 = 0x400, pasteEnds: Int32 = 0x401
 
     private var pasted: String?
@@ -28,8 +27,8 @@ struct KeyDecoder {
         case function(Int32)
     }
 
-    /// Sequences that terminfo may not have. Cursor keys come in two forms, and a terminal that missed a change of its mode sends
-    /// the one that terminfo does not list.
+    /// Defines sequences that terminfo may lack. Cursor keys come in two forms, and a terminal that missed a mode change sends the one that terminfo
+    /// does not list.
     static func defineKeys() {
         define_key("\u{1b}[200~", pasteBegins)
         define_key("\u{1b}[201~", pasteEnds)
@@ -43,7 +42,7 @@ struct KeyDecoder {
 
     mutating func reset() { pasted = nil }
 
-    /// Reads until nothing waits.
+    /// Reads all pending input.
     mutating func read(from window: UnsafeMutablePointer<WINDOW>?, _ deliver: (TerminalInput) -> Void) {
         var next = Self.fetch(window)
         while next != .none {
@@ -82,8 +81,8 @@ struct KeyDecoder {
         }
     }
 
-    /// An Esc with something right behind it: a control sequence that terminfo does not know is dropped as a whole, anything else
-    /// was Esc and then another key (a slow line brings them together). Returns the code to go on with.
+    /// Handles an Esc with input right behind it: drops a control sequence unknown to terminfo as a whole; anything else was Esc and then another
+    /// key (a slow line delivers them together). Returns the next code.
     private func escape(_ second: Code, _ window: UnsafeMutablePointer<WINDOW>?, _ deliver: (TerminalInput) -> Void) -> Code {
         if second == .character(0x5b) || second == .character(0x4f) {
             let third = Self.fetch(window)
@@ -98,7 +97,7 @@ struct KeyDecoder {
         return second
     }
 
-    /// Reads past parameter and intermediate bytes (0x20-0x3f) and the final byte of a control sequence.
+    /// Skips parameter and intermediate bytes (0x20-0x3f) and the final byte of a control sequence.
     private static func skipSequence(from first: Code, _ window: UnsafeMutablePointer<WINDOW>?) -> Code {
         var code = first
         for _ in 0..<64 {
@@ -109,7 +108,7 @@ struct KeyDecoder {
         return code
     }
 
-    /// The mouse event that was read last; nil for a kind that nobody uses.
+    /// The mouse event just read; nil for an unused kind.
     private static func mouse() -> MousePress? {
         var event = MEVENT()
         guard getmouse(&event) == OK else { return nil }

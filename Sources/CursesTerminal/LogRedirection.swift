@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// Sends standard error to a file while the screen is in use: one warning of a library must not smear it. Owned by the terminal.
+/// Sends standard error to a file while the screen is in use: a library warning must not garble it. Owned by the terminal.
 struct LogRedirection {
     private let savedStandardError: Int32
-    /// The file that is written to; nil when none could be opened and the text is thrown away.
+    /// Path of the log; nil when none could be opened and the text is discarded.
     let path: String?
     private static let sizeLimit: off_t = 1 << 20
 
-    /// Redirects, unless standard error already goes somewhere else than a terminal. nil = nothing was done.
+    /// Redirects standard error if it goes to a terminal. nil = not redirected.
     init?(path: String?) {
         guard isatty(STDERR_FILENO) == 1 else { return nil }
         var target: Int32 = -1
@@ -30,7 +30,7 @@ struct LogRedirection {
         close(savedStandardError)
     }
 
-    /// Opens the log for appending, the user's alone; one that has grown too long starts anew.
+    /// Opens the log for appending, private to the user; one that has grown too long is truncated.
     private static func open(_ path: String) -> Int32 {
         if let slash = path.lastIndex(of: "/"), slash != path.startIndex { makeDirectories(String(path[..<slash])) }
         let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o600)

@@ -1,10 +1,10 @@
-/// OSC 9: the escape sequence by which a terminal, also one at the other end of SSH, shows a notification of the desktop.
+/// OSC 9: the escape sequence that makes a terminal, even at the other end of SSH, show a desktop notification.
 enum NotificationSequence {
-    /// Characters of the text that are shown at most.
+    /// Maximum number of characters shown.
     static let countMax = 200
 
-    /// The bytes to send. Only what can be printed is left of the text, so that nothing in it ends the sequence or begins another; and it never
-    /// begins with a digit, which some terminals take for another kind of OSC 9. tmux knows no notifications: it is asked to pass this one through.
+    /// Bytes to send. Only printable text remains, so that nothing in it ends the sequence or begins another. It never begins with a digit, which
+    /// some terminals take for another kind of OSC 9. tmux knows no notifications and is asked to pass this one through.
     static func bytes(for text: String, isTmux: Bool, isUTF8: Bool) -> [UInt8] {
         var scalars = String.UnicodeScalarView()
         for scalar in text.unicodeScalars.prefix(countMax) {

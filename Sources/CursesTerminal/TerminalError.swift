@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// Why no full-screen terminal can be had. The command ends with exit code 1 and this sentence.
+/// Reason why no full-screen terminal is available. The command ends with exit code 1 and this sentence.
 public enum TerminalError: Error, Equatable, Sendable {
     /// "standard input" or "standard output" is a pipe or a file.
     case notATerminal(stream: String)
     /// TERM is unset or empty.
     case typeUnset
-    /// TERM names a terminal that cannot place its cursor.
+    /// TERM names a terminal without cursor addressing.
     case typeTooSimple(String)
     /// Neither TERM nor the types tried instead are in the terminfo database.
     case typeUnknown(String)
@@ -30,7 +30,7 @@ extension TerminalError: CustomStringConvertible {
         }
     }
 
-    /// TERM comes from outside: what is not plain ASCII is shown as "?".
+    /// Replaces non-ASCII characters by "?": TERM comes from outside.
     private func printable(_ name: String) -> String {
         String(String.UnicodeScalarView(name.unicodeScalars.prefix(40).map { (33...126).contains($0.value) ? $0 : "?" }))
     }

@@ -1,24 +1,24 @@
 internal import Glibc
 
-/// What happened to the process, in the words of the console.
+/// A signal to the process, in the console's terms.
 public enum TerminalSignal: Sendable, Hashable {
-    /// The window has another size.
+    /// The window size changed.
     case resized
     /// Ctrl-Z, or `kill -TSTP`.
     case suspend
-    /// The process was stopped from outside and goes on.
+    /// The process was stopped externally and has continued.
     case resumed
-    /// SIGTERM, SIGINT or SIGQUIT: leave in order.
+    /// SIGTERM, SIGINT or SIGQUIT: exit cleanly.
     case terminate
-    /// The line is gone: leave without touching the terminal.
+    /// SIGHUP: leave, without touching a terminal that is gone.
     case hangup
 }
 
-/// The write end of the signal pipe. A plain number, set before the first handler is installed: all a handler touches.
+/// Write end of the signal pipe. A plain number, set before the first handler is installed; a handler touches nothing else.
 private nonisolated(unsafe) var signalPipeWriteEnd: Int32 = -1
 
-/// Turns signals into bytes of a pipe, which the event loop reads when it gets to it. One instance at a time; made and used by
-/// the thread that owns the terminal. Handlers run on whichever thread the kernel picks and only `write`.
+/// Turns signals into bytes of a pipe, which the event loop reads in turn. One instance at a time; made and used by the thread that owns the
+/// terminal. Handlers run on any thread, and only `write`.
 final class TerminalSignals {
     let descriptor: Int32
     private let writeEnd: Int32
@@ -28,7 +28,7 @@ final class TerminalSignals {
         SIGHUP: .hangup,
     ]
 
-    /// Installs the handlers. Must come before ncurses starts: it leaves signals alone that have one.
+    /// Installs the handlers. Must precede ncurses, which leaves handled signals alone.
     init() throws(TerminalError) {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { throw .device(call: "pipe", errno: errno) }
@@ -46,7 +46,7 @@ final class TerminalSignals {
         saved.append((SIGALRM, former))
     }
 
-    /// Puts the former actions back.
+    /// Restores the former actions.
     func restore() {
         guard signalPipeWriteEnd == writeEnd else { return }
         alarm(0)
@@ -57,7 +57,7 @@ final class TerminalSignals {
         close(descriptor)
     }
 
-    /// What came since the last call, each kind once.
+    /// Signals since the last call, each kind once.
     func drain() -> Set<TerminalSignal> {
         var seen: Set<TerminalSignal> = []
         var bytes = [UInt8](repeating: 0, count: 256)
@@ -68,15 +68,14 @@ final class TerminalSignals {
         }
     }
 
-    /// Stops the process as Ctrl-Z would have without our handler; returns when it is continued. Synchronous: the signal is
-    /// raised on this thread.
+    /// Stops the process as Ctrl-Z would have without our handler; returns when it continues. Synchronous: the signal is raised on this thread.
     func stopProcess() {
         var action = sigaction()
         action.__sigaction_handler.sa_handler = SIG_DFL
         sigaction(SIGTSTP, &action, nil)
         raise(SIGTSTP)
         arm(SIGTSTP)
-        // Continuing has been seen by returning from here.
+        // The return from here already shows the continuation.
         let later = drain().subtracting([.resumed, .suspend])
         for (signal, meaning) in Self.meanings where later.contains(meaning) && signal != SIGINT && signal != SIGQUIT { note(signal) }
     }
@@ -84,7 +83,7 @@ final class TerminalSignals {
     private func install(_ signal: Int32) {
         var former = sigaction()
         guard sigaction(signal, nil, &former) == 0 else { return }
-        // A signal that was ignored at start (nohup, a shell without job control) stays ignored.
+        // A signal ignored at start (nohup, a shell without job control) stays ignored.
         if unsafeBitCast(former.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self), signal != SIGWINCH {
             return
         }
@@ -101,10 +100,10 @@ final class TerminalSignals {
     }
 }
 
-/// How long a process that was told to end may take to put the terminal back. The terminal may take nothing, in the middle of a frame.
+/// Seconds for a terminating process to restore the terminal, which may accept no bytes in the middle of a frame.
 private let endingTime: UInt32 = 5
 
-/// The signal handler: one byte into the pipe. A full pipe has the news in it already.
+/// The signal handler: writes one byte into the pipe. A full pipe already carries the news.
 private func note(_ signal: Int32) {
     let code = errno
     if signal == SIGTERM || signal == SIGINT || signal == SIGQUIT || signal == SIGHUP { alarm(endingTime) }

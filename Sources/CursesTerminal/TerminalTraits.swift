@@ -1,14 +1,14 @@
 internal import CellGrid
 internal import Glibc
 
-/// What the environment says about the terminal, before and beside terminfo. Pure: the environment is passed in.
+/// Properties of the terminal from the environment, beside terminfo. Pure: the environment is passed in.
 struct TerminalTraits {
     let term: String?
-    /// NO_COLOR is set and not empty: attributes only.
+    /// Whether NO_COLOR is set and not empty: attributes only.
     let refusesColor: Bool
     let isRemote: Bool
     let isTmux: Bool
-    /// A value of ESCDELAY that ncurses takes itself.
+    /// Whether ESCDELAY has a value, which ncurses uses itself.
     let hasOwnEscapeDelay: Bool
 
     init(_ environment: (String) -> String?) {
@@ -20,7 +20,7 @@ struct TerminalTraits {
         hasOwnEscapeDelay = value("ESCDELAY").flatMap(Int.init).map { $0 >= 0 } ?? false
     }
 
-    /// How long a lone Esc waits for the rest of a key's sequence, in milliseconds: longer where the line may tear it apart.
+    /// Milliseconds that a lone Esc waits for the rest of a key's sequence: longer where the line may split it.
     var escapeDelay: Int32 { isRemote ? 80 : 25 }
 
     /// Terminal types to try, in order.
@@ -30,8 +30,8 @@ struct TerminalTraits {
         return [term, "xterm-256color", "vt100"]
     }
 
-    /// The depth to draw in: what was asked for, but never more than the terminal has.
-    /// `colors` is terminfo's number (below 8: none), `isDirect` its RGB flag.
+    /// Depth to draw in: as requested, but never more than the terminal has. `colors` is terminfo's number (below 8: none), `isDirect` its RGB
+    /// flag.
     func depth(asked: ColorDepth?, colors: Int, isDirect: Bool) -> ColorDepth {
         let available: ColorDepth =
             isDirect ? .direct : colors >= 256 ? .colors256 : colors >= 16 ? .colors16 : colors >= 8 ? .colors8 : .none
@@ -41,7 +41,7 @@ struct TerminalTraits {
         return rank(asked) < rank(available) ? asked : available
     }
 
-    /// The characters to draw with. `term` is the type in use, which may be a fallback.
+    /// Characters to draw with. `term` is the type in use, possibly a fallback.
     static func glyphs(term: String, isUTF8: Bool, asksForASCII: Bool) -> GlyphProfile {
         if asksForASCII || !isUTF8 || term.hasPrefix("vt") { return .ascii }
         return term == "linux" || term.hasPrefix("linux-") ? .block : .braille
@@ -50,8 +50,8 @@ struct TerminalTraits {
 
 /// The character set of the process.
 enum Locale {
-    /// Takes the locale of the environment for characters (numbers stay as in C) and tells whether it is UTF-8. A UTF-8 locale that
-    /// is not installed here (names travel over SSH) still says what the terminal speaks: the C one with UTF-8 replaces it.
+    /// Adopts the environment's locale for characters (numbers stay as in C) and returns whether it is UTF-8. A UTF-8 locale that is not installed
+    /// here (names travel over SSH) still shows that the terminal uses UTF-8: the C one with UTF-8 replaces it.
     static func adopt(_ environment: (String) -> String?) -> Bool {
         if setlocale(LC_CTYPE, "") == nil {
             let wanted = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap(environment).first { !$0.isEmpty } ?? ""

@@ -1,15 +1,14 @@
 @preconcurrency internal import CNcurses
 internal import Glibc
 
-/// What the terminfo database of this machine says of a terminal type, and what the process may assume of its locale: for reports about
-/// a terminal, without taking it.
+/// The terminfo entry of a terminal type, and the usable locale, for reports about a terminal without taking it.
 public struct TerminfoFacts: Sendable, Equatable {
-    /// 0 = none.
+    /// Number of colours; 0 = none.
     public var colors: Int
     public var hasDirectColor: Bool
     public var canPlaceCursor: Bool
     public var hasAlternateScreen: Bool
-    /// Cleared cells take the background colour.
+    /// Whether cleared cells take the background colour.
     public var erasesWithBackground: Bool
 
     public init(colors: Int, hasDirectColor: Bool, canPlaceCursor: Bool, hasAlternateScreen: Bool, erasesWithBackground: Bool) {
@@ -20,7 +19,7 @@ public struct TerminfoFacts: Sendable, Equatable {
         self.erasesWithBackground = erasesWithBackground
     }
 
-    /// nil = there is no entry of that name. Not to be called while a terminal is in use.
+    /// Looks up a type; nil = no such entry. Must not be called while a terminal is in use.
     public static func lookUp(_ term: String) -> TerminfoFacts? {
         var result: Int32 = 0
         guard setupterm(term, STDOUT_FILENO, &result) == OK, result == 1 else { return nil }
@@ -29,6 +28,6 @@ public struct TerminfoFacts: Sendable, Equatable {
             hasAlternateScreen: curses_capability("smcup") != nil, erasesWithBackground: tigetflag("bce") > 0)
     }
 
-    /// Whether characters beyond ASCII can be drawn, as the console would decide. Sets the locale of the process.
+    /// Whether characters beyond ASCII can be drawn, by the console's rules. Sets the locale of the process.
     public static func adoptLocale() -> Bool { Locale.adopt { name in getenv(name).map { String(cString: $0) } } }
 }

@@ -66,10 +66,13 @@ struct JavaObjectReader {
         start = reader.offset
     }
 
-    mutating func checkpointProperties() throws(FlinkFormatError) -> FlinkCheckpointProperties {
+    /// nil = Java's null: whoever wrote the snapshot did not say.
+    mutating func checkpointProperties() throws(FlinkFormatError) -> FlinkCheckpointProperties? {
         let magic: UInt32 = try reader.integer("the start of a Java object")
         guard magic == 0xACED_0005 else { throw reader.failure("the start of a Java object, 0xaced0005", found: "0x" + String(magic, radix: 16), at: start) }
-        guard case .object(let type, let fields) = try value(depth: 0), type == "org.apache.flink.runtime.checkpoint.CheckpointProperties" else {
+        let object = try value(depth: 0)
+        if case .null = object { return nil }
+        guard case .object(let type, let fields) = object, type == "org.apache.flink.runtime.checkpoint.CheckpointProperties" else {
             throw reader.failure("an object of the class CheckpointProperties", found: "another value", at: start)
         }
         func truth(_ name: String) throws(FlinkFormatError) -> Bool {
@@ -184,7 +187,9 @@ struct JavaObjectReader {
         switch try reader.byte("a class of a Java object") {
         case Self.null: return .none
         case Self.reference:
-            guard case .description(let description) = try referenced() else { throw reader.failure("a reference to a class", found: "another value", at: place) }
+            guard case .description(let description) = try referenced() else {
+                throw reader.failure("a reference to a class", found: "another value", at: place)
+            }
             return .of(description)
         case Self.description: return .of(try newDescription(depth: depth))
         case let tag: throw reader.failure("a class", found: "the tag \(tag)", at: place)

@@ -56,12 +56,16 @@ extension FlinkMetadata {
 
     public var maxParallelism: Int? { operators.map(\.maxParallelism).max() }
 
+    /// The operator whose keyed state bounds the parallelism of a restored job most; nil = none has keyed state.
+    public var narrowest: Operator? { operators.filter(\.hasKeyedState).min { $0.maxParallelism < $1.maxParallelism } }
+
     /// Sizes come from outside: their sum stops at the largest number.
     static func sum(_ sizes: [ByteCount]) -> ByteCount {
-        ByteCount(sizes.reduce(0 as Int64) { total, size in
-            let (sum, overflows) = total.addingReportingOverflow(max(0, size.count))
-            return overflows ? .max : sum
-        })
+        ByteCount(
+            sizes.reduce(0 as Int64) { total, size in
+                let (sum, overflows) = total.addingReportingOverflow(max(0, size.count))
+                return overflows ? .max : sum
+            })
     }
 }
 
@@ -81,6 +85,8 @@ extension FlinkMetadata.Operator {
 
     /// Whether a restore misses anything when the job has no such operator.
     public var hasState: Bool { coordinatorState != nil || subtasks.contains { $0.hasState } }
+
+    public var hasKeyedState: Bool { subtasks.contains { $0.managedKeyedState != nil || $0.rawKeyedState != nil } }
 
     public var finishedSubtasks: Int { isFullyFinished ? parallelism : subtasks.count { $0.isFinished } }
 

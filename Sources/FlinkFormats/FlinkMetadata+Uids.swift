@@ -11,12 +11,16 @@ extension FlinkMetadata {
         public var unclaimed: [Int] = []
     }
 
-    /// Matches as Flink does: by the operator id, which is a hash of the uid.
+    /// Matches as Flink does: by the operator id, which is a hash of the uid, or is given itself as 32 digits (`setUidHash`).
     public func match(uids: [String]) -> UidMatch {
         let places = Dictionary(operators.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
         var match = UidMatch()
         for uid in uids {
-            if let place = places[OperatorID(uid: uid)] { match.matched[uid] = place } else { match.withoutState.append(uid) }
+            if let place = OperatorID(uid).flatMap({ places[$0] }) ?? places[OperatorID(uid: uid)] {
+                match.matched[uid] = place
+            } else {
+                match.withoutState.append(uid)
+            }
         }
         let claimed = Set(match.matched.values)
         match.unclaimed = operators.indices.filter { !claimed.contains($0) && operators[$0].hasState }

@@ -1,14 +1,14 @@
 public import StreamModel
 
-/// What a `_metadata` file of Flink says: versions 3 (Flink 1.11 to 1.14), 4 (1.15 and later), 5 and 6 (2.x). The types below keep
-/// everything that the file holds, as it holds it; `FlinkMetadata+Files.swift` draws the conclusions.
+/// What a `_metadata` file of Flink says: versions 2 (Flink 1.3 to 1.10), 3 (1.11 to 1.14), 4 (1.15 and later), 5 and 6 (2.x). The types below
+/// keep everything that a restore needs, as the file holds it; `FlinkMetadata+Files.swift` draws the conclusions.
 public struct FlinkMetadata: Sendable, Equatable {
-    /// Of the file, not of Flink: 3...6.
+    /// Of the file, not of Flink: 2...6.
     public var version: Int
     public var checkpoint: CheckpointID
     public var masterStates: [MasterState]
     public var operators: [Operator]
-    /// From version 4 on.
+    /// From version 4 on; nil there = not told, as in savepoints of the State Processor API.
     public var properties: FlinkCheckpointProperties?
     /// Bytes behind all that is known; a reader of Flink ignores them.
     public var trailing: [UInt8]

@@ -3,7 +3,16 @@ internal import StreamModel
 extension FlinkMetadata {
     /// The first four bytes of every `_metadata` file of Flink.
     public static let magic: UInt32 = 0x4960_672D
-    public static let versions = 3...6
+    public static let versions = 2...6
+    /// Flink counts its versions one by one: more than this is no number of one.
+    private static let laterVersions = 7...9999
+    /// Flink 1.1 and 1.2 wrote these.
+    private static let abandonedVersions = 0...1
+
+    static func unread(_ version: Int) -> FlinkFormatError.Version? {
+        if laterVersions.contains(version) { return .later(version) }
+        return abandonedVersions.contains(version) ? .abandoned(version) : nil
+    }
 
     /// Whether bytes begin like a file of Flink; the rest of them need not be there.
     public static func hasMagic(_ bytes: some Sequence<UInt8>) -> Bool { Array(bytes.prefix(4)) == [0x49, 0x60, 0x67, 0x2D] }
@@ -53,7 +62,10 @@ struct FlinkMetadataDecoder {
         }
         version = try reader.int("the version")
         guard FlinkMetadata.versions.contains(version) else {
-            throw reader.failure("a version from \(FlinkMetadata.versions.lowerBound) to \(FlinkMetadata.versions.upperBound)", found: "\(version)", at: 4)
+            var failure = reader.failure(
+                "a version from \(FlinkMetadata.versions.lowerBound) to \(FlinkMetadata.versions.upperBound)", found: "\(version)", at: 4)
+            failure.version = FlinkMetadata.unread(version)
+            throw failure
         }
     }
 
@@ -103,7 +115,8 @@ struct FlinkMetadataDecoder {
             throw reader.failure(
                 "a parallelism of operator \(state.id) between 0 and its maximum", found: "\(state.parallelism) of \(state.maxParallelism)", at: place)
         }
-        state.coordinatorState = try coordinatorState()
+        // Version 2 has the length of a chain there, which nobody reads, and no coordinators.
+        if version == 2 { _ = try reader.int("the length of a chain") } else { state.coordinatorState = try coordinatorState() }
         try subtasks(of: &state)
         return state
     }
@@ -120,7 +133,7 @@ struct FlinkMetadataDecoder {
     private mutating func subtasks(of state: inout FlinkMetadata.Operator) throws(FlinkFormatError) {
         let place = reader.offset
         let count = try reader.int("the number of subtask states")
-        guard count != -1 else {
+        guard count != -1 || version == 2 else {
             state.isFullyFinished = true
             return
         }
@@ -134,19 +147,33 @@ struct FlinkMetadataDecoder {
         let place = reader.offset
         let number = try reader.int("the index of a subtask")
         // A finished subtask i is written as -i-1.
-        let index = number < 0 ? -(number + 1) : number
-        guard index < state.parallelism else {
+        let index = number < 0 && version > 2 ? -(number + 1) : number
+        guard (0..<state.parallelism).contains(index) else {
             throw reader.failure("a subtask of operator \(state.id) below its parallelism \(state.parallelism)", found: "\(index)", at: place)
         }
         guard number >= 0 else { return FlinkMetadata.Subtask(index: index, isFinished: true) }
         var subtask = FlinkMetadata.Subtask(index: index)
+        if version == 2 { try early() }
         subtask.managedOperatorState = try optionalOperatorState()
         subtask.rawOperatorState = try optionalOperatorState()
         subtask.managedKeyedState = try keyed(depth: 0)
         subtask.rawKeyedState = try keyed(depth: 0)
+        // Records in flight came with unaligned checkpoints.
+        guard version > 2 else { return subtask }
         subtask.inputChannels = try channels("input channels", single: 1, merged: 3)
         subtask.resultSubpartitions = try channels("result subpartitions", single: 2, merged: 4)
         return subtask
+    }
+
+    /// Two fields of version 2: a duration that nobody reads, and the number of states of an interface that ended with Flink 1.1.
+    private mutating func early() throws(FlinkFormatError) {
+        _ = try reader.long("a duration")
+        let place = reader.offset
+        let states = try reader.int("the number of states of Flink 1.1")
+        guard states > 0 else { return }
+        var failure = reader.failure("no state of Flink 1.1", found: "\(states)", at: place)
+        failure.version = .abandoned(version)
+        throw failure
     }
 
     private mutating func optionalOperatorState() throws(FlinkFormatError) -> FlinkMetadata.OperatorState? {
@@ -283,7 +310,7 @@ struct FlinkMetadataDecoder {
     // MARK: Changelogs
 
     /// Flink 1.14 wrote these in other forms under the same tags.
-    private var hasEarlyChangelogs: Bool { version == 3 }
+    private var hasEarlyChangelogs: Bool { version <= 3 }
 
     private mutating func changelog(_ tag: UInt8, depth: Int) throws(FlinkFormatError) -> FlinkMetadata.Changelog {
         let range = try range()

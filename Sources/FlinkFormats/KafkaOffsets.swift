@@ -120,7 +120,8 @@ private enum KafkaSplitDecoder {
     private static func isTopic(_ name: String) -> Bool {
         (1...249).contains(name.utf8.count)
             && name.utf8.allSatisfy { byte in
-                (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-")].contains(byte)
+                (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                    || [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-")].contains(byte)
             }
     }
 }

@@ -44,9 +44,11 @@ public struct FlinkSnapshot: Sendable {
         public var state: State
     }
 
-    /// Another job whose directory holds files that this snapshot needs: it is whole only as long as they are left alone there.
+    /// Another directory that holds files which this snapshot needs: it is whole only as long as they are left alone there.
     public struct Neighbour: Sendable, Equatable {
-        public var job: JobID
+        public var directory: String
+        /// The owner of the directory; nil = no job.
+        public var job: JobID?
         public var files: Int
         public var bytes: ByteCount
     }
@@ -67,6 +69,7 @@ public struct FlinkSnapshot: Sendable {
     /// The job that made it, as far as its place says.
     public var job: JobID? { directory.flatMap(FlinkLocation.job) }
 
+    /// nil = nobody says. The State Processor API writes no properties.
     public var kind: CheckpointKind? {
         switch metadata?.properties?.kind {
         case .checkpoint: return .checkpoint
@@ -74,6 +77,9 @@ public struct FlinkSnapshot: Sendable {
         case nil: return directory.flatMap { FlinkLocation.kind(ofDirectory: LocalFile.name($0)) }
         }
     }
+
+    /// Version of Flink's format; nil where it was not read.
+    public var formatVersion: Int? { metadata?.version }
 
     public var damaged: [CheckedFile] { files.filter(\.state.isDamage) }
 
@@ -86,6 +92,7 @@ public struct FlinkSnapshot: Sendable {
         SnapshotInspection(
             path: path, verdict: verdict, problem: problem, checkpoint: metadata?.checkpoint, kind: kind, job: job, stateSize: metadata?.stateSize,
             checkpointedSize: metadata?.checkpointedSize, completedAt: writtenAt, maxParallelism: metadata?.maxParallelism,
-            operators: metadata?.operators.map { $0.uid ?? $0.name ?? $0.id.description } ?? [])
+            operators: metadata?.operators.map { $0.uid ?? $0.name ?? $0.id.description } ?? [],
+            keyedLimit: metadata?.narrowest.map { .init(operatorName: $0.uid ?? $0.name ?? $0.id.short, maxParallelism: $0.maxParallelism) })
     }
 }

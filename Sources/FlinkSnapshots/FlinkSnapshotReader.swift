@@ -10,12 +10,15 @@ extension FlinkSnapshot {
     /// Whether a path leads to a snapshot of Flink or to a place that only Flink uses, by its first bytes.
     public static func isAt(_ path: String) -> Bool {
         guard case .local(let local) = FlinkLocation(path) else { return true }
-        guard case .found(let file) = locate(local) else { return false }
-        do throws(LocalFile.Failure) {
-            return FlinkMetadata.hasMagic(try LocalFile.read(file, count: 4, limit: 4))
-        } catch {
-            return false
+        switch locate(local) {
+        case .found(let file): return hasMagic(file)
+        case .job(let directory): return directory.checkpoints.contains { hasMagic($0.path + "/_metadata") }
+        case .nothing, .incomplete, .other, .hidden: return false
         }
+    }
+
+    private static func hasMagic(_ file: String) -> Bool {
+        do throws(LocalFile.Failure) { return FlinkMetadata.hasMagic(try LocalFile.read(file, count: 4, limit: 4)) } catch { return false }
     }
 
     /// Reads the metadata at a path, looks at every file that it names, and draws the conclusions. Does disk work: for a worker thread.
@@ -37,7 +40,22 @@ extension FlinkSnapshot {
         case .incomplete:
             return FlinkSnapshot(path: path, verdict: .damaged, problem: "\(local) has no _metadata: it was never completed, or is being deleted")
         case .other: return FlinkSnapshot(path: path, verdict: .foreign, problem: "\(local) is neither a directory nor a file")
+        case .job(let directory): return FlinkSnapshot(path: path, verdict: .foreign, problem: directory.words)
         }
+    }
+
+    /// The files that a snapshot names, each in one spelling, there or not; nil = its metadata cannot be read from here.
+    public static func fileNames(at path: String, clusterIsHere: Bool) -> Set<String>? {
+        let snapshot = read(path, clusterIsHere: clusterIsHere)
+        guard snapshot.metadata != nil else { return nil }
+        var folders: [String: String] = [:]
+        return Set(
+            snapshot.files.map { file in
+                let parent = LocalFile.parent(file.location)
+                let folder = folders[parent] ?? LocalFile.canonical(parent) ?? parent
+                folders[parent] = folder
+                return "\(folder)/\(LocalFile.name(file.location))"
+            })
     }
 
     // MARK: The metadata
@@ -46,6 +64,7 @@ extension FlinkSnapshot {
         case found(file: String)
         case nothing, incomplete, other
         case hidden(errno: Int32)
+        case job(FlinkJobDirectory)
     }
 
     private static func locate(_ path: String) -> Place {
@@ -60,7 +79,7 @@ extension FlinkSnapshot {
         switch LocalFile.status(file) {
         case .plain: return .found(file: file)
         case .hidden(let code): return .hidden(errno: code)
-        case .missing: return .incomplete
+        case .missing: return FlinkJobDirectory(path).map { .job($0) } ?? .incomplete
         case .directory, .other: return .other
         }
     }
@@ -80,7 +99,7 @@ extension FlinkSnapshot {
             return snapshot.with((.foreign, "\(canonical) is no metadata of Flink: it does not begin with 0x4960672d"))
         }
         do throws(FlinkFormatError) { snapshot.metadata = try FlinkMetadata.decode(bytes, file: canonical) } catch {
-            return snapshot.with((.damaged, error.description))
+            return snapshot.with(judgement(error))
         }
         snapshot.check()
         return snapshot
@@ -96,6 +115,19 @@ extension FlinkSnapshot {
         }
     }
 
+    private static func judgement(_ error: FlinkFormatError) -> (SnapshotInspection.Verdict, String) {
+        switch error.version {
+        case nil: (.damaged, error.description)
+        case .later(let version):
+            (
+                .unchecked,
+                "\(error.file) is in version \(version) of Flink's format, a later version, unchecked: only \(FlinkMetadata.versions.lowerBound) to \(FlinkMetadata.versions.upperBound) are read here"
+            )
+        case .abandoned(let version):
+            (.abandoned, "\(error.file) is in version \(version) of Flink's format with state of Flink 1.2 or older: no supported cluster reads it")
+        }
+    }
+
     private func with(_ judgement: (SnapshotInspection.Verdict, String)) -> FlinkSnapshot {
         var copy = self
         (copy.verdict, copy.problem) = judgement
@@ -107,7 +139,7 @@ extension FlinkSnapshot {
     private mutating func check() {
         guard let metadata, let directory else { return }
         files = metadata.files.map { Self.check($0, in: directory) }
-        neighbours = Self.neighbours(files, own: job)
+        neighbours = FlinkNeighbours(of: directory).list(files)
         if let first = damaged.first {
             verdict = .damaged
             problem = "\(damaged.count) of \(files.count) files: \(first.complaint)"
@@ -141,18 +173,6 @@ extension FlinkSnapshot {
             case .unknown: return .present(size)
             }
         }
-    }
-
-    /// Jobs other than `own` in whose directories files lie.
-    private static func neighbours(_ files: [CheckedFile], own: JobID?) -> [Neighbour] {
-        var found: [JobID: Neighbour] = [:]
-        for file in files where !file.file.isRelative {
-            guard let job = FlinkLocation.job(inPath: file.location), job != own else { continue }
-            found[job, default: Neighbour(job: job, files: 0, bytes: 0)].files += 1
-            let (bytes, overflows) = (found[job]?.bytes.count ?? 0).addingReportingOverflow(file.file.length.bytes)
-            found[job]?.bytes = ByteCount(overflows ? .max : bytes)
-        }
-        return found.values.sorted { $0.job < $1.job }
     }
 
     // MARK: Kafka

@@ -3,7 +3,7 @@ internal import GRDB
 internal import StreamModel
 
 /// A checkpoint's failure in one column, as JSON.
-enum CheckpointFailureText {
+enum FailureColumn {
     /// Of a message, this much is kept: a stack is one key away while the job runs, and no use years later.
     private static let messageMax = 1000
 

@@ -14,10 +14,12 @@ public final class Ledger: Sendable {
 
     public let path: String
     private let queue: DatabaseQueue
+    let claims: OperationClaims
 
     private init(path: String, queue: DatabaseQueue) {
         self.path = path
         self.queue = queue
+        claims = OperationClaims(beside: path)
     }
 
     /// Opens the ledger at `path`, making directories, file and tables as needed.
@@ -73,12 +75,17 @@ public final class Ledger: Sendable {
     }
 
     /// Writes down an action that is about to be sent; when this returns, it is on disk. Writing the same request again does
-    /// nothing; another request under the same id is a conflict.
-    public func recordIntent(_ request: OperationRequest, context: String, address: String, at sentAt: WallTime) throws(LedgerError) {
-        let entry = LedgerEntry(request: request, context: context, address: address, sentAt: sentAt)
+    /// nothing but name its new carrier; another request under the same id is a conflict.
+    /// - Parameter carrier: the process that carries it out step by step; nil = the engine does.
+    public func recordIntent(
+        _ request: OperationRequest, context: String, address: String, at sentAt: WallTime, carrier: String? = nil
+    ) throws(LedgerError) {
+        let entry = LedgerEntry(request: request, context: context, address: address, sentAt: sentAt, carrier: carrier)
         try write { [path] database in
             if let known = try Row.fetchOne(database, sql: "SELECT * FROM operation WHERE id = ?", arguments: [request.id.description]) {
                 guard try LedgerEntry(row: known).request == request else { throw LedgerError.conflict(path: path, operation: request.id) }
+                try database.execute(
+                    sql: "UPDATE operation SET carrier = coalesce(?, carrier) WHERE id = ?", arguments: [carrier, request.id.description])
                 return
             }
             try entry.insert(database)
@@ -89,9 +96,57 @@ public final class Ledger: Sendable {
     /// passed over; a terminal outcome stands, unless it was `unknown`. Returns whether a row changed.
     @discardableResult
     public func recordOutcome(_ report: OperationReport) throws(LedgerError) -> Bool {
-        try update(
+        let isNews = try update(
             report.request.id, outcome: LedgerEntry.Outcome(report.state), endedAt: report.endedAt, checkpoint: report.checkpoint,
             path: report.path, newJob: report.newJob, error: report.error, reference: report.reference, inference: report.inference, jar: report.jar)
+        if isNews { _ = try recordStep(report) }
+        if isNews, report.state == .completed, case .restart = report.request.kind { try settleInterrupted(replacedBy: report) }
+        return isNews
+    }
+
+    /// Writes down the step that an operation is about to take; when this returns, it is on disk. An older one than the last is passed over.
+    @discardableResult
+    public func recordStep(_ report: OperationReport) throws(LedgerError) -> Bool {
+        guard let step = report.step else { return false }
+        return try write { database in
+            try database.execute(
+                sql: """
+                    UPDATE operation
+                    SET step = ?, step_at = ?, path = coalesce(?, path), checkpoint = coalesce(?, checkpoint), jar = coalesce(?, jar)
+                    WHERE id = ? AND coalesce(step_at, 0) <= ?
+                    """,
+                arguments: [
+                    step.name.rawValue, step.at.milliseconds, report.path, report.checkpoint?.description, report.jar, report.request.id.description,
+                    step.at.milliseconds,
+                ])
+            return database.changesCount > 0
+        }
+    }
+
+    /// Writes down that a restart was proven. The first word stands.
+    @discardableResult
+    public func recordVerdict(_ verdict: RestartProof.Verdict, of id: OperationID) throws(LedgerError) -> Bool {
+        try write { database in
+            try database.execute(
+                sql: "UPDATE operation SET verdict = ? WHERE id = ? AND verdict IS NULL", arguments: [verdict.rawValue, id.description])
+            return database.changesCount > 0
+        }
+    }
+
+    /// A restart that was broken off needs nobody any more once the job was launched by another.
+    private func settleInterrupted(replacedBy report: OperationReport) throws(LedgerError) {
+        try write { database in
+            try database.execute(
+                sql: """
+                    UPDATE operation SET outcome = 'failed', ended_at = ?, error = ?
+                    WHERE outcome = 'interrupted' AND kind = 'restart' AND job = ? AND id <> ?
+                        AND address = (SELECT address FROM operation WHERE id = ?)
+                    """,
+                arguments: [
+                    report.endedAt?.milliseconds, "never launched; operation \(report.request.id) launched the job instead",
+                    report.request.job.description, report.request.id.description, report.request.id.description,
+                ])
+        }
     }
 
     /// Takes in that an action will not happen: the engine refused it, or it could not be sent.
@@ -111,7 +166,7 @@ public final class Ledger: Sendable {
     public func unfinished(address: String) throws(LedgerError) -> [LedgerEntry] {
         try entries(
             """
-            SELECT * FROM operation WHERE address = ? AND outcome IN ('intended', 'accepted', 'running')
+            SELECT * FROM operation WHERE address = ? AND outcome IN ('intended', 'accepted', 'running', 'interrupted')
             ORDER BY sent_at, id
             """, [address])
     }
@@ -119,6 +174,24 @@ public final class Ledger: Sendable {
     /// The newest actions sent to the engine at `address`, newest first.
     public func recent(address: String, limit: Int) throws(LedgerError) -> [LedgerEntry] {
         try entries("SELECT * FROM operation WHERE address = ? ORDER BY sent_at DESC, id DESC LIMIT ?", [address, max(0, limit)])
+    }
+
+    /// Jobs that were there for sure: the engine carried something out on them, or launched them.
+    public func jobs(at address: String) throws(LedgerError) -> Set<JobID> {
+        do {
+            let ids = try queue.read { database in
+                try String.fetchSet(
+                    database,
+                    sql: """
+                        SELECT job FROM operation
+                        WHERE address = ?1 AND kind IN ('savepoint', 'checkpoint', 'stop', 'cancel') AND outcome IN ('accepted', 'running', 'completed')
+                        UNION SELECT new_job FROM operation WHERE address = ?1 AND new_job IS NOT NULL AND outcome = 'completed'
+                        """, arguments: [address])
+            }
+            return Set(ids.compactMap { JobID($0) })
+        } catch {
+            throw LedgerError(error, path: path)
+        }
     }
 
     /// One action; nil = it is not on record.
@@ -135,6 +208,11 @@ public final class Ledger: Sendable {
     public func recipe(of job: JobID) throws(LedgerError) -> JarRecipe? {
         let launches = try entries("SELECT * FROM operation WHERE new_job = ? ORDER BY sent_at DESC, id LIMIT 1", [job.description])
         return launches.first?.request.kind.launch?.recipe
+    }
+
+    /// Changes whenever another process, or another open ledger, has written to the file.
+    public func versionOfOthers() throws(LedgerError) -> Int64 {
+        do { return try queue.read { try Int64.fetchOne($0, sql: "PRAGMA data_version") ?? 0 } } catch { throw LedgerError(error, path: path) }
     }
 
     /// Reads through the ledger's own connection; for tests of its settings.
@@ -186,12 +264,12 @@ extension LedgerEntry {
         let json = String(decoding: try encoder.encode(request), as: UTF8.self)
         try database.execute(
             sql: """
-                INSERT INTO operation (id, context, address, job, kind, request, reason, by, sent_at, outcome)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO operation (id, context, address, job, kind, request, reason, by, sent_at, outcome, carrier)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
                 request.id.description, context, address, request.job.description, request.kind.ledgerWord, json, request.reason, request.by,
-                sentAt.milliseconds, outcome.rawValue,
+                sentAt.milliseconds, outcome.rawValue, carrier,
             ])
     }
 
@@ -212,10 +290,14 @@ extension LedgerEntry {
         let checkpoint: String? = value("checkpoint")
         let newJob: String? = value("new_job")
         let endedAt: Int64? = value("ended_at")
+        let step = (value("step") as String?).flatMap(OperationStep.Name.init(rawValue:)).map {
+            OperationStep($0, at: WallTime(milliseconds: value("step_at") ?? sentAt))
+        }
         self.init(
             request: request, context: context, address: address, sentAt: WallTime(milliseconds: sentAt), outcome: outcome,
             endedAt: endedAt.map(WallTime.init(milliseconds:)), checkpoint: checkpoint.flatMap(UInt64.init).map(CheckpointID.init),
             path: value("path"), newJob: newJob.flatMap(JobID.init), error: value("error"), reference: value("reference"),
-            inference: value("inference"), jar: value("jar"))
+            inference: value("inference"), jar: value("jar"), carrier: value("carrier"), step: step,
+            verdict: (value("verdict") as String?).flatMap(RestartProof.Verdict.init(rawValue:)))
     }
 }

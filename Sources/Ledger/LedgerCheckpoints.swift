@@ -212,7 +212,7 @@ extension Ledger {
             origin.context, origin.job.description, origin.jobName, number, report.kind.rawValue, report.status.rawValue, report.fate.rawValue,
             report.triggeredAt.milliseconds, report.endedAt?.milliseconds, report.duration?.count, report.timeoutAt.milliseconds,
             report.acknowledgedSubtasks, report.totalSubtasks, report.stateSize.count, report.checkpointedSize?.count, report.path,
-            report.discarded, report.requestedBy, try report.failure.map { try CheckpointFailureText.encode($0) }, time.milliseconds,
+            report.discarded, report.requestedBy, try report.failure.map { try FailureColumn.encode($0) }, time.milliseconds,
             time.milliseconds,
         ]
         let statement = try database.cachedStatement(
@@ -256,7 +256,7 @@ extension RememberedCheckpoint {
         report.checkpointedSize = number(14).map { ByteCount($0) }
         report.discarded = discarded != 0 || fate == .gone
         report.requestedBy = text(17)
-        if let failure = text(18) { report.failure = try CheckpointFailureText.decode(failure) }
+        if let failure = text(18) { report.failure = try FailureColumn.decode(failure) }
         self.init(context: context, job: job, jobName: jobName, report: report, fate: fate, firstSeenAt: firstSeenAt, lastSeenAt: lastSeenAt)
     }
 }

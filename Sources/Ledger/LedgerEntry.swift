@@ -13,6 +13,8 @@ public struct LedgerEntry: Sendable, Equatable {
         case refused
         /// The engine does not know it (any more) and cannot tell.
         case unknown
+        /// Its client ended between two of its steps, and it can be gone on with.
+        case interrupted
 
         /// No later word about the action is expected.
         public var isTerminal: Bool { self == .completed || self == .failed || self == .refused || self == .unknown }
@@ -37,14 +39,24 @@ public struct LedgerEntry: Sendable, Equatable {
     public var reference: String?
     /// From what the outcome was concluded, when the engine did not tell it.
     public var inference: String?
-    /// The jar that a launch ran, and whether it was uploaded for it.
+    /// The jar that a launch ran, and whether it was uploaded for it; the one that an upload brought.
     public var jar: String?
+    /// The process that carries it out, for people; nil = its record is of a version that did not tell, or the engine carries it out.
+    public var carrier: String?
+    /// The last step that was about to be taken.
+    public var step: OperationStep?
+    /// Verdict that the proof of a restart has reached.
+    public var verdict: RestartProof.Verdict?
 
     public init(
         request: OperationRequest, context: String, address: String, sentAt: WallTime, outcome: Outcome = .intended, endedAt: WallTime? = nil,
         checkpoint: CheckpointID? = nil, path: String? = nil, newJob: JobID? = nil, error: String? = nil,
-        reference: String? = nil, inference: String? = nil, jar: String? = nil
+        reference: String? = nil, inference: String? = nil, jar: String? = nil, carrier: String? = nil, step: OperationStep? = nil,
+        verdict: RestartProof.Verdict? = nil
     ) {
+        self.verdict = verdict
+        self.carrier = carrier
+        self.step = step
         self.jar = jar
         self.request = request
         self.context = context
@@ -61,6 +73,14 @@ public struct LedgerEntry: Sendable, Equatable {
     }
 }
 
+extension LedgerEntry {
+    /// What the next process needs of it.
+    public var sent: SentOperation {
+        SentOperation(
+            request: request, reference: reference, sentAt: sentAt, step: step, keepsSteps: carrier != nil, path: path, checkpoint: checkpoint)
+    }
+}
+
 extension LedgerEntry.Outcome {
     /// The ledger's word for the state that an engine reports.
     init(_ state: OperationReport.State) {
@@ -70,6 +90,7 @@ extension LedgerEntry.Outcome {
         case .completed: self = .completed
         case .failed: self = .failed
         case .unknown: self = .unknown
+        case .interrupted: self = .interrupted
         }
     }
 }

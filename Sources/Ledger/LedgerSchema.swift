@@ -1,4 +1,5 @@
 internal import GRDB
+internal import StreamModel
 
 /// The tables of the ledger and the order in which they came to be. A migration, once released, never changes:
 /// a new need is a new migration at the end.
@@ -119,6 +120,33 @@ enum LedgerSchema {
                     ALTER TABLE operation ADD COLUMN jar TEXT;
                     """)
         }
+        // Who carries an operation out, and how far it has come with it. What was done to clusters themselves is among the operations now; the
+        // table in which it stood stays as it is, and nothing is added to it.
+        migrator.registerMigration("steps") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE operation ADD COLUMN carrier TEXT;
+                    ALTER TABLE operation ADD COLUMN step TEXT;
+                    ALTER TABLE operation ADD COLUMN step_at INTEGER;
+                    """)
+            try database.execute(sql: copyOfClusterActions, arguments: [JobID.none.description, JobID.none.description])
+        }
+        // How far a restart was proven. A job that ends later takes nothing of that back.
+        migrator.registerMigration("verdicts") { database in
+            try database.execute(sql: "ALTER TABLE operation ADD COLUMN verdict TEXT")
+        }
         return migrator
     }
+
+    /// A savepoint has a path, a jar an id on the cluster.
+    private static let copyOfClusterActions = """
+        INSERT OR IGNORE INTO operation (id, context, address, job, kind, request, reason, by, sent_at, outcome, ended_at, path, jar, error)
+        SELECT id, context, address, ?, kind,
+            json_object('by', by, 'id', id, 'job', ?, 'kind', json_object('verb', kind, field, subject), 'reason', reason),
+            reason, by, sent_at, outcome, ended_at, iif(kind = 'dispose', subject, NULL), result, error
+        FROM (
+            SELECT *, CASE verb WHEN 'upload jar' THEN 'upload_jar' WHEN 'delete jar' THEN 'delete_jar' ELSE 'dispose' END AS kind,
+                CASE verb WHEN 'upload jar' THEN 'file' WHEN 'delete jar' THEN 'jar' ELSE 'path' END AS field
+            FROM chore)
+        """
 }

@@ -1,37 +1,37 @@
-/// Whether a restarted job has made up for what it had to read again. Reports of the job before and of the job after go in; what was seen
-/// comes out, and nothing is taken for granted: where no rule below can be applied, the answer stays nil for ever.
+/// Decides whether a restarted job has caught up, from reports of the job before and the job after. Assumes nothing: the result stays nil where no
+/// rule below applies.
 ///
-/// The first rule that applies to a report decides; the ones after it are for jobs that do not tell the measure of the ones before it.
+/// The first rule that applies to a report decides; later rules are for jobs that do not report the measures of earlier ones.
 ///
 /// 1. *Input*: a bounded input is read to its end (`inputFraction` is 1).
-/// 2. *Lag*: no vertex's event time is more than `lagLimit` behind the clock. A job that told a lag before the restart is judged by its
-///    lag only; until it tells one again, nothing is claimed.
-/// 3. *Count*: the engine counts the records that an earlier execution had read, and all of them have been read again (`SequenceAudit`).
+/// 2. *Lag*: no vertex's event time is more than `lagLimit` behind the clock. A job that reported a lag before the restart is judged by its lag
+///    only; nothing is claimed until it reports one again.
+/// 3. *Count*: the engine counts the records already read by an earlier execution, and all of them have been read again (`SequenceAudit`).
 /// 4. *Event time*: every vertex with a watermark has passed the highest one of the job before.
-/// 5. *Records*: the job has read more than the job before had read in all its life, and what that one read in its last `unseen` seconds on
-///    top, which no report may have shown. Holds only for a snapshot of that job, and while neither has restarted by itself: then a counter
-///    means something else.
-/// 6. *Rate*: the job read much faster than the job before (`fast` times, in `fastReports` reports on end), and then as fast as that one
-///    (at most `calm` times, in `calmReports` on end) with no vertex back-pressured or busy to its limit: it could read faster, and there is
-///    nothing more to read. A job that is as slow as its slowest part has not caught up by that.
+/// 5. *Records*: the job has read more than the job before in its whole life, plus the records of that job's last `unseen` seconds, which no
+///    report may have shown. Applies only to a snapshot of that job, and while neither has restarted automatically: a restart changes the
+///    meaning of a counter.
+/// 6. *Rate*: the job read much faster than the job before (`fast` times, in `fastReports` consecutive reports), and then as fast as that one
+///    (at most `calm` times, in `calmReports` consecutive ones) with no vertex back-pressured or fully busy: it could read faster, but there is
+///    nothing more to read. A job limited by its slowest part has not caught up by that.
 struct CatchUp: Sendable, Equatable {
     static let lagLimit = Milliseconds.seconds(10)
     static let unseen = 10.0
     static let fast = 1.5, calm = 1.2
     static let fastReports = 3, calmReports = 5
 
-    /// What was seen when it had caught up, in one line; nil = that was not seen.
+    /// Evidence of having caught up, in one line; nil = not observed.
     private(set) var evidence: String?
-    /// How far it is, in one line; nil = no measure tells.
+    /// Remaining distance, in one line; nil = no measure available.
     private(set) var distance: String?
 
-    // Of the job before, as far as reports showed it.
+    // The job before, from its reports.
     private var toldLag = false
     private var watermark: EventTime?
     private var recordsRead: UInt64?
     private var rate: Double?
 
-    // Of the job after.
+    // The job after.
     private var attempt: Int?
     private var flowAt: WallTime?
     private var fastSeen = 0, calmSeen = 0
@@ -45,11 +45,11 @@ struct CatchUp: Sendable, Equatable {
         } else if job.throughput.recordsRead > 0 {
             recordsRead = max(recordsRead ?? 0, job.throughput.recordsRead)
         }
-        if job.state == .running, job.throughput.recordsReadPerSecond > 0 { rate = job.throughput.recordsReadPerSecond }
+        if job.state == .running, let now = job.throughput.recordsReadPerSecond, now > 0 { rate = now }
     }
 
-    /// Takes in a report of the job after, which has read something.
-    /// - Parameter isOwnSnapshot: it began from a snapshot of the job before.
+    /// Takes in a report of the job after, which has read records.
+    /// - Parameter isOwnSnapshot: whether it began from a snapshot of the job before.
     mutating func observe(after job: JobReport, isOwnSnapshot: Bool) {
         guard evidence == nil else { return }
         distance = nil
@@ -66,13 +66,15 @@ struct CatchUp: Sendable, Equatable {
         }
         if toldLag { return }
         if let audit = job.audit, let toReplay = audit.toReplay {
-            if audit.replayed >= toReplay { evidence = "all \(toReplay) records read before are read again" }
+            if audit.replayed >= toReplay {
+                evidence = toReplay == 0 ? "there was nothing to read again" : "all \(toReplay) records read before are read again"
+            }
             return
         }
         if let evidence = Self.passed(watermark, job) ?? readEnough(job, isOwnSnapshot: isOwnSnapshot) ?? slowedDown(job) { self.evidence = evidence }
     }
 
-    /// How far event time is behind; nil = not told, or ahead of the clock, so that the clock is no measure of it.
+    /// Lag of event time; nil = not reported, or ahead of the clock, which then is no measure of it.
     private static func lag(_ vertex: VertexReport) -> Milliseconds? {
         vertex.watermarkLag.flatMap { $0.count >= -lagLimit.count ? $0 : nil }
     }
@@ -97,13 +99,12 @@ struct CatchUp: Sendable, Equatable {
 
     private mutating func slowedDown(_ job: JobReport) -> String? {
         if attempt != job.attempt { (attempt, fastSeen, calmSeen) = (job.attempt, 0, 0) }
-        // A measurement is counted once, in however many reports it comes.
+        // A measurement is counted once, even if several reports carry it.
         if let measured = job.freshness?.flow {
             if measured == flowAt { return nil }
             flowAt = measured
         }
-        guard let rate else { return nil }
-        let now = job.throughput.recordsReadPerSecond
+        guard let rate, let now = job.throughput.recordsReadPerSecond else { return nil }
         if fastSeen < Self.fastReports {
             fastSeen = now >= rate * Self.fast ? fastSeen + 1 : 0
             return nil

@@ -6,17 +6,17 @@ public enum CheckpointKind: String, Codable, Sendable {
     public var isSavepoint: Bool { self != .checkpoint }
 }
 
-/// What is known of one checkpoint or savepoint, in flight or ended: a row of the Checkpoints screen.
+/// One checkpoint or savepoint as reported, in flight or ended: a row of the Checkpoints screen.
 public struct CheckpointReport: Codable, Sendable, Equatable {
     public enum Status: String, Codable, Sendable { case inProgress = "IN_PROGRESS", completed = "COMPLETED", failed = "FAILED" }
 
     public struct Failure: Codable, Sendable, Equatable {
-        /// nil = a reason that is not known here; `message` has its words.
+        /// Reason of the failure; nil = an unknown reason, described by `message`.
         public var reason: CheckpointFailureReason?
         public var message: String
         /// Whether it raised the failure counter.
         public var counted: Bool
-        /// uid of the operator, where one is to blame, and its subtask.
+        /// The operator's uid, where one is to blame, and its subtask.
         public var operatorUID: String?
         public var subtask: Int?
         public var at: WallTime
@@ -32,7 +32,7 @@ public struct CheckpointReport: Codable, Sendable, Equatable {
             self.at = at
         }
 
-        /// The name of the reason, in Flink's words.
+        /// Name of the reason, in Flink's words.
         public var reasonName: String { reason?.rawValue ?? "OTHER" }
     }
 
@@ -40,26 +40,26 @@ public struct CheckpointReport: Codable, Sendable, Equatable {
     public var kind: CheckpointKind
     public var status: Status
     public var triggeredAt: WallTime
-    /// When it ended; nil while in flight.
+    /// Time of the end; nil while in flight.
     public var endedAt: WallTime?
-    /// Trigger to completion (or to the newest acknowledgement while in flight).
+    /// Time from trigger to completion (or to the newest acknowledgement while in flight).
     public var duration: Milliseconds?
-    /// When it expires.
+    /// Time of expiry.
     public var timeoutAt: WallTime
     public var acknowledgedSubtasks: Int
     public var totalSubtasks: Int
-    /// The whole state, as a restore would read it.
+    /// Size of the whole state, as read by a restore.
     public var stateSize: ByteCount
-    /// What this checkpoint wrote itself: less than `stateSize` if it is incremental. nil = unknown (Flink before 1.15).
+    /// Bytes written by this checkpoint itself: less than `stateSize` if it is incremental. nil = unknown (Flink before 1.15).
     public var checkpointedSize: ByteCount?
-    /// The directory that a restart names; nil until complete.
+    /// Directory named in a restart; nil until complete.
     public var path: String?
-    /// The files were deleted by retention (or found missing).
+    /// Whether the files were deleted by retention (or found missing).
     public var discarded: Bool
     public var failure: Failure?
-    /// Who asked, where an operator did.
+    /// Author of the request, if an operator's.
     public var requestedBy: String?
-    /// Detail by operator; nil in lists.
+    /// Detail per operator; nil in lists.
     public var operators: [OperatorCheckpointReport]?
 
     public init(
@@ -85,11 +85,11 @@ public struct CheckpointReport: Codable, Sendable, Equatable {
         self.operators = operators
     }
 
-    /// Complete, and its files are still where `path` says as far as the engine knows.
+    /// Whether it is complete and its files still exist, as far as the engine knows.
     public var isRestorable: Bool { status == .completed && !discarded && path != nil }
 }
 
-/// One operator's part of a checkpoint.
+/// An operator's part of a checkpoint.
 public struct OperatorCheckpointReport: Codable, Sendable, Equatable {
     public var uid: String
     public var name: String
@@ -98,6 +98,8 @@ public struct OperatorCheckpointReport: Codable, Sendable, Equatable {
     public var stateSize: ByteCount
     public var checkpointedSize: ByteCount?
     public var subtasks: [SubtaskCheckpointReport]
+    /// nil = `subtasks` tells.
+    public var acknowledgedCount: Int?
 
     public init(
         uid: String, name: String, operatorID: OperatorID, parallelism: Int, stateSize: ByteCount, checkpointedSize: ByteCount? = nil,
@@ -112,22 +114,23 @@ public struct OperatorCheckpointReport: Codable, Sendable, Equatable {
         self.subtasks = subtasks
     }
 
-    public var acknowledged: Int { subtasks.count { $0.acknowledgedAt != nil } }
+    /// Subtasks that have acknowledged it; where those are not listed, the engine's own count.
+    public var acknowledged: Int { subtasks.isEmpty ? acknowledgedCount ?? 0 : subtasks.count { $0.acknowledgedAt != nil } }
 }
 
-/// One subtask's part of a checkpoint, with the phases Flink names.
+/// A subtask's part of a checkpoint, with Flink's phases.
 public struct SubtaskCheckpointReport: Codable, Sendable, Equatable {
     public var index: Int
-    /// nil = not yet.
+    /// Time of the acknowledgement; nil = outstanding.
     public var acknowledgedAt: WallTime?
     public var stateSize: ByteCount
     public var checkpointedSize: ByteCount?
-    /// Trigger to the first barrier seen, in microseconds; the same unit for the phases below.
+    /// Time from the trigger to the first barrier, in microseconds; the same unit for the phases below.
     public var startDelayMicroseconds: Int64
     public var alignmentMicroseconds: Int64
     public var syncMicroseconds: Int64
     public var asyncMicroseconds: Int64
-    /// The machine that the subtask runs on, where the engine has several.
+    /// Machine of the subtask, for engines on several machines.
     public var host: String?
 
     public init(
@@ -154,18 +157,18 @@ public struct FailureBudget: Codable, Sendable, Equatable {
         case exact
         /// Derived from a checkpoint history that may be too short.
         case estimated
-        /// Not known yet: what it is derived from has not come.
+        /// Not known yet: its source data has not arrived.
         case unknown
     }
-    /// The counter, or the most likely value of it.
+    /// The counter, or its most likely value.
     public var counted: Int
-    /// nil = failures are not counted at all.
+    /// Tolerable number; nil = failures are not counted at all.
     public var tolerable: Int?
     public var source: Source
     /// All failed checkpoints since submission. Never compared with `tolerable`.
     public var cumulative: Int
     public var lastReason: CheckpointFailureReason?
-    /// Of an estimate: the least and the most that the counter can be; nil = it is `counted`.
+    /// Least and greatest possible value of an estimated counter; nil = it is `counted`.
     public var atLeast: Int?
     public var atMost: Int?
 
@@ -177,12 +180,12 @@ public struct FailureBudget: Codable, Sendable, Equatable {
         self.lastReason = lastReason
     }
 
-    /// The counter is not known exactly: it lies between these.
+    /// Bounds of a counter that is not known exactly.
     public var bounds: ClosedRange<Int>? {
         guard let atLeast, let atMost, atLeast < atMost else { return nil }
         return atLeast...atMost
     }
 
-    /// The next counted failure fails the job.
+    /// Whether the next counted failure fails the job.
     public var isExhausted: Bool { tolerable.map { counted >= $0 && counted > 0 } ?? false }
 }

@@ -8,7 +8,7 @@ public protocol HexIdentifier: Hashable, Comparable, Codable, Sendable, CustomSt
 extension HexIdentifier {
     public var description: String { hexadecimal(high) + hexadecimal(low) }
 
-    /// The first eight digits: what screens show where the whole does not fit.
+    /// The first eight digits, for screens without room for the whole.
     public var short: String { String(description.prefix(8)) }
 
     /// Parses exactly 32 hexadecimal digits; anything else is nil.
@@ -36,8 +36,11 @@ extension HexIdentifier {
     public static func < (left: Self, right: Self) -> Bool { (left.high, left.low) < (right.high, right.low) }
 }
 
-/// One submission of a job. A restart from a chosen checkpoint is a new submission and has a new id.
+/// A submission of a job. A restart from a chosen checkpoint is a new submission with a new id.
 public struct JobID: HexIdentifier {
+    /// Of an operation that is about no job. Neither engine draws it.
+    public static let none = JobID(high: 0, low: 0)
+
     public let high, low: UInt64
     public init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
 }
@@ -47,7 +50,7 @@ public struct OperatorID: HexIdentifier {
     public let high, low: UInt64
     public init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
 
-    /// Flink's `StreamGraphHasherV2` for a user-specified uid: murmur3_128, seed 0, over the UTF-8 bytes; both halves printed
+    /// Computes Flink's `StreamGraphHasherV2` of a user-specified uid: murmur3_128, seed 0, over the UTF-8 bytes; both halves printed
     /// little-endian. `OperatorID(uid: "gen")` is `6bf01baa9d2ca23a3ef7ce311722523d` there and here.
     public init(uid: String) {
         let (h1, h2) = murmur3x64(Array(uid.utf8))
@@ -55,8 +58,8 @@ public struct OperatorID: HexIdentifier {
     }
 }
 
-/// An asynchronous request of an operator (savepoint, stop, cancel, restart), named by the client so that asking twice is asking once.
-/// 1 to 64 characters from `A-Z a-z 0-9 - _`.
+/// An asynchronous request of an operator (savepoint, stop, cancel, restart), named by the client so that repeated requests count once. 1 to 64
+/// characters from `A-Z a-z 0-9 - _`.
 public struct OperationID: Hashable, Codable, Sendable, CustomStringConvertible, LosslessStringConvertible {
     public let description: String
 
@@ -68,10 +71,10 @@ public struct OperationID: Hashable, Codable, Sendable, CustomStringConvertible,
         description = text
     }
 
-    /// A fresh id from 64 random bits that the caller drew.
+    /// Creates a fresh id from 64 random bits drawn by the caller.
     public init(random: UInt64) { description = hexadecimal(random) }
 
-    /// What screens show: the first four characters.
+    /// The first four characters, for screens.
     public var short: String { String(description.prefix(4)) }
 
     public init(from decoder: any Decoder) throws {
@@ -89,7 +92,7 @@ public struct OperationID: Hashable, Codable, Sendable, CustomStringConvertible,
     }
 }
 
-/// The number of a checkpoint or savepoint within its lineage: starts at 1, grows by 1 a trigger, continues after a restore.
+/// The number of a checkpoint or savepoint within its lineage: starts at 1, grows by 1 per trigger, continues after a restore.
 public struct CheckpointID: Hashable, Comparable, Codable, Sendable, CustomStringConvertible {
     public let rawValue: UInt64
     public init(_ rawValue: UInt64) { self.rawValue = rawValue }
@@ -103,7 +106,7 @@ public struct CheckpointID: Hashable, Comparable, Codable, Sendable, CustomStrin
     }
 }
 
-/// One parallel instance of a vertex (a chain of operators on one thread).
+/// A parallel instance of a vertex (a chain of operators on one thread).
 public struct SubtaskID: Hashable, Comparable, Codable, Sendable, CustomStringConvertible {
     /// Position of the vertex in the plan, in topological order.
     public let vertex: Int
@@ -136,7 +139,7 @@ private func murmur3x64(_ bytes: [UInt8]) -> (UInt64, UInt64) {
         k ^= k >> 33
         return k
     }
-    /// Little-endian bytes `from ..< end`, as many as there are up to eight.
+    /// Little-endian bytes `from ..< end`, at most eight.
     func load(_ from: Int, _ end: Int) -> UInt64 {
         var value: UInt64 = 0
         for offset in 0..<8 where from + offset < end { value |= UInt64(bytes[from + offset]) << UInt64(8 * offset) }

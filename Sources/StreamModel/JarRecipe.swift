@@ -1,16 +1,16 @@
-/// What is needed to launch a job of a Flink cluster again: the jar and what its program is told.
+/// The data to launch a job of a Flink cluster again: the jar and the settings of its program.
 public struct JarRecipe: Codable, Sendable, Hashable {
     public enum Jar: Codable, Sendable, Hashable {
-        /// Id of a jar that lies on the cluster: "<uuid>_<name>.jar".
+        /// Id of a jar on the cluster: "<uuid>_<name>.jar".
         case uploaded(String)
         /// A file on the operator's machine, uploaded before each launch.
         case file(String)
     }
     public var jar: Jar
-    /// nil = what the jar's manifest names.
+    /// Entry class; nil = named by the jar's manifest.
     public var entryClass: String?
     public var arguments: [String]
-    /// nil = the program's own, or the cluster's default.
+    /// Parallelism; nil = set by the program, or the cluster's default.
     public var parallelism: Int?
 
     public init(jar: Jar, entryClass: String? = nil, arguments: [String] = [], parallelism: Int? = nil) {
@@ -20,7 +20,7 @@ public struct JarRecipe: Codable, Sendable, Hashable {
         self.parallelism = parallelism
     }
 
-    /// The name of the jar without the digits and the folders before it.
+    /// Name of the jar without folders and uuid.
     public var jarName: String {
         switch jar {
         case .file(let path): return path.split(separator: "/").last.map(String.init) ?? path
@@ -30,7 +30,7 @@ public struct JarRecipe: Codable, Sendable, Hashable {
         }
     }
 
-    /// For screens that show what a job is launched with.
+    /// Recipe for screens that show how a job is launched.
     public var summary: JobRecipe {
         JobRecipe(
             program: entryClass.map { "\(jarName) \($0)" } ?? jarName,
@@ -38,8 +38,8 @@ public struct JarRecipe: Codable, Sendable, Hashable {
     }
 }
 
-/// Reads what an operator types: the jar, then options `--class NAME` and `--parallelism N`, then `--` and the program's arguments. A quoted
-/// part ("two words") is one word.
+/// Parsing of typed recipes: the jar, then options `--class NAME` and `--parallelism N`, then `--` and the program's arguments. A quoted part ("two
+/// words") is one word.
 extension JarRecipe {
     public enum Problem: Error, Sendable, Equatable, CustomStringConvertible {
         case noJar, unclosedQuote, noValue(String), notAParallelism(String), unknown(String)
@@ -49,7 +49,8 @@ extension JarRecipe {
             case .noJar: "there is no jar: JAR [--class NAME] [--parallelism N] [-- ARGUMENT...], where JAR is a file or the id of a jar on the cluster"
             case .unclosedQuote: "a quotation mark is not closed"
             case .noValue(let option): "\(option) needs a value"
-            case .notAParallelism(let text): "'\(text)' is no parallelism: it is a number from 1 to 32768"
+            case .notAParallelism(let text):
+                "'\(text)' is no parallelism: it is a number from \(Parallelism.range.lowerBound) to \(Parallelism.range.upperBound)"
             case .unknown(let word): "'\(word)' is no option: there are --class and --parallelism; arguments of the program come after --"
             }
         }
@@ -71,14 +72,14 @@ extension JarRecipe {
                 entryClass = name
             case "--parallelism":
                 guard let text = rest.popFirst() else { throw .noValue(word) }
-                guard let number = Int(text), (1...32768).contains(number) else { throw .notAParallelism(text) }
+                guard let number = Int(text), Parallelism.range.contains(number) else { throw .notAParallelism(text) }
                 parallelism = number
             default: throw .unknown(word)
             }
         }
     }
 
-    /// What `init(line:)` reads as this recipe. A word that has both kinds of quotation marks cannot be written.
+    /// Text that `init(line:)` reads as this recipe. A word with both kinds of quotation marks cannot be written.
     public var line: String {
         var words = [jarWord]
         if let entryClass { words += ["--class", entryClass] }
@@ -99,7 +100,7 @@ extension JarRecipe {
         return word.contains("\"") ? "'\(word)'" : "\"\(word)\""
     }
 
-    /// A word with a slash, or one that has no uuid before it, is a file.
+    /// The jar named by a word: one with a slash or without a uuid prefix is a file.
     public static func jar(_ word: String) -> Jar {
         let digits = word.prefix { $0 != "_" }
         let isID = digits.utf8.count == 36 && digits.utf8.allSatisfy { $0 == 0x2d || (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }

@@ -1,24 +1,24 @@
-/// An immutable picture of one job at one moment: what consoles and commands show.
+/// An immutable snapshot of one job at one moment, as shown by consoles and commands.
 public struct JobReport: Codable, Sendable, Equatable {
     public var id: JobID
     public var name: String
     public var state: JobState
-    /// The engine's own word where it is none of `state`'s, which is then the nearest.
+    /// The engine's own state name if it is not one of `state`'s, which is then the nearest.
     public var stateWord: String?
-    /// The state as it is told.
+    /// State as reported.
     public var stateText: String { stateWord ?? state.rawValue }
     public var stateSince: WallTime
     public var submittedAt: WallTime
-    /// Executions so far: 1 for the first; each automatic restart adds one.
+    /// Number of executions: 1 for the first; each automatic restart adds one.
     public var attempt: Int
     public var restarts: Int
-    /// Why the last restart or failure happened.
+    /// Cause of the last restart or failure.
     public var lastFailure: FailureReport?
-    /// When the next attempt starts, while restarting.
+    /// Start of the next attempt, while restarting.
     public var restartsAt: WallTime?
-    /// The wait before it, as the restart strategy (or the engine, after crashes of its own) set it; while restarting.
+    /// Wait before it, set by the restart strategy (or by the engine after its own crashes), while restarting.
     public var restartDelay: Milliseconds?
-    /// What the restart answers, in one line; while restarting.
+    /// Cause of the restart in one line, while restarting.
     public var restartReason: String?
     public var parallelism: Int
     public var maxParallelism: Int
@@ -26,31 +26,34 @@ public struct JobReport: Codable, Sendable, Equatable {
     public var throughput: Throughput
     public var configuration: CheckpointConfiguration
     public var restartStrategy: RestartStrategy
-    /// The engine's own words, where `restartStrategy` cannot say it.
+    /// The engine's own words, where `restartStrategy` cannot express them.
     public var restartStrategyWords: String?
     public var counts: CheckpointCounts
     public var budget: FailureBudget
-    /// In flight, oldest first.
+    /// Checkpoints in flight, oldest first.
     public var inProgress: [CheckpointReport]
     public var latestCompleted: CheckpointReport?
     public var latestSavepoint: CheckpointReport?
     public var latestFailed: CheckpointReport?
-    /// When the next periodic trigger is due; nil = none is scheduled.
+    /// Due time of the next periodic trigger; nil = none is scheduled.
     public var nextTriggerAt: WallTime?
-    /// Rises whenever the checkpoint list changed, so that clients fetch it only then.
+    /// Revision that rises with every change of the checkpoint list, so that clients fetch it only then.
     public var checkpointsRevision: UInt64
-    /// Where this submission's or attempt's state came from.
+    /// Origin of the state of this submission or attempt.
     public var restored: RestoreReport?
-    /// Sequence-number accounting, for jobs whose records carry them.
+    /// Sequence-number accounting, for jobs with numbered records.
     public var audit: SequenceAudit?
     public var recipe: JobRecipe?
-    /// When the parts of the report were learned, where it was put together from several answers; nil = all at once.
+    /// Set if the engine counts checkpoints but does not list any; nil = it lists them.
+    public var lacksCheckpointList: Bool?
+    /// Times when parts of the report were obtained, if it combines several answers; nil = all at once.
     public var freshness: ReportFreshness?
 
     public init(
         id: JobID, name: String, state: JobState, stateSince: WallTime, submittedAt: WallTime, attempt: Int = 1, restarts: Int = 0,
         lastFailure: FailureReport? = nil, restartsAt: WallTime? = nil, restartDelay: Milliseconds? = nil, restartReason: String? = nil,
-        parallelism: Int, maxParallelism: Int, vertices: [VertexReport] = [], throughput: Throughput = Throughput(), configuration: CheckpointConfiguration, restartStrategy: RestartStrategy = .none,
+        parallelism: Int, maxParallelism: Int, vertices: [VertexReport] = [], throughput: Throughput = Throughput(), configuration: CheckpointConfiguration,
+        restartStrategy: RestartStrategy = .none,
         counts: CheckpointCounts = CheckpointCounts(), budget: FailureBudget, inProgress: [CheckpointReport] = [],
         latestCompleted: CheckpointReport? = nil, latestSavepoint: CheckpointReport? = nil, latestFailed: CheckpointReport? = nil,
         nextTriggerAt: WallTime? = nil, checkpointsRevision: UInt64 = 0, restored: RestoreReport? = nil, audit: SequenceAudit? = nil,
@@ -90,10 +93,10 @@ public struct JobReport: Codable, Sendable, Equatable {
     public var totalSubtasks: Int { vertices.reduce(0) { $0 + $1.parallelism } }
 }
 
-/// The subtask of a vertex that takes most of its records: what tells one hot key from a vertex that is too small.
+/// The subtask that takes most of a vertex's records. Tells one hot key from a vertex that is too small.
 public struct HottestSubtask: Codable, Sendable, Equatable {
     public var index: Int
-    /// Its part of the records of the vertex in the last few seconds, in 1/1000.
+    /// Its share of the vertex's records in the last few seconds, in 1/1000.
     public var recordsPermille: Int
     public var busyPermille: Int
 
@@ -117,25 +120,25 @@ public struct VertexReport: Codable, Sendable, Equatable {
     public var finishedSubtasks: Int
     public var recordsIn: UInt64
     public var recordsOut: UInt64
-    /// Records a second over the last reporting period.
-    public var recordsInPerSecond: Double
-    public var recordsOutPerSecond: Double
-    /// Parts of the last period in 1/1000, the mean over the subtasks; busy + backPressured + idle = 1000. nil = not measured.
+    /// Records per second over the last reporting period; nil = not measured.
+    public var recordsInPerSecond: Double?
+    public var recordsOutPerSecond: Double?
+    /// Shares of the last period in 1/1000, averaged over the subtasks; busy + backPressured + idle = 1000. nil = not measured.
     public var busyPermille: Int?
     public var backPressuredPermille: Int?
     public var idlePermille: Int?
     /// Bytes of keyed state held in memory.
     public var stateBytes: ByteCount
-    /// The event time that the slowest of its subtasks has come to; `.max` at the end of the input. nil = no watermark yet.
+    /// Lowest event time among its subtasks; `.max` at the end of the input. nil = no watermark yet.
     public var watermark: EventTime?
-    /// How far the watermark is behind the wall clock; nil without a watermark and at the end of the input.
+    /// Lag of the watermark behind the wall clock; nil without a watermark and at the end of the input.
     public var watermarkLag: Milliseconds?
-    /// nil = it has one subtask, took no records, or the engine does not tell.
+    /// Hottest subtask; nil = it has one subtask, took no records, or the engine does not report it.
     public var hottest: HottestSubtask?
 
     public init(
         id: OperatorID, uid: String, name: String, parallelism: Int, runningSubtasks: Int = 0, finishedSubtasks: Int = 0, recordsIn: UInt64 = 0,
-        recordsOut: UInt64 = 0, recordsInPerSecond: Double = 0, recordsOutPerSecond: Double = 0, busyPermille: Int? = nil,
+        recordsOut: UInt64 = 0, recordsInPerSecond: Double? = 0, recordsOutPerSecond: Double? = 0, busyPermille: Int? = nil,
         backPressuredPermille: Int? = nil, idlePermille: Int? = nil, stateBytes: ByteCount = 0, watermark: EventTime? = nil, watermarkLag: Milliseconds? = nil,
         hottest: HottestSubtask? = nil
     ) {
@@ -159,17 +162,18 @@ public struct VertexReport: Codable, Sendable, Equatable {
     }
 }
 
-/// Records through the whole job: read by sources, taken by sinks.
+/// Records through the whole job: read by sources, written by sinks.
 public struct Throughput: Codable, Sendable, Equatable {
     public var recordsRead: UInt64
     public var recordsWritten: UInt64
-    public var recordsReadPerSecond: Double
-    public var recordsWrittenPerSecond: Double
-    /// How much of a bounded input has been read, 0...1; nil = unbounded or unknown.
+    /// nil = not measured.
+    public var recordsReadPerSecond: Double?
+    public var recordsWrittenPerSecond: Double?
+    /// Fraction of a bounded input already read, 0...1; nil = unbounded or unknown.
     public var inputFraction: Double?
 
     public init(
-        recordsRead: UInt64 = 0, recordsWritten: UInt64 = 0, recordsReadPerSecond: Double = 0, recordsWrittenPerSecond: Double = 0,
+        recordsRead: UInt64 = 0, recordsWritten: UInt64 = 0, recordsReadPerSecond: Double? = 0, recordsWrittenPerSecond: Double? = 0,
         inputFraction: Double? = nil
     ) {
         self.recordsRead = recordsRead
@@ -195,16 +199,16 @@ public struct CheckpointCounts: Codable, Sendable, Equatable {
 /// A failure of a task or of the whole job.
 public struct FailureReport: Codable, Sendable, Equatable {
     public var at: WallTime
-    /// One line: what happened, to what.
+    /// Event and subject in one line.
     public var message: String
-    /// uid of the operator chain and subtask, where one is to blame.
+    /// uid of the operator chain and subtask, if one is to blame.
     public var vertex: String?
     public var subtask: Int?
-    /// The attempt that failed.
+    /// Attempt that failed.
     public var attempt: Int
-    /// The machine that it happened on, where the engine has several.
+    /// Machine of the failure, for engines on several machines.
     public var host: String?
-    /// All that the engine says of it, such as a stack trace; nil = `message` is all.
+    /// Full text of the engine, such as a stack trace; nil = only `message`.
     public var fullText: String?
 
     public init(
@@ -220,12 +224,12 @@ public struct FailureReport: Codable, Sendable, Equatable {
     }
 }
 
-/// When the parts of a job's report were learned, on the clock of `EngineReport.at`; nil = not yet.
+/// Times when the parts of a job's report were obtained, on the clock of `EngineReport.at`; nil = not yet.
 public struct ReportFreshness: Codable, Sendable, Equatable {
     /// State and tasks.
     public var state: WallTime?
     public var checkpoints: WallTime?
-    /// Throughput, busy times and watermarks: the oldest of the vertices'.
+    /// Throughput, busy times and watermarks: the oldest of all vertices.
     public var flow: WallTime?
     public var configuration: WallTime?
     public var failures: WallTime?
@@ -241,24 +245,27 @@ public struct ReportFreshness: Codable, Sendable, Equatable {
     }
 }
 
-/// The state that the running attempt started from.
+/// State from which the running attempt started.
 public struct RestoreReport: Codable, Sendable, Equatable {
     public var checkpoint: CheckpointID
     public var path: String
     public var kind: CheckpointKind
-    /// The job that wrote it.
+    /// Job that wrote it.
     public var fromJob: JobID
     public var at: WallTime
     /// Bytes of state read.
     public var stateSize: ByteCount
-    /// An operator chose it (true) or the engine's own recovery did (false).
+    /// Whether an operator chose it (true) or the engine's recovery (false).
     public var chosen: Bool
     /// uids of the operators that took state from it; nil = not reported.
     public var restoredOperators: [String]?
-    /// uids of those whose state was in it and that the job does not have: their state was dropped, as the operator allowed.
+    /// uids of missing operators, whose state was dropped as the operator allowed.
     public var droppedOperators: [String]?
 
-    /// The snapshot had state, and no operator of the job took any: the job has begun with nothing.
+    /// Whether it is at a path: not in the memory of an engine, and not unnamed.
+    public var hasPlace: Bool { !path.isEmpty && !path.hasPrefix("<") }
+
+    /// Whether no operator took any state although the snapshot had some: the job started empty.
     public var tookNothing: Bool { restoredOperators?.isEmpty == true && droppedOperators?.isEmpty == false }
 
     public init(
@@ -277,17 +284,17 @@ public struct RestoreReport: Codable, Sendable, Equatable {
     }
 }
 
-/// Exactly-once accounting by sequence numbers that the records carry, kept in checkpointed state and counted by the engine.
+/// Exactly-once accounting by sequence numbers in the records, kept in checkpointed state and counted by the engine.
 public struct SequenceAudit: Codable, Sendable, Equatable {
-    /// Records checked so far (part of the restored state).
+    /// Records verified so far (part of the restored state).
     public var verified: UInt64
-    /// Records whose sequence number had been counted before.
+    /// Records with a sequence number already counted.
     public var duplicates: UInt64
-    /// Sequence numbers that were skipped.
+    /// Skipped sequence numbers.
     public var lost: UInt64
-    /// Records that an earlier execution had already read and this one reads again since the restore.
+    /// Records already read by an earlier execution and read again since the restore.
     public var replayed: UInt64
-    /// How many there are to replay in all; nil = unknown.
+    /// Total number of records to replay; nil = unknown.
     public var toReplay: UInt64?
 
     public init(verified: UInt64 = 0, duplicates: UInt64 = 0, lost: UInt64 = 0, replayed: UInt64 = 0, toReplay: UInt64? = nil) {
@@ -299,11 +306,11 @@ public struct SequenceAudit: Codable, Sendable, Equatable {
     }
 }
 
-/// What is needed to launch a job again.
+/// The data to launch a job again.
 public struct JobRecipe: Codable, Sendable, Hashable {
-    /// Name of a program that the engine knows.
+    /// Name of a program known to the engine.
     public var program: String
-    /// Its arguments, by name.
+    /// Arguments by name.
     public var arguments: [String: String]
     public var parallelism: Int
 
@@ -314,10 +321,10 @@ public struct JobRecipe: Codable, Sendable, Hashable {
     }
 }
 
-/// The engine process itself, and all its jobs, at one moment: one message of the report stream.
+/// The engine process and all its jobs at one moment: one message of the report stream.
 public struct EngineReport: Codable, Sendable, Equatable {
     public var engine: EngineInfo
-    /// Wall clock of the engine when the picture was taken.
+    /// Wall clock of the engine at the time of the report.
     public var at: WallTime
     public var jobs: [JobReport]
     /// Operations in flight and recently ended, newest first.
@@ -338,6 +345,8 @@ public struct EngineInfo: Codable, Sendable, Equatable {
     public var startedAt: WallTime
     /// Directory of the engine's own records.
     public var stateDirectory: String
+    /// nil = not told, or an engine that has all in one process.
+    public var capacity: ClusterCapacity?
 
     public init(name: String, version: String, processID: Int32, startedAt: WallTime, stateDirectory: String) {
         self.name = name
@@ -345,5 +354,18 @@ public struct EngineInfo: Codable, Sendable, Equatable {
         self.processID = processID
         self.startedAt = startedAt
         self.stateDirectory = stateDirectory
+    }
+}
+
+/// The machines of a cluster, as it counts them.
+public struct ClusterCapacity: Codable, Sendable, Equatable {
+    public var taskManagers: Int
+    public var slots: Int
+    public var freeSlots: Int
+
+    public init(taskManagers: Int, slots: Int, freeSlots: Int) {
+        self.taskManagers = taskManagers
+        self.slots = slots
+        self.freeSlots = freeSlots
     }
 }

@@ -8,14 +8,14 @@ public enum JobState: String, Codable, Sendable, CaseIterable {
     case cancelling = "CANCELLING"
     case canceled = "CANCELED"
     case finished = "FINISHED"
-    /// The engine was shut down with the job alive; it goes on when the engine is started again.
+    /// The engine was shut down with the job alive; the job continues when the engine starts again.
     case suspended = "SUSPENDED"
 
-    /// No way leads out of these.
+    /// Whether it is a final state.
     public var isTerminal: Bool { self == .failed || self == .canceled || self == .finished }
 }
 
-/// Why a checkpoint did not complete: Flink 1.14.3's `CheckpointFailureReason`, by its names.
+/// Reason of an incomplete checkpoint: Flink 1.14.3's `CheckpointFailureReason`, by its names.
 public enum CheckpointFailureReason: String, Codable, Sendable, CaseIterable {
     case periodicSchedulerShutdown = "PERIODIC_SCHEDULER_SHUTDOWN"
     case tooManyConcurrentCheckpoints = "TOO_MANY_CONCURRENT_CHECKPOINTS"

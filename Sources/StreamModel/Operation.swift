@@ -1,29 +1,33 @@
 /// One asynchronous request of an operator, as sent.
 public struct OperationRequest: Codable, Sendable, Equatable {
     public enum Kind: Codable, Sendable, Equatable {
-        /// Take a savepoint and go on.
+        /// Take a savepoint and keep running.
         case savepoint(directory: String?)
         /// Take a checkpoint now.
         case checkpoint
-        /// Savepoint and finish, in one atomic step. `drain` emits the end of input first.
+        /// Take a savepoint and finish, in one atomic step. `drain` emits the end of input first.
         case stop(drain: Bool, directory: String?)
         case cancel(CancelRetention)
-        /// Launch the job again from a checkpoint. The job itself must have ended (or be ended by this request if `cancelFirst`).
+        /// Launch the job again from a checkpoint. The job must have ended (or this request ends it, with `cancelFirst`).
         case restart(RestartOptions)
-        /// Launch a job that was none before, on a Flink cluster. `OperationRequest.job` is the id that it gets.
+        /// Launch a new job on a Flink cluster. `OperationRequest.job` is its id.
         case launch(RestartOptions)
-        /// Delete a savepoint, or a checkpoint that was retained, with its files, on a Flink cluster.
+        /// Delete a savepoint or a retained checkpoint with its files, on a Flink cluster.
         case dispose(path: String)
-        /// Make the job misbehave on purpose (demo jobs only): "slow 5s", "fail 3", "sync-fail 1", "stall", "crash", "crash-loop 5s", "off".
+        /// Send a jar file to a Flink cluster. `OperationRequest.job` is `.none`.
+        case uploadJar(file: String)
+        /// Delete a jar from a Flink cluster. `OperationRequest.job` is `.none`.
+        case deleteJar(id: String)
+        /// Inject a fault (demo jobs only): "slow 5s", "fail 3", "sync-fail 1", "stall", "crash", "crash-loop 5s", "off".
         case fault(String)
     }
     public var id: OperationID
     public var kind: Kind
     public var job: JobID
-    /// The state that the client believes the job to be in; the engine refuses when it is another. nil = do not check.
+    /// Job state that the client expects; the engine refuses in any other. nil = no check.
     public var expectedState: JobState?
     public var reason: String
-    /// Who asks, for the record: "user@host".
+    /// Author of the request, for the record: "user@host".
     public var by: String
 
     public init(id: OperationID, kind: Kind, job: JobID, expectedState: JobState? = nil, reason: String = "", by: String = "") {
@@ -36,13 +40,13 @@ public struct OperationRequest: Codable, Sendable, Equatable {
     }
 }
 
-/// On the wire and in files: {"verb":"cancel","retention":"keep"}, with the verb and field names of the control protocol.
+/// Encoding on the wire and in files: {"verb":"cancel","retention":"keep"}, with the verb and field names of the control protocol.
 extension OperationRequest.Kind {
-    private enum Key: String, CodingKey { case verb, directory, drain, retention, options, path, spec }
-    /// Before launches had a word of their own, one without a snapshot was a restart that begins empty.
+    private enum Key: String, CodingKey { case verb, directory, drain, retention, options, path, file, jar, spec }
+    /// Key of older records, which encode a launch without a snapshot as a restart that begins empty.
     private enum FormerKey: String, CodingKey { case empty }
 
-    /// The verb on the wire, in files and in records.
+    /// Verb on the wire, in files and in records.
     public var verb: String {
         switch self {
         case .savepoint: "savepoint"
@@ -52,15 +56,25 @@ extension OperationRequest.Kind {
         case .restart: "restart"
         case .launch: "launch"
         case .dispose: "dispose"
+        case .uploadJar: "upload_jar"
+        case .deleteJar: "delete_jar"
         case .fault: "fault"
         }
     }
 
-    /// How a new job is launched; nil = none is.
+    /// Launch of a new job; nil = none.
     public var launch: RestartOptions? {
         switch self {
         case .restart(let options), .launch(let options): options
-        case .savepoint, .checkpoint, .stop, .cancel, .dispose, .fault: nil
+        case .savepoint, .checkpoint, .stop, .cancel, .dispose, .uploadJar, .deleteJar, .fault: nil
+        }
+    }
+
+    /// Whether it is about the cluster itself and none of its jobs. A snapshot may be disposed of without naming its job.
+    public var isOfCluster: Bool {
+        switch self {
+        case .dispose, .uploadJar, .deleteJar: true
+        case .savepoint, .checkpoint, .stop, .cancel, .restart, .launch, .fault: false
         }
     }
 
@@ -79,6 +93,8 @@ extension OperationRequest.Kind {
             self = try former.decodeIfPresent(Bool.self, forKey: .empty) == true ? .launch(options) : .restart(options)
         case "launch": self = .launch(try container.decode(RestartOptions.self, forKey: .options))
         case "dispose": self = .dispose(path: try container.decode(String.self, forKey: .path))
+        case "upload_jar": self = .uploadJar(file: try container.decode(String.self, forKey: .file))
+        case "delete_jar": self = .deleteJar(id: try container.decode(String.self, forKey: .jar))
         case "fault": self = .fault(try container.decode(String.self, forKey: .spec))
         case let other:
             throw DecodingError.dataCorruptedError(forKey: .verb, in: container, debugDescription: "unknown operation '\(other)'")
@@ -97,39 +113,50 @@ extension OperationRequest.Kind {
         case .cancel(let retention): try container.encode(retention, forKey: .retention)
         case .restart(let options), .launch(let options): try container.encode(options, forKey: .options)
         case .dispose(let path): try container.encode(path, forKey: .path)
+        case .uploadJar(let file): try container.encode(file, forKey: .file)
+        case .deleteJar(let id): try container.encode(id, forKey: .jar)
         case .fault(let spec): try container.encode(spec, forKey: .spec)
         }
     }
 }
 
-/// What a cancel does with the completed checkpoints.
+/// Treatment of completed checkpoints by a cancel.
 public enum CancelRetention: String, Codable, Sendable {
-    /// As the job's retention says.
+    /// Follow the job's retention.
     case byPolicy
-    /// Keep them whatever the policy is.
+    /// Keep them regardless of the policy.
     case keep
-    /// Delete them whatever the policy is.
+    /// Delete them regardless of the policy.
     case discard
+
+    /// Whether a cancel deletes the checkpoints of a job with this retention.
+    public func discards(_ policy: CheckpointConfiguration.Retention) -> Bool {
+        switch self {
+        case .byPolicy: policy != .retainOnCancellation
+        case .keep: false
+        case .discard: true
+        }
+    }
 }
 
-/// How a job is launched: again by a restart, or for the first time.
+/// Options for launching a job, by a restart or for the first time.
 public struct RestartOptions: Codable, Sendable, Equatable {
     public enum Claim: String, Codable, Sendable {
         /// The snapshot stays the operator's; the new job never deletes it.
         case noClaim
-        /// The new job owns the snapshot and deletes it when it is subsumed.
+        /// The new job owns the snapshot and deletes it once subsumed.
         case claim
     }
-    /// Directory of the checkpoint or savepoint; nil = the newest restorable of the job, and for a job that was none before no state.
+    /// Directory of the checkpoint or savepoint; nil = the job's newest restorable one, or no state for a new job.
     public var path: String?
     public var claim: Claim = .noClaim
-    /// Start although the checkpoint has state of an operator that the job does not have.
+    /// Whether to start although the checkpoint has state of a missing operator.
     public var allowsUnmatchedState = false
-    /// nil = as recorded.
+    /// Parallelism; nil = as recorded.
     public var parallelism: Int?
-    /// End the job first if it still runs (keeping its checkpoints).
+    /// Whether to end a running job first (keeping its checkpoints).
     public var cancelsFirst = false
-    /// What to launch, on a Flink cluster; nil = as recorded. Weir's own engine knows its programs.
+    /// Recipe for the launch on a Flink cluster; nil = as recorded. Weir's own engine knows its programs.
     public var recipe: JarRecipe?
 
     public init(path: String? = nil) { self.path = path }
@@ -144,11 +171,13 @@ public struct RestartOptions: Codable, Sendable, Equatable {
     }
 }
 
-/// An operation as the engine knows it. Survives the client that asked.
+/// An operation as reported by the engine. Survives its client.
 public struct OperationReport: Codable, Sendable, Equatable {
     public enum State: String, Codable, Sendable {
         case accepted, running, completed, failed
-        /// The engine ended while it ran and cannot tell.
+        /// Its client ended between two of its steps. The rest is not done, and can be gone on with.
+        case interrupted
+        /// The engine ended during the operation and cannot determine the outcome.
         case unknown
         public var isTerminal: Bool { self != .accepted && self != .running }
     }
@@ -157,22 +186,30 @@ public struct OperationReport: Codable, Sendable, Equatable {
     public var state: State
     public var acceptedAt: WallTime
     public var endedAt: WallTime?
-    /// The checkpoint that the operation waits for, once it has a number.
+    /// Checkpoint of the operation, once it has a number.
     public var checkpoint: CheckpointID?
     public var acknowledgedSubtasks: Int?
     public var totalSubtasks: Int?
-    /// Path of the savepoint, or of the checkpoint that was restored.
+    /// Path of the savepoint, or of the restored checkpoint.
     public var path: String?
-    /// The job that a restart launched.
+    /// Job launched by a restart.
     public var newJob: JobID?
-    /// One line: what went wrong and what to do.
+    /// Problem and remedy in one line.
     public var error: String?
-    /// The engine's own name for it, under which it can be asked for again; nil = the operation's id serves.
+    /// The engine's own name for later queries; nil = the operation's id.
     public var reference: String?
-    /// The jar that a launch on a Flink cluster ran, and whether it was uploaded for it or used again.
+    /// Jar run by a launch on a Flink cluster, and whether it was uploaded or reused.
     public var jar: String?
-    /// The engine could not say what became of it; this line says from what the outcome was concluded. nil = the engine said it.
+    /// How far its client has come with it; nil = its client does not carry it out, or has sent nothing yet.
+    public var step: OperationStep?
+    /// What goes on now, as it was found by a look at it; nil = the state says it all.
+    public var activity: String?
+    /// Evidence for an outcome that the engine could not report; nil = the engine reported it.
     public var inference: String?
+    /// Completed checkpoints that a cancel deleted; nil = it was none of its business.
+    public var deletedCheckpoints: Int?
+    /// Verdict that the proof of a restart has reached. It stays, whatever becomes of the job.
+    public var verdict: RestartProof.Verdict?
 
     public init(
         request: OperationRequest, jobName: String, state: State, acceptedAt: WallTime, endedAt: WallTime? = nil, checkpoint: CheckpointID? = nil,
@@ -196,36 +233,69 @@ public struct OperationReport: Codable, Sendable, Equatable {
     }
 }
 
-/// The outcome of reading a snapshot's manifest and files, before a restart is offered.
+/// Result of reading a snapshot's manifest and files, before a restart is offered.
 public struct SnapshotInspection: Codable, Sendable, Equatable {
     public enum Verdict: String, Codable, Sendable {
         case ok, damaged, missing, foreign
-        /// On a file system that whoever looked does not see (`s3:`, another host): nothing is known to be wrong.
+        /// On a file system not visible from here (`s3:`, another host): no problem is known.
         case unreachable
+        /// In a later version of its format than can be read here: no problem is known.
+        case unchecked
+        /// In a version of its format that no engine restores any more.
+        case abandoned
+        /// In a version of its format that is later than the engine's own.
+        case tooNew = "too new"
 
-        /// Nothing speaks against a restore.
-        public var allowsRestore: Bool { self == .ok || self == .unreachable }
+        /// Whether a restore may be tried.
+        public var allowsRestore: Bool {
+            switch self {
+            case .ok, .unreachable, .unchecked: true
+            case .damaged, .missing, .foreign, .abandoned, .tooNew: false
+            }
+        }
     }
     public var path: String
     public var verdict: Verdict
-    /// What is wrong, naming the file; nil when ok.
+    /// Problem, naming the file; nil when ok.
     public var problem: String?
     public var checkpoint: CheckpointID?
     public var kind: CheckpointKind?
     public var job: JobID?
     public var jobName: String?
-    /// What a restore reads.
+    /// Bytes read by a restore.
     public var stateSize: ByteCount?
-    /// What the snapshot itself wrote; less than the state if it refers to files of older ones.
+    /// Bytes written by the snapshot itself; less than the state if it refers to files of older ones.
     public var checkpointedSize: ByteCount?
     public var completedAt: WallTime?
     public var maxParallelism: Int?
     public var operators: [String]
+    /// Bound of the parallelism of a restored job; nil = no keyed state, or not known.
+    public var keyedLimit: KeyedLimit?
+    /// nil = not asked for.
+    public var needs: Needs?
+
+    /// The jobs that need the files of a snapshot to be deleted.
+    public struct Needs: Codable, Sendable, Equatable {
+        /// A line for each live job.
+        public var jobs: [String]
+        /// Why that cannot be told; nil = it can.
+        public var problem: String?
+
+        public init(jobs: [String], problem: String? = nil) { (self.jobs, self.problem) = (jobs, problem) }
+    }
+
+    /// An operator with keyed state, and the most subtasks that its key groups can be shared out to.
+    public struct KeyedLimit: Codable, Sendable, Equatable {
+        public var operatorName: String
+        public var maxParallelism: Int
+
+        public init(operatorName: String, maxParallelism: Int) { (self.operatorName, self.maxParallelism) = (operatorName, maxParallelism) }
+    }
 
     public init(
         path: String, verdict: Verdict, problem: String? = nil, checkpoint: CheckpointID? = nil, kind: CheckpointKind? = nil, job: JobID? = nil,
         jobName: String? = nil, stateSize: ByteCount? = nil, checkpointedSize: ByteCount? = nil,
-        completedAt: WallTime? = nil, maxParallelism: Int? = nil, operators: [String] = []
+        completedAt: WallTime? = nil, maxParallelism: Int? = nil, operators: [String] = [], keyedLimit: KeyedLimit? = nil
     ) {
         self.path = path
         self.verdict = verdict
@@ -239,5 +309,6 @@ public struct SnapshotInspection: Codable, Sendable, Equatable {
         self.completedAt = completedAt
         self.maxParallelism = maxParallelism
         self.operators = operators
+        self.keyedLimit = keyedLimit
     }
 }

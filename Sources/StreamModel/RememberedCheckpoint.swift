@@ -1,27 +1,27 @@
-/// A checkpoint or savepoint as the ledger remembers it, also after its engine has forgotten it.
+/// A checkpoint or savepoint as recorded in the ledger, even after its engine has forgotten it.
 public struct RememberedCheckpoint: Codable, Sendable, Equatable {
-    /// What became of it, as far as anybody saw.
+    /// Fate as far as observed.
     public enum Fate: String, Codable, Sendable, CaseIterable {
-        /// In flight when it was last seen.
+        /// In flight when last seen.
         case running
         case failed
         /// Complete, and listed by its engine with its files.
         case kept
         /// Its files were deleted, or found missing.
         case gone
-        /// The engine lists it no longer and did not say why: only a look at the files tells.
+        /// No longer listed by its engine, without a reason: only the files show whether it exists.
         case unlisted
     }
 
-    /// Name of the context in which it was first seen.
+    /// Name of the context where it was first seen.
     public var context: String
     public var job: JobID
     public var jobName: String
-    /// As last reported, without operators.
+    /// Last report, without operators.
     public var report: CheckpointReport
     public var fate: Fate
     public var firstSeenAt: WallTime
-    /// When its engine last listed it.
+    /// Time when its engine last listed it.
     public var lastSeenAt: WallTime
 
     public init(
@@ -36,12 +36,12 @@ public struct RememberedCheckpoint: Codable, Sendable, Equatable {
         self.lastSeenAt = lastSeenAt
     }
 
-    /// A restart can be tried from it.
+    /// Whether a restart from it may be tried.
     public var mayBeRestored: Bool { (fate == .kept || fate == .unlisted) && report.status == .completed && report.path != nil }
 }
 
 extension CheckpointReport {
-    /// What became of a checkpoint that its engine lists.
+    /// Fate of a checkpoint listed by its engine.
     public var fate: RememberedCheckpoint.Fate {
         switch status {
         case .inProgress: .running

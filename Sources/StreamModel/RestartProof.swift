@@ -1,26 +1,26 @@
-/// The observed facts that a restart resumed from the chosen checkpoint. Pure: reports in, verdict out; the console, the
-/// commands and the demo share it. A step is `done` only when a report showed it. A step that the engine cannot show is `unproven`, with the
-/// reason, until it is shown after all; it does not stand in the way of the steps that were.
+/// The observed proof that a restart resumed from the chosen checkpoint. Pure: reports in, verdict out; shared by the console, the commands and the
+/// demo. A step is `done` only when a report showed it. A step that the engine cannot show is `unproven`, with the reason, until it is shown after
+/// all; it does not block the other steps.
 public struct RestartProof: Sendable, Equatable {
     public enum StepState: String, Sendable, Codable { case waiting, done, failed, unproven }
     public enum Verdict: String, Sendable, Codable {
         case waiting = "WAITING"
-        /// There is a new job.
+        /// A new job exists.
         case launched = "LAUNCHED"
         /// It took the chosen state, and all of it runs.
         case resumed = "RESUMED"
-        /// And it has completed a checkpoint of its own: what it did since is safe too.
+        /// It has also completed its own checkpoint: progress since the restart is safe too.
         case resumedDurable = "RESUMED+DURABLE"
-        /// And it has read again what had been read before: see `CatchUp` for how that is seen.
+        /// It has also read again the input read before: see `CatchUp` for the evidence.
         case caughtUp = "CAUGHT UP"
-        /// It runs from something else.
+        /// It runs from other state.
         case mismatch = "MISMATCH"
         case failed = "FAILED"
 
         public var isProven: Bool { self == .resumedDurable || self == .caughtUp }
     }
     public enum Step: Int, Sendable, CaseIterable, Codable {
-        /// The engine reports a new job id.
+        /// The engine reported a new job id.
         case launched = 1
         /// The engine's restored id and path equal the chosen ones.
         case restored
@@ -28,7 +28,7 @@ public struct RestartProof: Sendable, Equatable {
         case tasks
         /// The first checkpoint of the new job, with an id above the chosen one, completed.
         case firstCheckpoint
-        /// The sources read on from the restored offsets.
+        /// The sources continue from the restored offsets.
         case progress
         /// The engine's counters show no gap and no repeat.
         case outputs
@@ -39,28 +39,34 @@ public struct RestartProof: Sendable, Equatable {
         public var evidence: String
     }
 
-    /// What the operator chose. The number is nil where only a path is known.
+    /// Chosen checkpoint. The number is nil where only a path is known.
     public let chosenID: CheckpointID?
     public let chosenPath: String
     public private(set) var lines: [Line]
     public private(set) var newJob: JobID?
-    /// Wall time of the report that made the restart proven.
+    /// Another job of the new one's name that runs beside it; nil = none is known.
+    public private(set) var secondCopy: JobID?
+    /// Wall time of the report that completed the proof.
     public private(set) var provenAt: WallTime?
-    /// The job that was restarted: what it had come to is what the new one has to catch up with.
+    /// The restarted job: the new one has to catch up with its progress.
     private let origin: JobID?
     private let allowsUnmatchedState: Bool
     private var catchUp = CatchUp()
-    /// When all tasks were first seen to run.
+    /// Time when all tasks were first seen running.
     private var runningAt: WallTime?
+    /// Whether the new job was seen to have ended without finishing.
+    private var hasEnded = false
+    /// Verdict on record; nil = none, or not a proven one.
+    private var recorded: Verdict?
 
-    /// Running for this long without a word of what was restored, an engine is taken not to tell.
+    /// Running time without a report of the restored snapshot after which the engine is assumed not to report it.
     static let restorePatience = Milliseconds.seconds(60)
-    /// The same for records that sources count.
+    /// The same for records counted by sources.
     static let progressPatience = Milliseconds.seconds(15)
 
     /// - Parameters:
-    ///   - origin: the job that is restarted; its reports are taken in too.
-    ///   - allowsUnmatchedState: state that no operator wants may be dropped, all of it included: the chosen path alone proves nothing then.
+    ///   - origin: the restarted job; its reports are taken in too.
+    ///   - allowsUnmatchedState: whether unmatched state may be dropped, even all of it; the chosen path alone is then no proof.
     public init(chosenID: CheckpointID?, chosenPath: String, origin: JobID? = nil, allowsUnmatchedState: Bool = false) {
         self.chosenID = chosenID
         self.chosenPath = chosenPath
@@ -71,7 +77,14 @@ public struct RestartProof: Sendable, Equatable {
 
     public subscript(_ step: Step) -> Line { lines[step.rawValue - 1] }
 
+    /// As the steps show it, or as it was recorded by somebody who saw them.
     public var verdict: Verdict {
+        let shown = shownVerdict
+        guard let recorded, ![.mismatch, .failed].contains(shown), !shown.isProven else { return shown }
+        return recorded
+    }
+
+    private var shownVerdict: Verdict {
         if self[.restored].state == .failed { return .mismatch }
         if lines.contains(where: { $0.state == .failed }) { return .failed }
         guard self[.launched].state == .done else { return .waiting }
@@ -80,29 +93,33 @@ public struct RestartProof: Sendable, Equatable {
         return self[.progress].state == .done && catchUp.evidence != nil ? .caughtUp : .resumedDurable
     }
 
-    /// What showed that the job has caught up; nil = that was not seen.
+    /// Evidence that the job has caught up; nil = not observed.
     public var caughtUp: String? { catchUp.evidence }
 
-    /// No later report can change the verdict for the better.
-    public var isSettled: Bool { [.caughtUp, .mismatch, .failed].contains(verdict) }
+    /// Whether no later report can improve the verdict.
+    public var isSettled: Bool { hasEnded || [.caughtUp, .mismatch, .failed].contains(verdict) }
 
-    /// Takes in the operation that launched the job. Its error fails the first step.
+    /// Takes in the operation that launched the job. Its error fails the first step; a verdict on record stands.
     public mutating func observe(_ operation: OperationReport) {
         if let job = operation.newJob, newJob == nil {
             newJob = job
             set(.launched, .done, "new job id \(job.short)")
         }
         if operation.state == .failed, self[.launched].state != .done { set(.launched, .failed, operation.error ?? "refused") }
+        if let verdict = operation.verdict, verdict.isProven { recorded = verdict }
     }
 
-    /// Takes in a report of the job that is restarted or of the new one; reports of other jobs are ignored.
+    /// Steps that can no longer be seen, of a proof that is on record.
+    private mutating func fillFromRecord() {
+        guard recorded != nil else { return }
+        for step in [Step.restored, .tasks, .firstCheckpoint, .progress] where self[step].state == .waiting { set(step, .done, "observed, as recorded") }
+    }
+
+    /// Takes in a report of the restarted job or of the new one; reports of other jobs are ignored.
     public mutating func observe(_ job: JobReport, at now: WallTime) {
         if job.id == origin, job.id != newJob, newJob == nil || job.state.isTerminal { catchUp.observe(before: job) }
         guard job.id == newJob else { return }
-        if job.state == .failed || job.state == .canceled {
-            if !verdict.isProven { set(.tasks, .failed, "job is \(job.state.rawValue): \(job.lastFailure?.message ?? "")") }
-            return
-        }
+        if job.state == .failed || job.state == .canceled { return observeEnd(of: job, at: now) }
         observeTasks(job, at: now)
         observeRestored(job, at: now)
         guard self[.restored].state == .done || self[.restored].state == .unproven else { return }
@@ -110,6 +127,32 @@ public struct RestartProof: Sendable, Equatable {
         observeProgress(job, at: now)
         observeOutputs(job)
         if verdict.isProven, provenAt == nil { provenAt = now }
+    }
+
+    /// An end takes back nothing that was reached before it. What its last report still shows counts: it names the restored snapshot, and a
+    /// completed checkpoint needed every task. A cancel is an operator's doing and fails no step.
+    private mutating func observeEnd(of job: JobReport, at now: WallTime) {
+        hasEnded = true
+        guard !verdict.isProven else { return fillFromRecord() }
+        observeRestored(job, at: now)
+        if self[.restored].state == .done {
+            observeFirstCheckpoint(job)
+            if self[.firstCheckpoint].state == .done { set(.tasks, .done, "all of them acknowledged \(job.latestCompleted.map { "#\($0.id)" } ?? "it")") }
+            observeProgress(job, at: now)
+            observeOutputs(job)
+        }
+        if verdict.isProven { return provenAt = now }
+        let cause = job.state == .failed ? job.lastFailure.map { ": \($0.message)" } ?? "" : ", and was not observed to run before"
+        set(.tasks, job.state == .failed ? .failed : .unproven, "job is \(job.state.rawValue)\(cause)")
+    }
+
+    /// Takes in all jobs of the engine: whether the new one is the only live one of its name.
+    public mutating func observe(runs: [JobReport]) {
+        guard let newJob, let new = runs.first(where: { $0.id == newJob }), !new.state.isTerminal else {
+            fillFromRecord()
+            return secondCopy = nil
+        }
+        secondCopy = runs.liveRun(named: new.name, besides: [newJob])?.id
     }
 
     private mutating func observeTasks(_ job: JobReport, at now: WallTime) {
@@ -166,7 +209,7 @@ public struct RestartProof: Sendable, Equatable {
         }
     }
 
-    /// What of the snapshot was left out, if anything was.
+    /// State of the snapshot that was dropped, if any.
     private static func state(_ restored: RestoreReport) -> String {
         guard let dropped = restored.droppedOperators, !dropped.isEmpty else { return "" }
         let names = dropped.prefix(5).joined(separator: ", ") + (dropped.count > 5 ? " and \(dropped.count - 5) more" : "")

@@ -1,12 +1,12 @@
-/// How a failed job is started again; the region that restarts is always the whole job. Names, parameters and defaults are those of
-/// Flink 1.14's `restart-strategy` options. Ranges are checked by `RestartStrategy.validate()` in CheckpointCore.
+/// Restart of a failed job; the region is always the whole job. Names, parameters and defaults are those of Flink 1.14's `restart-strategy`
+/// options. `RestartStrategy.validate()` in CheckpointCore checks their ranges.
 public enum RestartStrategy: Hashable, Codable, Sendable {
     case none
     /// At most `attempts` restarts, each after `delay`.
     case fixedDelay(attempts: Int = 1, delay: Milliseconds = .seconds(1))
-    /// Restarts without end. The wait begins at `initialBackoff`, is multiplied by `backoffMultiplier` with every failure up to
-    /// `maxBackoff`, and begins anew after a failure that comes `resetBackoffThreshold` or more after the last wait. Each wait differs by up to
-    /// `jitterFactor` of itself in either direction, so that many jobs that failed together do not come back together.
+    /// Unlimited restarts. The wait begins at `initialBackoff`, is multiplied by `backoffMultiplier` with every failure up to `maxBackoff`, and is
+    /// reset by a failure that comes `resetBackoffThreshold` or more after the last wait. Each wait varies by up to `jitterFactor` of itself in
+    /// either direction, so that jobs that failed together do not restart together.
     case exponentialDelay(
         initialBackoff: Milliseconds = .seconds(1), maxBackoff: Milliseconds = .minutes(5), backoffMultiplier: Double = 2,
         resetBackoffThreshold: Milliseconds = .minutes(60), jitterFactor: Double = 0.1)

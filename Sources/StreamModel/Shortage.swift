@@ -1,14 +1,14 @@
-/// What the machine has run out of: no fault of the job, and over as soon as somebody makes room.
+/// A resource that the machine has run out of: not a fault of the job, and over as soon as there is room.
 public struct Shortage: Hashable, Sendable, CustomStringConvertible {
     public enum Resource: Hashable, Sendable { case space, quota, fileSize, openFiles, openFilesOfSystem }
 
     public let resource: Resource
-    /// What could not be written or opened; nil = not known.
+    /// Path that could not be written or opened; nil = unknown.
     public let path: String?
 
     public init(_ resource: Resource, path: String?) { (self.resource, self.path) = (resource, path) }
 
-    /// nil = the error number says something else. Numbers as on Linux.
+    /// Creates a shortage from an error number as on Linux; nil = another error.
     public init?(errno: Int32, path: String?) {
         switch errno {
         case 28: self.init(.space, path: path)
@@ -20,7 +20,7 @@ public struct Shortage: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// What is missing, where, and what to do about it.
+    /// Missing resource, place and remedy.
     public var description: String {
         let place = path.map { " on \($0)" } ?? ""
         return switch resource {

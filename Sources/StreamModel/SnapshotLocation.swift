@@ -1,7 +1,7 @@
-/// Where a checkpoint or savepoint is, in one spelling: Flink writes `file:/a`, operators write `file:///a` or `/a`, and either may name the
-/// `_metadata` file in it. Two paths are the same place when their locations are equal.
+/// The location of a checkpoint or savepoint in one spelling. Flink writes `file:/a`, operators write `file:///a` or `/a`, and either may name
+/// the `_metadata` file in it. Two paths are the same place if their locations are equal.
 public struct SnapshotLocation: Sendable, Hashable {
-    /// Without `file:` before a local path, without `_metadata` and slashes at the end.
+    /// Path without `file:` before a local path, without `_metadata` and trailing slashes.
     public let text: String
 
     public init(_ path: String) {
@@ -17,7 +17,7 @@ public struct SnapshotLocation: Sendable, Hashable {
         text = String(rest)
     }
 
-    /// The number in a name such as `.../chk-12`; savepoints have none.
+    /// Number in a name such as `.../chk-12`; nil for savepoints.
     public var checkpoint: CheckpointID? {
         guard let name = text.split(separator: "/").last, name.hasPrefix("chk-") else { return nil }
         return UInt64(name.dropFirst("chk-".count)).map(CheckpointID.init)

@@ -1,5 +1,5 @@
 extension Milliseconds {
-    /// A span as people write it: `200ms`, `3s`, `5m`, `2h`, or a plain number of seconds. Anything else is nil.
+    /// Parses a span: `200ms`, `3s`, `5m`, `2h`, or a plain number of seconds. Anything else is nil.
     public init?(text: String) {
         let units: [(suffix: String, milliseconds: Int64)] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("", 1000)]
         for (suffix, factor) in units where text.hasSuffix(suffix) {

@@ -1,4 +1,4 @@
-// Units stay at the ends of their range instead of trapping: their values come from files and from the wire, too.
+// Units saturate instead of trapping, because their values also come from files and from the wire.
 
 /// Milliseconds on the wall clock since 1970-01-01T00:00:00Z. For display and records only; durations come from `EngineInstant`.
 public struct WallTime: Hashable, Comparable, Codable, Sendable {
@@ -27,16 +27,16 @@ public struct EngineInstant: Hashable, Comparable, Sendable {
     }
 }
 
-/// Milliseconds of event time: when something happened, by the records themselves. Since 1970-01-01T00:00:00Z when the records mean wall time.
+/// Milliseconds of event time, as carried by the records. Since 1970-01-01T00:00:00Z when the records mean wall time.
 public struct EventTime: Hashable, Comparable, Codable, Sendable, BitwiseCopyable {
     public let milliseconds: Int64
     @inlinable public init(milliseconds: Int64) { self.milliseconds = milliseconds }
-    /// Before everything: the watermark of a stream that has none yet.
+    /// Before all times: the watermark of a stream that has none yet.
     @inlinable public static var min: Self { Self(milliseconds: .min) }
-    /// After everything: the watermark of a stream that has ended.
+    /// After all times: the watermark of a stream that has ended.
     @inlinable public static var max: Self { Self(milliseconds: .max) }
     @inlinable public static func < (left: Self, right: Self) -> Bool { left.milliseconds < right.milliseconds }
-    /// Stays at the ends of the range instead of wrapping.
+    /// The sum, clamped to the range.
     @inlinable
     public static func + (left: Self, right: Milliseconds) -> Self {
         let (sum, overflows) = left.milliseconds.addingReportingOverflow(right.count)

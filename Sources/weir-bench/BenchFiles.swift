@@ -3,7 +3,7 @@ import CheckpointStore
 import FoundationEssentials
 import Glibc
 
-/// The files that a snapshot consists of, also those that it shares with others.
+/// The files of a snapshot, including those shared with others.
 struct SnapshotFiles {
     let paths: [String]
 
@@ -24,7 +24,7 @@ struct SnapshotFiles {
         return (ContinuousClock.now - start) / .seconds(1)
     }
 
-    /// Asks the kernel to forget what it has in memory of the files.
+    /// Asks the kernel to drop the files from its cache.
     func dropFromCache() throws { try forEach { posix_fadvise($0, 0, 0, POSIX_FADV_DONTNEED) } }
 
     private func forEach(_ body: (Int32) -> Void) throws {

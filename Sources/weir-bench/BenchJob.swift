@@ -5,12 +5,13 @@ import FoundationEssentials
 import Glibc
 import StreamModel
 
-/// One job from launch to end, watched from outside as an operator would.
+/// A job from launch to end, observed from outside as by an operator.
 final class BenchJob: Sendable {
     let running: RunningJob
     private let changed: DispatchSemaphore
     private let launchedAt: ContinuousClock.Instant
 
+    /// Launches a job.
     /// - Parameter restore: a snapshot to start from.
     init(_ job: any StreamJob, parallelism: Int, root: String, restore: String? = nil) throws {
         let changed = DispatchSemaphore(value: 0)
@@ -26,7 +27,7 @@ final class BenchJob: Sendable {
     /// Seconds since the launch.
     var elapsed: Double { (ContinuousClock.now - launchedAt) / .seconds(1) }
 
-    /// Waits until the report says so; an end of the job before that is an error.
+    /// Waits for a condition on the report; throws if the job ends first.
     @discardableResult
     func wait(until condition: (JobReport) -> Bool) throws -> JobReport {
         while true {
@@ -46,25 +47,25 @@ final class BenchJob: Sendable {
         return Measurement(records: records, seconds: elapsed, job: running)
     }
 
-    /// Ends an unbounded job; its checkpoints stay if its retention says so.
+    /// Ends an unbounded job, keeping its checkpoints by its retention.
     func cancel() {
         running.cancel(.byPolicy) { _ in }
         while !running.hasEnded { changed.wait() }
     }
 }
 
-/// A job that did not end as it should.
+/// A job that did not end as expected.
 struct BenchError: Error, CustomStringConvertible {
     let description: String
     init(_ report: JobReport) { description = "the job ended \(report.state.rawValue): \(report.lastFailure?.message ?? "no reason given")" }
 }
 
-/// What a run showed.
+/// Result of a run.
 struct Measurement {
     let records: UInt64
     let seconds: Double
     let checkpoints: Int
-    /// The longest checkpoint.
+    /// Duration of the longest checkpoint.
     let longestMilliseconds: Int64
     let pauses: Pauses
 
@@ -79,37 +80,38 @@ struct Measurement {
 
     var recordsPerSecond: Double { Double(records) / seconds }
 
-    /// `records_per_s` comes right after the time, for scripts that cut it out.
+    /// One line of results. `records_per_s` comes right after the time, for scripts that cut it out.
     var line: String {
         "records \(records) elapsed_s \(rounded(seconds)) records_per_s \(Int(recordsPerSecond)) checkpoints \(checkpoints) "
             + "longest_ms \(longestMilliseconds) pause_max_us \(pauses.maximum) rss_peak_mib \(peakResidentMiB())"
     }
 }
 
-/// How long barriers stopped the subtasks: one time a subtask and checkpoint, in microseconds.
+/// Pauses of the subtasks at barriers: one per subtask and checkpoint, in microseconds.
 struct Pauses {
     private let sorted: [Int64]
 
-    /// - Parameter checkpoints: with their detail by operator; older ones without it do not count.
+    /// Creates the pauses.
+    /// - Parameter checkpoints: with detail per operator; older ones without it do not count.
     init(of checkpoints: [CheckpointReport]) {
         sorted = checkpoints.flatMap { ($0.operators ?? []).flatMap { $0.subtasks.map(\.syncMicroseconds) } }.sorted()
     }
 
     var count: Int { sorted.count }
     var maximum: Int64 { sorted.last ?? 0 }
-    /// 0 ... 1; the smallest time that so many of the times do not exceed.
+    /// A quantile: the smallest pause not exceeded by this share (0 ... 1) of the pauses.
     func quantile(_ share: Double) -> Int64 {
         guard !sorted.isEmpty else { return 0 }
         return sorted[min(sorted.count - 1, Int((Double(sorted.count) * share).rounded(.up)) - 1)]
     }
 }
 
-/// Where a benchmark puts its checkpoints.
+/// Directory for the checkpoints of a benchmark.
 struct BenchDirectory {
     let path: String
     private let isTemporary: Bool
 
-    /// A named directory stays; nil = a temporary one, which `remove` deletes.
+    /// Opens a named directory, which stays; nil = a temporary one, deleted by `remove`.
     init(_ named: String?) throws {
         if let named {
             (path, isTemporary) = (named, false)
@@ -125,7 +127,7 @@ struct BenchDirectory {
         if isTemporary { try FileManager.default.removeItem(atPath: path) }
     }
 
-    /// Runs the body with the directory, and takes it away afterwards, also on an error.
+    /// Runs the body with the directory and removes it afterwards, even on an error.
     static func with<Result>(_ named: String?, _ body: (String) throws -> Result) throws -> Result {
         let directory = try BenchDirectory(named)
         do {
@@ -133,14 +135,14 @@ struct BenchDirectory {
             try directory.remove()
             return result
         } catch {
-            // The first error is the one to report.
+            // CocoaError: the first failure is the one to report.
             try? directory.remove()
             throw error
         }
     }
 }
 
-/// "3s", "500ms", "off".
+/// An interval such as "3s", "500ms", "off".
 struct Interval: ExpressibleByArgument, CustomStringConvertible {
     let span: Milliseconds?
     let description: String
@@ -163,11 +165,10 @@ struct Interval: ExpressibleByArgument, CustomStringConvertible {
 
 func rounded(_ value: Double) -> String { String((value * 100).rounded() / 100) }
 
-/// The middle one of several runs.
+/// The median of several runs.
 func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
-/// The most memory this process had resident, in MiB. Not `getrusage`: what that tells includes the program that started this one, as large as it
-/// was at that moment.
+/// Peak resident memory of this process in MiB. Not from `getrusage`, which includes the size of the parent process at the start.
 func peakResidentMiB() -> Int {
     let descriptor = open("/proc/self/status", O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return 0 }

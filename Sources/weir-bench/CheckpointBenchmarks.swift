@@ -35,7 +35,7 @@ struct CheckpointCost: ParsableCommand {
     }
 }
 
-/// A row of state of 64 bytes with its key.
+/// A state row of 64 bytes with its key.
 struct WideRow: StateCodable {
     var fields: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0, 0)
 
@@ -60,7 +60,7 @@ struct WideRow: StateCodable {
     }
 }
 
-/// Fills the state with a row for every key, then goes on changing rows at random.
+/// Fills the state with a row for every key, then keeps changing rows at random.
 struct WideStateJob: StreamJob {
     let rows: UInt64
     let rate: Double?
@@ -120,9 +120,10 @@ struct BarrierPause: ParsableCommand {
         }
     }
 
-    /// Returns the path of the newest checkpoint.
+    /// Measures the pauses and returns the path of the newest checkpoint.
     private func pause(rows: UInt64, _ root: String) throws -> String {
-        let job = try BenchJob(WideStateJob(rows: rows, rate: nil, interval: interval.span, isIncremental: incremental, directory: root), parallelism: parallelism,
+        let job = try BenchJob(
+            WideStateJob(rows: rows, rate: nil, interval: interval.span, isIncremental: incremental, directory: root), parallelism: parallelism,
             root: root)
         try job.wait { $0.throughput.recordsRead > rows }
         let filled = try job.wait { _ in true }.counts.completed
@@ -149,7 +150,8 @@ struct BarrierPause: ParsableCommand {
             try files.dropFromCache()
             reading.append(try files.secondsToRead())
             try files.dropFromCache()
-            let job = try BenchJob(WideStateJob(rows: rows, rate: 1000, interval: nil, isIncremental: incremental, directory: root), parallelism: parallelism, root: root,
+            let job = try BenchJob(
+                WideStateJob(rows: rows, rate: 1000, interval: nil, isIncremental: incremental, directory: root), parallelism: parallelism, root: root,
                 restore: snapshot)
             try job.wait { $0.restored != nil }
             restoring.append(job.elapsed)

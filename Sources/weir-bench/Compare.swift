@@ -58,7 +58,7 @@ struct Compare: ParsableCommand {
             "ratio \(benchmark) \(ours) \(Int(median(left))) \(theirs) \(Int(median(right))) \(ours)/\(theirs) \(rounded(median(left) / median(right)))")
     }
 
-    /// Standard output of a command that must succeed; its standard error is ours.
+    /// Standard output of a command that must succeed; it shares our standard error.
     private func outputOf(_ command: [String]) throws -> String {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw ValidationError("cannot make a pipe: \(String(cString: strerror(errno)))") }

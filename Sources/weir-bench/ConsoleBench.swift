@@ -3,7 +3,8 @@ import Glibc
 
 struct ConsoleBench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "console", abstract: "The console's budgets, counted on a pseudo-terminal of 80x24, with two jobs and with a thousand; and htop and btop on the same one.",
+        commandName: "console",
+        abstract: "The console's budgets, counted on a pseudo-terminal of 80x24, with two jobs and with a thousand; and htop and btop on the same one.",
         discussion: """
             Measures the `weir` beside this program, with an engine of its own in a temporary directory. Programs that are not installed are left \
             out with a word.
@@ -42,7 +43,7 @@ struct ConsoleBench: ParsableCommand {
         try PtyRecorder([binary, "console", "--socket", home.socket], environment: home.environment)
     }
 
-    /// Without an engine, whose absence must not delay it.
+    /// Measures the start without an engine, whose absence must not delay it.
     private func measureStart(_ binary: String, _ home: BenchHome) throws {
         var first: [Double] = [], whole: [Double] = []
         for _ in 0..<20 {
@@ -73,7 +74,7 @@ struct ConsoleBench: ParsableCommand {
         console.burst(quiet: 0.05)
         print("weir full_paint_bytes \(console.byteCount - before)")
         report("weir job_screen", console)
-        // Frozen, the screen shows one moment.
+        // The screen shows one moment while frozen.
         console.type(" ")
         console.burst(quiet: 0.3)
         report("weir frozen", console)
@@ -89,7 +90,7 @@ struct ConsoleBench: ParsableCommand {
         console.end()
     }
 
-    /// From a key to the first byte that it paints: the help opens and closes, a large change either way.
+    /// Measures from a key to its first painted byte: the help opens and closes, a large change either way.
     private func measureKeys(_ console: PtyRecorder) {
         var times: [Double] = []
         for round in 0..<200 {
@@ -103,7 +104,7 @@ struct ConsoleBench: ParsableCommand {
         print("weir key_to_paint_ms_p50 \(rounded(times[times.count / 2])) p99 \(rounded(times[times.count * 99 / 100])) keys \(times.count)")
     }
 
-    /// Under the help nothing changes but the clock.
+    /// Measures the clock, which alone changes under the help.
     private func measureClock(_ console: PtyRecorder) {
         console.type("?")
         console.burst(quiet: 0.3)
@@ -125,7 +126,7 @@ struct ConsoleBench: ParsableCommand {
                 print("\(name) is not installed: left out")
                 continue
             }
-            // One refresh a second, as the console has.
+            // One refresh a second, as in the console.
             let command = name == "htop" ? [path, "-d", "10"] : [path]
             let program = try PtyRecorder(command, environment: home.environment)
             while program.byteCount == 0, program.read(within: 5) > 0 {}
@@ -142,7 +143,8 @@ struct ConsoleBench: ParsableCommand {
         let bytes = program.collect(for: Double(seconds))
         let after = ProcessUse(of: program.process), took = now() - start
         print(
-            "\(what) bytes_per_s \(Int(Double(bytes) / took)) cpu_percent \(hundredths((after.processor - before.processor) / took * 100)) wakeups_per_s \(rounded(Double(after.wakeups - before.wakeups) / took)) resident_mib \(rounded(Double(after.residentKiB) / 1024))")
+            "\(what) bytes_per_s \(Int(Double(bytes) / took)) cpu_percent \(hundredths((after.processor - before.processor) / took * 100)) wakeups_per_s \(rounded(Double(after.wakeups - before.wakeups) / took)) resident_mib \(rounded(Double(after.residentKiB) / 1024))"
+        )
     }
 
     private func now() -> Double { monotonicSeconds() }
@@ -160,7 +162,7 @@ struct ConsoleBench: ParsableCommand {
     }
 }
 
-/// A home that no other program has.
+/// A home directory for the bench only.
 struct BenchHome {
     let path: String
     var socket: String { path + "/engine.sock" }
@@ -197,7 +199,7 @@ struct BenchHome {
     }
 }
 
-/// An engine of the bench's own. It ends with its standard input.
+/// A separate engine for the bench. It ends with its standard input.
 private final class BenchEngine {
     private let binary: String
     private let home: BenchHome

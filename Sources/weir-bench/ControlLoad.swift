@@ -6,10 +6,11 @@ import Dispatch
 import Glibc
 import StreamModel
 
-/// What clients of the control socket cost a job that uses both cores, beyond the processor time that they and their replies take.
+/// Measures the cost of control-socket clients to a job on both cores. The processor time of the clients and their replies does not count.
 struct ControlLoad: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "control-load", abstract: "The keyed count alone, with a client of the control socket at full speed, and with a busy loop of the same processor time.",
+        commandName: "control-load",
+        abstract: "The keyed count alone, with a client of the control socket at full speed, and with a busy loop of the same processor time.",
         discussion: """
             The cost of a client is what the rate loses against the run alone; its excess is what it costs beyond the busy loop. Kinds take turns in \
             rounds, and the medians of the rounds are compared.
@@ -54,20 +55,20 @@ struct ControlLoad: ParsableCommand {
     }
 }
 
-/// One keyed count in this process behind a control socket, with a child beside it.
+/// A keyed count in this process behind a control socket, with a child beside it.
 private struct LoadedRun {
     enum Company {
         case client(ControlLoad.Kind)
-        /// A loop that takes so many cores.
+        /// A loop that uses this share of cores.
         case loop(share: Double)
     }
 
     struct Result {
         var rate: Double
         var repliesPerSecond: Double
-        /// Cores that the child took.
+        /// Cores used by the child.
         var clientShare: Double
-        /// Cores that the child and the serving of it took.
+        /// Cores used by the child and by serving it.
         var controlShare: Double
     }
 
@@ -96,7 +97,7 @@ private struct LoadedRun {
         }
     }
 
-    /// As often as an engine does at most.
+    /// Publishes as often as an engine may.
     private func publish(_ answers: JobAnswers, to server: ControlServer) -> any DispatchSourceTimer {
         let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "publisher"))
         timer.schedule(deadline: .now() + 0.1, repeating: 0.1)
@@ -105,7 +106,7 @@ private struct LoadedRun {
         return timer
     }
 
-    /// Seconds of processor time of the threads that serve sockets.
+    /// Processor time of the socket-serving threads, in seconds.
     private func servingSeconds() -> Double {
         guard let threads = opendir("/proc/self/task") else { return 0 }
         defer { closedir(threads) }
@@ -138,7 +139,8 @@ private struct LoadedRun {
     private func start(_ company: Company, _ root: String) throws -> Child {
         var arguments: [String]
         switch company {
-        case .client(let kind): arguments = ["control-client", "--socket", root + (kind == .viewer ? "/v.sock" : "/e.sock")] + (kind == .subscriber ? ["--subscribe"] : [])
+        case .client(let kind):
+            arguments = ["control-client", "--socket", root + (kind == .viewer ? "/v.sock" : "/e.sock")] + (kind == .subscriber ? ["--subscribe"] : [])
         case .loop(let share): arguments = ["control-client", "--busy", "\(share)"]
         }
         var ends: [Int32] = [0, 0]
@@ -158,7 +160,7 @@ private struct LoadedRun {
         return Child(process: process, output: ends[0])
     }
 
-    /// Seconds of processor time, and replies.
+    /// Stops the child; returns its seconds of processor time, and its replies.
     private func stop(_ child: Child) -> (Double, Int) {
         var facts = ProcessUse(of: child.process).processor
         kill(child.process, SIGTERM)
@@ -194,8 +196,8 @@ private final class JobAnswers: ControlHandler {
     }
 }
 
-/// The child of `control-load`: asks as fast as it is answered, or reads reports, or only takes processor time. Ends with SIGTERM and then
-/// prints how many lines it was sent.
+/// The child of `control-load`: sends requests as fast as they are answered, reads reports, or only uses processor time. Ends with SIGTERM and
+/// then prints the number of lines it received.
 struct ControlLoadClient: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "control-client", abstract: "The client of control-load.", shouldDisplay: false)
 
@@ -215,7 +217,9 @@ struct ControlLoadClient: ParsableCommand {
         let line = try connectTo(socket)
         send(line, #"{"jsonrpc":"2.0","id":0,"method":"hello","params":{"versions":[1],"client":"load"}}"# + "\n")
         let request = #"{"jsonrpc":"2.0","id":1,"method":"jobs"}"# + "\n"
-        if subscribe { send(line, #"{"jsonrpc":"2.0","id":1,"method":"subscribe"}"# + "\n") } else {
+        if subscribe {
+            send(line, #"{"jsonrpc":"2.0","id":1,"method":"subscribe"}"# + "\n")
+        } else {
             send(line, String(repeating: request, count: Self.depth))
         }
         var replies = 0
@@ -245,7 +249,9 @@ struct ControlLoadClient: ParsableCommand {
         while !isPending(set) {
             if Double(clock()) / Double(CLOCKS_PER_SEC) < own * (monotonicSeconds() - start) {
                 for _ in 0..<200 { _ = clock() }
-            } else { poll(nil, 0, 1) }
+            } else {
+                poll(nil, 0, 1)
+            }
         }
         if second > 0 {
             kill(second, SIGTERM)

@@ -2,13 +2,13 @@ import ArgumentParser
 import Dataflow
 import StreamModel
 
-/// sequence -> mix -> shuffle by key -> running count: the job that the budgets are stated for.
+/// sequence -> mix -> shuffle by key -> running count: the job of the budgets.
 struct KeyedCountJob: StreamJob {
     let records: UInt64
     let keys: UInt64
     let interval: Milliseconds?
     let directory: String
-    /// `map`s between the source and the shuffle, each of which adds nothing.
+    /// Number of `map`s between the source and the shuffle, each of which adds nothing.
     var operators = 0
 
     var name: String { "keyed-count" }
@@ -23,7 +23,7 @@ struct KeyedCountJob: StreamJob {
     }
 }
 
-/// The keyed count with texts of 21 bytes for keys, such as `customer-000000123456`: stored in place, or each on the heap.
+/// The keyed count with keys of 21-byte texts such as `customer-000000123456`: stored in place, or each on the heap.
 struct StringCountJob: StreamJob {
     let type: StringCount.TextType
     let records: UInt64
@@ -36,7 +36,7 @@ struct StringCountJob: StreamJob {
     func build(_ environment: StreamEnvironment) throws {
         environment.checkpoints.interval = interval
         environment.checkpoints.storageDirectory = directory
-        // Concrete types here, so that the whole path is compiled for them.
+        // Concrete types here, so that the whole path is specialised for them.
         switch type {
         case .short: describe(environment, ShortText.self)
         case .string: describe(environment, String.self)
@@ -53,7 +53,7 @@ struct StringCountJob: StreamJob {
     }
 }
 
-/// "customer-" and twelve digits.
+/// A text of "customer-" and twelve digits.
 protocol CustomerText: StreamKey {
     init(customer number: UInt64)
 }
@@ -88,7 +88,7 @@ private func writeCustomer(_ number: UInt64, to buffer: UnsafeMutableRawBufferPo
     }
 }
 
-/// The same sequence as in the C loop and on Flink.
+/// The sequence of the C loop and the Flink job.
 @inline(__always)
 func mixed(_ sequence: UInt64) -> UInt64 { (sequence &* 0x9e37_79b9_7f4a_7c15) >> 1 }
 

@@ -47,10 +47,11 @@ struct HostileStrings: ParsableCommand {
         print("hostile strings \(count) seed \(seed) bytes \(grammar.offset) sequences \(grammar.sequences) seconds \(rounded(took)) other_bytes 0")
     }
 
-    /// A reader that takes everything proves nothing: each of these must be refused.
+    /// Checks that the reader refuses each of these: one that accepts everything proves nothing.
     private func checkReader() throws {
         let refused = [
-            "\u{1b}]52;c;x\u{7}", "\u{1b}]0;x\u{7}", "\u{1b}P$qm\u{1b}\\", "\u{1b}_x\u{1b}\\", "\u{1b}[6n", "\u{1b}[21t", "\u{1b}[5i", "\u{1b}[c", "\u{1b}[?1000h", "\u{1b}c",
+            "\u{1b}]52;c;x\u{7}", "\u{1b}]0;x\u{7}", "\u{1b}P$qm\u{1b}\\", "\u{1b}_x\u{1b}\\", "\u{1b}[6n", "\u{1b}[21t", "\u{1b}[5i", "\u{1b}[c",
+            "\u{1b}[?1000h", "\u{1b}c",
             "\u{1b}#8", "\u{9b}31m", "\u{7}", "\u{e}", "\u{7f}", "\u{202e}", "\u{200b}", "\u{feff}", "\u{e0041}", "\u{e000}",
         ]
         for text in refused {
@@ -61,7 +62,7 @@ struct HostileStrings: ParsableCommand {
 
     private static let end = "the painter has painted all"
 
-    /// The other side: a frame of strings after the other, each on a row of its own.
+    /// Paints one frame of strings after the other, each string on its own row.
     private func paint() throws {
         let terminal: CursesTerminal
         do throws(TerminalError) { terminal = try CursesTerminal() } catch { throw ValidationError("\(error)") }
@@ -85,7 +86,7 @@ struct HostileStrings: ParsableCommand {
     }
 }
 
-/// Strings as an attacker would name a job.
+/// Strings that an attacker might use as job names.
 private struct HostileGenerator {
     var state: UInt64
 
@@ -100,10 +101,14 @@ private struct HostileGenerator {
 
     private static let pieces: [String] = [
         "\u{1b}]52;c;cm0gLXJmIC8=\u{7}", "\u{1b}]0;owned\u{7}", "\u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\", "\u{1b}[2J", "\u{1b}[1;1H", "\u{1b}c",
-        "\u{1b}[6n", "\u{1b}[21t", "\u{1b}P$qm\u{1b}\\", "\u{1b}_x\u{1b}\\", "\u{1b}^x\u{1b}\\", "\u{1b}X", "\u{1b}(0", "\u{1b}#8", "\u{1b}[?1049l", "\u{1b}[5i",
-        "\u{1b}[31", "\u{1b}", "\u{9b}31m", "\u{9d}0;x\u{9c}", "\u{90}x\u{9c}", "\u{85}", "\u{8d}", "\u{0}", "\u{7}", "\u{8}\u{8}\u{8}", "\r\n", "\t", "\u{b}", "\u{c}",
-        "\u{e}", "\u{f}", "\u{18}", "\u{1a}", "\u{7f}", "\u{202e}", "\u{2066}", "\u{200b}", "\u{200d}", "\u{feff}", "\u{fe0f}", "\u{e0041}", "\u{2028}", "\u{ad}",
-        "\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}", "\u{53d7}\u{6ce8}", "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}", "\u{1f1e9}\u{1f1ea}", "\u{fdfd}",
+        "\u{1b}[6n", "\u{1b}[21t", "\u{1b}P$qm\u{1b}\\", "\u{1b}_x\u{1b}\\", "\u{1b}^x\u{1b}\\", "\u{1b}X", "\u{1b}(0", "\u{1b}#8", "\u{1b}[?1049l",
+        "\u{1b}[5i",
+        "\u{1b}[31", "\u{1b}", "\u{9b}31m", "\u{9d}0;x\u{9c}", "\u{90}x\u{9c}", "\u{85}", "\u{8d}", "\u{0}", "\u{7}", "\u{8}\u{8}\u{8}", "\r\n", "\t", "\u{b}",
+        "\u{c}",
+        "\u{e}", "\u{f}", "\u{18}", "\u{1a}", "\u{7f}", "\u{202e}", "\u{2066}", "\u{200b}", "\u{200d}", "\u{feff}", "\u{fe0f}", "\u{e0041}", "\u{2028}",
+        "\u{ad}",
+        "\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}", "\u{53d7}\u{6ce8}", "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}", "\u{1f1e9}\u{1f1ea}",
+        "\u{fdfd}",
         "\u{1160}", "\u{3164}", "\u{e000}", "\u{10ffff}", "job", "orders ", "%s%n", "../../etc/passwd", "\u{fffd}",
     ]
 
@@ -114,7 +119,7 @@ private struct HostileGenerator {
             case 0...4: bytes += Array(Self.pieces[Int(next() % UInt64(Self.pieces.count))].utf8)
             // Any scalar.
             case 5...6: if let scalar = Unicode.Scalar(UInt32(next() % 0x11_0000)) { bytes += Array(String(scalar).utf8) }
-            // Bytes that are no UTF-8.
+            // Invalid UTF-8.
             default: for _ in 0..<(1 + next() % 4) { bytes.append(UInt8(truncatingIfNeeded: next())) }
             }
         }
@@ -122,15 +127,15 @@ private struct HostileGenerator {
     }
 }
 
-/// What may reach a terminal of the type xterm-256color from the painter: text in UTF-8 without controls, and the sequences of its terminfo
-/// entry that place, erase, colour and repeat. Nothing that sets a title, writes a clipboard, asks the terminal, or changes its modes beyond
-/// those of full-screen drawing.
+/// Output allowed from the painter to an xterm-256color: text in UTF-8 without controls, and the sequences of its terminfo entry that place, erase,
+/// colour and repeat. Nothing that sets a title, writes a clipboard, queries the terminal, or changes its modes beyond those of full-screen
+/// drawing.
 struct TerminalGrammar {
     private(set) var offset = 0
     private(set) var sequences = 0
     private var state = State.text
     private var parameters: [UInt8] = []
-    /// Bytes of a character that are still to come, and what has come of it.
+    /// Outstanding bytes of a character, and its value so far.
     private var continuation = 0
     private var scalar: UInt32 = 0
 
@@ -141,7 +146,7 @@ struct TerminalGrammar {
     /// Modes that full-screen drawing sets and resets.
     private static let modes: Set<String> = ["?1", "?7", "?12", "?25", "?12;25", "?1049", "?2004", "4", "?1h", "22;0;0", "23;0;0"]
 
-    /// Takes bytes in their order; a sentence for the first that is not allowed.
+    /// Takes bytes in order; returns a sentence about the first forbidden one.
     mutating func take(_ bytes: [UInt8]) -> String? {
         for byte in bytes {
             offset += 1
@@ -158,7 +163,7 @@ struct TerminalGrammar {
             switch byte {
             case UInt8(ascii: "["): (state, parameters) = (.control, [])
             case UInt8(ascii: "("), UInt8(ascii: ")"): state = .charset
-            // Keypad modes, save and restore the cursor, one row up.
+            // Keypad modes, saving and restoring the cursor, one row up.
             case UInt8(ascii: "="), UInt8(ascii: ">"), UInt8(ascii: "7"), UInt8(ascii: "8"), UInt8(ascii: "M"): sequences += 1
             default: return "ESC \(hex(byte))"
             }

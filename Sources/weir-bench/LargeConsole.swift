@@ -6,7 +6,7 @@ import Glibc
 import Ledger
 import StreamModel
 
-/// The console with very many jobs and a long past: twenty engines of this process with their sockets, and a ledger that was filled before.
+/// The console with very many jobs and a long history: twenty engines in this process with their sockets, and a prefilled ledger.
 struct LargeConsole {
     let binary: String
     let home: BenchHome
@@ -41,7 +41,7 @@ struct LargeConsole {
         keys("overview_filter", ["/", "j", "o", "b", "-", "7", "\u{7f}", "\u{7f}", "-", "1", "\u{1b}"], 220, console)
         keys("overview_sort", ["o", "o", "O", "j"], 100, console)
         idle("overview", console)
-        // In every row, and on no other screen: of rows that stay alike a terminal is told the difference only.
+        // In every row, and on no other screen: only differences of rows reach the terminal.
         try list("history", ":history\r", "done", console)
         console.type(":history\r")
         console.burst(quiet: 0.3)
@@ -62,7 +62,7 @@ struct LargeConsole {
         keys("checkpoints_move", ["G", "k", "\u{15}", "g", "j", "\u{04}"], 180, console)
     }
 
-    /// Every second, each engine at a moment of its own.
+    /// Reports every second, each engine at its own time.
     private static func report(_ engine: Fleet, through server: ControlServer) -> any DispatchSourceTimer {
         let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "engine \(engine.number)"))
         timer.schedule(deadline: .now() + .milliseconds(1000 / contexts * engine.number), repeating: 1)
@@ -73,7 +73,7 @@ struct LargeConsole {
 
     // MARK: Measuring
 
-    /// From a key to the first byte that it paints.
+    /// Measures from a key to its first painted byte.
     private func keys(_ name: String, _ keys: [String], _ count: Int, _ console: PtyRecorder) {
         var times: [Double] = []
         for index in 0..<count {
@@ -89,7 +89,7 @@ struct LargeConsole {
         print("large \(name)_key_to_paint_ms_p50 \(rounded(times[times.count / 2])) p99 \(rounded(times[times.count * 99 / 100])) keys \(times.count)")
     }
 
-    /// From the key that opens a list to its first rows.
+    /// Measures from the key that opens a list to its first rows.
     private func list(_ name: String, _ opening: String, _ word: String, _ console: PtyRecorder) throws {
         var times: [Double] = []
         for _ in 0..<20 {
@@ -112,7 +112,8 @@ struct LargeConsole {
         let bytes = console.collect(for: Double(seconds))
         let after = ProcessUse(of: console.process), took = monotonicSeconds() - start
         print(
-            "large \(name) bytes_per_s \(Int(Double(bytes) / took)) cpu_percent \(rounded((after.processor - before.processor) / took * 100)) resident_mib \(rounded(Double(after.residentKiB) / 1024))")
+            "large \(name) bytes_per_s \(Int(Double(bytes) / took)) cpu_percent \(rounded((after.processor - before.processor) / took * 100)) resident_mib \(rounded(Double(after.residentKiB) / 1024))"
+        )
     }
 
     // MARK: Preparing
@@ -125,7 +126,7 @@ struct LargeConsole {
         fclose(file)
     }
 
-    /// One checkpoint a minute, of a hundred jobs in turn; the newest are of now.
+    /// Fills in one checkpoint a minute, of a hundred jobs in turn; the newest are current.
     private func fillLedger(_ engines: [Fleet]) throws -> Int {
         let ledger = try Ledger.open(path: home.path + "/state/weir/ledger.sqlite")
         let origins = (0..<100).map { index -> JobOrigin in
@@ -134,14 +135,17 @@ struct LargeConsole {
         }
         let each = checkpoints / origins.count, now = Fleet.now()
         for (index, origin) in origins.enumerated() {
-            let rows = (0..<each).map { Fleet.checkpoint(UInt64($0 + 1), at: WallTime(milliseconds: now.milliseconds - Int64((each - $0) * origins.count - index) * 60_000), of: origin.job) }
+            let rows = (0..<each).map {
+                Fleet.checkpoint(
+                    UInt64($0 + 1), at: WallTime(milliseconds: now.milliseconds - Int64((each - $0) * origins.count - index) * 60_000), of: origin.job)
+            }
             try ledger.remember([.reported(rows, of: origin, at: now)])
         }
         return try ledger.countCheckpoints()
     }
 }
 
-/// An engine with many jobs that run, each with a few checkpoints.
+/// An engine with many running jobs, each with a few checkpoints.
 private final class Fleet: ControlHandler {
     let number: Int
     private let jobs: Int
@@ -173,9 +177,11 @@ private final class Fleet: ControlHandler {
             configuration.interval = .seconds(30)
             configuration.storageDirectory = "/var/lib/weir/checkpoints"
             var job = JobReport(
-                id: id(index), name: name(index), state: index % 17 == 16 ? .restarting : .running, stateSince: WallTime(milliseconds: 0), submittedAt: WallTime(milliseconds: 0),
+                id: id(index), name: name(index), state: index % 17 == 16 ? .restarting : .running, stateSince: WallTime(milliseconds: 0),
+                submittedAt: WallTime(milliseconds: 0),
                 parallelism: 4, maxParallelism: 128,
-                throughput: Throughput(recordsRead: UInt64(now.milliseconds), recordsWritten: 1, recordsReadPerSecond: Double((index * 37 + Int(now.milliseconds / 1000)) % 1000)),
+                throughput: Throughput(
+                    recordsRead: UInt64(now.milliseconds), recordsWritten: 1, recordsReadPerSecond: Double((index * 37 + Int(now.milliseconds / 1000)) % 1000)),
                 configuration: configuration, budget: FailureBudget(counted: index % 4, tolerable: 3, source: .exact, cumulative: index))
             job.counts.completed = Int(clamping: step)
             job.checkpointsRevision = UInt64(step)
@@ -183,7 +189,8 @@ private final class Fleet: ControlHandler {
             return job
         }
         return EngineReport(
-            engine: EngineInfo(name: "fleet", version: "1", processID: 1, startedAt: WallTime(milliseconds: 0), stateDirectory: "/"), at: now, jobs: reports, operations: [])
+            engine: EngineInfo(name: "fleet", version: "1", processID: 1, startedAt: WallTime(milliseconds: 0), stateDirectory: "/"), at: now, jobs: reports,
+            operations: [])
     }
 
     func handle(_ request: ControlRequest, peer: ControlPeer, reply: @escaping @Sendable (Result<ControlReply, ControlFailure>) -> Void) {

@@ -1,14 +1,14 @@
 import ArgumentParser
 import Glibc
 
-/// A program on a pseudo-terminal of 80x24 whose other end counts bytes and takes their times. Every program is measured on the same one.
+/// A program on a pseudo-terminal of 80x24 whose other end counts and times bytes. Every program is measured on the same one.
 final class PtyRecorder {
     let process: pid_t
     private let master: Int32
-    /// Seconds on a clock that never jumps, just before the program was started.
+    /// Start of the program in seconds, on a clock that never jumps.
     let startedAt: Double
     private(set) var byteCount = 0
-    /// The last bytes that came, to look for words in.
+    /// Last bytes received, to search for words.
     private var tail: [UInt8] = []
     private var isEnded = false
 
@@ -29,7 +29,7 @@ final class PtyRecorder {
             posix_spawn_file_actions_destroy(&actions)
             posix_spawnattr_destroy(&attributes)
         }
-        // The leader of a new session gets the terminal that it opens first as its own.
+        // The leader of a new session gets the first terminal it opens as its controlling terminal.
         let newSession: Int16 = 0x80  // POSIX_SPAWN_SETSID
         posix_spawnattr_setflags(&attributes, newSession)
         posix_spawn_file_actions_addopen(&actions, 0, path, O_RDWR, 0)
@@ -56,7 +56,7 @@ final class PtyRecorder {
         _ = write(master, bytes, bytes.count)
     }
 
-    /// Reads what there is, and waits so long for something; the count of bytes.
+    /// Reads the available bytes, waiting for some at most this long; returns their count.
     @discardableResult
     func read(within limit: Double) -> Int {
         var descriptor = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
@@ -69,7 +69,7 @@ final class PtyRecorder {
         return count
     }
 
-    /// Everything that comes in so many seconds.
+    /// Reads everything within this many seconds.
     @discardableResult
     func collect(for duration: Double) -> Int {
         let end = monotonicSeconds() + duration
@@ -78,7 +78,7 @@ final class PtyRecorder {
         return total
     }
 
-    /// What comes until nothing has for `quiet` seconds.
+    /// Reads until nothing has come for `quiet` seconds.
     @discardableResult
     func burst(quiet: Double) -> Int {
         var total = 0
@@ -86,7 +86,7 @@ final class PtyRecorder {
         return total
     }
 
-    /// When a word came after the present moment or before; throws after ten seconds.
+    /// Time when a word arrived, before or after now; throws after ten seconds.
     func time(of word: String) throws -> Double {
         let end = monotonicSeconds() + 10
         while monotonicSeconds() < end {
@@ -98,7 +98,7 @@ final class PtyRecorder {
 
     func forget() { tail = [] }
 
-    /// Whether a whole paint has a word. What changes bit by bit on the screen never comes as one word.
+    /// Whether a full paint has a word. Incremental changes never arrive as one word.
     func showsWhenPainted(_ word: String) -> Bool {
         forget()
         type("\u{0c}")
@@ -106,7 +106,7 @@ final class PtyRecorder {
         return String(decoding: tail, as: UTF8.self).contains(word)
     }
 
-    /// The next bytes; nil when the program has ended, or nothing came for so long.
+    /// The next bytes; nil when the program has ended, or nothing came within the limit.
     func next(within limit: Double) -> [UInt8]? {
         var descriptor = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
         guard poll(&descriptor, 1, Int32((limit * 1000).rounded(.up))) == 1, descriptor.revents & Int16(POLLIN) != 0 else { return nil }
@@ -130,11 +130,11 @@ final class PtyRecorder {
     }
 }
 
-/// What the kernel knows of a process and its threads.
+/// Resource use of a process and its threads, from the kernel.
 struct ProcessUse {
-    /// Seconds of processor time.
+    /// Processor time in seconds.
     var processor: Double
-    /// Voluntary context switches: each end of a wait is one.
+    /// Voluntary context switches: one per end of a wait.
     var wakeups: Int
     var residentKiB: Int
 

@@ -10,7 +10,8 @@ struct WeirBench: ParsableCommand {
             a figure of another day, or of a machine that does something else meanwhile, does not.
             """,
         subcommands: [
-            KeyedCount.self, StringCount.self, WordCount.self, Windows.self, CheckpointCost.self, BarrierPause.self, Growth.self, ConsoleBench.self, HostileStrings.self, Compare.self, ControlLoad.self, ControlLoadClient.self,
+            KeyedCount.self, StringCount.self, WordCount.self, Windows.self, CheckpointCost.self, BarrierPause.self, Growth.self, ConsoleBench.self,
+            HostileStrings.self, Compare.self, ControlLoad.self, ControlLoadClient.self,
         ])
 
     @Flag(help: "The keyed counts here, on Apache Flink and in the bare loop, in turn; the same as the subcommand compare.")

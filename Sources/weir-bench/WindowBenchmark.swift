@@ -2,17 +2,17 @@ import ArgumentParser
 import Dataflow
 import StreamModel
 
-/// A measurement with its own time.
+/// A measurement with event time.
 private struct Reading: EventTimed {
     let sensor: UInt64
     let eventTime: EventTime
 }
 
-/// readings out of order by up to 200 ms -> watermarks -> shuffle by sensor -> count a sensor and window of one second.
+/// readings out of order by up to 200 ms -> watermarks -> shuffle by sensor -> count per sensor and window of one second.
 struct WindowsJob: StreamJob {
     let records: UInt64
     let keys: UInt64
-    /// Records that share a second of event time.
+    /// Number of records per second of event time.
     let recordsPerSecond: UInt64
     let interval: Milliseconds?
     let directory: String

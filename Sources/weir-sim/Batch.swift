@@ -2,7 +2,7 @@ internal import Glibc
 internal import SimulationKit
 internal import Synchronization
 
-/// Many seeds on a few threads.
+/// Runs many seeds on a few threads.
 final class Batch: Sendable {
     private struct State {
         var next: UInt64
@@ -12,7 +12,6 @@ final class Batch: Sendable {
         var simulatedTime: Int64 = 0
         var processes = 0
         var failed: [SimulationReport] = []
-        var finishedWorkers = 0
     }
 
     private let end: UInt64
@@ -35,7 +34,7 @@ final class Batch: Sendable {
 
     var failed: [SimulationReport] { state.withLock { $0.failed.sorted { $0.seed < $1.seed } } }
 
-    /// Stops early once a seed has failed.
+    /// Runs the seeds; stops early once one has failed.
     func run(jobs: Int) {
         CrashNotice.install()
         var workers: [pthread_t] = []
@@ -105,11 +104,11 @@ final class Batch: Sendable {
     private func tenths(_ value: Double) -> String { "\(Double(Int(value * 10)) / 10)" }
 }
 
-/// A trap ends the whole program: then the seeds that were running are the last words.
+/// Prints the running seeds when a trap ends the whole program.
 enum CrashNotice {
     private static let maximum = 64
     private nonisolated(unsafe) static let seeds: UnsafeMutablePointer<UInt64> = {
-        // Sound: each worker writes its own place; the handler reads when nothing runs any more.
+        // Sound: each worker writes its own element; the handler reads when nothing runs any more.
         let seeds = UnsafeMutablePointer<UInt64>.allocate(capacity: maximum)
         seeds.initialize(repeating: 0, count: maximum)
         return seeds

@@ -8,7 +8,8 @@ struct WeirSim: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "weir-sim",
         abstract: "Runs the embedded engine on a simulated machine, one seed a run, and checks that its output is exactly once whatever fails.",
-        discussion: "Build with: swift build -c release --product weir-sim. Exit status 1: a seed failed; its trace and the command that repeats it are printed.")
+        discussion:
+            "Build with: swift build -c release --product weir-sim. Exit status 1: a seed failed; its trace and the command that repeats it are printed.")
 
     @Option(help: "How many seeds to run.")
     var seeds = 2_000
@@ -55,7 +56,9 @@ struct WeirSim: ParsableCommand {
         Simulation.stayOnThisProcessor()
         let first = Simulation.run(seed: seed, options: options(keepsTrace: true)), second = Simulation.run(seed: seed, options: options(keepsTrace: true))
         if trace { first.trace.forEach { print($0) } }
-        print("seed \(seed): hash \(String(first.hash, radix: 16)), \(first.steps) steps, \(first.processes) processes, \(first.simulatedTime / 1_000_000) ms simulated")
+        print(
+            "seed \(seed): hash \(String(first.hash, radix: 16)), \(first.steps) steps, \(first.processes) processes, \(first.simulatedTime / 1_000_000) ms simulated"
+        )
         print("  \(first.scenario)")
         guard first.hash == second.hash else {
             let index = zip(first.trace, second.trace).prefix { $0 == $1 }.count
@@ -68,14 +71,16 @@ struct WeirSim: ParsableCommand {
         }
     }
 
-    /// The seed is run again to have its trace.
+    /// Reports a failed seed, running it again for its trace.
     private func report(_ failed: SimulationReport) {
         let told = trace ? failed : Simulation.run(seed: failed.seed, options: options(keepsTrace: true))
         print("seed \(failed.seed) FAILED: \(failed.failure ?? "")")
         print("  \(told.scenario)")
         if !trace { told.trace.suffix(lines).forEach { print("  \($0)") } }
         if told.hash != failed.hash { print("the run with a trace took another course (\(told.failure ?? "no failure")): the simulation is not deterministic") }
-        print("repeat it: weir-sim --seed \(failed.seed) --trace\(mode == .job ? "" : " --mode \(mode.rawValue)")\(canary.map { " --canary \($0.rawValue)" } ?? "")")
+        print(
+            "repeat it: weir-sim --seed \(failed.seed) --trace\(mode == .job ? "" : " --mode \(mode.rawValue)")\(canary.map { " --canary \($0.rawValue)" } ?? "")"
+        )
     }
 }
 

@@ -1,11 +1,11 @@
 import ArgumentParser
-import EngineApp
+import CommandLineApp
 import StreamModel
 
 struct SubmitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "submit", abstract: "Launch a program of the engine as a new job.",
-        discussion: "EXAMPLE\n  weir submit orders --set rate=500 --parallelism 2")
+        discussion: Examples.text("submit"))
     @Argument(help: "The program: orders, shaky or wordcount.")
     var program: String
     @Option(parsing: .singleValue, help: ArgumentHelp("An argument of the program.", valueName: "name=value"))
@@ -36,7 +36,7 @@ struct SubmitCommand: ParsableCommand {
 
 struct SavepointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "savepoint", abstract: "Take a savepoint; the job goes on.", discussion: "EXAMPLE\n  weir savepoint orders --wait")
+        commandName: "savepoint", abstract: "Take a savepoint and keep running.", discussion: Examples.text("savepoint"))
     @OptionGroup var acting: ActingOptions
     @Option(help: ArgumentHelp("Where it goes; by default as the job is configured.", valueName: "path"), completion: .directory)
     var directory: String?
@@ -46,7 +46,7 @@ struct SavepointCommand: ParsableCommand {
 
 struct CheckpointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "checkpoint", abstract: "Take a checkpoint now.", discussion: "EXAMPLE\n  weir checkpoint orders --wait")
+        commandName: "checkpoint", abstract: "Take a checkpoint now.", discussion: Examples.text("checkpoint"))
     @OptionGroup var acting: ActingOptions
     @OptionGroup var link: LinkOptions
     func run() throws { try end(EngineCommands.checkpoint(link.actingOptions, acting.options)) }
@@ -54,7 +54,7 @@ struct CheckpointCommand: ParsableCommand {
 
 struct StopCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stop", abstract: "Take a savepoint and finish, in one step.", discussion: "EXAMPLE\n  weir stop orders --wait")
+        commandName: "stop", abstract: "Take a savepoint and finish, in one step.", discussion: Examples.text("stop"))
     @OptionGroup var acting: ActingOptions
     @Flag(help: "Emit the end of the input first: the job cannot go on from the savepoint as if nothing had been.")
     var drain = false
@@ -67,7 +67,8 @@ struct StopCommand: ParsableCommand {
 struct CancelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cancel", abstract: "End the job now.",
-        discussion: "What becomes of the completed checkpoints is the job's retention, unless said here.\n\nEXAMPLE\n  weir cancel orders --keep --wait")
+        discussion: Examples.text(
+            "cancel", after: "The job's retention decides whether the completed checkpoints are kept, unless --keep or --discard does."))
     @OptionGroup var acting: ActingOptions
     @Flag(help: "Keep the checkpoints, whatever the job's retention is.")
     var keep = false
@@ -85,17 +86,17 @@ struct CancelCommand: ParsableCommand {
 struct RestartCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "restart", abstract: "Launch a job again from a checkpoint or savepoint.",
-        discussion: """
-            With --wait each step of the proof is printed as it is seen; the command ends with 0 when the job has resumed from there and its first \
-            new checkpoint is complete.
-
-            EXAMPLES
-              weir restart orders --from 12 --wait
-              weir restart orders --from /path/to/savepoint --cancel-first --wait
-              weir --flink http://host:8081 restart orders --recipe "orders.jar --class com.example.Orders -- --topic orders" --wait
-            """)
+        discussion: Examples.text(
+            "restart",
+            after: """
+                With --wait each step of the proof is printed as it is seen; the command ends with 0 when the job has resumed from there and its \
+                first new checkpoint is complete. `weir checkpoints JOB` lists what --from can name.
+                """))
     @OptionGroup var acting: ActingOptions
-    @Option(help: ArgumentHelp("Number of a checkpoint of the job, or a path; the newest by default.", valueName: "id|path"), completion: .directory)
+    @Option(
+        help: ArgumentHelp(
+            "latest, savepoint (the newest one), the number of a checkpoint, or a path; the newest by default. A path of that name: ./savepoint.",
+            valueName: "latest|savepoint|id|path"), completion: .directory)
     var from: String?
     @Flag(help: "The new job owns the snapshot, and deletes it when it is subsumed.")
     var claim = false
@@ -112,7 +113,10 @@ struct RestartCommand: ParsableCommand {
     var recipe: String?
     @OptionGroup var link: LinkOptions
 
-    func validate() throws { _ = try parsedRecipe() }
+    func validate() throws {
+        _ = try parsedRecipe()
+        if let problem = parallelism.flatMap({ Parallelism.problem($0) }) { throw ValidationError("--parallelism: \(problem)") }
+    }
 
     private func parsedRecipe() throws -> JarRecipe? {
         guard let recipe else { return nil }
@@ -127,13 +131,33 @@ struct RestartCommand: ParsableCommand {
     }
 }
 
+struct ResumeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resume", abstract: "Go on with a restart on a Flink cluster that was broken off between the cancel and the launch.",
+        discussion: Examples.text(
+            "resume",
+            after: """
+                A restart is carried out by the process that was asked for it. If that process ended in the middle, `weir operations` shows the \
+                operation as interrupted, and names it. The earlier choice of snapshot, jar and arguments holds. Nothing is launched while another \
+                run of the job lives.
+                """))
+    @Argument(help: "The operation.")
+    var operation: OperationID
+    @Flag(help: "Wait until the job is proven to have resumed.")
+    var wait = false
+    @Option(help: ArgumentHelp("How long to wait: 200ms, 30s, 10m.", valueName: "span"))
+    var timeout: Milliseconds = .minutes(10)
+    @OptionGroup var link: LinkOptions
+    func run() throws { try end(EngineCommands.resume(link.actingOptions, operation: operation, waits: wait, limit: timeout)) }
+}
+
 struct FaultCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fault", abstract: "Make a demonstration job misbehave: slow 5s, fail 3, sync-fail 1, stall, crash, crash-loop 5s, off.",
-        discussion: "EXAMPLE\n  weir fault shaky \"fail 3\"")
+        discussion: Examples.text("fault"))
     @OptionGroup var acting: ActingOptions
-    @Argument(help: "What to do.")
-    var spec: String
+    @Argument(help: "What to do, and how: slow 5s.")
+    var spec: [String]
     @OptionGroup var link: LinkOptions
-    func run() throws { try end(EngineCommands.fault(link.actingOptions, acting.options, spec: spec)) }
+    func run() throws { try end(EngineCommands.fault(link.actingOptions, acting.options, spec: spec.joined(separator: " "))) }
 }

@@ -1,8 +1,10 @@
 public import ArgumentParser
 import ConsoleApp
 public import ControlSocket
-public import EngineApp
+public import CommandLineApp
+import EngineClients
 import FlinkREST
+import HostEnvironment
 public import StreamModel
 
 /// Which engine, and how to print.
@@ -18,8 +20,11 @@ struct LinkOptions: ParsableArguments {
 
     @OptionGroup var flink: FlinkOptions
 
-    @Flag(help: "Print the records as one line of JSON.")
+    @Flag(help: "Print the records as one line of JSON; times in it are milliseconds since 1970.")
     var json = false
+
+    @Flag(help: "Print times in UTC; `utc = true` in the config file does it always.")
+    var utc = false
 
     var options: CommandOptions {
         get throws { try options(resolved()) }
@@ -37,12 +42,35 @@ struct LinkOptions: ParsableArguments {
 
     private func options(_ found: ConsoleContext?) throws -> CommandOptions {
         switch found?.address {
-        case nil: return CommandOptions(socketPath: socket, trust: trustOwner ?? .own, printsJSON: json)
-        case .socket(let path): return CommandOptions(socketPath: path, trust: trustOwner ?? found?.trust ?? .own, printsJSON: json)
+        case nil:
+            var options = CommandOptions(
+                socketPath: socket, trust: trustOwner ?? .own, contextName: "local", ledgerPath: Self.quietLedgerPath, printsJSON: json, usesUTC: usesUTC)
+            options.isNamedByPath = socket.map { $0 != SocketPath.standard() } ?? false
+            return options
+        case .socket(let path):
+            return CommandOptions(
+                socketPath: path, trust: trustOwner ?? found?.trust ?? .own, contextName: found?.name ?? "local", ledgerPath: Self.quietLedgerPath,
+                printsJSON: json, usesUTC: usesUTC)
         case .flink(let connection):
             for warning in found?.warnings ?? [] { Output.standard.say(warning) }
-            return CommandOptions(flink: connection, contextName: found?.name ?? "flink", printsJSON: json)
+            return CommandOptions(
+                flink: connection, contextName: found?.name ?? FlinkConnection.sharedContext, ledgerPath: Self.ledgerPath, printsJSON: json, usesUTC: usesUTC)
         }
+    }
+
+    var usesUTC: Bool { utc || ConfigurationFile.load(BaseDirectories().configurationPath).usesUTC }
+
+    /// Where the console keeps it. A configuration that cannot be read stops no command in an incident: it is told, as the console does.
+    private static var ledgerPath: String {
+        do throws(ConfigurationError) { return try LedgerPlace.path() } catch {
+            Output.standard.say("\(error.description); actions are recorded in \(BaseDirectories().ledgerPath)")
+            return BaseDirectories().ledgerPath
+        }
+    }
+
+    /// For engines that keep their own record: the ledger only adds to what they list.
+    private static var quietLedgerPath: String {
+        do throws(ConfigurationError) { return try LedgerPlace.path() } catch { return BaseDirectories().ledgerPath }
     }
 
     private func resolved() throws -> ConsoleContext? {

@@ -2,18 +2,15 @@ import ArgumentParser
 import CellGrid
 import ConsoleApp
 import ControlSocket
-import EngineApp
+import CommandLineApp
+import HostEnvironment
 
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Say what the terminal can do and what is wrong with it, and whether engines can be reached.",
-        discussion: """
-            A line for each thing: ok, warn or fail, what was found, and what to do. Ends with 0 unless something failed (5). Changes nothing.
-
-            EXAMPLES
-              weir doctor
-              weir doctor --flink http://localhost:8081 --json
-            """)
+        discussion: Examples.text(
+            "doctor",
+            after: "A line for each check: ok, warn or fail, what was found, and what to do. Ends with 0 unless something failed (5). Changes nothing."))
 
     @Option(help: ArgumentHelp("Look at this control socket too.", valueName: "path"), completion: .file())
     var socket: String?

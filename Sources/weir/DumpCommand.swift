@@ -1,22 +1,21 @@
 public import ArgumentParser
 import CellGrid
+import CommandLineApp
 import ConsoleApp
 public import ConsoleCore
 import ControlSocket
+import EngineClients
 import StreamModel
 
 struct DumpCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dump", abstract: "Draw one screen of the console once, without a terminal, and print it.",
-        discussion: """
-            Screens: \(ConsoleModel.screenNames.joined(separator: ", ")). Formats: txt, ansi, svg, json (the records behind the screen), csv (its list).
-
-            EXAMPLES
-              weir dump
-              weir dump job --job orders --size 80x24
-              weir dump checkpoints --job orders --format csv
-              weir --flink http://host:8081 dump overview --format json | jq .jobs[0].state
-            """)
+        discussion: Examples.text(
+            "dump",
+            after: """
+                Screens: \(ConsoleModel.screenNames.joined(separator: ", ")). Formats: txt, ansi, svg, json (the records behind the screen), csv (its \
+                list).
+                """))
 
     @Argument(help: "The screen.", completion: .list(ConsoleModel.screenNames))
     var screen = "overview"

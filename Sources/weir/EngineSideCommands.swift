@@ -2,23 +2,22 @@ import ArgumentParser
 import ConsoleApp
 import ConsoleCore
 import ControlSocket
-import EngineApp
+import CommandLineApp
+import EngineClients
+internal import EngineHost
+import HostEnvironment
 import StreamModel
 
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo", abstract: "Start a private engine with two jobs and open the console on it.",
-        discussion: """
-            On a terminal the console opens; leaving it ends the engine and removes its files. Without a terminal the restore loop runs \
-            unattended: checkpoints, savepoint, cancel and keep, restart from an older checkpoint, proof. It ends with 0 only if the \
-            resume was proven.
-
-            EXAMPLES
-              weir demo
-              weir demo --script --record demo.cast
-              weir demo --incident slow-storage
-              weir demo | tee proof.txt
-            """)
+        discussion: Examples.text(
+            "demo",
+            after: """
+                On a terminal the console opens; leaving it ends the engine and removes its files. Without a terminal the restore loop runs \
+                unattended: checkpoints, savepoint, cancel and keep, restart from an older checkpoint, proof. It ends with 0 only if the \
+                resume was proven.
+                """))
 
     @Flag(help: "Play the scripted demonstration; any key of yours takes over, `:demo next` goes on.")
     var script = false
@@ -38,10 +37,10 @@ struct DemoCommand: ParsableCommand {
     func validate() throws {
         if script, incident != nil { throw ValidationError("--script and --incident exclude each other") }
         guard (0.5...16).contains(speed) else { throw ValidationError("--speed must be 0.5 to 16") }
-        if script || incident != nil, !Terminal.isInteractive { throw ValidationError("--script and --incident need a terminal") }
     }
 
     func run() throws {
+        if script || incident != nil, !Terminal.isInteractive { throw ValidationError("--script and --incident need a terminal") }
         let play: DemoPlay = script ? .script : incident.map { .incident($0) } ?? .jobs
         let status = Demo.run(isAttended: Terminal.isInteractive, play: play, limit: timeout) { socket in
             var launch = recording.recorded(look.launch(contexts: [ConsoleContext(name: "demo", class: .demo, socket: socket)]))
@@ -55,13 +54,8 @@ struct DemoCommand: ParsableCommand {
 struct EngineCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "engine", abstract: "Host jobs and serve the control socket until SIGTERM or SIGINT.",
-        discussion: """
-            The jobs of the last run come back from their newest checkpoints, also after kill -9. SIGTERM suspends them.
-
-            EXAMPLES
-              weir engine
-              weir engine --socket /run/user/1000/weir/engine.sock --state /var/lib/weir
-            """)
+        discussion: Examples.text(
+            "engine", after: "The jobs of the last run come back from their newest checkpoints, also after kill -9. SIGTERM suspends them."))
 
     @Option(help: ArgumentHelp("Where to listen.", valueName: "path"), completion: .file())
     var socket: String?
@@ -78,24 +72,33 @@ struct EngineCommand: ParsableCommand {
     @Flag(help: "End when standard input ends.")
     var endWithInput = false
 
+    @Option(help: .maxParallelism)
+    var maxParallelism: Int?
+
+    func validate() throws { try requireParallelism(maxParallelism) }
+
     func run() throws {
         try end(
             EngineProcess.run(
-                EngineOptions(name: name, socketPath: socket, viewerSocketPath: viewerSocket, stateDirectory: state, endsWithInput: endWithInput)))
+                EngineOptions(
+                    name: name, socketPath: socket, viewerSocketPath: viewerSocket, stateDirectory: state, endsWithInput: endWithInput,
+                    maxParallelism: maxParallelism)))
     }
+}
+
+extension ArgumentHelp {
+    fileprivate static let maxParallelism = ArgumentHelp("Most subtasks of an operator; 64 a core by default.", valueName: "number")
+}
+
+private func requireParallelism(_ limit: Int?) throws {
+    if let limit, !(1...32_768).contains(limit) { throw ValidationError("--max-parallelism must be 1 to 32768, not \(limit)") }
 }
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Run one program on an engine of its own until it ends.",
-        discussion: """
-            The program goes on where it was when it is started again after a kill, with the same command. Progress is on standard error.
-
-            EXAMPLES
-              weir run wordcount --input *.txt --output counts
-              weir run wordcount --input big.txt --output counts --rate 5000
-              weir run wordcount --input big.txt --output counts --from /path/to/chk-7
-            """)
+        discussion: Examples.text(
+            "run", after: "After a kill, the same command goes on where the program was. Progress is on standard error."))
 
     @Argument(help: "The program: wordcount, orders or shaky.")
     var program: String
@@ -103,7 +106,10 @@ struct RunCommand: ParsableCommand {
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Text files to read.", valueName: "file"), completion: .file())
     var input: [String] = []
 
-    @Option(help: ArgumentHelp("Directory for the output; it must be empty, or hold the output of this run.", valueName: "directory"), completion: .directory)
+    @Option(
+        help: ArgumentHelp(
+            "Directory for the output: new, empty, or with that of this run. Files of other names in it are left alone.", valueName: "directory"),
+        completion: .directory)
     var output: String?
 
     @Option(help: ArgumentHelp("Records a second; without it as fast as possible.", valueName: "number"))
@@ -118,6 +124,9 @@ struct RunCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Subtasks of each operator.", valueName: "number"))
     var parallelism: Int?
 
+    @Option(help: .maxParallelism)
+    var maxParallelism: Int?
+
     @Option(help: ArgumentHelp("Start from this checkpoint or savepoint.", valueName: "path"), completion: .directory)
     var from: String?
 
@@ -128,6 +137,7 @@ struct RunCommand: ParsableCommand {
     var socket: String?
 
     func validate() throws {
+        try requireParallelism(maxParallelism)
         for pair in set where !pair.contains("=") { throw ValidationError("--set takes NAME=VALUE, not '\(pair)'") }
     }
 
@@ -136,19 +146,14 @@ struct RunCommand: ParsableCommand {
             RunProcess.run(
                 RunOptions(
                     program: program, input: input, output: output, rate: rate, interval: interval, settings: set, parallelism: parallelism,
-                    from: from, stateDirectory: state, socketPath: socket)))
+                    maxParallelism: maxParallelism, from: from, stateDirectory: state, socketPath: socket)))
     }
 }
 
 struct ConsoleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "console", abstract: "Open the console.",
-        discussion: """
-            EXAMPLES
-              weir console
-              weir console --context prod-eu --read-only
-              weir console --socket /run/user/1000/weir/engine.sock --theme slate
-            """)
+        discussion: Examples.text("console"))
 
     @Option(help: ArgumentHelp("The engine's control socket; without it the contexts of the config file.", valueName: "path"), completion: .file())
     var socket: String?

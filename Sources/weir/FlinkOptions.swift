@@ -1,6 +1,7 @@
 import ArgumentParser
 import ConsoleApp
 import ConsoleCore
+import EngineClients
 import FlinkREST
 
 /// A Flink cluster named on the command line. Secrets are not: what stands there can be read by everybody, so a token comes from a file or
@@ -46,7 +47,7 @@ struct FlinkOptions: ParsableArguments {
         case (let chain?, let key?): connection.clientCertificate = .init(chainFile: chain, keyFile: key)
         default: throw ValidationError("--client-certificate and --client-key go together")
         }
-        return ConsoleContext(name: "flink", class: .prod, address: .flink(connection))
+        return ConsoleContext(name: FlinkConnection.sharedContext, class: .prod, address: .flink(connection))
     }
 }
 

@@ -1,43 +1,50 @@
 import ArgumentParser
-import EngineApp
+import CommandLineApp
 import StreamModel
 
 struct JarsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "jars", abstract: "The jars of a Flink cluster: list, upload, delete, run.",
-        discussion: "EXAMPLE\n  weir jars run orders.jar --flink http://host:8081 --from s3://sp/savepoint-1 --wait -- --topic orders",
+        discussion: Examples.text("jars"),
         subcommands: [List.self, Upload.self, Delete.self, Run.self], defaultSubcommand: List.self)
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(commandName: "list", abstract: "List the jars that lie on the cluster.")
+        static let configuration = CommandConfiguration(
+            commandName: "list", abstract: "List the jars on the cluster.", discussion: Examples.text("jars list"))
         @OptionGroup var link: LinkOptions
         func run() throws { try end(FlinkCommands.jars(link.options)) }
     }
 
     struct Upload: ParsableCommand {
-        static let configuration = CommandConfiguration(commandName: "upload", abstract: "Upload a jar; prints its id on the cluster.")
+        static let configuration = CommandConfiguration(
+            commandName: "upload", abstract: "Upload a jar; prints its id on the cluster.", discussion: Examples.text("jars upload"))
         @Argument(help: "The jar file.", completion: .file(extensions: ["jar"]))
         var file: String
         @Option(help: "Why, for the record.")
         var reason = ""
+        @Option(help: ArgumentHelp("How long it may take: 200ms, 30s, 10m.", valueName: "span"))
+        var timeout: Milliseconds = .minutes(10)
         @OptionGroup var link: LinkOptions
-        func run() throws { try end(FlinkCommands.upload(link.actingOptions, jar: file, reason: reason)) }
+        func run() throws { try end(FlinkCommands.upload(link.actingOptions, jar: file, reason: reason, limit: timeout)) }
     }
 
     struct Delete: ParsableCommand {
-        static let configuration = CommandConfiguration(commandName: "delete", abstract: "Delete a jar from the cluster; jobs that run from it go on.")
+        static let configuration = CommandConfiguration(
+            commandName: "delete", abstract: "Delete a jar. Running jobs are not affected.", discussion: Examples.text("jars delete"))
         @Argument(help: "Its id, as `weir jars list` shows it.")
         var id: String
         @Option(help: "Why, for the record.")
         var reason = ""
+        @Option(help: ArgumentHelp("How long it may take: 200ms, 30s, 10m.", valueName: "span"))
+        var timeout: Milliseconds = .minutes(10)
         @OptionGroup var link: LinkOptions
-        func run() throws { try end(FlinkCommands.delete(link.actingOptions, jar: id, reason: reason)) }
+        func run() throws { try end(FlinkCommands.delete(link.actingOptions, jar: id, reason: reason, limit: timeout)) }
     }
 
     struct Run: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "run", abstract: "Launch a new job from a jar, and remember how.",
-            discussion: "Arguments of the program come last, after --.")
+            discussion: Examples.text("jars run", after: "Arguments of the program come last, after --."))
         @Argument(help: "A jar file, which is uploaded, or the id of a jar on the cluster.")
         var jar: String
         @Option(name: .customLong("class"), help: ArgumentHelp("The program; by default what the jar's manifest names.", valueName: "name"))
@@ -63,7 +70,7 @@ struct JarsCommand: ParsableCommand {
         @OptionGroup var link: LinkOptions
 
         func validate() throws {
-            if let parallelism, !(1...32768).contains(parallelism) { throw ValidationError("--parallelism must be 1 to 32768, not \(parallelism)") }
+            if let problem = parallelism.flatMap({ Parallelism.problem($0) }) { throw ValidationError("--parallelism: \(problem)") }
         }
 
         func run() throws {
@@ -78,8 +85,8 @@ struct JarsCommand: ParsableCommand {
 
 struct DisposeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "dispose", abstract: "Delete a savepoint or retained checkpoint of a Flink cluster, with its files. Nothing brings it back.",
-        discussion: "A checkpoint that a live job counts on is left alone.\n\nEXAMPLE\n  weir dispose file:/sp/savepoint-a41f --flink http://host:8081")
+        commandName: "dispose", abstract: "Delete a savepoint or retained checkpoint of a Flink cluster, with its files. This cannot be undone.",
+        discussion: Examples.text("dispose", after: "A checkpoint that a live job counts on is left alone."))
     @Argument(help: "Its path, as the cluster sees it.")
     var path: String
     @Option(help: "Why, for the record.")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CellGrid
 import ConsoleApp
+import EngineClients
 
 /// How the console looks.
 struct LookOptions: ParsableArguments {

@@ -1,32 +1,34 @@
 import ArgumentParser
 import ConsoleApp
-import EngineApp
+import CommandLineApp
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Show the engine and its live jobs, a line each.", discussion: "EXAMPLE\n  weir status --json | jq .jobs[0].state")
+        commandName: "status", abstract: "Show the engine and its live jobs, a line each.", discussion: Examples.text("status"))
     @OptionGroup var link: LinkOptions
     func run() throws { try end(EngineCommands.status(link.options)) }
 }
 
 struct JobsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "jobs", abstract: "List jobs, running and ended.", discussion: "EXAMPLE\n  weir jobs")
+        commandName: "jobs", abstract: "List jobs, running and ended.", discussion: Examples.text("jobs"))
     @OptionGroup var link: LinkOptions
     func run() throws { try end(EngineCommands.jobs(link.options)) }
 }
 
 struct CheckpointsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "checkpoints", abstract: "List a job's checkpoints and savepoints, newest first.",
-        discussion: """
-            With --history those that the ledger remembers of the name (of every run of the job that a console of this user saw) or of the whole id,
-            also of jobs and engines that are gone. That asks no engine.
+        commandName: "checkpoints", abstract: "List what a restart of a job can begin with, newest first.",
+        discussion: Examples.text(
+            "checkpoints",
+            after: """
+                The job's own checkpoints and savepoints, those that are left of its earlier runs, and those that only the ledger knows, by the time of \
+                their triggers. RUN names the job that wrote it, RESTART says whether a restart can begin with it, or why not; 'not looked at': nobody \
+                has looked for its files.
 
-            EXAMPLES
-              weir checkpoints orders --limit 10
-              weir checkpoints orders --history --json | jq -r '.[] | select(.fate == "unlisted") | .report.path'
-            """)
+                With --history: those that the ledger remembers of the name (of every run of the job that a console of this user saw) or of the whole \
+                id, also of jobs and engines that are gone. That asks no engine.
+                """))
     @Argument(help: "The job: its name, its id, or at least four digits of it.")
     var job: String
     @Flag(help: "Those that the ledger remembers.")
@@ -40,14 +42,15 @@ struct CheckpointsCommand: ParsableCommand {
         if link.socket != nil { throw ValidationError("--history asks no engine: it takes no --socket") }
         let place: String
         do throws(ConfigurationError) { place = try LedgerPlace.path() } catch { throw ValidationError(error.description) }
-        try end(EngineCommands.history(CommandOptions(printsJSON: link.json), ledger: place, job: job, context: link.context, limit: limit))
+        try end(
+            EngineCommands.history(CommandOptions(printsJSON: link.json, usesUTC: link.usesUTC), ledger: place, job: job, context: link.context, limit: limit))
     }
 }
 
 struct OperationsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "operations", abstract: "List operations and what became of them, newest first.",
-        discussion: "EXAMPLE\n  weir operations --limit 5 --json")
+        discussion: Examples.text("operations"))
     @Option(help: ArgumentHelp("At most so many.", valueName: "number"))
     var limit: Int?
     @OptionGroup var link: LinkOptions
@@ -57,7 +60,7 @@ struct OperationsCommand: ParsableCommand {
 
 struct AuditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "audit", abstract: "List who asked the engine for what, newest first.", discussion: "EXAMPLE\n  weir audit --limit 20")
+        commandName: "audit", abstract: "List who asked the engine for what, newest first.", discussion: Examples.text("audit"))
     @Option(help: ArgumentHelp("At most so many.", valueName: "number"))
     var limit: Int?
     @OptionGroup var link: LinkOptions
@@ -68,17 +71,17 @@ struct AuditCommand: ParsableCommand {
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect", abstract: "Read a checkpoint or savepoint, Weir's or Flink's, and say whether it is whole. Needs no engine.",
-        discussion: """
-            Of Flink's, every file that the metadata names is looked for: Flink keeps no checksums. Exit codes: 0 whole, 3 whole but
-            with state that no uid of --uids claims, 4 not reachable from here (s3:, another host), 5 damaged, missing or foreign.
-
-            EXAMPLES
-              weir inspect /var/lib/weir/checkpoints/<job>/chk-12
-              weir inspect file:/var/lib/flink/checkpoints/<job>/chk-12 --uids lines,words,count
-            """)
+        discussion: Examples.text(
+            "inspect",
+            after: """
+                Flink keeps no checksums: every file that its metadata names is looked for. Exit codes: 0 whole, 3 whole but with state that no uid \
+                of --uids claims, 4 not reachable from here (s3:, another host) or in a later version, 5 damaged, missing, foreign or abandoned.
+                """))
     @Argument(help: "Its directory or its _metadata file, as a path or a URL.", completion: .directory)
     var path: String
-    @Option(help: ArgumentHelp("The uids of a job's operators, with commas: which state would they not claim? (Flink)", valueName: "uid,..."))
+    @Option(
+        help: ArgumentHelp(
+            "The uids of a job's operators, or their ids (32 digits), with commas: which state would they not claim? (Flink)", valueName: "uid,..."))
     var uids: String?
     @Flag(help: "Print the record as one line of JSON.")
     var json = false
@@ -93,8 +96,8 @@ struct InspectCommand: ParsableCommand {
 
 struct WatchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "watch", abstract: "Print a line a job (or a record) whenever the engine reports, until interrupted.",
-        discussion: "EXAMPLES\n  weir watch orders\n  weir --flink http://host:8081 watch --json | jq .jobs[0].throughput")
+        commandName: "watch", abstract: "Print a line for each job at every change and once a second, until interrupted.",
+        discussion: Examples.text("watch", after: "With --json, each report is printed as it comes."))
     @Argument(help: "Only this job: its name, its id, or at least four digits of it.")
     var job: String?
     @Option(help: ArgumentHelp("End after so many reports.", valueName: "number"))
@@ -107,7 +110,7 @@ struct WatchCommand: ParsableCommand {
 struct ContextsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "contexts", abstract: "List the engines that the config file names. Asks none of them.",
-        discussion: "EXAMPLE\n  weir contexts --json | jq -r .[].name")
+        discussion: Examples.text("contexts"))
     @Flag(help: "Print the records as one line of JSON.")
     var json = false
     func run() throws { try end(Contexts.list(asJSON: json)) }

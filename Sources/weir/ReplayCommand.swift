@@ -4,13 +4,12 @@ import ConsoleApp
 struct ReplayCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay", abstract: "Play a log of events back into the console.",
-        discussion: """
-            The console is the real one, but nothing can be sent. Keys of the playback: p pauses, + and - change the speed, s steps to the next \
-            report. A log is written by `weir console --events FILE`.
-
-            EXAMPLE
-              weir replay incident.events --speed 8
-            """)
+        discussion: Examples.text(
+            "replay",
+            after: """
+                The console is the real one, but nothing can be sent. Keys of the playback: p pauses, + and - change the speed, s steps to the next \
+                report. `weir console --events FILE` writes a log.
+                """))
 
     @Argument(help: "The log.", completion: .file())
     var file: String

@@ -1,17 +1,18 @@
 import ArgumentParser
 import ConsoleApp
 import ConsoleCore
-import EngineApp
+import CommandLineApp
+import HostEnvironment
 
 struct ThemesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "themes", abstract: "List the console's themes, or check them.",
-        discussion: "EXAMPLES\n  weir themes\n  weir themes check ~/.config/weir/themes/mine.toml", subcommands: [ListCommand.self, CheckCommand.self],
+        discussion: Examples.text("themes"), subcommands: [ListCommand.self, CheckCommand.self],
         defaultSubcommand: ListCommand.self)
 
     struct ListCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "list", abstract: "List the themes that can be chosen by name, and where they are.", discussion: "EXAMPLE\n  weir themes list")
+            commandName: "list", abstract: "List the themes that can be chosen by name, and where they are.", discussion: Examples.text("themes list"))
 
         func run() {
             for theme in ThemeCommands.list() { Output.standard.data("\(theme.name)\t\(theme.file ?? "built in")") }
@@ -20,15 +21,13 @@ struct ThemesCommand: ParsableCommand {
 
     struct CheckCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "check", abstract: "Check themes: contrast, eyes that lack a kind of cone, marks without colour.",
-            discussion: """
-                Every theme is looked at with direct colour, 256, 16, 8 and no colours, on the backgrounds that terminals of its variant have. \
-                Ends with 0 when all are good, 5 when one is not. Without names, all that `weir themes` lists.
-
-                EXAMPLES
-                  weir themes check
-                  weir themes check slate ./mine.toml --json
-                """)
+            commandName: "check", abstract: "Check themes: contrast, colour blindness, marks without colour.",
+            discussion: Examples.text(
+                "themes check",
+                after: """
+                    Every theme is checked with direct colour, 256, 16, 8 and no colours, on the backgrounds that terminals of its variant have. \
+                    Ends with 0 when all are good, 5 when one is not. Without names, all that `weir themes` lists.
+                    """))
 
         @Argument(help: "Names or paths of themes.", completion: .file(extensions: ["toml"]))
         var themes: [String] = []

@@ -1,8 +1,9 @@
 import ArgumentParser
 import ControlSocket
-import EngineApp
+import CommandLineApp
 import EngineHost
 import Glibc
+import HostEnvironment
 
 /// The command line of Weir: names, flags and help. What the commands do is in the modules below.
 @main
@@ -13,28 +14,20 @@ struct WeirCommand: ParsableCommand {
         discussion: """
             Without a command, the console opens on the default context.
 
-            EXAMPLES
-              weir demo                              two jobs, and the console on them
-              weir run wordcount --input a.txt --output out
-                                                     count words, exactly once
-              weir --context prod-eu                 the console on one named engine
-              weir engine                            hosts jobs until it is told to end
-              weir status                            how its jobs are
-              weir savepoint orders --wait           take a savepoint, wait for it
-              weir cancel orders --keep --wait       cancel, keep the checkpoints
-              weir restart orders --from 12 --wait   start again from 12, and prove it
-              weir --flink http://host:8081          the console on a Flink cluster
-              weir --flink http://host:8081 status --json
-              weir --flink http://host:8081 savepoint orders --wait
+            \(Examples.block(Examples.tour))
 
             Exit codes: 0 ok, 1 usage, 2 no link to an engine, 3 refused, 4 accepted but
             unproven, 5 failed.
             """,
         version: WeirVersion.current,
         subcommands: [
-            DemoCommand.self, EngineCommand.self, RunCommand.self, SubmitCommand.self, ConsoleCommand.self, DumpCommand.self, StatusCommand.self, JobsCommand.self, CheckpointsCommand.self,
-            SavepointCommand.self, CheckpointCommand.self, StopCommand.self, CancelCommand.self, RestartCommand.self, JarsCommand.self, DisposeCommand.self, OperationsCommand.self,
-            AuditCommand.self, WatchCommand.self, FaultCommand.self, InspectCommand.self, ContextsCommand.self, ThemesCommand.self, ReplayCommand.self, DoctorCommand.self,
+            DemoCommand.self, EngineCommand.self, RunCommand.self, SubmitCommand.self, ConsoleCommand.self, DumpCommand.self, StatusCommand.self,
+            JobsCommand.self, CheckpointsCommand.self,
+            SavepointCommand.self, CheckpointCommand.self, StopCommand.self, CancelCommand.self, RestartCommand.self, ResumeCommand.self, JarsCommand.self,
+            DisposeCommand.self,
+            OperationsCommand.self,
+            AuditCommand.self, WatchCommand.self, FaultCommand.self, InspectCommand.self, ContextsCommand.self, ThemesCommand.self, ReplayCommand.self,
+            DoctorCommand.self,
         ],
         defaultSubcommand: ConsoleCommand.self)
 
@@ -43,7 +36,12 @@ struct WeirCommand: ParsableCommand {
         // A file that has grown to its limit is an error of the call, told as a full disk is; the signal would end the process in the middle.
         signal(SIGXFSZ, SIG_IGN)
         do {
-            var command = try parseAsRoot(CommandLineOrder.afterCommand(Array(CommandLine.arguments.dropFirst())))
+            let words = CommandLineOrder.afterCommand(Array(CommandLine.arguments.dropFirst()))
+            if let unknown = UnknownCommand(words.first, commands: configuration.subcommands.compactMap { $0.configuration.commandName }) {
+                Output.standard.say(unknown.description)
+                Self.exit(withError: ExitCode(ExitStatus.usage.rawValue))
+            }
+            var command = try parseAsRoot(words)
             try checkOpenFiles(for: command)
             try command.run()
         } catch let code as ExitCode {

@@ -57,7 +57,7 @@ import Testing
         #expect(canvas.buffer[row: 0, column: 1].text == "x")
     }
 
-    @Test func asciiProfileDrawsAQuestionMarkForEachColumn() {
+    @Test func asciiProfileDrawsOneQuestionMarkPerColumn() {
         var canvas = canvas(8, 3, .ascii)
         canvas.put("a日e\u{301}ü", column: 0, row: 0)
         #expect(text(canvas) == "a??e?   ")
@@ -108,7 +108,7 @@ import Testing
         }
     }
 
-    @Test func hugeLimitsAndPlacesDoNotTrap() {
+    @Test func hugeLimitsAndPositionsDoNotTrap() {
         var canvas = canvas(3, 3)
         canvas.put("abc", column: .max / 2, row: .max, role: .text, columns: .min)
         canvas.clear(CellRect(column: -5, row: -5, columns: 100, rows: 100))

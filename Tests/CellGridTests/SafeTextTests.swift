@@ -45,20 +45,20 @@ import Testing
         #expect(Self.violation(SafeText(bytes: [0xed, 0xa0, 0x80, 0x1b, 0x5b, 0x6d])) == nil)
     }
 
-    @Test func literalsAndInterpolationsAreMadeSafeToo() {
+    @Test func literalsAndInterpolationsAreMadeSafe() {
         let name = "job\u{1b}[2J\u{202e}"
         let text: SafeText = "name \(name)\u{200b}"
         #expect(text.string == "name job\u{fffd}\u{fffd}")
     }
 
-    @Test func longTextIsCut() {
+    @Test func longTextIsTruncated() {
         let text = SafeText(String(repeating: "x", count: 10_000))
         #expect(text.columns == SafeText.scalarsMax + 3)
         #expect(text.string.hasSuffix("..."))
         #expect(SafeText("abcdef", limit: 3).string == "abc...")
     }
 
-    @Test func cuttingKeepsWholeCharacters() {
+    @Test func truncationKeepsWholeCharacters() {
         let text: SafeText = "a日本語e\u{301}x"
         #expect(text.columns == 9)
         #expect(text.prefix(columns: 4).string == "a日")

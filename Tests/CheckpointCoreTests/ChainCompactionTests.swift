@@ -14,7 +14,7 @@ import Testing
         #expect(ChainCompaction.rewritten(files) == ["sparse"], "a dead file is referred to by nobody")
     }
 
-    @Test func manySmallFilesArePutTogether() {
+    @Test func manySmallFilesAreMerged() {
         let files = (1...40).map { File(name: "\($0)", length: 1000, live: UInt64(960 + $0)) }
         let rewritten = ChainCompaction.rewritten(files)
         #expect(rewritten == Set((1...24).map(String.init)), "the smallest")

@@ -83,7 +83,7 @@ import Testing
         #expect(error?.description.contains("aligned checkpoints only") == true)
     }
 
-    @Test func directoriesAreNamedOrLeftOut() throws {
+    @Test func invalidDirectoriesAreRefused() throws {
         for bad in ["", "a\0b"] {
             var storage = CheckpointConfiguration(), savepoints = CheckpointConfiguration()
             storage.storageDirectory = bad
@@ -97,7 +97,7 @@ import Testing
         try good.validate()
     }
 
-    @Test func theCoordinatorRefusesWhatTheCheckRefuses() {
+    @Test func theCoordinatorAppliesTheSameCheck() {
         var configuration = CheckpointConfiguration()
         configuration.timeout = 9
         #expect(throws: CheckpointConfigurationError.self) {
@@ -116,7 +116,7 @@ import Testing
         #expect(configuration.effectiveMinimumPause == CheckpointConfiguration.longestSpan)
     }
 
-    @Test func tolerableFailuresUnsetIsZeroAndTheLargestIsNotCounted() {
+    @Test func tolerableFailuresDefaultToZeroAndTheLargestDisablesCounting() {
         var configuration = CheckpointConfiguration()
         #expect(configuration.effectiveTolerableFailures == 0)
         configuration.tolerableFailures = Int(Int32.max) - 1

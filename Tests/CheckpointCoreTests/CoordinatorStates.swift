@@ -82,7 +82,8 @@ struct CoordinatorState {
             try CoordinatorState("user savepoint beside an older checkpoint", subject: 2, running + begun(1, tick) + begun(2, savepoint)),
             try CoordinatorState("user checkpoint queued behind another", running + begun(1, tick) + [checkpoint]),
             try CoordinatorState("tick queued behind another", running + begun(1, tick) + [tick]),
-            try CoordinatorState("checkpoint failed once, budget used up", running + begun(1, tick) + [.declined(id, first, .checkpointDeclined, message: "no")]),
+            try CoordinatorState(
+                "checkpoint failed once, budget used up", running + begun(1, tick) + [.declined(id, first, .checkpointDeclined, message: "no")]),
             try CoordinatorState("checkpoint aborted while preparing", running + [tick, .taskFailed(first, message: "boom")]),
             try CoordinatorState(
                 "savepoint held back by two deletes", subject: 3,

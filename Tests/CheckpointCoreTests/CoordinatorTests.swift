@@ -62,7 +62,7 @@ import Testing
         if !expires { #expect(actions == [.scheduleTimeout(id(1), at: due)]) }
     }
 
-    @Test func aRestartDrawsANewPhaseAndIDsGoOn() throws {
+    @Test func aRestartDrawsANewPhaseAndIDsContinue() throws {
         var job = try runningJob()
         job.fate = { _, _ in .ignored }
         try job.run(until: 1000)
@@ -116,7 +116,7 @@ import Testing
         #expect(job.coordinator.failureBudget().cumulative == 0)
     }
 
-    @Test func slowDeletesHoldBackNewCheckpoints() throws {
+    @Test func slowDeletionsDelayNewCheckpoints() throws {
         var job = try runningJob(configuration { $0.interval = nil })
         let now = EngineInstant(milliseconds: 0)
         for token in 1...2 {
@@ -160,7 +160,7 @@ import Testing
         #expect(job.coordinator.commitInFlight == id(1))
     }
 
-    @Test func commitsRunOneAtATimeAndTheOldestFirst() throws {
+    @Test func commitsRunOneAtATimeOldestFirst() throws {
         var job = try runningJob(configuration { $0.maximumConcurrent = 2 })
         let now = EngineInstant(milliseconds: 10)
         for raw in 1...2 as ClosedRange<UInt64> {
@@ -177,7 +177,7 @@ import Testing
         #expect(actions.suffix(2) == [.cancelTimeout(id(2)), .commit(id(2), .checkpoint)])
     }
 
-    @Test func aCommitThatFailsIsNotCounted() throws {
+    @Test func aFailedCommitIsNotCounted() throws {
         var job = try runningJob()
         job.fate = { _, _ in .ignored }
         try job.run(until: 1000)
@@ -222,7 +222,7 @@ import Testing
 
     // MARK: Stop with savepoint
 
-    @Test func aStopRestsTheSchedulerAndAbortsWhatIsPending() throws {
+    @Test func aStopPausesTheSchedulerAndAbortsPendingCheckpoints() throws {
         var job = try runningJob()
         job.fate = { _, _ in .ignored }
         try job.run(until: 1000)
@@ -280,7 +280,7 @@ import Testing
         #expect(job.coordinator.nextTriggerAt == nil)
     }
 
-    @Test func aStopThatCannotBeginDisturbsNothing() throws {
+    @Test func aRefusedStopDisturbsNothing() throws {
         var job = try runningJob()
         try job.send(.taskStateChanged(job.tasks[0], .finished))
         let due = job.coordinator.nextTriggerAt
@@ -290,7 +290,7 @@ import Testing
 
     // MARK: The final checkpoint
 
-    @Test func theFinalCheckpointIsTakenWhateverElse() throws {
+    @Test func theFinalCheckpointIsTakenInAnyCase() throws {
         var job = try runningJob(configuration { $0.minimumPause = 800 })
         job.fate = { id, _ in id == CheckpointID(1) ? .acknowledged(after: 10) : .ignored }
         try job.run(until: 2700)
@@ -309,7 +309,7 @@ import Testing
         #expect(job.triggers.count == 3)
     }
 
-    @Test func aFinalCheckpointThatFailsIsAskedForAgain() throws {
+    @Test func aFailedFinalCheckpointIsRequestedAgain() throws {
         var job = try runningJob()
         job.fate = { id, _ in id == CheckpointID(1) ? .withoutLocation : .ignored }
         try job.send(.finalCheckpointRequested)
@@ -347,7 +347,7 @@ import Testing
         #expect(job.coordinator.latestCompleted?.id == id(1))
     }
 
-    @Test func aCommitThatTheNewAttemptDidNotStartFromIsDropped() throws {
+    @Test func aCommitNotUsedByTheNewAttemptIsDropped() throws {
         var job = try jobFailingInACommit()
         try job.send(.tasksReset(tasks: job.tasks))
         try job.start()
@@ -358,7 +358,7 @@ import Testing
         #expect(job.count(of: .discardPending(id(1))) == 1)
     }
 
-    @Test func aCommitThatTheNewAttemptStartedFromCounts() throws {
+    @Test func aCommitUsedByTheNewAttemptCounts() throws {
         var job = try jobFailingInACommit()
         try job.send(.tasksReset(tasks: job.tasks))
         try job.send(.restored(id(1), kind: .savepoint, claimed: false))

@@ -58,6 +58,14 @@ import Testing
         }
     }
 
+    @Test func `a job that its budget has failed keeps the count`() {
+        var counter = FailureCounter(tolerable: 2)
+        for id in 1...3 as ClosedRange<UInt64> { _ = expire(id, &counter) }
+        #expect(counter.count == 0 && counter.exceededCount == 3)
+        counter.recordSuccess(of: CheckpointID(4))
+        #expect(counter.exceededCount == nil)
+    }
+
     @Test func anIDCountsOnce() {
         var counter = FailureCounter(tolerable: 1)
         #expect(expire(1, &counter) == .counted)
@@ -83,7 +91,7 @@ import Testing
     }
 
     /// The job fails for all of them, so the message has all of them, each once, from the first since the last success.
-    @Test func theVerdictListsTheCountedFailuresSinceTheLastSuccess() {
+    @Test func theMessageListsTheCountedFailuresSinceTheLastSuccess() {
         var counter = FailureCounter(tolerable: 2)
         _ = expire(1, &counter)
         counter.recordSuccess(of: CheckpointID(2))

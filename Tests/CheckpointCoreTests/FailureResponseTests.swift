@@ -28,15 +28,16 @@ import Testing
     }
 
     @Test(arguments: [(59, 2), (60, 1), (1000, 1)] as [(Int64, Int64)])
-    func `an attempt that ran for a minute begins the waits anew`(_ ran: Int64, _ next: Int64) {
+    func `an attempt that ran for a minute resets the waits`(_ ran: Int64, _ next: Int64) {
         var response = FailureResponse(.checkpointingDefault, seed: 1)
         #expect(response.jobFailed(lacking: full, at: at(0)) == wait(1))
         #expect(response.jobFailed(lacking: full, at: at(1 + ran)) == wait(next))
     }
 
-    @Test(arguments: [
-        .fixedDelay(attempts: 0, delay: 1), .failureRate(maxFailuresPerInterval: 1, failureRateInterval: .minutes(1), delay: 1), .exponentialDelay(),
-    ] as [RestartStrategy])
+    @Test(
+        arguments: [
+            .fixedDelay(attempts: 0, delay: 1), .failureRate(maxFailuresPerInterval: 1, failureRateInterval: .minutes(1), delay: 1), .exponentialDelay(),
+        ] as [RestartStrategy])
     func `every strategy that restarts waits`(_ strategy: RestartStrategy) {
         var response = FailureResponse(strategy, seed: 1)
         #expect(response.jobFailed(lacking: full, at: at(0)) == wait(1))
@@ -47,8 +48,10 @@ import Testing
         #expect(response.jobFailed(lacking: full, at: at(0)) == .giveUp(reason: "the job has no restart strategy"))
     }
 
-    @Test(arguments: [(28, .space), (122, .quota), (27, .fileSize), (24, .openFiles), (23, .openFilesOfSystem), (5, nil), (13, nil), (30, nil)] as [(Int32, Shortage.Resource?)])
-    func `which errors say that something has run out`(_ errno: Int32, _ resource: Shortage.Resource?) {
+    @Test(
+        arguments: [(28, .space), (122, .quota), (27, .fileSize), (24, .openFiles), (23, .openFilesOfSystem), (5, nil), (13, nil), (30, nil)]
+            as [(Int32, Shortage.Resource?)])
+    func `error numbers of shortages`(_ errno: Int32, _ resource: Shortage.Resource?) {
         #expect(Shortage(errno: errno, path: "/x")?.resource == resource)
         #expect(Shortage(errno: errno, path: "/x")?.description.contains("/x: ") ?? true)
     }

@@ -44,7 +44,7 @@ import Testing
 
     /// The threshold counts from the end of the last wait: a failure that comes `threshold + backoff` after the last one begins anew.
     @Test(arguments: [(1199, 400), (1200, 100), (1201, 100)] as [(Int64, Int64)])
-    func exponentialDelayResetsAfterAQuietTime(_ gap: Int64, _ expected: Int64) {
+    func exponentialDelayResetsAfterAQuietPeriod(_ gap: Int64, _ expected: Int64) {
         let strategy = RestartStrategy.exponentialDelay(
             initialBackoff: 100, maxBackoff: 10_000, backoffMultiplier: 2, resetBackoffThreshold: 1000, jitterFactor: 0)
         #expect(waits(strategy, at: [0, 50, 50 + gap]) == [100, 200, expected])
@@ -84,17 +84,17 @@ import Testing
 
     /// At the edge of the interval: Flink restarts when the earliest of the last three is more than the interval ago.
     @Test(arguments: [(999, false), (1000, false), (1001, true)] as [(Int64, Bool)])
-    func failureRateForgetsWhatIsOlderThanTheInterval(_ time: Int64, _ restarts: Bool) {
+    func failureRateForgetsFailuresOlderThanTheInterval(_ time: Int64, _ restarts: Bool) {
         let strategy = RestartStrategy.failureRate(maxFailuresPerInterval: 3, failureRateInterval: 1000, delay: 5)
         #expect(waits(strategy, at: [0, 500, time]) == [5, 5, restarts ? 5 : nil])
     }
 
-    @Test func failureRateRestartsForEverBelowTheRate() {
+    @Test func failureRateRestartsForeverBelowTheRate() {
         let strategy = RestartStrategy.failureRate(maxFailuresPerInterval: 2, failureRateInterval: 100, delay: 5)
         #expect(waits(strategy, at: (0..<50).map { Int64($0) * 101 }).allSatisfy { $0 == 5 })
     }
 
-    @Test func givingUpSaysWhy() {
+    @Test func givingUpStatesTheReason() {
         guard case .giveUp(let fixed)? = decisions(.fixedDelay(attempts: 1, delay: 1), at: [0, 1]).last,
             case .giveUp(let rate)? = decisions(.failureRate(maxFailuresPerInterval: 2, failureRateInterval: 500, delay: 1), at: [0, 1]).last
         else {
@@ -132,7 +132,7 @@ import Testing
         }
     }
 
-    @Test func everyParameterIsRefusedSomewhere() {
+    @Test func everyParameterHasARefusedValue() {
         #expect(Set(Self.refusals.map(\.parameter)) == Set(RestartStrategyError.Parameter.allCases))
     }
 
@@ -140,7 +140,7 @@ import Testing
         RestartStrategy.none, .checkpointingDefault, .fixedDelay(attempts: 0, delay: 0), .exponentialDelay(), .failureRate(),
         .exponentialDelay(initialBackoff: 1, maxBackoff: 1, backoffMultiplier: 1.01, resetBackoffThreshold: 1, jitterFactor: 1),
         .exponentialDelay(initialBackoff: year, maxBackoff: year, backoffMultiplier: 1_000_000, resetBackoffThreshold: year, jitterFactor: 1),
-    ]) func whatIsInRangeIsTakenAndNeverTraps(_ strategy: RestartStrategy) throws {
+    ]) func valuesInRangeAreAcceptedWithoutTraps(_ strategy: RestartStrategy) throws {
         try strategy.validate()
         var backoff = RestartBackoff(strategy, seed: 3)
         for time in 0..<200 { _ = backoff.jobFailed(at: EngineInstant(milliseconds: Int64(time))) }

@@ -89,7 +89,7 @@ import Testing
         #expect(planner.plan(candidates.reversed(), lastCommittedEpoch: last) == plan, "the order of the directory is no matter")
     }
 
-    @Test func refusalsNameThePlaceAndWhatToDo() {
+    @Test func refusalsNameTheSnapshotAndTheRemedy() {
         let planner = RestorePlanner(CheckpointConfiguration())
         let plan = planner.plan([candidate("c2"), candidate("c3!")], lastCommittedEpoch: CheckpointID(3))
         guard case .refused(let refusal, let skipped) = plan else {

@@ -1,5 +1,4 @@
 import CheckpointCore
-import FoundationEssentials
 import StreamModel
 import Testing
 
@@ -7,19 +6,7 @@ import Testing
 // Method: each pair is fed under the oracle; the answers are compared with `Goldens/state-event-table.txt`. After an intended change
 // write it anew with `WEIR_RECORD_GOLDENS=1 swift test --filter StateEventTableTests` and read the difference.
 @Suite struct StateEventTableTests {
-    static let golden = String(#filePath.dropLast("StateEventTableTests.swift".count)) + "Goldens/state-event-table.txt"
-
-    @Test func everyEventInEveryState() throws {
-        let table = try Self.table()
-        if ProcessInfo.processInfo.environment["WEIR_RECORD_GOLDENS"] == "1" {
-            try Data(table.utf8).write(to: URL(filePath: Self.golden))
-        }
-        let expected = try String(contentsOf: URL(filePath: Self.golden), encoding: .utf8)
-        let rows = table.split(separator: "\n", omittingEmptySubsequences: false)
-        let expectedRows = expected.split(separator: "\n", omittingEmptySubsequences: false)
-        #expect(rows.count == expectedRows.count)
-        for (row, expectedRow) in zip(rows, expectedRows) { #expect(row == expectedRow) }
-    }
+    @Test func everyEventInEveryState() throws { try GoldenTable.expect(try Self.table(), isAt: "state-event-table.txt") }
 
     /// A heading for each state, a line for each event that is answered, and one line with those that are not.
     private static func table() throws -> String {
@@ -53,7 +40,7 @@ import Testing
     }
 
     /// Two events in a row, for every pair of them, in every state: no rule is broken.
-    @Test func everyTwoEventsInEveryState() throws {
+    @Test func everyPairOfEventsInEveryState() throws {
         for state in try CoordinatorState.all() {
             let secondEvents = CoordinatorState.events(about: state.subject, token: 81)
             for first in CoordinatorState.events(about: state.subject) {

@@ -87,14 +87,14 @@ import Testing
         #expect(result.left == 1)
     }
 
-    @Test(arguments: [(1, true), (2, true), (3, false)]) func slowDeletesHoldBackAll(_ cleaning: Int, _ starts: Bool) {
+    @Test(arguments: [(1, true), (2, true), (3, false)]) func slowDeletionsDelayAllRequests(_ cleaning: Int, _ starts: Bool) {
         for kind in [CheckpointKind.checkpoint, .savepoint] {
             let result = decide(.user(TriggerToken(1)), kind) { $0.cleaningCount = cleaning }
             #expect(result.decision == (starts ? .start(result.request) : .wait))
         }
     }
 
-    @Test(arguments: [(1, true), (2, false), (3, false)]) func theConcurrentOnesAreLimited(_ pending: Int, _ starts: Bool) {
+    @Test(arguments: [(1, true), (2, false), (3, false)]) func concurrentCheckpointsAreLimited(_ pending: Int, _ starts: Bool) {
         for origin in [TriggerRequest.Origin.timer, .user(TriggerToken(1))] {
             let result = decide(origin) { $0.pendingCount = pending }
             #expect(result.decision == (starts ? .start(result.request) : .wait))
@@ -107,7 +107,7 @@ import Testing
     }
 
     /// Completed at 10,000: the pause ends at 10,500.
-    @Test(arguments: [(10_499, false), (10_500, true), (10_501, true)]) func thePauseHoldsBackTicks(_ now: Int64, _ starts: Bool) {
+    @Test(arguments: [(10_499, false), (10_500, true), (10_501, true)]) func thePauseDelaysTicks(_ now: Int64, _ starts: Bool) {
         let tick = decide(.timer, at: now) { $0.lastCompletion = EngineInstant(milliseconds: 10_000) }
         #expect(tick.decision == (starts ? .start(tick.request) : .postpone(until: EngineInstant(milliseconds: 10_500))))
         #expect(tick.left == 0, "a tick that is too early leaves the queue")

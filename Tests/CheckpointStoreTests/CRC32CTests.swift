@@ -14,7 +14,7 @@ import Testing
         #expect(CRC32C.checksum(Array((0..<32).reversed())) == 0x113F_DB5C)
     }
 
-    @Test("Every length and every way to cut the input in two give the sum of the definition")
+    @Test("Every length and every split in two gives the checksum by definition")
     func pieces() {
         var random = SplitMix(seed: 1)
         let bytes = (0..<100).map { _ in UInt8(truncatingIfNeeded: random.next()) }

@@ -1,5 +1,6 @@
 import CheckpointStore
 import StreamModel
+import TestKit
 import Testing
 
 /// Whatever call fails, and wherever the process dies or the power goes: afterwards every checkpoint that was reported
@@ -14,7 +15,7 @@ import Testing
         .nothing, .allUnsynced, .someUnsynced(seed: 1), .someUnsynced(seed: 2), .someUnsynced(seed: 3),
     ]
 
-    @Test("Without faults the scenario does all that it should", arguments: flavours)
+    @Test("The scenario succeeds without faults", arguments: flavours)
     func cleanRun(isIncremental: Bool) {
         let scenario = Scenario(FaultyFilesystem(), isIncremental: isIncremental)
         scenario.run()
@@ -26,10 +27,10 @@ import Testing
         for loss in Self.losses { #expect(scenario.check(loss) == [], "\(loss)") }
     }
 
-    @Test("The process dies, or the power goes, before every call", arguments: flavours)
+    @Test("The process dies or loses power before every call", arguments: flavours)
     func deaths(isIncremental: Bool) { run(isIncremental) { .die(at: $0) } }
 
-    @Test("Every call fails once or for ever, with an input/output error or a full disk", arguments: [5, 28] as [Int32], [false, true])
+    @Test("Every call fails once or forever, with an input/output error or a full disk", arguments: [5, 28] as [Int32], [false, true])
     func failures(errno: Int32, forever: Bool) {
         for isIncremental in Self.flavours { run(isIncremental) { .fail(at: $0, errno: errno, forever: forever) } }
     }
@@ -55,7 +56,7 @@ import Testing
         return scenario.filesystem.calls
     }
 
-    @Test("The process dies, and dies again while it recovers", arguments: 1...300 as ClosedRange<UInt64>)
+    @Test("The process dies, and dies again during its recovery", arguments: 1...300 as ClosedRange<UInt64>)
     func doubleDeaths(seed: UInt64) {
         var random = SplitMix(seed: seed)
         let isIncremental = seed % 2 == 0
@@ -70,29 +71,30 @@ import Testing
         _ = scenario.recover(restarted, &expectation)
         #expect(
             scenario.check(restarted.afterRestart(losses.1), expectation) == [],
-            "seed \(seed)\(isIncremental ? ", incremental" : ""): death before call \(first), \(losses.0), death before call \(second) of recovery, \(losses.1)")
+            "seed \(seed)\(isIncremental ? ", incremental" : ""): death before call \(first), \(losses.0), death before call \(second) of recovery, \(losses.1)"
+        )
     }
 
     // The canaries: if the disk lies, the check must find it out. A check that cannot fail proves nothing.
 
-    @Test("Canary: a disk whose fsync does nothing is found out")
+    @Test("Canary: a disk with an ineffective fsync is detected")
     func lyingSync() { #expect(problems(FaultyFilesystem.Lies(sync: true), .allUnsynced).contains { $0.contains("is not restorable") }) }
 
-    @Test("Canary: a disk whose fsync of directories does nothing is found out")
+    @Test("Canary: a disk with an ineffective fsync of directories is detected")
     func lyingSyncDirectory() {
         #expect(problems(FaultyFilesystem.Lies(syncDirectory: true), .allUnsynced).contains { $0.contains("is not restorable") })
     }
 
-    @Test("Canary: names that become durable before their bytes are found out")
+    @Test("Canary: names that become durable before their bytes are detected")
     func reorderedNames() {
         let found = (1...20 as ClosedRange<UInt64>).flatMap { problems(FaultyFilesystem.Lies(sync: true), .someUnsynced(seed: $0)) }
         #expect(found.contains { $0.contains("is damaged") })
     }
 
-    @Test("A disk that lies is honest as long as the power stays on")
+    @Test("A lying disk is correct without a power loss")
     func lyingWithoutLoss() { #expect(problems(FaultyFilesystem.Lies(sync: true, syncDirectory: true), .nothing) == []) }
 
-    @Test("Canary: files that are collected while a manifest lists them are found out")
+    @Test("Canary: collecting files still listed by a manifest is detected")
     func carelessCollection() {
         let scenario = Scenario(FaultyFilesystem(), isIncremental: true)
         scenario.run()
@@ -119,7 +121,7 @@ import Testing
         { .fail(at: $0, errno: 28, forever: false) },
     ]
 
-    @Test("A log gives back all acknowledged records in order, and at most the one that failed besides")
+    @Test("A log recovers all acknowledged records in order, and at most the failed one in addition")
     func log() throws {
         for call in 1...40 {
             for fault in Self.faults {
@@ -149,7 +151,7 @@ import Testing
         }
     }
 
-    @Test("After a failed fsync a log takes nothing more")
+    @Test("A log accepts no records after a failed fsync")
     func logAfterFailedSync() throws {
         let filesystem = FaultyFilesystem()
         let log = try DurableLog(path: "/log", filesystem: filesystem)

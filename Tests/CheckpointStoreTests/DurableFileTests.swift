@@ -1,11 +1,12 @@
 import CheckpointStore
+import TestKit
 import Testing
 
 /// The engine's own small records on the real disk.
 @Suite struct DurableFileTests {
-    private let temporary = TemporaryDirectory()
+    private let temporary = Sandbox()
 
-    @Test("A record is replaced as a whole, over what a dead engine left")
+    @Test("A record is replaced as a whole, over the remains of a dead engine")
     func replace() throws {
         let path = temporary.path + "/jobs.json"
         #expect(try DurableFile.read(path: path, maximum: 10) == nil)
@@ -17,7 +18,7 @@ import Testing
         #expect(throws: StoreError.tooLarge(path: path, length: 1, maximum: 0)) { try DurableFile.read(path: path, maximum: 0) }
     }
 
-    @Test("A directory that is not there is named")
+    @Test("A missing directory is named")
     func missingDirectory() {
         #expect(throws: StoreError.inputOutput(path: temporary.path + "/no/x.tmp", operation: .create, errno: 2)) {
             try DurableFile.replace(path: temporary.path + "/no/x", bytes: [])
@@ -26,7 +27,7 @@ import Testing
 }
 
 @Suite struct DurableLogTests {
-    private let temporary = TemporaryDirectory()
+    private let temporary = Sandbox()
     private var path: String { temporary.path + "/events.log" }
 
     private func append(_ records: [String]) throws {
@@ -34,7 +35,7 @@ import Testing
         for record in records { try log.append(record) }
     }
 
-    @Test("Records come back in order, over several openings")
+    @Test("Records are recovered in order, over several openings")
     func roundTrip() throws {
         try append([])
         try append(["a", "", "{\"b\": \"✓\"}"])
@@ -47,7 +48,7 @@ import Testing
         #expect(throws: StoreError.closed(path: path)) { try log.append("x") }
     }
 
-    @Test("Wherever the last line is torn, all before it stays and the next record is clean")
+    @Test("A torn last line leaves all earlier records, and the next record is clean")
     func tornTail() throws {
         try append(["first", "second"])
         let whole = Plain.read(path)
@@ -64,7 +65,7 @@ import Testing
         }
     }
 
-    @Test("A tail that the disk never wrote, zeros, is cut off")
+    @Test("An unwritten tail of zeros is cut off")
     func zeroTail() throws {
         try append(["first"])
         Plain.write(path, Plain.read(path) + [UInt8](repeating: 0, count: 100))

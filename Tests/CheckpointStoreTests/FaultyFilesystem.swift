@@ -1,6 +1,7 @@
 import CheckpointStore
 import StreamModel
 import Synchronization
+import TestKit
 
 /// A filesystem in memory that keeps apart what a process sees and what would survive a power loss, and that refuses or
 /// dies at a chosen call. File bytes become durable by `sync`, names by `syncDirectory`, as POSIX promises and no more; a

@@ -1,12 +1,13 @@
 import CheckpointStore
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 /// A real disk of 1 MiB, full and read-only: needs the right to mount.
 @Suite(.enabled(if: SmallDisk.canMount, "SKIPPED: mounting a tmpfs needs root"))
 struct FullDiskTests {
-    @Test("A checkpoint that does not fit fails with an error that names directory and cause; the last good one stays")
+    @Test("A checkpoint that does not fit fails with an error that names directory and cause; the last intact one stays")
     func fullDisk() throws {
         let disk = try SmallDisk()
         let directory = try JobDirectory(root: disk.path, job: Samples.job)
@@ -29,7 +30,7 @@ struct FullDiskTests {
         #expect(try Samples.difference(try Snapshot.load(path: next.path), CheckpointID(3), count: 1000) == nil)
     }
 
-    @Test("Filling the disk step by step ends in typed errors, and every reported checkpoint is whole")
+    @Test("Filling the disk step by step ends in typed errors, and every reported checkpoint is intact")
     func fillsUp() throws {
         let disk = try SmallDisk()
         let directory = try JobDirectory(root: disk.path, job: Samples.job)
@@ -58,7 +59,7 @@ struct FullDiskTests {
         #expect(try directory.completed().compactMap(\.summary?.checkpoint) == written)
     }
 
-    @Test("The floor of free space refuses the checkpoint before the disk is full")
+    @Test("The free-space floor refuses the checkpoint before the disk is full")
     func floor() throws {
         let disk = try SmallDisk()
         let directory = try JobDirectory(root: disk.path, job: Samples.job, freeSpaceFloor: 600_000)
@@ -72,7 +73,7 @@ struct FullDiskTests {
         }
     }
 
-    @Test("A read-only disk is named as such")
+    @Test("A read-only disk is reported as such")
     func readOnly() throws {
         let disk = try SmallDisk()
         let directory = try JobDirectory(root: disk.path, job: Samples.job)
@@ -103,7 +104,7 @@ private final class SmallDisk {
     }()
 
     let path: String
-    private let temporary = TemporaryDirectory()
+    private let temporary = Sandbox()
 
     init() throws {
         path = temporary.path + "/disk"

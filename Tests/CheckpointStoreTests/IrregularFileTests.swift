@@ -1,12 +1,13 @@
 import CheckpointStore
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 // Goal: whatever stands where a regular file is due is named, by path and kind, and nobody waits for it. Method: real pipes, devices, sockets
 // and directories at every place where a snapshot has a file.
 @Suite struct IrregularFileTests {
-    private let temporary = TemporaryDirectory()
+    private let temporary = Sandbox()
 
     static let kinds: [IrregularFile] = [.pipe, .characterDevice, .socket, .directory]
 
@@ -40,7 +41,7 @@ import Testing
         } catch { return error }
     }
 
-    @Test("In place of a manifest or of a state file it is named", arguments: kinds)
+    @Test("An irregular entry in place of a manifest or a state file is named", arguments: kinds)
     func snapshot(_ kind: IrregularFile) throws {
         guard canMake(kind) else { return }
         for name in ["_metadata", "count-1.state"] {
@@ -62,10 +63,10 @@ import Testing
             }
             directory.close()
         }
-        #expect(StoreError.notAFile(path: "/d/x", found: kind).description.contains("/d/x is \(kind.rawValue), where a regular file is due"))
+        #expect(StoreError.notAFile(path: "/d/x", found: kind).description.contains("/d/x is \(kind.rawValue), not a regular file"))
     }
 
-    @Test("In place of a snapshot itself, of a record, of a log and of a lock it is named", arguments: kinds)
+    @Test("An irregular entry in place of a snapshot, a record, a log or a lock is named", arguments: kinds)
     func others(_ kind: IrregularFile) throws {
         guard canMake(kind) else { return }
         let path = temporary.path + "/x"
@@ -81,7 +82,7 @@ import Testing
                 == .notAFile(path: lock, found: kind))
     }
 
-    @Test("A device that is no file of ours is not read to its end")
+    @Test("A foreign device is not read to its end")
     func device() {
         let found = problem { () throws(StoreError) in _ = try Snapshot.load(path: "/dev/zero") }
         #expect(found == .notAFile(path: "/dev/zero", found: .characterDevice))

@@ -1,10 +1,11 @@
 import CheckpointStore
 import StreamModel
+import TestKit
 import Testing
 
 /// The job's directory on the real disk: ownership, numbers, attempts, removal and sweep.
 @Suite struct JobDirectoryTests {
-    private let temporary = TemporaryDirectory()
+    private let temporary = Sandbox()
     private let later = WallTime(milliseconds: .max)
 
     private var jobPath: String { "\(temporary.path)/\(Samples.job)" }
@@ -21,7 +22,7 @@ import Testing
 
     // MARK: Ownership
 
-    @Test("A second owner is refused, with the process that has the directory, until the first lets go")
+    @Test("A second owner is refused with the owning process until its release")
     func ownership() throws {
         let first = try open()
         let lock = jobPath + "/.lock"
@@ -34,7 +35,7 @@ import Testing
         second.close()
     }
 
-    @Test("Releasing the owner gives the directory up; another job is free")
+    @Test("Releasing the owner releases the directory; another job's is free")
     func ownershipByRelease() throws {
         do { _ = try open() }
         let directory = try open()
@@ -42,7 +43,7 @@ import Testing
         _ = directory
     }
 
-    @Test("Directories above are made, and a file in the way is named")
+    @Test("Parent directories are created, and a file in the way is named")
     func makesDirectories() throws {
         let deep = temporary.path + "/a/b/c"
         let directory = try JobDirectory(root: deep + "/", job: Samples.job)
@@ -54,7 +55,7 @@ import Testing
         }
     }
 
-    @Test("A link in the place of a checkpoint directory is never followed")
+    @Test("A link in place of a checkpoint directory is never followed")
     func linkedDirectory() throws {
         let directory = try open()
         let elsewhere = temporary.path + "/elsewhere"
@@ -84,7 +85,7 @@ import Testing
         #expect(try directory.completed().count == 1)
     }
 
-    @Test("An abandoned attempt leaves nothing, also with files half written")
+    @Test("An abandoned attempt leaves nothing, even with half-written files")
     func abandon() throws {
         let directory = try open()
         let attempt = try begin(directory, 1)
@@ -99,7 +100,7 @@ import Testing
         #expect(try directory.highestID() == CheckpointID(1))
     }
 
-    @Test("A manifest that does not fit its attempt is refused before anything is written")
+    @Test("A manifest that contradicts its attempt is refused before any write")
     func wrongManifest() throws {
         let directory = try open()
         func refuses(_ id: UInt64, _ spoil: (inout CheckpointManifest) -> Void) throws {
@@ -126,7 +127,7 @@ import Testing
         #expect(throws: StoreError.invalidName(path: attempt.path, name: name)) { try attempt.createStateFile(role: "r", name: name) }
     }
 
-    @Test("A state file keeps its offsets through the buffer, and two of one name are refused")
+    @Test("A state file keeps its offsets through the buffer, and a duplicate name is refused")
     func stateFiles() throws {
         let attempt = try begin(try open(), 1)
         let writer = try attempt.createStateFile(role: "r", name: "a")
@@ -151,7 +152,7 @@ import Testing
         #expect(try snapshot.read(file: entry.name, offset: start, length: expected.count) == expected)
     }
 
-    @Test("What a failed attempt left is taken away by the next of its number; strange files are set aside")
+    @Test("The next attempt of a number removes the remains of a failed one; foreign files are set aside")
     func leftovers() throws {
         var directory = try open()
         _ = try Samples.writeStateFiles(try begin(directory, 1))
@@ -168,7 +169,7 @@ import Testing
         #expect(throws: StoreError.checkpointExists(path: jobPath + "/chk-9")) { try begin(directory, 9) }
     }
 
-    @Test("Two attempts of one number at once are refused, also savepoints")
+    @Test("Two concurrent attempts of one number are refused, even savepoints")
     func twice() throws {
         let directory = try open()
         let attempt = try begin(directory, 1)
@@ -182,7 +183,7 @@ import Testing
         try second.abandon()
     }
 
-    @Test("Below the floor of free space no checkpoint begins")
+    @Test("No checkpoint begins below the free-space floor")
     func floor() throws {
         let directory = try open(floor: .max)
         #expect {
@@ -196,7 +197,7 @@ import Testing
 
     // MARK: Savepoints
 
-    @Test("Savepoints are named as in Flink, and ten taken names are the end")
+    @Test("Savepoints are named as in Flink, with at most ten attempts")
     func savepoints() throws {
         let directory = try open()
         let target = temporary.path + "/savepoints/today"
@@ -256,7 +257,7 @@ import Testing
 
     // MARK: Listing and removal
 
-    @Test("The listing tells valid, damaged and incomplete apart and changes nothing")
+    @Test("The listing distinguishes valid, damaged and incomplete checkpoints without changes")
     func listing() throws {
         let directory = try open()
         for id in [10, 9, 2] as [UInt64] { try Samples.write(try begin(directory, id)) }
@@ -278,7 +279,7 @@ import Testing
         try open.abandon()
     }
 
-    @Test("A discarded checkpoint is gone as a whole; again is no error; strange files keep the directory")
+    @Test("A discard removes the whole checkpoint and is idempotent; foreign files keep the directory")
     func discard() throws {
         let directory = try open()
         for id in 1...3 as ClosedRange<UInt64> { try Samples.write(try begin(directory, id)) }
@@ -291,7 +292,7 @@ import Testing
         #expect(try directory.completed().filter { $0.summary != nil }.map(\.id.rawValue) == [3])
     }
 
-    @Test("A checkpoint whose manifest cannot be read is not discarded")
+    @Test("A checkpoint with an unreadable manifest is not discarded")
     func discardDamaged() throws {
         let directory = try open()
         try Samples.write(try begin(directory, 1))
@@ -303,7 +304,7 @@ import Testing
 
     // MARK: Sweep
 
-    @Test("The sweep removes what nothing needs, and only that")
+    @Test("The sweep removes exactly the unneeded files")
     func sweep() throws {
         let directory = try open()
         try Samples.write(try begin(directory, 1))
@@ -336,7 +337,7 @@ import Testing
         try inFlight.abandon()
     }
 
-    @Test("The sweep keeps a checkpoint that it cannot read, and all that it might share")
+    @Test("The sweep keeps an unreadable checkpoint, and all files it might share")
     func sweepKeepsDamaged() throws {
         let directory = try open()
         try Samples.write(try begin(directory, 1))
@@ -378,7 +379,7 @@ import Testing
         #expect(shared() == [])
     }
 
-    @Test("An attempt in flight keeps the files of its base, also when the base has been subsumed meanwhile")
+    @Test("An attempt in flight keeps the files of its base, even after the base was subsumed")
     func pinnedBase() throws {
         let directory = try open()
         let first = try write(directory, 1, over: nil)
@@ -396,7 +397,7 @@ import Testing
         #expect(try directory.begin(CheckpointID(5), base: committed.0).base == committed.0)
     }
 
-    @Test("A failed attempt takes its shared files away, and nothing of its base")
+    @Test("A failed attempt removes its shared files, and none of its base")
     func abandonedShared() throws {
         let directory = try open()
         let first = try write(directory, 1, over: nil)
@@ -410,7 +411,7 @@ import Testing
         #expect(Set(shared().map { "shared/" + $0 }) == first.0.sharedFiles)
     }
 
-    @Test("A manifest may list only what its attempt wrote and what its base lists")
+    @Test("A manifest may list only files of its attempt and of its base")
     func foreignShared() throws {
         let directory = try open()
         let first = try write(directory, 1, over: nil)
@@ -429,7 +430,7 @@ import Testing
         #expect(Set(shared().map { "shared/" + $0 }) == first.0.sharedFiles)
     }
 
-    @Test("Removing a claimed checkpoint collects what it shared, unless an engine has its job")
+    @Test("Removing a claimed checkpoint collects its shared files, unless an engine runs its job")
     func removeForeign() throws {
         var directory: JobDirectory? = try open()
         let first = try write(directory!, 1, over: nil)
@@ -442,7 +443,7 @@ import Testing
         _ = second
     }
 
-    @Test("A checkpoint whose shared file is missing or damaged is found out, and named")
+    @Test("A missing or damaged shared file is detected and named")
     func damagedShared() throws {
         let directory = try open()
         let first = try write(directory, 1, over: nil)
@@ -466,7 +467,7 @@ import Testing
 
     // MARK: Threads
 
-    @Test("Writers of one attempt and of several jobs work side by side")
+    @Test("Writers of one attempt and of several jobs run concurrently")
     func concurrency() async throws {
         let directory = try open()
         let attempt = try begin(directory, 1)
@@ -488,7 +489,7 @@ import Testing
 
 /// Damaged checkpoints that are set aside, and savepoints that nobody wrote down.
 @Suite struct QuarantineTests {
-    private let temporary = TemporaryDirectory()
+    private let temporary = Sandbox()
     private var jobPath: String { "\(temporary.path)/\(Samples.job)" }
 
     private func open() throws(StoreError) -> JobDirectory { try JobDirectory(root: temporary.path, job: Samples.job) }
@@ -497,7 +498,7 @@ import Testing
         try directory.begin(CheckpointID(id)).commit(Samples.empty(id))
     }
 
-    @Test func theDirectoryIsRenamedWithAllItHolds() throws {
+    @Test func aQuarantinedDirectoryIsRenamedWhole() throws {
         let directory = try open()
         try complete(directory, 1)
         try complete(directory, 2)
@@ -510,7 +511,7 @@ import Testing
         #expect(try directory.quarantine(CheckpointID(2)) == nil, "said twice is said once")
     }
 
-    @Test func aNameThatIsTakenIsNotOverwritten() throws {
+    @Test func aTakenNameIsNotOverwritten() throws {
         let directory = try open()
         for round in 1...3 {
             try complete(directory, 5)
@@ -519,7 +520,7 @@ import Testing
         #expect(try directory.quarantined().map(\.id.rawValue) == [5, 5, 5])
     }
 
-    @Test func aSweepLeavesWhatWasSetAside() throws {
+    @Test func aSweepKeepsQuarantinedCheckpoints() throws {
         let directory = try open()
         try complete(directory, 1)
         _ = try directory.quarantine(CheckpointID(1))
@@ -544,7 +545,7 @@ import Testing
     }
 
     // Whether a snapshot is bad, or its read was refused, decides whether it may be moved.
-    @Test(arguments: FileOperation.allForTests) func aRefusedCallIsNoLoss(_ operation: FileOperation) {
+    @Test(arguments: FileOperation.allForTests) func aRefusedCallIsNotALoss(_ operation: FileOperation) {
         #expect(!StoreError.inputOutput(path: "/x", operation: operation, errno: 5).isLoss)
         #expect(!StoreError.syncFailed(path: "/x", errno: 5).isLoss)
         #expect(!StoreError.unsupportedVersion(path: "/x", found: 9, supported: 1).isLoss)

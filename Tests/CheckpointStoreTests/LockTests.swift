@@ -1,15 +1,16 @@
 import CheckpointStore
+import TestKit
 import Testing
 
 // Goal: shared locks stand beside each other and not beside the exclusive one, on the real disk and on its stand-in alike.
 @Suite struct LockTests {
-    private let temporary = TemporaryDirectory()
+    private let temporary = Sandbox()
 
     private var disks: [(filesystem: any Filesystem, path: String)] {
         [(PosixFilesystem(), temporary.path + "/file"), (FaultyFilesystem(), "/file")]
     }
 
-    @Test("Many share a lock, one has it alone, and closing gives it up")
+    @Test("A lock is shared by many or exclusive to one, and released by closing")
     func sharedAndExclusive() throws {
         for (disk, path) in disks {
             let writer = try disk.openForUpdating(path)

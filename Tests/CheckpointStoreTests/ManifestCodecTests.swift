@@ -1,13 +1,14 @@
 import CheckpointStore
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 /// The `_metadata` format: it round-trips, it stays what it is, and nothing but itself is accepted.
 @Suite struct ManifestCodecTests {
     private let bytes = ManifestCodec.encode(Samples.incrementalManifest)
 
-    @Test("Decoding gives back what was encoded")
+    @Test("Encoding and decoding round-trip")
     func roundTrip() throws {
         #expect(try ManifestCodec.decode(bytes, path: "m") == Samples.incrementalManifest)
         #expect(try ManifestCodec.decode(ManifestCodec.encode(Samples.manifest), path: "m") == Samples.manifest)
@@ -15,7 +16,7 @@ import Testing
         #expect(try ManifestCodec.decode(ManifestCodec.encode(empty), path: "m") == empty)
     }
 
-    @Test("State sizes add up over subtasks and operators")
+    @Test("State sizes are summed over subtasks and operators")
     func stateSize() {
         #expect(Samples.manifest.stateSize == 36)
         #expect(Samples.manifest.operators.map(\.stateSize) == [30, 6])
@@ -25,14 +26,14 @@ import Testing
     }
 
     /// `WEIR_RECORD_GOLDENS=1 swift test --filter goldenBytes` writes the golden anew: a new format version needs one.
-    @Test("The bytes are those of the golden")
+    @Test("The bytes equal the golden file")
     func goldenBytes() throws {
         let path = Self.golden("manifest-v2.hex")
         if getenv("WEIR_RECORD_GOLDENS") != nil { Plain.write(path, Array(Self.hexadecimal(bytes).utf8)) }
         #expect(String(decoding: Plain.read(path), as: UTF8.self) == Self.hexadecimal(bytes))
     }
 
-    @Test("A manifest of version 1 is still read")
+    @Test("A version 1 manifest is still readable")
     func versionOne() throws {
         let text = String(decoding: Plain.read(Self.golden("manifest-v1.hex")), as: UTF8.self)
         let digits = text.filter { $0 != "\n" }.map { UInt8($0.hexDigitValue!) }
@@ -81,7 +82,7 @@ import Testing
         }
     }
 
-    @Test("Bytes changed behind a right checksum are an error or another manifest, never a trap")
+    @Test("Changed bytes under a valid checksum give an error or another manifest, never a trap")
     func changedBytes() {
         for seed in UInt64(0)..<4000 {
             var random = SplitMix(seed: seed)
@@ -107,7 +108,7 @@ import Testing
         return sealed
     }
 
-    @Test("Files of others are recognised")
+    @Test("Foreign files are recognised")
     func foreign() {
         var newer = bytes
         newer[8] = 3

@@ -1,11 +1,12 @@
 import CheckpointStore
 import StreamModel
+import TestKit
 import Testing
 
 // Goal: a place on disk has one owner, whose successor is told apart from it, with locks and without. Method: two claims in one process are
 // what two processes are, because locks belong to open files; a filesystem without locks is a real one that refuses them.
 @Suite struct PlaceClaimTests {
-    private let temporary = TemporaryDirectory()
+    private let temporary = Sandbox()
     private let disk = PosixFilesystem()
 
     private func claim(_ filesystem: any Filesystem = PosixFilesystem(), name: String = "sink") throws(StoreError) -> PlaceClaim {
@@ -16,7 +17,7 @@ import Testing
         try claim.begin(job: job, lineage: Samples.job, at: WallTime(milliseconds: 5), token: UInt64.random(in: .min ... .max))
     }
 
-    @Test("A second owner is refused by the name of the first, until that lets go; the epoch grows")
+    @Test("A second owner is refused with the first one's name until its release; the epoch grows")
     func refusal() throws {
         let first = try claim(), owner = try begin(first)
         #expect(owner.epoch == 1 && owner.job == Samples.job && owner.processID == disk.processID && owner.host == disk.hostName)
@@ -30,7 +31,7 @@ import Testing
         try second.check()
     }
 
-    @Test("A claim that was forgotten frees the place, and until it begins nobody is fenced")
+    @Test("A dropped claim frees the place, and fences nobody before it begins")
     func forgotten() throws {
         let first = try claim(Lockless()), owner = try begin(first)
         do { _ = try claim(Lockless()) }
@@ -40,7 +41,7 @@ import Testing
         _ = try claim()
     }
 
-    @Test("Without locks the newer owner fences the older one, which is told by whom")
+    @Test("The newer owner fences the older one without locks, which learns its name")
     func fencing() throws {
         let first = try claim(Lockless())
         _ = try begin(first)
@@ -50,7 +51,7 @@ import Testing
         try second.check()
     }
 
-    @Test("A lock that was lost, and a record that is gone, fence too")
+    @Test("A lost lock and a missing record fence too")
     func lost() throws {
         let first = try claim()
         _ = try begin(first)
@@ -65,7 +66,7 @@ import Testing
         #expect(try begin(try claim()).epoch == 1)
     }
 
-    @Test("A damaged record is named and not taken for none")
+    @Test("A damaged record is reported and not taken for a missing one")
     func damaged() throws {
         let path = temporary.path + "/.weir-owner-sink"
         do { _ = try begin(try claim()) }
@@ -81,30 +82,8 @@ import Testing
     }
 
     /// The real disk, mounted where files have no locks.
-    private struct Lockless: Filesystem {
-        let disk = PosixFilesystem()
+    private struct Lockless: ForwardingFilesystem {
         func tryLock(_ file: OpenFile) throws(FilesystemError) -> Bool { throw FilesystemError(.lock, errno: 37) }
         func tryLockShared(_ file: OpenFile) throws(FilesystemError) -> Bool { throw FilesystemError(.lock, errno: 37) }
-        func createExclusive(_ path: String) throws(FilesystemError) -> OpenFile { try disk.createExclusive(path) }
-        func openForReading(_ path: String) throws(FilesystemError) -> OpenFile { try disk.openForReading(path) }
-        func openForUpdating(_ path: String) throws(FilesystemError) -> OpenFile { try disk.openForUpdating(path) }
-        func write(_ bytes: UnsafeRawBufferPointer, to file: OpenFile) throws(FilesystemError) { try disk.write(bytes, to: file) }
-        func read(into buffer: UnsafeMutableRawBufferPointer, from file: OpenFile, at offset: UInt64) throws(FilesystemError) -> Int {
-            try disk.read(into: buffer, from: file, at: offset)
-        }
-        func size(of file: OpenFile) throws(FilesystemError) -> UInt64 { try disk.size(of: file) }
-        func truncate(_ file: OpenFile, to length: UInt64) throws(FilesystemError) { try disk.truncate(file, to: length) }
-        func sync(_ file: OpenFile) throws(FilesystemError) { try disk.sync(file) }
-        func close(_ file: OpenFile) throws(FilesystemError) { try disk.close(file) }
-        func rename(_ old: String, to new: String, replacing: Bool) throws(FilesystemError) { try disk.rename(old, to: new, replacing: replacing) }
-        func makeDirectory(_ path: String) throws(FilesystemError) { try disk.makeDirectory(path) }
-        func list(_ path: String) throws(FilesystemError) -> [String] { try disk.list(path) }
-        func unlink(_ path: String) throws(FilesystemError) { try disk.unlink(path) }
-        func removeDirectory(_ path: String) throws(FilesystemError) { try disk.removeDirectory(path) }
-        func status(_ path: String) throws(FilesystemError) -> FileStatus? { try disk.status(path) }
-        func syncDirectory(_ path: String) throws(FilesystemError) { try disk.syncDirectory(path) }
-        func freeBytes(_ path: String) throws(FilesystemError) -> UInt64 { try disk.freeBytes(path) }
-        func canonicalPath(_ path: String) throws(FilesystemError) -> String { try disk.canonicalPath(path) }
-        var processID: Int32 { disk.processID }
     }
 }

@@ -1,30 +1,9 @@
 import CheckpointStore
 import Glibc
+import TestKit
 
-/// A directory on the real disk that lives as long as the object.
-final class TemporaryDirectory: Sendable {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/weir-store-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { fatalError("mkdtemp: errno \(errno)") }
-        path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    }
-
-    deinit { Self.remove(path) }
-
+extension Sandbox {
     static func join(_ directory: String, _ name: String) -> String { directory + "/" + name }
-
-    private static func remove(_ path: String) {
-        let filesystem = PosixFilesystem()
-        guard let status = try! filesystem.status(path) else { return }
-        if status.kind == .directory {
-            for name in try! filesystem.list(path) { remove(join(path, name)) }
-            try! filesystem.removeDirectory(path)
-        } else {
-            try! filesystem.unlink(path)
-        }
-    }
 }
 
 /// Plain files, read and written past the store.

@@ -1,11 +1,12 @@
 import CheckpointStore
 import StreamModel
+import TestKit
 import Testing
 
 // Goal: what somebody reads is not deleted under their hands, and is deletable at once when they have ended. Method: readers and the deleter
 // hold handles of their own on one real disk, as two processes do.
 @Suite struct SnapshotPinTests {
-    private let temporary = TemporaryDirectory()
+    private let temporary = Sandbox()
 
     private func checkpoint(_ directory: JobDirectory, _ id: UInt64) throws -> String {
         let attempt = try directory.begin(CheckpointID(id))
@@ -31,7 +32,7 @@ import Testing
         #expect(!Plain.exists(path))
     }
 
-    @Test("Past its limit a pinned one goes, and its reader finds it gone")
+    @Test("A pinned checkpoint is deleted after the limit, and its reader finds it missing")
     func overdue() throws {
         let directory = try open(), path = try checkpoint(directory, 1), other = try checkpoint(directory, 2)
         let pins = try [SnapshotPin.take(path: path), SnapshotPin.take(path: other)]
@@ -42,7 +43,7 @@ import Testing
         withExtendedLifetime(pins) {}
     }
 
-    @Test("A loaded snapshot is pinned until it is released or forgotten; an inspection pins no longer than it takes")
+    @Test("A loaded snapshot is pinned until it is released or dropped; an inspection pins only while it runs")
     func loaded() throws {
         let directory = try open(), path = try checkpoint(directory, 1), other = try checkpoint(directory, 2)
         let snapshot = try Snapshot.load(path: path)
@@ -55,7 +56,7 @@ import Testing
         #expect(!Plain.exists(other))
     }
 
-    @Test("What has no manifest cannot be pinned")
+    @Test("A directory without manifest cannot be pinned")
     func nothingToPin() throws {
         let directory = try open(), path = try checkpoint(directory, 1)
         Plain.remove(path + "/_metadata")
@@ -66,7 +67,7 @@ import Testing
         #expect(!Plain.exists(path))
     }
 
-    @Test("Shared files that a pinned checkpoint lists stay with it")
+    @Test("Shared files of a pinned checkpoint stay with it")
     func sharedFiles() throws {
         let directory = try open()
         let first = try directory.begin(CheckpointID(1), sharesFiles: true)

@@ -1,11 +1,12 @@
 import CheckpointStore
 import StreamModel
+import TestKit
 import Testing
 
 /// Snapshots on the real disk: what was written comes back, and whatever is done to the files is found, named, and left
 /// as it was.
 @Suite struct SnapshotTests {
-    private let temporary = TemporaryDirectory()
+    private let temporary = Sandbox()
     private let id = CheckpointID(5)
 
     private func makeCheckpoint() throws -> String {
@@ -36,7 +37,7 @@ import Testing
         #expect(try PosixFilesystem().list(path).sorted() == ["_metadata", "count-0.state", "count-1.state"])
     }
 
-    @Test("Parts are read at their offsets, and nothing beyond the file")
+    @Test("Parts are read at their offsets, and never beyond the file")
     func parts() throws {
         let snapshot = try Snapshot.load(path: try makeCheckpoint())
         let handle = snapshot.manifest.operators[0].subtasks[1].states[0]
@@ -53,7 +54,7 @@ import Testing
         #expect(throws: StoreError.self) { try snapshot.open(file: "../chk-5/_metadata") }
     }
 
-    @Test("A copy elsewhere, or by a link, is as good; links inside are not followed")
+    @Test("A copy or a link to a snapshot is readable; links inside are not followed")
     func places() throws {
         let path = try makeCheckpoint()
         let copy = temporary.path + "/backup"
@@ -68,7 +69,7 @@ import Testing
         #expect(problem(copy) == .inputOutput(path: file, operation: .open, errno: 40))
     }
 
-    @Test("A cut state file is refused by name, wherever it is cut", arguments: [0, 1, 7, 8, 47, 80, 200, -17, -16, -9, -8, -4, -1])
+    @Test("A state file truncated anywhere is refused by name", arguments: [0, 1, 7, 8, 47, 80, 200, -17, -16, -9, -8, -4, -1])
     func truncated(_ cut: Int) throws {
         let path = try makeCheckpoint()
         let file = path + "/count-1.state"
@@ -79,7 +80,7 @@ import Testing
         #expect(Plain.read(file).count == length)
     }
 
-    @Test("A grown state file is refused")
+    @Test("An extended state file is refused")
     func grown() throws {
         let path = try makeCheckpoint()
         let file = path + "/count-1.state"
@@ -88,7 +89,7 @@ import Testing
         #expect(problem(path) == .wrongLength(path: file, expected: UInt64(bytes.count), found: UInt64(bytes.count) + 1))
     }
 
-    @Test("Every flipped byte of a state file is refused, and the file is named and left alone")
+    @Test("Every flipped byte of a state file is refused; the file is named and left alone")
     func flippedBytes() throws {
         let path = try makeCheckpoint()
         let file = path + "/count-0.state"
@@ -104,7 +105,7 @@ import Testing
         #expect(problem(path) == nil)
     }
 
-    @Test("Flipped bytes in a file of several megabytes are found", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
+    @Test("Flipped bytes in a file of several megabytes are detected", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
     func flippedBytesOfLargeFile(seed: UInt64) throws {
         let directory = try JobDirectory(root: temporary.path, job: Samples.job)
         let attempt = try directory.begin(id)
@@ -118,7 +119,7 @@ import Testing
         #expect(problem(attempt.path)?.path == file, "seed \(seed), byte \(index)")
     }
 
-    @Test("Two state files that were swapped are found out by their names")
+    @Test("Two swapped state files are detected by their names")
     func swapped() throws {
         let path = try makeCheckpoint()
         let (first, second) = (Plain.read(path + "/count-0.state"), Plain.read(path + "/count-1.state"))
@@ -129,7 +130,7 @@ import Testing
                 == .misdirected(path: path + "/count-0.state", field: "name", expected: "count-0.state", found: "count-1.state"))
     }
 
-    @Test("A state file of another checkpoint or job is found out")
+    @Test("A state file of another checkpoint or job is detected")
     func misdirected() throws {
         let path = try makeCheckpoint()
         let file = path + "/count-0.state"
@@ -168,7 +169,7 @@ import Testing
         #expect(problem(path) == .unsupportedVersion(path: file, found: 9, supported: 1))
     }
 
-    @Test("Paths that lead to no snapshot say what they lead to")
+    @Test("Errors of wrong paths name the entry found")
     func paths() throws {
         let path = try makeCheckpoint()
         let nowhere = temporary.path + "/nowhere"
@@ -192,7 +193,7 @@ import Testing
         #expect(inspection.stateSize == 600)
     }
 
-    @Test("A cut or flipped manifest on disk is refused and stays")
+    @Test("A truncated or flipped manifest on disk is refused and stays")
     func damagedManifest() throws {
         let path = try makeCheckpoint()
         let file = path + "/_metadata"
@@ -206,7 +207,7 @@ import Testing
         #expect(Plain.read(file) == flipped)
     }
 
-    @Test("Removing a snapshot takes it away once; one that cannot be read stays")
+    @Test("A snapshot is removed once; an unreadable one stays")
     func removal() throws {
         let path = try makeCheckpoint()
         let bytes = Plain.read(path + "/_metadata")

@@ -1,4 +1,5 @@
 @testable import CheckpointStore
+import TestKit
 import Testing
 
 /// What operators read.

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestKit
 import Testing
 
 @testable import CheckpointStore
@@ -38,8 +39,8 @@ private func shortCalls(_ tally: Tally, most: Int) -> SystemCalls {
 }
 
 @Suite struct SystemCallTests {
-    @Test(arguments: [1, 7, 4096]) func shortAndInterruptedCallsAreMadeWhole(most: Int) throws {
-        let directory = TemporaryDirectory(), tally = Tally()
+    @Test(arguments: [1, 7, 4096]) func shortAndInterruptedCallsAreCompleted(most: Int) throws {
+        let directory = Sandbox(), tally = Tally()
         let filesystem = PosixFilesystem(calls: shortCalls(tally, most: most))
         let path = directory.path + "/file", bytes = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         let file = try filesystem.createExclusive(path)
@@ -54,8 +55,8 @@ private func shortCalls(_ tally: Tally, most: Int) -> SystemCalls {
         #expect(tally["write"] >= 2 * bytes.count / most && tally["pread"] >= 2 * bytes.count / most && tally["open"] == 4 && tally["close"] == 2)
     }
 
-    @Test func aCheckpointIsWholeThoughEveryCallFallsShort() throws {
-        let directory = TemporaryDirectory(), tally = Tally()
+    @Test func aCheckpointIsIntactWhenEveryCallFallsShort() throws {
+        let directory = Sandbox(), tally = Tally()
         let filesystem = PosixFilesystem(calls: shortCalls(tally, most: 11))
         try DurableFile.replace(path: directory.path + "/record", bytes: Array("a record of some length".utf8), filesystem: filesystem)
         #expect(try DurableFile.read(path: directory.path + "/record", maximum: 100) == Array("a record of some length".utf8))
@@ -67,7 +68,7 @@ private func shortCalls(_ tally: Tally, most: Int) -> SystemCalls {
 
     /// A write that moves nothing and gives no reason is not tried for ever.
     @Test func aWriteWithoutProgressIsAFullDisk() throws {
-        let directory = TemporaryDirectory()
+        let directory = Sandbox()
         let filesystem = PosixFilesystem(calls: SystemCalls(write: { _, _, _ in 0 }))
         let file = try filesystem.createExclusive(directory.path + "/file")
         let error = #expect(throws: FilesystemError.self) { try [1, 2, 3].withUnsafeBytes { try filesystem.write($0, to: file) } }
@@ -77,7 +78,7 @@ private func shortCalls(_ tally: Tally, most: Int) -> SystemCalls {
 
     /// After a failed or interrupted fsync nobody knows what is on the platter: it is never asked again.
     @Test(arguments: [EIO, EINTR]) func aFailedSyncIsNotRepeated(number: Int32) throws {
-        let directory = TemporaryDirectory(), tally = Tally()
+        let directory = Sandbox(), tally = Tally()
         let filesystem = PosixFilesystem(
             calls: SystemCalls(fsync: { _ in
                 _ = tally.falls("fsync", every: 2)
@@ -91,8 +92,8 @@ private func shortCalls(_ tally: Tally, most: Int) -> SystemCalls {
     }
 
     /// An error of close is told, and the file is not closed a second time: another thread may have the number by then.
-    @Test func anErrorOfCloseIsToldAndTheFileGivenUpOnce() throws {
-        let directory = TemporaryDirectory(), tally = Tally()
+    @Test func anErrorOfCloseIsReportedAndTheFileClosedOnce() throws {
+        let directory = Sandbox(), tally = Tally()
         let filesystem = PosixFilesystem(
             calls: SystemCalls(close: { descriptor in
                 _ = tally.falls("close", every: 2)
@@ -106,7 +107,7 @@ private func shortCalls(_ tally: Tally, most: Int) -> SystemCalls {
     }
 
     @Test func tooManyOpenFilesIsOneClearError() throws {
-        let directory = TemporaryDirectory()
+        let directory = Sandbox()
         let filesystem = PosixFilesystem(
             calls: SystemCalls(open: { _, _, _ in
                 errno = EMFILE

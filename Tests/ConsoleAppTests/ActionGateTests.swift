@@ -7,9 +7,12 @@ import Glibc
 @testable import Ledger
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import ConsoleApp
+@testable import EngineClients
+@testable import HostEnvironment
 
 /// Records requests, and says what the test wants it to say.
 final class ScriptedEngine: ActingEngine, OperationLookup {
@@ -53,18 +56,8 @@ final class EventLog: Sendable {
     func take(_ event: ConsoleEvent) { events.withLock { $0.append(event) } }
     var all: [ConsoleEvent] { events.withLock { $0 } }
     var notices: [String] { all.compactMap { if case .notice(let text) = $0 { text } else { nil } } }
-    var reattached: [OperationReport] { all.flatMap { if case .reattached(let reports) = $0 { reports } else { [OperationReport]() } } }
+    var reattached: [OperationReport] { all.flatMap { if case .reattached(let reports, _) = $0 { reports } else { [OperationReport]() } } }
     var refusals: [String] { all.compactMap { if case .engine(_, .refused(_, let message)) = $0 { message } else { nil } } }
-}
-
-/// Waits for a condition, with a deadline.
-func eventually(_ seconds: Double = 10, _ condition: () throws -> Bool) rethrows -> Bool {
-    let deadline = monotonicSeconds() + seconds
-    while try !condition() {
-        if monotonicSeconds() > deadline { return false }
-        usleep(2000)
-    }
-    return true
 }
 
 @Suite struct ActionGateTests {
@@ -223,7 +216,7 @@ func eventually(_ seconds: Double = 10, _ condition: () throws -> Bool) rethrows
                 try ledger.recordIntent(request, context: "lab", address: home.socket, at: WallTime(milliseconds: 1000))
             }
             // Just written by another console: it may still be on its way.
-            try ledger.recordIntent(fresh, context: "lab", address: home.socket, at: Surroundings.wallTime())
+            try ledger.recordIntent(fresh, context: "lab", address: home.socket, at: WallTime.now())
             try ledger.recordIntent(try operation("other"), context: "prod", address: "x", at: WallTime(milliseconds: 1000))
         }
         engine.state.withLock { state in
@@ -260,6 +253,22 @@ func eventually(_ seconds: Double = 10, _ condition: () throws -> Bool) rethrows
         _ = gate.finish(within: .seconds(2))
         let entry = try #require(try Ledger.open(path: home.ledger).recent(limit: 1).first)
         #expect(entry.outcome == .completed && entry.path == "/sp/1")
+    }
+
+    @Test func `what another process carries out is left to it, and told by what that records`() throws {
+        let request = try operation("run", .restart(RestartOptions()))
+        let other = try Ledger.open(path: home.ledger)
+        #expect(other.claim(request.id))
+        try other.recordIntent(request, context: "lab", address: home.socket, at: WallTime(milliseconds: 1000), carrier: "pid 7 on ops1")
+        let gate = gate()
+        gate.start(ledgerPath: home.ledger)
+        engine.say(.link(.up(roundTrip: nil)))
+        engine.say(emptyReport)
+        try #require(eventually { log.reattached.contains { $0.activity == "being carried out by pid 7 on ops1" } })
+        #expect(try other.entry(request.id)?.outcome == .intended, "nobody resolved it")
+        try other.recordOutcome(report(request, .completed))
+        #expect(eventually { log.reattached.last?.state == .completed })
+        _ = gate.finish(within: .seconds(2))
     }
 
     @Test func `the calling thread never waits for the disk`() throws {

@@ -5,11 +5,12 @@ import Foundation
 import Glibc
 import Ledger
 import StreamModel
+import TestKit
 import Testing
 
 @testable import ConsoleApp
 
-@Suite(.serialized, .enabled(if: weirBinary != nil, "no weir binary beside the tests"))
+@Suite(.enabled(if: weirBinary != nil, "no weir binary beside the tests"))
 struct AuditDumpTests {
     let home = ConsoleHome()
 
@@ -33,11 +34,27 @@ struct AuditDumpTests {
         try ledger.recordRefusal(try #require(OperationID("c3")), message: "it is in use", at: WallTime(milliseconds: 2_000_000))
     }
 
+    @Test func `a restart that was proven is called so when its engine is gone`() throws {
+        let ledger = try Ledger.open(path: home.ledger)
+        let request = OperationRequest(id: try #require(OperationID("r1")), kind: .restart(RestartOptions(path: "/c/chk-7")), job: job().id, by: "mira@ops2")
+        try ledger.recordIntent(request, context: "local", address: home.socket, at: WallTime(milliseconds: 1_000_000))
+        try ledger.recordOutcome(
+            OperationReport(
+                request: request, jobName: "orders", state: .completed, acceptedAt: WallTime(milliseconds: 1_000_000), path: "/c/chk-7",
+                newJob: JobID(high: 7, low: 7)))
+        #expect(try dump("txt").text.contains("completed"))
+        try ledger.recordVerdict(.resumedDurable, of: request.id)
+        let text = try dump("txt").text
+        #expect(text.contains("proven") && text.contains("/c/chk-7"), "\(text)")
+    }
+
     @Test func `without an engine the record is printed in every format`() throws {
         try record()
         let text = try dump("txt")
         #expect(text.ending == .exited(0), "\(text)")
-        for part in ["[! audit]", "savepoint", "launch", "dispose", "mira@ops2", "INC-7, c3", "refused"] { #expect(text.text.contains(part), "\(part): \(text.text)") }
+        for part in ["[! audit]", "savepoint", "launch", "dispose", "mira@ops2", "INC-7, c3", "refused"] {
+            #expect(text.text.contains(part), "\(part): \(text.text)")
+        }
 
         struct Record: Decodable {
             struct Action: Decodable { var operation: OperationID, verb: String, jobName: String, by: String, reason: String, outcome: String, result: String }

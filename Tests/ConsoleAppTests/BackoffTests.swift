@@ -4,6 +4,7 @@ import StreamModel
 import Testing
 
 @testable import ConsoleApp
+@testable import EngineClients
 
 @Suite struct BackoffTests {
     @Test func `pauses double up to ten seconds and stay within their bounds`() {

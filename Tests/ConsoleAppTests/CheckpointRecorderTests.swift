@@ -1,5 +1,5 @@
-// Goal: whatever engines tell of checkpoints is on record, once, and nothing is written while nothing changes. Method: the historian alone with a
-// clock of the test's, its errands carried out on a real ledger; and a gate with an engine that says what the test wants.
+// Goal: whatever engines tell of checkpoints is on record, once, and nothing is written while nothing changes. Method: the recorder alone with a
+// clock of the test's, its work carried out on a real ledger; and a gate with an engine that says what the test wants.
 
 import ConsoleCore
 import FlinkFake
@@ -8,11 +8,16 @@ import GRDB
 import Ledger
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import ConsoleApp
+@testable import EngineClients
+@testable import HostEnvironment
 
-private func checkpoint(_ id: UInt64, _ status: CheckpointReport.Status = .completed, kind: CheckpointKind = .checkpoint, acknowledged: Int = 4, discarded: Bool = false)
+private func checkpoint(
+    _ id: UInt64, _ status: CheckpointReport.Status = .completed, kind: CheckpointKind = .checkpoint, acknowledged: Int = 4, discarded: Bool = false
+)
     -> CheckpointReport
 {
     let at = WallTime(milliseconds: Int64(id) * 1000)
@@ -21,9 +26,9 @@ private func checkpoint(_ id: UInt64, _ status: CheckpointReport.Status = .compl
         acknowledgedSubtasks: acknowledged, totalSubtasks: 4, stateSize: 100, path: status == .completed ? "/c/chk-\(id)" : nil, discarded: discarded)
 }
 
-@Suite struct CheckpointHistorianTests {
+@Suite struct CheckpointRecorderTests {
     let home = ConsoleHome()
-    let historian = CheckpointHistorian(contexts: [])
+    let recorder = CheckpointRecorder(contexts: [])
     let log = EventLog()
 
     /// A job whose report has these, and the counts that go with them.
@@ -45,8 +50,8 @@ private func checkpoint(_ id: UInt64, _ status: CheckpointReport.Status = .compl
         return .report(EngineReport(engine: info, at: WallTime(milliseconds: 1), jobs: jobs, operations: []), receivedAt: WallTime(milliseconds: 1))
     }
 
-    private func took(_ event: EngineEvent, at seconds: Int64) -> CheckpointHistorian.Errand {
-        historian.took(event, from: "lab", now: WallTime(milliseconds: seconds * 1000), time: seconds * 1000) ?? .init()
+    private func took(_ event: EngineEvent, at seconds: Int64) -> CheckpointRecorder.HistoryWork {
+        recorder.took(event, from: "lab", now: WallTime(milliseconds: seconds * 1000), time: seconds * 1000) ?? .init()
     }
 
     private let origin = JobOrigin(context: "lab", job: JobID(high: 1, low: 7), jobName: "orders")
@@ -57,12 +62,16 @@ private func checkpoint(_ id: UInt64, _ status: CheckpointReport.Status = .compl
         #expect(first.questions == [origin.job] && first.forgets, "the list of a job that is new")
         for second in 1...100 { #expect(took(report(job(completed: checkpoint(3), count: 3, revision: 1)), at: Int64(second)).isEmpty) }
         // Two acknowledgements and the end within a rest are one thing to write.
-        let flying = { (count: Int) in self.job(completed: checkpoint(3), inProgress: [checkpoint(4, .inProgress, acknowledged: count)], count: 3, revision: 2) }
+        let flying = { (count: Int) in self.job(completed: checkpoint(3), inProgress: [checkpoint(4, .inProgress, acknowledged: count)], count: 3, revision: 2)
+        }
         #expect(took(report(flying(0)), at: 101).news.count == 1)
         #expect(took(report(flying(1)), at: 102).isEmpty)
         #expect(took(report(flying(3)), at: 103).isEmpty)
         #expect(took(report(job(completed: checkpoint(4), count: 4, revision: 3)), at: 104).isEmpty)
-        #expect(took(report(job(completed: checkpoint(4), count: 4, revision: 3)), at: 106).news == [.reported([checkpoint(4)], of: origin, at: WallTime(milliseconds: 1))])
+        #expect(
+            took(report(job(completed: checkpoint(4), count: 4, revision: 3)), at: 106).news == [
+                .reported([checkpoint(4)], of: origin, at: WallTime(milliseconds: 1))
+            ])
     }
 
     @Test func `a savepoint does not wait`() {
@@ -83,7 +92,8 @@ private func checkpoint(_ id: UInt64, _ status: CheckpointReport.Status = .compl
         // Of many jobs a few at a time.
         let many = (0..<9).map { job("job\($0)", id: 100 + $0, completed: checkpoint(1), count: 1, revision: 1) }
         let info = EngineInfo(name: "e", version: "1", processID: 1, startedAt: WallTime(milliseconds: 0), stateDirectory: "/")
-        let all = EngineEvent.report(EngineReport(engine: info, at: WallTime(milliseconds: 1), jobs: many, operations: []), receivedAt: WallTime(milliseconds: 1))
+        let all = EngineEvent.report(
+            EngineReport(engine: info, at: WallTime(milliseconds: 1), jobs: many, operations: []), receivedAt: WallTime(milliseconds: 1))
         var asked: [JobID] = []
         for second in 0..<6 { asked += took(all, at: 1000 + Int64(second)).questions }
         #expect(Set(asked) == Set(many.map(\.id)) && asked.count == 9)
@@ -106,7 +116,7 @@ private func checkpoint(_ id: UInt64, _ status: CheckpointReport.Status = .compl
     @Test func `the record holds what reports, lists and looks at the files told`() throws {
         let ledger = try Ledger.open(path: home.ledger)
         func carryOut(_ event: EngineEvent, at seconds: Int64) throws {
-            try historian.carryOut(took(event, at: seconds), ledger, at: WallTime(milliseconds: seconds * 1000))
+            try recorder.carryOut(took(event, at: seconds), ledger, at: WallTime(milliseconds: seconds * 1000))
         }
         try carryOut(report(job(completed: checkpoint(3), count: 3, revision: 1)), at: 0)
         try carryOut(.checkpoints(origin.job, [checkpoint(3), checkpoint(2), checkpoint(1, discarded: true)]), at: 10)
@@ -130,32 +140,33 @@ private func checkpoint(_ id: UInt64, _ status: CheckpointReport.Status = .compl
         _ = took(report(job(completed: checkpoint(3), count: 3, revision: 1)), at: 0)
         _ = took(.checkpoints(origin.job, [checkpoint(3)]), at: 1)
         let last = took(report(), at: 2)
-        #expect(last.news == [.listed([checkpoint(3)], of: origin, at: WallTime(milliseconds: 1000)), .unchanged(origin.job, until: WallTime(milliseconds: 1000))])
-        #expect(historian.finish() == nil, "nothing is left of it")
+        #expect(
+            last.news == [.listed([checkpoint(3)], of: origin, at: WallTime(milliseconds: 1000)), .unchanged(origin.job, until: WallTime(milliseconds: 1000))])
+        #expect(recorder.finish() == nil, "nothing is left of it")
     }
 
     @Test func `what could not be written is told again`() throws {
         let ledger = try Ledger.open(path: home.ledger)
-        let errand = took(report(job(completed: checkpoint(3), count: 3, revision: 1)), at: 0)
+        let work = took(report(job(completed: checkpoint(3), count: 3, revision: 1)), at: 0)
         try DatabaseQueue(path: home.ledger).write { try $0.execute(sql: "DROP TABLE checkpoint") }
-        #expect(throws: LedgerError.self) { try historian.carryOut(errand, ledger, at: WallTime(milliseconds: 0)) }
+        #expect(throws: LedgerError.self) { try recorder.carryOut(work, ledger, at: WallTime(milliseconds: 0)) }
         #expect(took(report(job(completed: checkpoint(3), count: 3, revision: 1)), at: 10).news.count == 1)
     }
 
     @Test func `engines that end with the console leave no record`() {
-        let historian = CheckpointHistorian(contexts: [ConsoleContext(name: "demo", class: .demo, socket: "/s")])
-        #expect(historian.took(report(job(completed: checkpoint(3), count: 3, revision: 1)), from: "demo", now: WallTime(milliseconds: 0), time: 0) == nil)
+        let recorder = CheckpointRecorder(contexts: [ConsoleContext(name: "demo", class: .demo, socket: "/s")])
+        #expect(recorder.took(report(job(completed: checkpoint(3), count: 3, revision: 1)), from: "demo", now: WallTime(milliseconds: 0), time: 0) == nil)
     }
 
     @Test func `a gate writes what its engines tell, asks for the list, and writes the rest at its end`() throws {
         let engine = ScriptedEngine()
         let context = ConsoleContext(name: "lab", class: .lab, socket: home.socket)
-        let gate = ActionGate(contexts: [context], makeEngine: { _ in engine }, historian: CheckpointHistorian(contexts: [context])) { [log] in log.take($0) }
+        let gate = ActionGate(contexts: [context], makeEngine: { _ in engine }, recorder: CheckpointRecorder(contexts: [context])) { [log] in log.take($0) }
         gate.start(ledgerPath: home.ledger)
         // Of today: what is very old is forgotten at once.
         func recent(_ id: UInt64) -> CheckpointReport {
             var report = checkpoint(id)
-            report.triggeredAt = WallTime(milliseconds: Surroundings.wallTime().milliseconds / 86_400_000 * 86_400_000 + Int64(id))
+            report.triggeredAt = WallTime(milliseconds: WallTime.now().milliseconds / 86_400_000 * 86_400_000 + Int64(id))
             return report
         }
         engine.say(report(job(completed: recent(3), count: 3, revision: 1)))
@@ -164,7 +175,8 @@ private func checkpoint(_ id: UInt64, _ status: CheckpointReport.Status = .compl
         #expect(try eventually { try ledger.checkpoints().map(\.report) == [recent(3)] })
         gate.loadHistory(HistoryQuestion(HistoryScope(context: "lab", job: "orders")))
         func page() -> (rows: [RememberedCheckpoint], total: Int)? {
-            log.all.lazy.compactMap { if case .history(let question, let rows, let total) = $0, question.scope.job == "orders" { (rows, total) } else { nil } }.first
+            log.all.lazy.compactMap { if case .history(let question, let rows, let total) = $0, question.scope.job == "orders" { (rows, total) } else { nil } }
+                .first
         }
         #expect(eventually { page() != nil })
         #expect(page()?.total == 1 && page()?.rows.map(\.report) == [recent(3)])
@@ -182,7 +194,7 @@ private func checkpoint(_ id: UInt64, _ status: CheckpointReport.Status = .compl
         }
         let engine = ScriptedEngine()
         let context = ConsoleContext(name: "lab", class: .lab, socket: home.socket)
-        let gate = ActionGate(contexts: [context], makeEngine: { _ in engine }, historian: CheckpointHistorian(contexts: [context])) { [log] in log.take($0) }
+        let gate = ActionGate(contexts: [context], makeEngine: { _ in engine }, recorder: CheckpointRecorder(contexts: [context])) { [log] in log.take($0) }
         gate.start(ledgerPath: home.ledger)
         engine.say(report(job(completed: checkpoint(3), count: 3, revision: 1)))
         #expect(eventually { log.notices.contains { $0.hasPrefix("checkpoints are not recorded; actions are: ledger: ") } }, "\(log.notices)")
@@ -208,24 +220,27 @@ private func checkpoint(_ id: UInt64, _ status: CheckpointReport.Status = .compl
         let id = try RecordedFlink.job("2.3.0")
         let connection = FlinkConnection(try FlinkAddress(server.url))
         let context = ConsoleContext(name: "flink", class: .lab, address: .flink(connection))
-        let gate = ActionGate(contexts: [context], makeEngine: { _ in FlinkEngine(connection, patience: 1000) }, historian: CheckpointHistorian(contexts: [context])) { [log] in
+        let gate = ActionGate(
+            contexts: [context], makeEngine: { _ in FlinkEngine(connection, patience: 1000) }, recorder: CheckpointRecorder(contexts: [context])
+        ) { [log] in
             log.take($0)
         }
         gate.start(ledgerPath: home.ledger)
         gate.look(at: .job(id), of: "flink")
         let ledger = try Ledger.open(path: home.ledger)
         func rows() throws -> [RememberedCheckpoint] { try ledger.checkpoints(CheckpointQuery(job: id.description)) }
-        try #require(try eventually(60) { try rows().count >= 9 }, "the whole list of the cluster")
+        try #require(try eventually(seconds: 60) { try rows().count >= 9 }, "the whole list of the cluster")
         let before = try rows()
         #expect(before.contains { $0.fate == .kept } && before.contains { $0.fate == .gone })
         server.answer { _ in .close }
-        try #require(eventually(60) { log.all.contains { if case .engine(_, .link(.down)) = $0 { true } else { false } } })
+        try #require(eventually(seconds: 60) { log.all.contains { if case .engine(_, .link(.down)) = $0 { true } else { false } } })
         server.answer { request in
             request.path.hasSuffix("/checkpoints")
-                ? .json(#"{"counts":{"restored":1,"total":0,"in_progress":0,"completed":0,"failed":0},"latest":{},"history":[]}"#) : RecordedFlink.answer("2.3.0")(request)
+                ? .json(#"{"counts":{"restored":1,"total":0,"in_progress":0,"completed":0,"failed":0},"latest":{},"history":[]}"#)
+                : RecordedFlink.answer("2.3.0")(request)
         }
         gate.retryNow("flink")
-        try #require(try eventually(60) { try rows().allSatisfy { $0.fate != .kept } }, "the cluster lists nothing any more")
+        try #require(try eventually(seconds: 60) { try rows().allSatisfy { $0.fate != .kept } }, "the cluster lists nothing any more")
         let after = try rows()
         #expect(after.map(\.report) == before.map(\.report) && after.count { $0.fate == .unlisted } == before.count { $0.fate == .kept || $0.fate == .running })
         #expect(after.contains { $0.mayBeRestored && $0.report.path != nil }, "which is where a restart goes back to")

@@ -5,6 +5,9 @@ import ControlSocket
 import Glibc
 import StreamModel
 import Synchronization
+import TestKit
+
+@testable import EngineClients
 
 /// The `weir` binary built together with these tests.
 let weirBinary: String? = {
@@ -69,17 +72,6 @@ func writeFile(_ path: String, _ bytes: [UInt8]) {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
     precondition(descriptor >= 0 && write(descriptor, bytes, bytes.count) == bytes.count, "cannot write \(path)")
     close(descriptor)
-}
-
-private func removeTree(_ path: String) {
-    if let directory = opendir(path) {
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            if name != ".", name != ".." { removeTree(path + "/" + name) }
-        }
-        closedir(directory)
-    }
-    _ = remove(path)
 }
 
 /// A job as an engine reports it.

@@ -5,7 +5,10 @@ import ControlSocket
 import Glibc
 import Ledger
 import StreamModel
+import TestKit
 import Testing
+
+@testable import EngineClients
 
 @Suite(.serialized, .enabled(if: weirBinary != nil, "no weir binary beside the tests"))
 struct ConsoleLineTests {
@@ -200,12 +203,13 @@ struct ConsoleLineTests {
             let start = monotonicSeconds()
             console.type(head + megabyte + tail)
             // Esc closes whatever has been opened, until the overview is there alone.
-            try #require(eventually(20) {
-                console.settle(0.1)
-                console.type("\u{1b}")
-                console.settle(0.1)
-                return console.screen.text.contains("[1 overview]") && !console.screen.text.contains("quit?")
-            }, "\(console.screen.text)")
+            try #require(
+                eventually(seconds: 20) {
+                    console.settle(0.1)
+                    console.type("\u{1b}")
+                    console.settle(0.1)
+                    return console.screen.text.contains("[1 overview]") && !console.screen.text.contains("quit?")
+                }, "\(console.screen.text)")
             print("a megabyte pasted\(head.isEmpty ? " without brackets" : "") was taken in \(monotonicSeconds() - start) s")
             #expect(stub.received.isEmpty, "\(stub.received.map(\.kind))")
         }
@@ -215,7 +219,7 @@ struct ConsoleLineTests {
         #expect(after - before < 16 << 10, "\(before) KiB before, \(after) KiB after")
         // As long as the flood is still being taken, a key belongs to it and is dropped.
         #expect(
-            eventually(20) {
+            eventually(seconds: 20) {
                 if console.screen.text.contains("ACT (") { return true }
                 console.type("?")
                 return console.wait(2) { $0.text.contains("ACT (") }

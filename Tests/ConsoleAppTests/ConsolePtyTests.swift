@@ -5,7 +5,10 @@ import ControlSocket
 import Glibc
 import Ledger
 import StreamModel
+import TestKit
 import Testing
+
+@testable import EngineClients
 
 @Suite(.serialized, .enabled(if: weirBinary != nil, "no weir binary beside the tests"))
 struct ConsolePtyTests {
@@ -27,7 +30,7 @@ struct ConsolePtyTests {
 
     // MARK: Bytes
 
-    @Test func `a full paint takes at most 2.2 kB, a clock tick at most 100 bytes`() throws {
+    @Test func `a full paint takes at most 2.2 kB after 120 bytes of initialisation, a clock tick at most 100 bytes`() throws {
         let hung = HungEngine(path: home.socket)
         defer { withExtendedLifetime(hung) {} }
         let console = home.console()
@@ -167,7 +170,7 @@ struct ConsolePtyTests {
         let console = home.console(["TERM": "vt100"])
         try #require(console.wait { $0.text.contains("lab") })
         console.type("m")
-        #expect(console.waitForText("tells nothing of a mouse"))
+        #expect(console.waitForText("does not report the mouse"))
     }
 
     // MARK: Ends
@@ -193,15 +196,18 @@ struct ConsolePtyTests {
         #expect(log.contains("weir("), "\(log)")
     }
 
-    @Test func `SIGHUP ends it without a byte to the terminal`() throws {
-        let console = home.console()
-        try ready(console)
-        console.signal(SIGHUP)
-        let count = console.output.count
-        #expect(console.waitForEnd() == .exited(129))
-        // A tick may have been under way.
-        #expect(console.output.count - count <= 100)
-        #expect(console.screen.isAlternate)
+    @Test func `SIGHUP restores a terminal that is still there, with and without its mouse`() throws {
+        for usesMouse in [true, false] {
+            let console = home.console()
+            try ready(console)
+            if usesMouse {
+                console.type("m")
+                try #require(console.wait { $0.tellsMouse }, "\(console.screen.text)")
+            }
+            console.signal(SIGHUP)
+            #expect(console.waitForEnd() == .exited(129))
+            expectRestored(console)
+        }
     }
 
     @Test func `a line that is cut ends it at once`() throws {
@@ -382,7 +388,23 @@ struct ConsolePtyTests {
         #expect(console.waitForEnd() == .exited(0))
     }
 
-    @Test(arguments: [(1, 1), (2, 1), (20, 5), (39, 6), (40, 6), (500, 200), (0, 0)]) func `no size is too odd to start in`(columns: Int, rows: Int) throws {
+    @Test(arguments: [(65535, 65535), (65535, 24), (501, 3000)]) func `a window that claims to be huge is drawn on in part`(columns: Int, rows: Int) throws {
+        let console = home.console()
+        try ready(console)
+        console.claimSize(columns: columns, rows: rows)
+        console.signal(SIGWINCH)
+        console.settle(0.3)
+        console.resize(columns: 80, rows: 24)
+        console.signal(SIGWINCH)
+        #expect(console.wait { $0.text.contains("overview") && $0.text.contains("help") }, "\(console.screen.text)")
+        console.signal(SIGTERM)
+        #expect(console.waitForEnd() == .exited(0))
+        expectRestored(console)
+    }
+
+    @Test(arguments: [(600, 300), (1, 1), (2, 1), (20, 5), (39, 6), (40, 6), (500, 200), (0, 0)]) func `no size is too odd to start in`(columns: Int, rows: Int)
+        throws
+    {
         let console = home.console(columns: columns, rows: rows)
         try #require(console.wait { _ in console.output.count > 60 })
         console.settle()
@@ -393,7 +415,7 @@ struct ConsolePtyTests {
 
     // MARK: Latency
 
-    @Test func `a key is painted within 16 ms while the engine hangs`() throws {
+    @Test func `a key is painted within 50 ms, p99, and 16 ms, p50, by a debug build while the engine hangs`() throws {
         let hung = HungEngine(path: home.socket)
         defer { withExtendedLifetime(hung) {} }
         let console = home.console()
@@ -404,14 +426,13 @@ struct ConsolePtyTests {
             let start = monotonicSeconds()
             // Help opens and closes: a large change either way.
             console.type(round % 2 == 0 ? "?" : "q")
-            guard console.read(within: 1000) else { continue }
+            try #require(console.read(within: 1000), "a key was not painted within 1 s")
             latencies.append((monotonicSeconds() - start) * 1000)
         }
         latencies.sort()
-        try #require(latencies.count >= 190)
         let median = latencies[latencies.count / 2], p99 = latencies[latencies.count * 99 / 100]
         print("key to paint: p50 \(median) ms, p99 \(p99) ms")
-        // The machine that runs the tests may be busy with other things; the budget is 16 ms, measured when it is quiet.
+        // The release build keeps the budget of 16 ms; its test stands in EndToEndTests.
         #expect(p99 <= 50 && median <= 16)
     }
 

@@ -3,6 +3,7 @@ import CursesTerminal
 import Testing
 
 @testable import ConsoleApp
+@testable import CommandLineApp
 
 /// What the doctor says of a terminal, from facts alone.
 @Suite struct DoctorTests {
@@ -64,8 +65,8 @@ import Testing
     }
 
     @Test func otherProgramsAreHeardOrGivenUp() {
-        #expect(ToolOutput.firstLine(of: ["printf", "a\\nb"]) == "a")
-        #expect(ToolOutput.firstLine(of: ["false"]) == nil)
-        #expect(ToolOutput.firstLine(of: ["/no/such/program"]) == nil)
+        #expect(Doctor.firstLine(of: ["printf", "a\\nb"]) == "a")
+        #expect(Doctor.firstLine(of: ["false"]) == nil)
+        #expect(Doctor.firstLine(of: ["/no/such/program"]) == nil)
     }
 }

@@ -8,6 +8,8 @@ import Synchronization
 import Testing
 
 @testable import ConsoleApp
+@testable import EngineClients
+@testable import HostEnvironment
 
 @Suite struct FlinkInspectorTests {
     private static let sample = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(
@@ -32,6 +34,17 @@ import Testing
         #expect(FlinkInspector.inspect("file:/nowhere/chk-1", clusterIsHere: true).verdict == .missing)
         #expect(FlinkInspector.inspect("file:/nowhere/chk-1", clusterIsHere: false).verdict == .unreachable)
         #expect(FlinkInspector.inspect("s3://bucket/chk-1", clusterIsHere: true).verdict == .unreachable)
+    }
+
+    @Test(arguments: [
+        ("2.3.0", "1.14.3", false), ("2.3.0", "1.20.5", false), ("2.3.0", "2.3.0", true), ("1.20.5", "1.14.6", false), ("1.20.5", "1.15.0", true),
+        ("1.14.3", "2.3.0", true),
+    ])
+    func `a checkpoint of a later format than the cluster's is too new for it`(writer: String, reader: String, isRead: Bool) {
+        let path = URL(filePath: Self.sample).deletingLastPathComponent().deletingLastPathComponent().appending(path: "\(writer)/heap").path
+        let found = FlinkInspector.inspect(path, clusterIsHere: true, FlinkVersion(reader))
+        #expect(found.verdict == (isRead ? .ok : .tooNew) && found.verdict.allowsRestore == isRead, "\(found.verdict) \(found.problem ?? "")")
+        if !isRead { #expect(found.problem?.contains("this cluster is \(reader)") == true) }
     }
 
     @Test func `answers come in the order of the questions`() {

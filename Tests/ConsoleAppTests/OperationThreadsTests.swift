@@ -1,8 +1,10 @@
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import ConsoleApp
+@testable import EngineClients
 
 /// Goal: operations wait for each other only where there are very many, all run, and all can be told at once to go no further.
 @Suite struct OperationThreadsTests {

@@ -1,5 +1,6 @@
 import FlinkFake
 import Foundation
+import HostEnvironment
 import StreamModel
 import Synchronization
 
@@ -20,8 +21,8 @@ enum RecordedFlink {
     static func answer(_ version: String) -> @Sendable (FakeServer.Request) -> FakeServer.Reply {
         { request in
             let parts = request.path.split(separator: "/").map(String.init)
-            guard let name = fixture(parts, hasNames: request.target.contains("get=")) else {
-                if parts.last == "metrics" { return .json(names(isSource: parts.contains(source))) }
+            guard let name = fixture(parts) else {
+                if parts.last == "metrics" { return .json(request.target.contains("get=") ? readings() : names(isSource: parts.contains(source))) }
                 return .status(404, body: #"{"errors":["Not found: \#(request.path)"]}"#)
             }
             guard let data = FileManager.default.contents(atPath: folder.appending(path: "\(version)/\(name).json").path) else {
@@ -34,8 +35,9 @@ enum RecordedFlink {
         }
     }
 
-    private static func fixture(_ parts: [String], hasNames: Bool) -> String? {
+    private static func fixture(_ parts: [String]) -> String? {
         if parts == ["config"] { return "config" }
+        if parts == ["overview"] { return "overview" }
         if parts == ["jobs", "overview"] { return "jobs-overview" }
         guard parts.first == "jobs", parts.count >= 2 else { return nil }
         let vertex = parts.contains(source) ? "source" : "count"
@@ -46,7 +48,7 @@ enum RecordedFlink {
         case "config": return "job-config"
         case "exceptions": return "exceptions-sync-failed"
         case "metrics": return "job-metrics"
-        case let rest where rest.hasSuffix("subtasks/metrics"): return hasNames ? "vertex-\(vertex)-subtasks-metrics" : nil
+        case let rest where rest.hasSuffix("subtasks/metrics"): return nil
         case let rest where rest.hasPrefix("checkpoints/details") && rest.contains("subtasks"): return "checkpoint-completed-subtasks"
         case let rest where rest.hasPrefix("checkpoints/details"): return "checkpoint-completed"
         case let rest where rest.hasPrefix("vertices/"): return "vertex-\(vertex)"
@@ -54,8 +56,24 @@ enum RecordedFlink {
         }
     }
 
+    private static let counters = ["numRecordsIn", "numRecordsOut"]
+    private static let lifeTimes = ["accumulateBusyTimeMs", "accumulateIdleTimeMs", "accumulateBackPressuredTimeMs"]
+
     private static func names(isSource: Bool) -> String {
         let task = ["numRecordsInPerSecond", "numRecordsOutPerSecond", "busyTimeMsPerSecond", "backPressuredTimeMsPerSecond", "idleTimeMsPerSecond"]
-        return "[" + (task + (isSource ? [] : ["currentInputWatermark"])).map { #"{"id":"\#($0)"}"# }.joined(separator: ",") + "]"
+        let all = task + counters + lifeTimes + (isSource ? [] : ["currentInputWatermark"])
+        return "[" + all.map { #"{"id":"\#($0)"}"# }.joined(separator: ",") + "]"
     }
+
+    /// Metrics of two tasks that have run since the test began, at 200 records a second.
+    private static func readings() -> String {
+        let elapsed = Double(MonotonicClock.milliseconds() - start + 1000)
+        func row(_ name: String, _ mean: Double) -> String { #"{"id":"\#(name)","min":\#(mean),"max":\#(mean),"avg":\#(mean),"sum":\#(mean * 2)}"# }
+        let rows =
+            counters.map { row($0, (elapsed / 10).rounded()) } + zip(lifeTimes, [0.5, 0.4, 0.1]).map { row($0, elapsed * $1) }
+            + [row("busyTimeMsPerSecond", 950), row("backPressuredTimeMsPerSecond", 0), row("idleTimeMsPerSecond", 50)]
+        return "[" + rows.joined(separator: ",") + "]"
+    }
+
+    private static let start = MonotonicClock.milliseconds()
 }

@@ -5,13 +5,17 @@ import CellGrid
 import ControlProtocol
 import ControlSocket
 import Glibc
+import JSON
 import StreamModel
+import TestKit
 import Testing
 
 @testable import ConsoleApp
 @testable import ConsoleCore
+@testable import EngineClients
+@testable import HostEnvironment
 
-@Suite(.serialized, .enabled(if: weirBinary != nil, "no weir binary beside the tests"))
+@Suite(.enabled(if: weirBinary != nil, "no weir binary beside the tests"))
 struct RecordingTests {
     let home = ConsoleHome()
 
@@ -73,7 +77,7 @@ struct RecordingTests {
         // A second recording does not go over the first.
         let again = weir("console", "--events", home.path + "/a.events")
         #expect(again.waitForEnd() == .exited(1))
-        #expect(again.screen.text.contains("is there already"))
+        #expect(again.screen.text.contains("already exists"))
     }
 
     @Test func `a recording is played back into the real console, which cannot send`() throws {
@@ -166,7 +170,7 @@ struct RecordingTests {
     }
 
     @Test(arguments: [
-        ("", "x: is empty"), ("garbage\n", "x:1: is no log of events"), ("{\"weir\":\"other\"}\n", "x:1: is no log of events"),
+        ("", "x: is empty"), ("garbage\n", "x:1: is not a Weir event log"), ("{\"weir\":\"other\"}\n", "x:1: is not a Weir event log"),
         (head.replacing("\"schema\":1", with: "\"schema\":2"), "x:1: is of schema 2"), (head + "{}\n{\"at\":7}\n", "x:2: at is missing"),
     ]) func badLogsAreNamedWithTheirLine(_ text: String, _ problem: String) {
         do {

@@ -1,10 +1,12 @@
 import CellGrid
 import ConsoleCore
 import ControlProtocol
+import JSON
 import StreamModel
 import Testing
 
 @testable import ConsoleApp
+@testable import EngineClients
 
 @Suite struct RequestTextTests {
     /// The line is the frame: an engine would read it.
@@ -12,7 +14,7 @@ import Testing
         let operation = OperationRequest(
             id: OperationID(random: 7), kind: .stop(drain: true, directory: nil), job: JobID(high: 1, low: 2), expectedState: .running,
             reason: "INC-7 \"quoted\" \u{1b}[31m", by: "ana@ops")
-        let lines = RequestText.lines(ContextDescription(name: "lab", class: .lab, address: "/run/e.sock"), operation)
+        let lines = RequestText.lines(ContextDescription(name: "lab", class: .lab, address: "/run/e.sock"), version: nil, operation)
         let frame = try #require(lines.first)
         #expect(!frame.string.unicodeScalars.contains { $0.value < 0x20 })
         let json = try JSONValue.parse(Array(frame.string.utf8), maximumDepth: 16)

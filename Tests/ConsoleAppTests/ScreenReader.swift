@@ -10,7 +10,11 @@ struct ScreenReader {
     private(set) var hasColor = false
     private var cells: [[Character]]
     private var row = 0, column = 0
+    /// The rows that scroll.
+    private var region: ClosedRange<Int>
+    /// Bytes that came; those before `position` are taken.
     private var pending: [UInt8] = []
+    private var position = 0
     private var lastCharacter: Character = " "
 
     init(columns: Int, rows: Int) {
@@ -18,6 +22,7 @@ struct ScreenReader {
         let (columns, rows) = columns > 0 && rows > 0 ? (columns, rows) : (80, 24)
         (self.columns, self.rows) = (columns, rows)
         cells = Array(repeating: Array(repeating: " ", count: columns), count: rows)
+        region = 0...rows - 1
     }
 
     /// The rows, without blanks at their ends. A wide character takes two cells, the second one empty.
@@ -35,9 +40,11 @@ struct ScreenReader {
     var text: String { lines.joined(separator: "\n") }
 
     mutating func feed(_ bytes: ArraySlice<UInt8>) {
+        pending.removeFirst(position)
+        position = 0
         pending += bytes
         while let (count, token) = nextToken() {
-            pending.removeFirst(count)
+            position += count
             take(token)
         }
     }
@@ -51,30 +58,31 @@ struct ScreenReader {
 
     /// The first whole token and its length; nil when more bytes are needed.
     private func nextToken() -> (Int, Token)? {
-        guard let first = pending.first else { return nil }
-        if first == 0x1b { return escape() }
+        let rest = pending[position...]
+        guard let first = rest.first else { return nil }
+        if first == 0x1b { return escape(rest) }
         if first < 0x20 || first == 0x7f { return (1, .control(first)) }
         let length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
-        guard pending.count >= length else { return nil }
-        return (length, .text(String(decoding: pending[..<length], as: UTF8.self).first ?? "?"))
+        guard rest.count >= length else { return nil }
+        return (length, .text(String(decoding: rest.prefix(length), as: UTF8.self).first ?? "?"))
     }
 
-    private func escape() -> (Int, Token)? {
-        guard pending.count >= 2 else { return nil }
-        switch pending[1] {
+    private func escape(_ rest: ArraySlice<UInt8>) -> (Int, Token)? {
+        guard rest.count >= 2 else { return nil }
+        let body = rest.dropFirst(2)
+        func length(to end: Int) -> Int { end + 1 - rest.startIndex }
+        switch rest[rest.startIndex + 1] {
         case 0x5b:
-            guard let end = pending.indices.dropFirst(2).first(where: { (0x40...0x7e).contains(pending[$0]) }) else { return nil }
-            let body = String(decoding: pending[2..<end], as: UTF8.self)
-            let isPrivate = body.hasPrefix("?")
-            let parameters = body.drop { $0 == "?" }.split(separator: ";", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-            return (end + 1, .sequence(private: isPrivate, parameters: parameters, final: pending[end], text: body))
+            guard let end = body.firstIndex(where: { (0x40...0x7e).contains($0) }) else { return nil }
+            let text = String(decoding: body[..<end], as: UTF8.self)
+            let parameters = text.drop { $0 == "?" }.split(separator: ";", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+            return (length(to: end), .sequence(private: text.hasPrefix("?"), parameters: parameters, final: pending[end], text: text))
         case 0x5d, 0x50:
-            guard let end = pending.indices.dropFirst(2).first(where: { pending[$0] == 0x07 || pending[$0] == 0x5c && pending[$0 - 1] == 0x1b })
-            else { return nil }
-            return (end + 1, .other("string"))
+            guard let end = body.indices.first(where: { pending[$0] == 0x07 || pending[$0] == 0x5c && pending[$0 - 1] == 0x1b }) else { return nil }
+            return (length(to: end), .other("string"))
         case 0x28, 0x29:
-            return pending.count >= 3 ? (3, .other("charset")) : nil
-        default: return (2, .other(String(decoding: [pending[1]], as: UTF8.self)))
+            return rest.count >= 3 ? (3, .other("charset")) : nil
+        case let code: return (2, .other(String(decoding: [code], as: UTF8.self)))
         }
     }
 
@@ -88,7 +96,7 @@ struct ScreenReader {
         case .control(let code): unknown.append("control \(code)")
         case .sequence(true, let parameters, let final, _): setMode(parameters, isOn: final == 0x68)
         case .sequence(_, let parameters, let final, let text): act(parameters, final, text)
-        case .other("M"): row = max(0, row - 1)
+        case .other("M"): if row == region.lowerBound { scroll(region, by: -1) } else { row = max(0, row - 1) }
         case .other("string"), .other("charset"), .other("="), .other(">"): break
         case .other(let text): unknown.append("escape \(text)")
         }
@@ -101,7 +109,10 @@ struct ScreenReader {
             cells[row][before] = Character(String(cells[row][before]) + String(character))
             return
         }
-        let isWide = character.unicodeScalars.first.map { (0x1100...0x115f).contains($0.value) || (0x2e80...0xffdc).contains($0.value) && !(0xfb00...0xfe2f).contains($0.value) } ?? false
+        let isWide =
+            character.unicodeScalars.first.map {
+                (0x1100...0x115f).contains($0.value) || (0x2e80...0xffdc).contains($0.value) && !(0xfb00...0xfe2f).contains($0.value)
+            } ?? false
         if column >= columns {
             column = 0
             lineFeed()
@@ -113,9 +124,21 @@ struct ScreenReader {
     }
 
     private mutating func lineFeed() {
-        guard row == rows - 1 else { return row += 1 }
-        cells.removeFirst()
-        cells.append(Array(repeating: " ", count: columns))
+        if row == region.upperBound { scroll(region, by: 1) } else { row = min(rows - 1, row + 1) }
+    }
+
+    /// Moves rows up, or down where `count` is negative; blank rows come in.
+    private mutating func scroll(_ part: ClosedRange<Int>, by count: Int) {
+        for _ in 0..<min(abs(count), part.count) {
+            cells.remove(at: count > 0 ? part.lowerBound : part.upperBound)
+            cells.insert(Array(repeating: " ", count: columns), at: count > 0 ? part.upperBound : part.lowerBound)
+        }
+    }
+
+    private mutating func setRegion(_ parameters: [Int]) {
+        let first = max(1, parameters.first ?? 1), last = parameters.count > 1 && parameters[1] > 0 ? min(rows, parameters[1]) : rows
+        region = first < last ? first - 1...last - 1 : 0...rows - 1
+        (row, column) = (0, 0)
     }
 
     private mutating func setMode(_ parameters: [Int], isOn: Bool) {
@@ -154,14 +177,13 @@ struct ScreenReader {
         case "P":
             cells[row].removeSubrange(column..<min(columns, column + count))
             cells[row] += Array(repeating: " ", count: columns - cells[row].count)
-        case "L", "M":
-            // Within the whole screen; a scroll region smaller than that is unknown to this reader.
-            for _ in 0..<count {
-                cells.remove(at: final == 0x4d ? row : rows - 1)
-                cells.insert(Array(repeating: " ", count: columns), at: final == 0x4d ? rows - 1 : row)
-            }
+        case "L": if region.contains(row) { scroll(row...region.upperBound, by: -count) }
+        case "M": if region.contains(row) { scroll(row...region.upperBound, by: count) }
+        case "S": scroll(region, by: count)
+        case "T": scroll(region, by: -count)
+        case "r": setRegion(parameters)
         case "m": noteColors(parameters)
-        case "r", "h", "l", "t": break
+        case "h", "l", "t": break
         default: unknown.append("sequence \(text)\(Character(Unicode.Scalar(final)))")
         }
     }

@@ -6,9 +6,11 @@ import ControlSocket
 import Glibc
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import ConsoleApp
+@testable import EngineClients
 
 final class EngineLog: Sendable {
     private let events = Mutex<[EngineEvent]>([])
@@ -84,13 +86,13 @@ final class EngineLog: Sendable {
         try #require(eventually { log.downs.count >= 2 })
         let first = try ControlServer.start(path: home.socket, handler: stub)
         engine.retryNow()
-        #expect(eventually(3) { log.isUp })
+        #expect(eventually(seconds: 3) { log.isUp })
         first.stop()
-        #expect(eventually(3) { !log.isUp })
+        #expect(eventually(seconds: 3) { !log.isUp })
         let second = try ControlServer.start(path: home.socket, handler: stub)
         defer { second.stop() }
         let start = monotonicSeconds()
-        #expect(eventually(3) { log.isUp })
+        #expect(eventually(seconds: 3) { log.isUp })
         // The first pause is a quarter of a second at most.
         #expect(monotonicSeconds() - start < 1.5)
     }
@@ -104,7 +106,7 @@ final class EngineLog: Sendable {
         engine.send(.checkpoints(job().id))
         engine.retryNow()
         #expect(monotonicSeconds() - begin < 0.1)
-        #expect(eventually(8) { log.downs.contains { $0.contains("may hang") } })
+        #expect(eventually(seconds: 8) { log.downs.contains { $0.contains("may hang") } })
         let stopping = monotonicSeconds()
         engine.stop()
         #expect(monotonicSeconds() - stopping < 0.1)
@@ -117,9 +119,9 @@ final class EngineLog: Sendable {
         defer { engine.stop() }
         try #require(eventually { log.isUp && log.reports > 0 })
         stub.fallSilent()
-        try #require(eventually(12) { log.downs.contains { $0.contains("no word") } })
+        try #require(eventually(seconds: 12) { log.downs.contains { $0.contains("no word") } })
         server.publish(stub.currentReport())
-        #expect(eventually(2) { log.isUp })
+        #expect(eventually(seconds: 2) { log.isUp })
     }
 
     @Test func `nothing is delivered after stop`() throws {
@@ -130,6 +132,6 @@ final class EngineLog: Sendable {
         engine.stop()
         let count = log.all.count
         for _ in 0..<50 { server.publish(stub.currentReport()) }
-        #expect(!eventually(0.2) { log.all.count != count })
+        #expect(!eventually(seconds: 0.2) { log.all.count != count })
     }
 }

@@ -2,9 +2,12 @@
 // file as editors do, and looks at the bytes that paint.
 
 import Glibc
+import TestKit
 import Testing
 
-@Suite(.serialized, .enabled(if: weirBinary != nil, "no weir binary beside the tests"))
+@testable import EngineClients
+
+@Suite(.enabled(if: weirBinary != nil, "no weir binary beside the tests"))
 struct ThemeReloadTests {
     let home = ConsoleHome()
 

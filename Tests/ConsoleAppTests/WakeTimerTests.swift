@@ -4,19 +4,20 @@ import Synchronization
 import Testing
 
 @testable import ConsoleApp
+@testable import HostEnvironment
 
 @Suite struct BellTests {
-    private let bell = Bell()
+    private let wakeTimer = WakeTimer()
 
-    private func now() -> Int64 { Surroundings.monotonicMilliseconds() }
+    private func now() -> Int64 { MonotonicClock.milliseconds() }
 
     /// Waits on a thread of its own; when it was over.
-    private func waiting(_ begin: @escaping @Sendable (Bell) -> Void) -> Waiter {
+    private func waiting(_ begin: @escaping @Sendable (WakeTimer) -> Void) -> Waiter {
         let waiter = Waiter()
-        let bell = bell
+        let wakeTimer = wakeTimer
         startThread {
-            begin(bell)
-            waiter.endedAt.withLock { $0 = Surroundings.monotonicMilliseconds() }
+            begin(wakeTimer)
+            waiter.endedAt.withLock { $0 = MonotonicClock.milliseconds() }
         }
         return waiter
     }
@@ -25,8 +26,8 @@ import Testing
         let endedAt = Mutex<Int64?>(nil)
 
         func end(within milliseconds: Int64) -> Int64? {
-            let deadline = Surroundings.monotonicMilliseconds() + milliseconds
-            while Surroundings.monotonicMilliseconds() < deadline {
+            let deadline = MonotonicClock.milliseconds() + milliseconds
+            while MonotonicClock.milliseconds() < deadline {
                 if let end = endedAt.withLock({ $0 }) { return end }
                 poll(nil, 0, 2)
             }
@@ -36,28 +37,28 @@ import Testing
 
     @Test func aWaitEndsAtItsMoment() {
         let start = now()
-        bell.wait(atMost: 50)
+        wakeTimer.wait(atMost: 50)
         #expect(now() - start >= 49)
-        bell.wait(atMost: 0)
-        bell.wait(atMost: -5)
+        wakeTimer.wait(atMost: 0)
+        wakeTimer.wait(atMost: -5)
     }
 
     @Test func aRingEndsAWaitThatHasNoEnd() throws {
         let waiter = waiting { $0.wait(atMost: nil) }
         #expect(waiter.end(within: 30) == nil)
-        bell.ring()
+        wakeTimer.wake()
         #expect(waiter.end(within: 10_000) != nil)
     }
 
     @Test func aRingBeforeTheWaitIsHeardOnce() {
-        bell.ring()
+        wakeTimer.wake()
         // No moment puts it off.
-        bell.set(.seconds(600))
-        bell.set(nil)
+        wakeTimer.set(.seconds(600))
+        wakeTimer.set(nil)
         let start = now()
-        bell.wait()
+        wakeTimer.wait()
         #expect(now() - start < 5000)
-        bell.wait(atMost: 40)
+        wakeTimer.wait(atMost: 40)
         #expect(now() - start >= 39)
     }
 
@@ -66,7 +67,7 @@ import Testing
         let waiter = waiting { $0.wait(atMost: 150) }
         for _ in 0..<10 {
             poll(nil, 0, 30)
-            bell.set(150)
+            wakeTimer.set(150)
         }
         let put = now()
         let end = try #require(waiter.end(within: 10_000))
@@ -74,22 +75,22 @@ import Testing
         #expect(end >= min(put + 149, start + 149))
         let other = waiting { $0.wait(atMost: .seconds(600)) }
         #expect(other.end(within: 30) == nil)
-        bell.set(0)
+        wakeTimer.set(0)
         #expect(other.end(within: 10_000) != nil)
     }
 
     @Test func centuriesAreNoTrap() {
-        bell.set(Milliseconds(.max))
-        #expect(!bell.isRung(within: 1))
-        bell.set(Milliseconds(.min))
-        #expect(bell.isRung(within: 1000))
+        wakeTimer.set(Milliseconds(.max))
+        #expect(!wakeTimer.isWoken(within: 1))
+        wakeTimer.set(Milliseconds(.min))
+        #expect(wakeTimer.isWoken(within: 1000))
     }
 
     @Test func manyMayAskWhetherItWasRung() {
-        #expect(!bell.isRung(within: 20))
-        let waiters = (0..<8).map { _ in waiting { _ = $0.isRung(within: .seconds(600)) } }
-        bell.ring()
+        #expect(!wakeTimer.isWoken(within: 20))
+        let waiters = (0..<8).map { _ in waiting { _ = $0.isWoken(within: .seconds(600)) } }
+        wakeTimer.wake()
         #expect(waiters.allSatisfy { $0.end(within: 10_000) != nil })
-        #expect(bell.isRung(within: 0))
+        #expect(wakeTimer.isWoken(within: 0))
     }
 }

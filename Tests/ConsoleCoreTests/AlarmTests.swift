@@ -18,7 +18,7 @@ import Testing
 
     private func held(_ severity: Severity, _ count: Int) -> [Severity] { Array(repeating: severity, count: count) }
 
-    @Test func itRingsAtTheEdgeAndNotWhileItLasts() {
+    @Test func anAlarmRingsOnceAtTheEdge() {
         #expect(rings(held(.ok, 3) + held(.warn, 100)) == [3])
         #expect(rings(held(.warn, 3) + held(.crit, 100)) == [0, 3])
         #expect(rings(held(.crit, 100), from: .crit) == [])
@@ -52,7 +52,7 @@ import Testing
         #expect(rung == [26])
     }
 
-    @Test func itNeverRingsTwiceWithinTheCalmForTheSameLevel() {
+    @Test func anAlarmNeverRingsTwiceWithinTheCalm() {
         for seed in 0..<200 as Range<UInt64> {
             var state = seed &* 0x9e37_79b9_7f4a_7c15 | 1
             var alarm = Alarm(), last: [Severity: Int64] = [:]
@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    @Test func aJobThatTurnsBadCallsOnce() {
+    @Test func aJobThatBecomesUnhealthyAlertsOnce() {
         var console = console()
         console.advance(1000)
         console.report([Sample.ailing()])
@@ -113,7 +113,7 @@ import Testing
         #expect(second == [.bell])
     }
 
-    @Test func aMutedJobIsSilentUntilItIsUnmutedAndBecomesBadAgain() {
+    @Test func aMutedJobIsSilentUntilUnmuted() {
         var console = console()
         console.press("enter", ":")
         console.type("mute")
@@ -136,7 +136,7 @@ import Testing
         #expect(again.count == 2)
     }
 
-    @Test func manyJobsCallTogether() {
+    @Test func manyJobsAlertTogether() {
         let healthy = (0..<12).map { Sample.running(JobID(high: 1, low: UInt64($0)), name: "job-\($0)") }
         var console = console(AlertOptions(notifies: true), healthy)
         console.send(.engine(context: "lab", .link(.down(reason: "connection refused", retryAt: nil, attempts: 1))))
@@ -144,7 +144,7 @@ import Testing
         #expect(calls.count == 2 && calls.first == .bell)
         guard case .notify(let text) = calls.last else { return #expect(Bool(false), "\(calls)") }
         #expect(text.hasPrefix("12 jobs, job-") && text.hasSuffix("(lab): no link: connection refused"))
-        #expect(console.lastMessage == "lost lab: connection refused")
+        #expect(console.lastMessage == "lost the link to lab: connection refused")
         // A link that comes and goes is one failure.
         for attempt in 2..<8 {
             console.advance(1000)
@@ -155,7 +155,7 @@ import Testing
         #expect(flapping.isEmpty)
     }
 
-    @Test func anEngineThatHangsIsNeitherBetterNorWorse() {
+    @Test func aHungEngineIsNeitherBetterNorWorse() {
         var console = console(AlertOptions(), [Sample.ailing()])
         console.advance(60_000)
         console.report([Sample.ailing()])
@@ -163,7 +163,7 @@ import Testing
         #expect(heard.isEmpty)
     }
 
-    @Test func aFrozenScreenCallsAllTheSame() {
+    @Test func aFrozenScreenStillAlerts() {
         var console = console()
         console.press("enter", "space")
         console.report([Sample.ailing()])

@@ -26,15 +26,18 @@ import Testing
 
     // MARK: Filters
 
-    @Test(arguments: [
-        ("expired", [4116]), ("EXPIRED", [4116]), ("kind:save", [4114]), ("!status:completed", [4116, 4115]), ("~^#411[5-9]$", [4119, 4118, 4117, 4116, 4115]),
-        ("kept:yes !kind:save", [4120, 4119, 4118]), ("!~fail|gone kind:checkpoint", [4120, 4119, 4118]), ("by:jdoe", [4114]), ("id:~0$", [4120]),
-        ("status:", [4120, 4119, 4118, 4117, 4116, 4115, 4114, 4113]), ("nofield:x", []), ("!", []),
-    ] as [(String, [UInt64])]) func filtersSayWhatTheySeek(_ text: String, _ ids: [UInt64]) {
+    @Test(
+        arguments: [
+            ("expired", [4116]), ("EXPIRED", [4116]), ("kind:save", [4114]), ("!status:completed", [4116, 4115]),
+            ("~^#411[5-9]$", [4119, 4118, 4117, 4116, 4115]),
+            ("kept:yes !kind:save", [4120, 4119, 4118]), ("!~fail|gone kind:checkpoint", [4120, 4119, 4118]), ("by:jdoe", [4114]), ("id:~0$", [4120]),
+            ("status:", [4120, 4119, 4118, 4117, 4116, 4115, 4114, 4113]), ("nofield:x", []), ("!", [4116, 4115]),
+        ] as [(String, [UInt64])]) func filtersAreShownInTheTitle(_ text: String, _ ids: [UInt64])
+    {
         #expect(filtered(text) == ids)
     }
 
-    @Test func aFilterThatCannotBeReadLetsAllPassAndSaysSo() {
+    @Test func anInvalidFilterPassesAllRowsAndSaysSo() {
         var console = atCheckpoints()
         console.press("/")
         console.type("~(4120")
@@ -45,17 +48,42 @@ import Testing
         #expect(console.screen.contains("[3 checkpoints  /~(4120)"))
     }
 
+    @Test(arguments: [("done", 6), ("ok done", 3), ("ckpt", 7), ("save", 1), ("SP done", 1), ("status:done kind:save", 1), ("completed", 6), ("!done", 2)])
+    func aFilterFindsTheWordsOnTheScreen(_ text: String, _ count: Int) {
+        var console = atCheckpoints()
+        let all = console.model.checkpointRows.count
+        console.press("/")
+        console.type(text)
+        #expect(console.model.checkpointRows.count == count, "\(console.screen)")
+        // It is counted while it is typed.
+        #expect(console.screen.contains("/\(text)   \(count) of \(all)"), "\(console.screen)")
+    }
+
+    @Test func everyListIsCountedWhileItsFilterIsTyped() {
+        var console = atCheckpoints()
+        for screen in ["1", "5", "6", "7", "8"] {
+            console.press(screen)
+            guard let kind = console.model.listKind else { continue }
+            let all = console.model.listPosition.count
+            console.press("/")
+            #expect(console.model.filterCount(kind) == "\(all) of \(all)")
+            console.type("zzqq")
+            #expect(console.model.filterCount(kind) == "0 of \(all)")
+            console.press("esc")
+        }
+    }
+
     @Test func fieldNamesAreCompletedAndTold() {
         var console = atCheckpoints()
         console.press("/", "tab")
-        #expect(console.lastMessage.contains("fields: id  kind  status"))
+        #expect(console.screen.contains("fields, with Tab: id: kind: status:") && !console.lastMessage.contains("fields"))
         console.type("!dur")
         console.press("tab")
         guard case .filter(let field) = console.model.modals.last else { return #expect(Bool(false), "the filter is open") }
         #expect(field.text == "!duration:")
     }
 
-    @Test func matchesAreWalkedAlsoWhenTheFilterIsGone() {
+    @Test func matchesAreWalkedAfterTheFilterIsCleared() {
         var console = atCheckpoints()
         console.press("/")
         console.type("status:failed")
@@ -70,7 +98,7 @@ import Testing
         console.press("N")
         #expect(console.model.selectedCheckpoint?.id.rawValue == 4115)
         console.press("1", "n")
-        #expect(console.lastMessage.contains("no filter to go by"))
+        #expect(console.lastMessage.contains("no filter is set"))
     }
 
     // MARK: Expressions
@@ -84,7 +112,9 @@ import Testing
         #expect(try LinearPattern(expression).matches(text) == matches)
     }
 
-    @Test(arguments: ["(", ")", "a)", "*", "+a", "[", "[a", "[z-a]", "\\", "(a|b", "?", String(repeating: "a", count: 201)]) func badExpressionsAreRefused(_ expression: String) {
+    @Test(arguments: ["(", ")", "a)", "*", "+a", "[", "[a", "[z-a]", "\\", "(a|b", "?", String(repeating: "a", count: 201)]) func badExpressionsAreRefused(
+        _ expression: String
+    ) {
         #expect(throws: LinearPattern.Problem.self) { try LinearPattern(expression) }
     }
 
@@ -113,17 +143,17 @@ import Testing
         var orders: [String] = []
         for _ in console.model.fieldNames(.checkpoints) {
             console.press("o")
-            orders.append(console.model.orders[.checkpoints]?.field ?? "")
+            orders.append(console.model.listViews[.checkpoints].order?.field ?? "")
             #expect(console.model.selectedCheckpoint?.id.rawValue == 4118, "sorted by \(orders.last ?? "")")
         }
         #expect(orders == console.model.fieldNames(.checkpoints))
         console.press("o")
-        #expect(console.model.orders[.checkpoints] == nil)
+        #expect(console.model.listViews[.checkpoints].order == nil)
     }
 
     @Test func durationsSortByTimeNotByText() {
         var console = atCheckpoints()
-        while console.model.orders[.checkpoints]?.field != "duration" { console.press("o") }
+        while console.model.listViews[.checkpoints].order?.field != "duration" { console.press("o") }
         #expect(console.model.checkpointRows.compactMap { $0.duration?.count } == [60_000, 60_000, 18_400, 812, 812, 812, 801, 790])
         #expect(console.screen.contains("by duration down"))
         console.press("O")
@@ -144,7 +174,7 @@ import Testing
 
     // MARK: The past
 
-    @Test func thePastIsSteppedThroughWhileRecordingGoesOn() {
+    @Test func thePastIsSteppedThroughWhileRecordingContinues() {
         var console = ScriptedConsole()
         for second in 0..<60 {
             var job = Sample.running()
@@ -165,7 +195,7 @@ import Testing
         console.press("S")
         #expect(console.sentOperations.isEmpty && console.lastMessage.contains("frozen"))
         for _ in 0..<40 { console.press("<") }
-        #expect(console.lastMessage == "nothing older is on record")
+        #expect(console.lastMessage == "no older moment is on record")
         #expect(console.screen.contains("1.0k rec/s"))
         console.press(".")
         #expect(console.screen.contains("FAILED") && !console.screen.contains("FROZEN"))
@@ -229,10 +259,11 @@ import Testing
         for second in [0, 1, 2, 3, 20, 21] { memory.sample(Sample.running(), at: WallTime(milliseconds: Int64(second) * 1003)) }
         #expect(memory.sampleCount == 22)
         let values = memory.samples(.read).values
-        #expect(values.count == 22 && values[..<4].allSatisfy { $0 == 118_400 } && values[4..<20].allSatisfy(\.isNaN) && values[20...].allSatisfy { $0 == 118_400 })
+        #expect(
+            values.count == 22 && values[..<4].allSatisfy { $0 == 118_400 } && values[4..<20].allSatisfy(\.isNaN) && values[20...].allSatisfy { $0 == 118_400 })
     }
 
-    @Test func coarseSeriesKeepTheWorstOfWhatIsBad() {
+    @Test func coarseSeriesKeepTheWorstSamples() {
         var memory = JobMemory()
         for second in 0..<30 {
             var job = Sample.running()
@@ -290,14 +321,14 @@ import Testing
         var bytes: [Int] = []
         for second in 0..<200 {
             var job = Sample.running()
-            job.throughput.recordsReadPerSecond += Double(second % 7) * 9000
+            job.throughput.recordsReadPerSecond? += Double(second % 7) * 9000
             let before = console.frame(console.model.size)
             console.advance(1000)
             console.report([job])
             let runs = CellDiff.runs(from: before, to: console.frame(console.model.size))
             if second > 20 { bytes.append(runs.reduce(0) { $0 + 8 + $1.columns.count }) }
         }
-        // Once in a while the picture moves as a whole.
+        // Once in a while the chart moves as a whole.
         #expect(bytes.filter { $0 > 250 }.count <= 12, "\(bytes)")
     }
 

@@ -102,7 +102,8 @@ import Testing
         var text = "role".padded(20) + columns.map { "\($0.0) \($0.1.label)".padded(30) }.joined().trimmed + "\n"
         let sheets = try columns.map { try #require(Theme.builtin($0.0)).styleSheet(depth: $0.1) }
         for role in StyleRole.allCases {
-            text += role.name.padded(20) + sheets.map { SequencePainter.sequence($0[role]).dropFirst(2).dropLast().description.padded(30) }.joined().trimmed + "\n"
+            text +=
+                role.name.padded(20) + sheets.map { SequencePainter.sequence($0[role]).dropFirst(2).dropLast().description.padded(30) }.joined().trimmed + "\n"
         }
         try Golden.check("styles", text)
     }

@@ -28,7 +28,7 @@ import Testing
         var description = ContextDescription(name: "eu", class: .staging, address: "http://jm:8081")
         description.isAdded = true
         console.send(.contextAdded(description))
-        #expect(console.screen.contains("[@ contexts]") && console.lastMessage.hasPrefix("eu is here for this session"))
+        #expect(console.screen.contains("[@ contexts]") && console.lastMessage.hasPrefix("added eu for this session"))
         #expect(console.screen.contains("to keep it: [contexts.\"eu\"] url = \"http://jm:8081\" class = \"staging\""))
         _ = console.take()
         console.press("y")
@@ -42,14 +42,14 @@ import Testing
         #expect(console.sentOperations.isEmpty && console.screen.contains("SAVEPOINT"))
     }
 
-    @Test(arguments: ["connect", "connect eu", "connect eu a b c", "connect lab /run/x.sock"]) func whatIsMissingOrThereAlreadyIsSaid(_ line: String) {
+    @Test(arguments: ["connect", "connect eu", "connect eu a b c", "connect lab /run/x.sock"]) func missingArgumentsAndDuplicatesAreExplained(_ line: String) {
         var console = ScriptedConsole()
         console.report([Sample.running()])
         console.press(":")
         console.type(line)
         console.press("enter")
         #expect(!console.effects.contains { if case .connect = $0 { true } else { false } })
-        #expect(console.lastMessage.contains(line.hasPrefix("connect lab") ? "there is a context lab already" : "usage: connect NAME ADDRESS"))
+        #expect(console.lastMessage.contains(line.hasPrefix("connect lab") ? "context lab already exists" : "usage: connect NAME ADDRESS"))
     }
 
     @Test func aContextIsAddedOnce() {

@@ -8,7 +8,7 @@ import Testing
 /// screens come out; the engine is a cluster, or one that cannot.
 @Suite struct DisposalTests {
     private static let flink = EngineCapabilities(
-        exactBudget: false, hasChecksums: false, canOverrideRetention: false, needsJarRecipe: true, dialect: .flinkREST)
+        exactBudget: false, hasChecksums: false, canOverrideRetention: false, needsJarRecipe: true, canDispose: true, dialect: .flinkREST)
     private static let savepoint = Sample.checkpoint(4114, ago: 10_500_000, kind: .savepoint).path ?? ""
 
     private func console(
@@ -29,19 +29,31 @@ import Testing
         for _ in 0..<20 where console.model.selectedCheckpoint?.id != CheckpointID(id) { console.press("j") }
     }
 
-    private func dispose(_ console: inout ScriptedConsole, _ path: String = "") {
+    private func dispose(_ console: inout ScriptedConsole, _ path: String = "", neededBy jobs: [String]? = []) {
         console.press(":")
         console.type(path.isEmpty ? "dispose" : "dispose \(path)")
         console.press("enter")
+        let asked = console.effects.compactMap { if case .send(_, .ask(.inspectForDeletion(let path))) = $0 { path } else { nil } }.last
+        if let jobs, let asked { answer(asked, .init(jobs: jobs), &console) }
         console.advance(400)
+    }
+
+    private func answer(_ path: String, _ needs: SnapshotInspection.Needs, _ console: inout ScriptedConsole) {
+        var found = SnapshotInspection(path: path, verdict: .ok)
+        found.needs = needs
+        console.send(.engine(context: "lab", .inspection(found)))
     }
 
     @Test func theSheetNamesPathSizeAndJobAndWhatIsLeft() {
         var console = console()
         select(4114, &console)
         dispose(&console)
-        for part in ["DELETE A SAVEPOINT", "orders", "POST /savepoint-disposal", Self.savepoint, "1.42 GiB", "a newer one can be restored: #4120", "cannot be taken back"] {
-            #expect(console.screen.replacing("\n", with: " ").contains(part) || part == Self.savepoint && console.screen.contains("savepoint-a41f9c-4114"), "\(part)\n\(console.screen)")
+        for part in [
+            "DELETE A SAVEPOINT", "orders", "POST /savepoint-disposal", Self.savepoint, "1.42 GiB", "a newer one can be restored: #4120", "cannot be undone",
+        ] {
+            #expect(
+                console.screen.replacing("\n", with: " ").contains(part) || part == Self.savepoint && console.screen.contains("savepoint-a41f9c-4114"),
+                "\(part)\n\(console.screen)")
         }
         console.press("enter", "d", "d")
         #expect(console.sentOperations.isEmpty)
@@ -49,7 +61,7 @@ import Testing
         #expect(console.sentOperations.map(\.kind) == [.dispose(path: Self.savepoint)] && console.sentOperations[0].expectedState == .running)
     }
 
-    @Test func theNewestIsCalledThatAndTheOnlyOneToo() {
+    @Test func theNewestAndTheOnlyOneAreNamedSo() {
         let older = Sample.checkpoint(4100, ago: 20_000_000, kind: .savepoint)
         let newest = Sample.checkpoint(4114, ago: 10_500_000, kind: .savepoint)
         var job = Sample.running(state: .canceled)
@@ -61,7 +73,7 @@ import Testing
         console.press("esc")
         var alone = self.console(.lab, job, list: [newest])
         dispose(&alone)
-        #expect(alone.screen.contains("the ONLY one that can be restored: NO way back after it"), "\(alone.screen)")
+        #expect(alone.screen.contains("the only restorable snapshot; deleting it cannot be undone"), "\(alone.screen)")
         // Said, and not forbidden.
         alone.press("y")
         #expect(alone.sentOperations.count == 1)
@@ -78,14 +90,15 @@ import Testing
         console.press("y", "esc")
         select(4116, &console)
         dispose(&console)
-        #expect(console.lastMessage.contains("no savepoint is selected here"), "it failed and has no path")
+        #expect(console.lastMessage.contains("no savepoint is selected"), "it failed and has no path")
         #expect(console.sentOperations.isEmpty)
     }
 
     @Test func whatAJobHasJustBegunFromIsKept() {
         var other = Sample.running(Sample.otherJob, name: "again")
         other.restored = RestoreReport(
-            checkpoint: CheckpointID(4114), path: "file:" + Self.savepoint, kind: .savepoint, fromJob: Sample.job, at: Sample.ago(1000), stateSize: 1, chosen: true)
+            checkpoint: CheckpointID(4114), path: "file:" + Self.savepoint, kind: .savepoint, fromJob: Sample.job, at: Sample.ago(1000), stateSize: 1,
+            chosen: true)
         var console = console()
         console.report([Sample.running(), other])
         select(4114, &console)
@@ -101,7 +114,27 @@ import Testing
         #expect(console.sentOperations.count == 1)
     }
 
-    @Test func stagingWantsTheNameAndProductionAnUnlockAndAReason() {
+    @Test func whatALiveJobsCheckpointsNameIsKept() {
+        var console = console()
+        select(4114, &console)
+        dispose(&console, neededBy: nil)
+        #expect(console.screen.contains("looking at which jobs need its files"), "\(console.screen)")
+        console.press("y")
+        #expect(console.sentOperations.isEmpty)
+        answer(Self.savepoint, .init(jobs: ["again (b77c0100) needs 5 of its files: its checkpoint #41 names them"]), &console)
+        #expect(console.screen.contains("[XX] again (b77c0100) needs 5 of its files"), "\(console.screen)")
+        #expect(!console.screen.contains("a newer one can be restored"))
+        console.press("y")
+        #expect(console.sentOperations.isEmpty)
+        answer(Self.savepoint, .init(jobs: [], problem: "the cluster does not answer"), &console)
+        console.press("y")
+        #expect(console.sentOperations.isEmpty && console.screen.contains("is not known: the cluster does not answer"))
+        answer(Self.savepoint, .init(jobs: []), &console)
+        console.press("y")
+        #expect(console.sentOperations.count == 1)
+    }
+
+    @Test func stagingRequiresTheNameAndProductionAnUnlockAndAReason() {
         var staging = console(.staging)
         select(4114, &staging)
         dispose(&staging)
@@ -110,7 +143,7 @@ import Testing
         staging.press("backspace")
         staging.type("orders")
         staging.press("enter")
-        #expect(staging.sentOperations.isEmpty && staging.screen.contains("SECOND LOOK"), "\(staging.screen)")
+        #expect(staging.sentOperations.isEmpty && staging.screen.contains("FINAL CHECK"), "\(staging.screen)")
         staging.advance(1000)
         staging.report([Sample.running()])
         #expect(staging.sentOperations.count == 1)
@@ -123,7 +156,7 @@ import Testing
         #expect(prod.sentOperations.isEmpty && prod.screen.contains("lab is locked"))
     }
 
-    @Test func readOnlyAndEnginesThatCannotSayWhy() {
+    @Test func readOnlyContextsAndEnginesWithoutDisposalSayWhy() {
         var viewer = console(isReadOnly: true)
         select(4114, &viewer)
         dispose(&viewer)
@@ -131,9 +164,9 @@ import Testing
         var own = console(capabilities: EngineCapabilities())
         select(4114, &own)
         dispose(&own)
-        #expect(own.lastMessage.contains("deletes no savepoints on request: remove the directory when no job needs it") && own.model.modals.isEmpty)
+        #expect(own.lastMessage.contains("cannot delete savepoints: remove the directory once no job needs it") && own.model.modals.isEmpty)
         own.press("a")
-        #expect(own.screen.contains(":dispose") && own.screen.contains("locked: weir 0.1 deletes no"), "\(own.screen)")
+        #expect(own.screen.contains(":dispose") && own.screen.contains("locked: weir 0.1 cannot"), "\(own.screen)")
     }
 
     @Test func theActionMenuLeadsThere() {
@@ -155,7 +188,7 @@ import Testing
         #expect(console.sentOperations.map(\.kind) == [.dispose(path: "/elsewhere/savepoint 1")])
     }
 
-    @Test func afterwardsItsFilesAreLookedForAndTheListShowsItGone() throws {
+    @Test func afterADisposalTheFilesAreCheckedAndTheListShowsItGone() throws {
         var console = console()
         select(4114, &console)
         dispose(&console)
@@ -177,7 +210,7 @@ import Testing
         #expect(console.screen.contains("dispose"))
     }
 
-    @Test func filesThatAreStillThereAreTold() throws {
+    @Test func filesThatRemainAreReported() throws {
         var console = console()
         select(4114, &console)
         dispose(&console)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ConsoleCore
 
-/// Screens that leave the terminal: as text, sequences, pictures, records and recordings.
+/// Screens that leave the terminal: as text, sequences, SVG, records and recordings.
 @Suite struct EvidenceTests {
     private static let slate = Theme.builtin("slate")?.styleSheet(depth: .colors256) ?? .plain
 
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    @Test func aPictureEscapesWhatIsMarkupInIt() {
+    @Test func svgEscapesMarkup() {
         var job = Sample.ailing()
         job.name = "<script>&"
         let svg = FrameText.svg(jobConsole(job).frame(Size(columns: 80, rows: 24)), Self.slate, ground: .dark, title: "a<b")
@@ -110,12 +110,12 @@ import Testing
         #expect(dump("dump x.csv") == .dump(path: "x.csv", .csv))
         #expect(dump("dump x.ansi") == .dump(path: "x.ansi", .ansi))
         #expect(dump("dump x.png") == nil)
-        #expect(console.lastMessage == "usage: dump FILE, which ends in .txt, .ansi, .svg, .json, .csv")
+        #expect(console.lastMessage == "usage: dump FILE; FILE ends in .txt, .ansi, .svg, .json, .csv")
         #expect(dump("dump .txt") == nil && dump("dump") == nil)
     }
 
     /// Job, problem, budget, where to go back to, last failure, how old all that is: a line each.
-    @Test func theIncidentSummaryIsAFewLines() throws {
+    @Test func theIncidentSummaryHasOneLinePerFact() throws {
         var console = jobConsole()
         _ = console.take()
         console.press("y")
@@ -126,7 +126,7 @@ import Testing
                 "orders (a41f9c00) in lab [lab]: RUNNING for 3d04h, 1 restart",
                 "problem: CKPT 3/3 tolerated failures used: the next counted failure fails the job",
                 "failure budget: counted 3 of 3 in a row (exact), last expired; the next counted failure fails the job",
-                "go back to: checkpoint #4116, 38m old, /var/lib/weir/checkpoints/a41f9c0000000001/chk-4116",
+                "restore from: checkpoint #4116, 38m old, /var/lib/weir/checkpoints/a41f9c0000000001/chk-4116",
                 "last failure: 2h00m ago, sink sub 1: sink: no space left on device", "in 118.4k rec/s, out 117.9k rec/s; as of 0s ago",
             ], "\(text)")
         console.advance(5000)
@@ -139,7 +139,7 @@ import Testing
 
 /// The bar of demonstrations and playbacks, and the script that drives the console.
 @Suite struct DemoScriptTests {
-    @Test func aCaptionStandsOverTheHints() {
+    @Test func aCaptionCoversTheHints() {
         var console = ScriptedConsole()
         console.report([Sample.running()])
         console.send(.caption(Caption(badge: "DEMO", text: "hello", keys: "S y")))
@@ -172,7 +172,7 @@ import Testing
         return keys
     }
 
-    @Test func keysComeOneByOneAndScenesWaitForWhatTheyShow() {
+    @Test func keysComeOneByOneAndScenesWaitForTheirState() {
         var console = ScriptedConsole()
         var script = DemoScript(scenes: Self.scenes, speed: 1)
         #expect(play(&script, &console, for: 6).map(\.0) == [.character("j"), .character("j"), .named(.enter)])
@@ -229,7 +229,7 @@ import Testing
         }
     }
 
-    @Test func slowStorageIsToldByThePhases() {
+    @Test func longAsyncPhasesAreSlowStorage() {
         var job = Sample.running()
         var newest = Sample.checkpoint(4120, ago: 8000, took: 6000)
         job.latestCompleted = newest
@@ -255,7 +255,7 @@ import Testing
         expectWords("CKPT 3/3 tolerated failures used", console)
     }
 
-    @Test func oneHotKeyIsToldByTheSharesOfSubtasks() {
+    @Test func anUnevenShareOfASubtaskIsAHotKey() {
         var job = Sample.running()
         job.vertices[1].hottest = HottestSubtask(index: 2, recordsPermille: 960, busyPermille: 990)
         expectWords("HOT KEY? revenue -> sink sub 2 gets 96% of the records, busy 99%", atJob(job))
@@ -266,7 +266,7 @@ import Testing
         #expect(!atJob(job).screen.contains("HOT KEY"))
     }
 
-    @Test func aStalledSourceIsToldByReportsWithoutRecords() {
+    @Test func reportsWithoutRecordsAreAStalledSource() {
         var job = Sample.running()
         var console = atJob(job)
         job.throughput.recordsReadPerSecond = 0
@@ -278,7 +278,7 @@ import Testing
             console.report([job])
             if step == 10 { #expect(!console.screen.contains("SOURCE"), "too early") }
         }
-        expectWords("SOURCE orders -> key has read nothing for 20s; nothing holds it back", console)
+        expectWords("SOURCE orders -> key has read nothing for 20s, without back pressure", console)
         // Where something holds it back, it is not the source.
         job.vertices[0].backPressuredPermille = 900
         console.advance(1000)
@@ -286,7 +286,7 @@ import Testing
         #expect(!console.screen.contains("SOURCE") && console.screen.contains("back-pressured"))
     }
 
-    @Test func aCrashLoopIsToldByFailuresInARow() {
+    @Test func consecutiveFailuresAreACrashLoop() {
         var job = Sample.running()
         job.restarts = 4
         func failure(_ ago: Int64) -> FailureReport {

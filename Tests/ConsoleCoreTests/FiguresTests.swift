@@ -29,6 +29,12 @@ import Testing
 
     @Test(arguments: ages) func ageReads(_ value: Int64, _ text: String) { #expect(Figures.age(Milliseconds(value)).string == text) }
 
+    static let elapsed: [(Int64, String)] = [(0, "0s"), (14_000, "14s"), (59_999, "59s"), (60_000, "1m"), (10_440_000, "2h54m"), (-1, "0s")]
+
+    @Test(arguments: elapsed) func `two ages below a minute can be told apart`(_ value: Int64, _ text: String) {
+        #expect(Figures.elapsed(Milliseconds(value)).string == text)
+    }
+
     @Test func everyFigureKeepsItsColumns() {
         var random = SeededGenerator(state: 0xf1f)
         for _ in 0..<20_000 {

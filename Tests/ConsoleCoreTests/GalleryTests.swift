@@ -4,13 +4,13 @@ import Testing
 
 @testable import ConsoleCore
 
-/// The article about themes shows each of them on the same screen. These hold the pictures to what the console paints, and the article to
-/// the themes that ship. The pictures are drawn anew with the golden screens.
+/// The article about themes shows each of them on the same screen. These hold the images to the screens that the console paints, and the article to
+/// the themes that ship. The images are drawn anew with the golden screens.
 extension GoldenScreenTests {
     private static let catalogue = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("Sources/ConsoleApp/ConsoleApp.docc")
 
-    private static func picture(_ theme: Theme) throws -> String {
+    private static func image(_ theme: Theme) throws -> String {
         let size = Size(columns: 80, rows: 24)
         var console = try #require(Scene.all.first { $0.name == "job-ailing" }).console(size)
         console.model.options.theme = theme
@@ -18,9 +18,9 @@ extension GoldenScreenTests {
         return FrameText.svg(console.frame(size), styles, ground: theme.variant == .light ? .light : .dark, title: "theme \(theme.name)")
     }
 
-    @Test(arguments: Theme.builtinNames) func thePictureIsWhatTheConsolePaints(_ name: String) throws {
+    @Test(arguments: Theme.builtinNames) func theImageIsTheScreenThatTheConsolePaints(_ name: String) throws {
         let file = Self.catalogue.appendingPathComponent("theme-\(name).svg")
-        let drawn = try Self.picture(#require(Theme.builtin(name)))
+        let drawn = try Self.image(#require(Theme.builtin(name)))
         if Golden.isRecording { return try drawn.write(to: file, atomically: true, encoding: .utf8) }
         #expect(try String(contentsOf: file, encoding: .utf8) == drawn, "theme-\(name).svg is out of date")
     }

@@ -8,7 +8,8 @@ import Testing
 /// Every screen as text and as role letters, at five sizes, in UTF-8 and ASCII. To accept new ones, look at the difference and run
 ///     WEIR_RECORD_GOLDENS=1 swift test --filter GoldenScreenTests
 @Suite struct GoldenScreenTests {
-    static let sizes = [Size(columns: 40, rows: 6), Size(columns: 80, rows: 24), Size(columns: 100, rows: 30), Size(columns: 120, rows: 40),
+    static let sizes = [
+        Size(columns: 40, rows: 6), Size(columns: 80, rows: 24), Size(columns: 100, rows: 30), Size(columns: 120, rows: 40),
         Size(columns: 160, rows: 50),
     ]
 
@@ -72,7 +73,7 @@ struct Scene: Sendable, CustomTestStringConvertible {
     private static func up(_ console: inout ScriptedConsole, _ job: JobReport = Sample.running()) {
         for step in 0..<12 {
             var report = job
-            report.throughput.recordsReadPerSecond += Double(step * 4000)
+            report.throughput.recordsReadPerSecond? += Double(step * 4000)
             console.report(step == 11 ? [job, Sample.running(Sample.otherJob, name: "billing-rollup")] : [report])
             if step < 11 { console.advance(1000) }
         }
@@ -171,15 +172,18 @@ struct Scene: Sendable, CustomTestStringConvertible {
         Scene("operations-sideways") { console in
             atJob(&console)
             let request = OperationRequest(id: OperationID(random: 3), kind: .cancel(.keep), job: Sample.job, by: "mira@ops2")
-            let refused = "the job keeps no checkpoint when it ends, and Flink has no other way: take a savepoint first, stop it with a savepoint, or discard its state on purpose"
-            console.report([Sample.running()], operations: [OperationReport(request: request, jobName: "orders", state: .failed, acceptedAt: console.now, error: refused)])
+            let refused =
+                "the job keeps no checkpoint when it ends, and Flink has no other way: take a savepoint first, stop it with a savepoint, or discard its state on purpose"
+            console.report(
+                [Sample.running()], operations: [OperationReport(request: request, jobName: "orders", state: .failed, acceptedAt: console.now, error: refused)])
             console.press("6", "l", "l")
         },
         Scene("messages") { console in
             atJob(&console)
             console.send(.notice("checkpoints are not recorded; actions are: ledger: no space left for /home/jdoe/.local/state/weir/ledger.sqlite; free some"))
             console.advance(1000)
-            console.send(.engine(context: "lab", .requestFailed("the cluster did not answer within 8 s: GET http://jobmanager:8081/jobs/a41f9c0000000001/checkpoints")))
+            console.send(
+                .engine(context: "lab", .requestFailed("the cluster did not answer within 8 s: GET http://jobmanager:8081/jobs/a41f9c0000000001/checkpoints")))
             console.press("M")
         },
         Scene("failures-on-hosts") { console in
@@ -267,7 +271,7 @@ struct Scene: Sendable, CustomTestStringConvertible {
         },
         Scene("demo") { console in
             atJob(&console)
-            console.send(.caption(Caption(badge: "DEMO", text: "S: a savepoint. Sent, accepted, observed are different words.", keys: "S")))
+            console.send(.caption(Caption(badge: "DEMO", text: "S: a savepoint. Sent, accepted and observed are not the same.", keys: "S")))
         }.with([ContextDescription(name: "lab", class: .demo, address: "/run/weir/engine.sock")]),
         Scene("themes") { console in
             atJob(&console)
@@ -282,7 +286,11 @@ struct Scene: Sendable, CustomTestStringConvertible {
             console.press("S")
         }.with([ContextDescription(name: "lab", class: .staging, address: "x")]),
         Scene("sheet-dispose") { console in
-            console.send(.engine(context: "lab", .capabilities(EngineCapabilities(exactBudget: false, hasChecksums: false, canOverrideRetention: false, dialect: .flinkREST))))
+            console.send(
+                .engine(
+                    context: "lab",
+                    .capabilities(
+                        EngineCapabilities(exactBudget: false, hasChecksums: false, canOverrideRetention: false, canDispose: true, dialect: .flinkREST))))
             atJob(&console)
             console.press("3")
             for _ in 0..<6 { console.press("j") }

@@ -22,7 +22,7 @@ import Testing
         return console
     }
 
-    @Test func `a job's past is read once when it is looked at`() {
+    @Test func `a job's past is read once, when the job is shown`() {
         var console = ScriptedConsole()
         console.report([Sample.running()])
         #expect(questions(console).isEmpty, "not for the overview")
@@ -39,7 +39,7 @@ import Testing
         #expect(questions(console).count == 2, "asked for anew")
     }
 
-    @Test func `remembered rows stand among those of the engine, marked`() {
+    @Test func `remembered rows are merged with the engine's, and marked`() {
         var console = console()
         console.press("3")
         #expect(console.model.checkpointRows.map(\.id.rawValue) == [4120, 4119, 4118, 4117, 4116, 4115, 4114, 4113, 4112, 4111, 4110, 4109])
@@ -52,11 +52,11 @@ import Testing
         console.press("G")
         #expect(console.model.selectedCheckpoint?.id == CheckpointID(4109))
         console.press("enter")
-        #expect(console.screen.contains("its engine lists it no longer") && console.screen.contains("the ledger keeps no operators"))
+        #expect(console.screen.contains("its engine no longer lists it") && console.screen.contains("the ledger keeps no operators"))
         #expect(!console.effects.contains { if case .send(_, .ask(.checkpoint)) = $0 { true } else { false } }, "the engine cannot tell")
     }
 
-    @Test func `what an engine lets go of stays on the screen`() {
+    @Test func `checkpoints that an engine drops stay on the screen`() {
         var console = console()
         console.press("3")
         // A cluster whose history has ten rows, and a JobManager that begins with an empty one.
@@ -70,7 +70,7 @@ import Testing
         #expect(Set(console.model.checkpointRows.map(\.id)).count == 12)
     }
 
-    @Test func `a frozen screen knows nothing of later`() {
+    @Test func `a frozen screen shows nothing newer`() {
         var console = console()
         console.press("3", "space")
         let rows = console.model.checkpointRows.count
@@ -88,7 +88,8 @@ import Testing
         func page(_ range: ClosedRange<UInt64>) -> [RememberedCheckpoint] {
             range.reversed().map { id in
                 RememberedCheckpoint(
-                    context: "lab", job: Sample.job, jobName: "orders", report: Sample.checkpoint(id, ago: Int64(100_000 - id) * 1000), fate: .unlisted, firstSeenAt: Sample.start,
+                    context: "lab", job: Sample.job, jobName: "orders", report: Sample.checkpoint(id, ago: Int64(100_000 - id) * 1000), fate: .unlisted,
+                    firstSeenAt: Sample.start,
                     lastSeenAt: Sample.start)
             }
         }
@@ -96,7 +97,7 @@ import Testing
         console.type("history")
         console.press("enter")
         #expect(questions(console) == [HistoryQuestion(HistoryScope())])
-        #expect(console.screen.contains("the ledger is being read"))
+        #expect(console.screen.contains("reading the ledger"))
         let first = HistoryQuestion(HistoryScope())
         console.send(.history(first, page(501...1000), total: 1000))
         #expect(console.screen.contains("the newest 500 of 1000"))
@@ -118,7 +119,7 @@ import Testing
         #expect(console.screen.contains("checkpoint #777"))
     }
 
-    @Test func `jobs that no engine knows are found by name`() {
+    @Test func `jobs unknown to every engine are found by name`() {
         var console = ScriptedConsole()
         console.report([])
         console.press(":")
@@ -136,7 +137,7 @@ import Testing
         #expect(console.screen.contains("checkpoint #4109"))
     }
 
-    @Test func `a restart is offered from what is remembered, marked, and its files are read`() throws {
+    @Test func `remembered snapshots are offered for a restart, marked, and verified`() throws {
         var console = console(Sample.running(state: .canceled))
         _ = console.take()
         console.press("R")
@@ -145,15 +146,17 @@ import Testing
         console.send(.history(HistoryQuestion(lineage), Sample.remembered, total: 7))
         guard case .chooser(let chooser) = console.model.modals.last else { return #expect(Bool(false)) }
         let candidates = chooser.candidates(console.model)
-        #expect(candidates.map { $0.checkpoint?.id.rawValue } == [4120, 4119, 4118, 4114, 4111, 4109, 4109], "newest first, of the earlier run too; neither what is gone nor what failed")
+        #expect(
+            candidates.map { $0.checkpoint?.id.rawValue } == [4120, 4119, 4118, 4114, 4111, 4109, 4109],
+            "newest first, of the earlier run too; neither what is gone nor what failed")
         #expect(candidates.map { $0.remembered != nil } == [false, false, false, false, true, true, true])
         _ = console.take()
         for _ in 0..<4 { console.press("j") }
-        #expect(console.screen.contains("4111*") && console.screen.contains("only the ledger has it"))
+        #expect(console.screen.contains("4111*") && console.screen.contains("in the ledger only"))
         let path = try #require(candidates[4].checkpoint?.path)
         #expect(console.effects.contains(.send(context: "lab", .ask(.inspect(path: path)))))
         console.send(.engine(context: "lab", .inspection(SnapshotInspection(path: path, verdict: .missing, problem: "no such directory"))))
         console.press("enter")
-        #expect(console.screen.contains("cannot be chosen, missing"))
+        #expect(console.screen.contains("cannot be restored, missing"))
     }
 }

@@ -46,7 +46,9 @@ struct HostileFiguresTests {
             job.throughput.recordsReadPerSecond = [Double.nan, .infinity, -1, 1e300, 3.7e18][Int.random(in: 0..<5, using: &random)]
             job.throughput.recordsWrittenPerSecond = [Double.nan, -.infinity, -1, 1e300, 3.7e18][Int.random(in: 0..<5, using: &random)]
             job.throughput.inputFraction = [Double.nan, -.infinity, 5, nil][Int.random(in: 0..<4, using: &random)]
-            for index in job.vertices.indices { job.vertices[index].recordsInPerSecond = [Double.nan, .infinity, -1e300, 3.7e18][Int.random(in: 0..<4, using: &random)] }
+            for index in job.vertices.indices {
+                job.vertices[index].recordsInPerSecond = [Double.nan, .infinity, -1e300, 3.7e18][Int.random(in: 0..<4, using: &random)]
+            }
             var console = ScriptedConsole()
             console.report([Sample.running()])
             console.advance(3000)
@@ -55,7 +57,9 @@ struct HostileFiguresTests {
             console.send(.engine(context: "lab", .checkpoint(Sample.job, detail)))
             for key in ["1", "2", "3", "enter", "enter", "4", "5", "6", "7", "2", "m", "R", "enter", "enter", "esc", "esc", "esc", "C", "esc", "S", "esc"] {
                 console.press(key)
-                for size in [Size(columns: 40, rows: 6), Size(columns: 80, rows: 24), Size(columns: 120, rows: 40), Size(columns: 160, rows: 50)] { _ = console.screen(size) }
+                for size in [Size(columns: 40, rows: 6), Size(columns: 80, rows: 24), Size(columns: 120, rows: 40), Size(columns: 160, rows: 50)] {
+                    _ = console.screen(size)
+                }
                 console.advance(1000)
                 console.report([job])
             }

@@ -9,7 +9,8 @@ import Testing
 /// what the operator chose is never exchanged for something else. Method: keys and answers into the console without a terminal.
 @Suite struct LaunchRecipeTests {
     private static let flink = EngineCapabilities(
-        canCheckpointNow: false, exactBudget: false, hasChecksums: false, canOverrideRetention: false, canClaim: false, needsJarRecipe: true, dialect: .flinkREST)
+        canCheckpointNow: false, exactBudget: false, hasChecksums: false, canOverrideRetention: false, canClaim: false, needsJarRecipe: true, canDispose: true,
+        dialect: .flinkREST)
     private static let jar = "0a1b2c3d-0000-4000-8000-0123456789ab_orders.jar"
 
     /// A job of a cluster with its list, the chooser open, and all files ok.
@@ -36,7 +37,7 @@ import Testing
     @Test func theRecordIsReadOnceAndUsed() throws {
         var console = chooser()
         #expect(console.effects.contains(.loadRecipe(context: "lab", Sample.job)))
-        #expect(console.screen.contains("the record is being read"))
+        #expect(console.screen.contains("looking up the relaunch recipe"))
         recorded(JarRecipe(jar: .uploaded(Self.jar), entryClass: "com.example.Orders", arguments: ["--topic", "orders"]), &console)
         #expect(console.screen.contains("as recorded: orders.jar --class com.example.Orders"))
         console.press("enter", "enter")
@@ -54,9 +55,9 @@ import Testing
     @Test func withoutARecipeNothingIsConfirmedUntilItIsTyped() {
         var console = chooser(.running)
         recorded(nil, &console)
-        #expect(console.screen.contains("not on record: :recipe JAR"))
+        #expect(console.screen.contains("not recorded: :recipe JAR"))
         console.press("enter", "enter")
-        #expect(console.screen.contains("how the job was launched is not known"))
+        #expect(console.screen.contains("no relaunch recipe: type"))
         #expect(console.sentOperations.isEmpty)
         console.press(":")
         console.type("/opt/orders.jar -- --password hunter2 --key=abc --token=t0p")
@@ -67,7 +68,7 @@ import Testing
         let sheet = console.screen.split(separator: "\n").map { $0.filter { $0 != " " && $0 != "│" } }.joined()
         #expect(sheet.contains("PATCH/jobs/\(Sample.job)?mode=cancel,thenPOST/jars/orders.jar/run"))
         // The page of the whole request gets what may be shown, and nothing else.
-        console.model.options.requestText = { _, operation in
+        console.model.options.requestText = { _, _, operation in
             guard case .restart(let options) = operation.kind else { return [] }
             return [SafeText(options.recipe?.arguments.joined(separator: " ") ?? "")]
         }
@@ -116,7 +117,7 @@ import Testing
         #expect(console.lastMessage.contains("'many' is no parallelism"))
     }
 
-    @Test func whatWasChosenIsNotExchangedWhenItIsSubsumed() {
+    @Test func aSubsumedChoiceIsNotReplacedSilently() {
         var console = chooser(.running)
         recorded(JarRecipe(jar: .uploaded(Self.jar)), &console)
         console.press("down", "down", "enter")
@@ -124,15 +125,16 @@ import Testing
         let chosen = rest.remove(at: 1)
         console.send(.engine(context: "lab", .checkpoints(Sample.job, rest)))
         console.press("enter")
-        #expect(console.screen.contains("has been subsumed meanwhile: choose again"))
-        #expect(!console.screen.contains("RESTART FROM A CHECKPOINT") && !console.screen.contains("chk-\(chosen.id)"))
+        #expect(console.screen.contains("the chosen checkpoint has been subsumed: choose again"))
+        #expect(!console.screen.contains("RESTART FROM A CHECKPOINT"))
+        #expect(console.screen.contains("chk-\(chosen.id)") && console.screen.contains("XX subsumed"), "it keeps its place, and says so")
         #expect(console.sentOperations.isEmpty)
     }
 
-    @Test func aRunningJobIsRestartedFromTheNewestThatThereIsThen() throws {
+    @Test func aRunningJobIsRestartedFromTheNewestAtItsEnd() throws {
         var console = chooser(.running)
         recorded(JarRecipe(jar: .uploaded(Self.jar)), &console)
-        #expect(console.screen.contains("> newest  ckpt  what there is once the job is canceled"))
+        #expect(console.screen.contains("> newest  ckpt  the newest one once the job has been canceled"))
         console.press("enter", "enter")
         console.advance(400)
         #expect(console.screen.contains("savepointPath the newest"))
@@ -167,7 +169,7 @@ import Testing
         #expect(console.sentOperations.isEmpty)
     }
 
-    @Test func theProofIsLookedForOnTheNewJob() throws {
+    @Test func theProofIsReadFromTheNewJob() throws {
         var console = chooser()
         recorded(JarRecipe(jar: .uploaded(Self.jar)), &console)
         console.press("enter", "enter")
@@ -176,7 +178,8 @@ import Testing
         let request = try #require(console.sentOperations.first)
         _ = console.take()
         let report = OperationReport(
-            request: request, jobName: "orders", state: .completed, acceptedAt: console.now, endedAt: console.now, path: Sample.list[0].path, newJob: Sample.otherJob)
+            request: request, jobName: "orders", state: .completed, acceptedAt: console.now, endedAt: console.now, path: Sample.list[0].path,
+            newJob: Sample.otherJob)
         console.send(.engine(context: "lab", .operation(report)))
         #expect(console.take().contains(.look(context: "lab", .job(Sample.otherJob))))
     }
@@ -184,7 +187,7 @@ import Testing
     @Test func aSnapshotIsNotClaimedWhereTheEngineCannot() {
         var console = chooser()
         console.press("enter", "right")
-        #expect(console.screen.contains("cannot claim a snapshot"))
+        #expect(console.screen.contains("cannot claim snapshots"))
         #expect(console.screen.contains("(*) no-claim"))
     }
 
@@ -197,7 +200,7 @@ import Testing
         console.press("enter")
         console.advance(400)
         console.press("y", "v")
-        #expect(console.screen.contains("no other way"))
+        #expect(console.screen.contains("cannot override it"))
         #expect(console.sentOperations.isEmpty)
     }
 
@@ -206,7 +209,7 @@ import Testing
         console.send(.engine(context: "lab", .capabilities(Self.flink)))
         console.report([job()])
         console.press("enter", "B")
-        #expect(console.lastMessage.contains("cannot begin a checkpoint on request: take a savepoint"))
+        #expect(console.lastMessage.contains("cannot trigger a checkpoint on request: take a savepoint"))
     }
 
     // MARK: The first launch

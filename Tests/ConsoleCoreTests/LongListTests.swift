@@ -30,9 +30,9 @@ import Testing
 
     /// How often lists were put in order by what is done.
     private func cost(_ console: inout ScriptedConsole, _ body: (inout ScriptedConsole) -> Void) -> Int {
-        let before = console.model.lists.count
+        let before = console.model.rowCache.count
         body(&console)
-        return console.model.lists.count - before
+        return console.model.rowCache.count - before
     }
 
     private func send(_ key: String, _ console: inout ScriptedConsole) {
@@ -77,7 +77,7 @@ import Testing
         #expect(cost(&console) { $0.advance(5000) } == 0, "frozen")
     }
 
-    @Test func `what is kept is what would be made anew`() {
+    @Test func `kept rows equal rows made anew`() {
         var console = console()
         let keys = ["j", "o", "O", "space", "space", "enter", "3", "j", "1", "G", "[", "]", "k", "5", "q", "pgdn", "!", "@", "1"]
         for (step, key) in (keys + keys).enumerated() {
@@ -86,12 +86,14 @@ import Testing
             // Ages are those of the last second.
             console.advance(1000)
             let model = console.model
-            let isSame = model.overviewRows.map(\.id) == model.arrangedOverview.map(\.id) && model.checkpointRows == model.arrangedCheckpoints && model.historyRows == model.arrangedHistory
+            let isSame =
+                model.overviewRows.map(\.id) == model.arrangedOverview.map(\.id) && model.checkpointRows == model.arrangedCheckpoints
+                && model.historyRows == model.arrangedHistory
             #expect(isSame, "\(step) \(key)")
         }
     }
 
-    @Test func `a long past is filtered and moved in without being read again`() {
+    @Test func `a long past is filtered and scrolled without being read again`() {
         var console = ScriptedConsole()
         console.report([Sample.running()])
         console.press(":")
@@ -102,7 +104,8 @@ import Testing
             let rows = (0..<500).map { row -> RememberedCheckpoint in
                 let id = UInt64(100_000 - page * 500 - row)
                 return RememberedCheckpoint(
-                    context: "lab", job: Sample.job, jobName: "orders", report: Sample.checkpoint(id, ago: Int64(100_000 - id) * 1000), fate: .unlisted, firstSeenAt: Sample.start,
+                    context: "lab", job: Sample.job, jobName: "orders", report: Sample.checkpoint(id, ago: Int64(100_000 - id) * 1000), fate: .unlisted,
+                    firstSeenAt: Sample.start,
                     lastSeenAt: Sample.start)
             }
             console.send(.history(question, rows, total: 100_000))

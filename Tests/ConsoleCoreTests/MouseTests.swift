@@ -21,7 +21,7 @@ import Testing
         console.send(.mouse(MousePress(.press, at: CellPoint(column: 10, row: row))))
     }
 
-    @Test func aPressSelectsTheRowUnderIt() throws {
+    @Test func aClickSelectsItsRow() throws {
         var console = console()
         try press(" 4118 ckpt", &console)
         #expect(console.model.selectedCheckpoint?.id == CheckpointID(4118))
@@ -54,7 +54,7 @@ import Testing
         #expect(console.effects.contains { if case .loadTheme = $0 { true } else { false } })
     }
 
-    @Test(arguments: Scene.all) func noPressActsOrOpensOrCloses(_ scene: Scene) {
+    @Test(arguments: Scene.all) func noClickActsOrOpensOrCloses(_ scene: Scene) {
         for size in [Size(columns: 80, rows: 24), Size(columns: 40, rows: 6)] {
             var console = scene.console(size)
             console.model.options.usesMouse = true
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test func itIsOffUntilItIsTurnedOn() throws {
+    @Test func theMouseIsOffUntilTurnedOn() throws {
         var console = console(usesMouse: false)
         try press(" 4118 ckpt", &console)
         #expect(console.model.selectedCheckpoint?.id == CheckpointID(4120))
@@ -88,7 +88,7 @@ import Testing
         #expect(console.effects.contains(.watchMouse(false)) && console.lastMessage.hasPrefix("mouse off"))
         console.press("m")
         console.send(.mouseIsMissing)
-        #expect(!console.model.options.usesMouse && console.lastMessage.contains("tells nothing of a mouse"))
+        #expect(!console.model.options.usesMouse && console.lastMessage.contains("does not report the mouse"))
     }
 
     @Test func aStormOfTheWheelIsNoBurstOfKeys() {

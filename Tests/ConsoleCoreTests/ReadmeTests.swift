@@ -1,11 +1,12 @@
 import FoundationEssentials
 import Testing
 
-/// The README shows screens of the console; this holds each to its golden screen. WEIR_RECORD_GOLDENS=1 writes the screens into the README
-/// instead.
+/// The README and the article about screens show the console; this holds each block to its golden screen. WEIR_RECORD_GOLDENS=1 writes the
+/// screens into the documents instead.
 @Suite struct ReadmeTests {
-    let readme = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appendingPathComponent("README.md")
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    private static let readme = root.appendingPathComponent("README.md")
+    private static let article = root.appendingPathComponent("Sources/ConsoleApp/ConsoleApp.docc/Screens.md")
 
     /// A block between a marker and the end of its code.
     private struct Block {
@@ -32,11 +33,11 @@ import Testing
         return lines.joined(separator: "\n")
     }
 
-    @Test func theScreensAreTheGoldens() throws {
-        var text = try String(contentsOf: readme, encoding: .utf8)
+    /// - Parameter least: how many screens the document shows at least.
+    private func check(_ document: URL, least: Int) throws {
+        var text = try String(contentsOf: document, encoding: .utf8)
         let blocks = try blocks(text)
-        // One for each flow: triage, savepoint, cancel, restart, demonstration.
-        #expect(blocks.count >= 5 && Set(blocks.map(\.golden)).count == blocks.count)
+        #expect(blocks.count >= least && Set(blocks.map(\.golden)).count == blocks.count)
         // The last first, so that the places of the others stay.
         for block in blocks.reversed() {
             let wanted = try screen(block.golden)
@@ -46,6 +47,14 @@ import Testing
                 #expect(String(text[block.body]) == wanted, "\(block.golden)")
             }
         }
-        if Golden.isRecording { try text.write(to: readme, atomically: true, encoding: .utf8) }
+        if Golden.isRecording { try text.write(to: document, atomically: true, encoding: .utf8) }
     }
+
+    @Test func theReadmeShowsAGolden() throws {
+        try check(Self.readme, least: 1)
+        #expect(try String(contentsOf: Self.readme, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false).count <= 200)
+    }
+
+    /// One for each flow: triage, savepoint, cancel, restart, demonstration.
+    @Test func theArticleShowsAGoldenOfEachFlow() throws { try check(Self.article, least: 5) }
 }

@@ -67,7 +67,7 @@ import Testing
         #expect(proof.verdict == .resumed)
     }
 
-    @Test func anEngineThatNeverTellsWhatItRestoredProvesNoResumption() {
+    @Test func anEngineThatReportsNoRestoreProvesNoResumption() {
         var proof = launched()
         for second in [0, 59] { proof.observe(restarted { $0.restored = nil }, at: Self.start + .seconds(Int64(second))) }
         #expect(proof[.restored].state == .waiting)
@@ -79,7 +79,7 @@ import Testing
         #expect(proof.verdict == .resumedDurable, "and it is proven when it is told after all")
     }
 
-    @Test func aPastedPathHasNoNumber() {
+    @Test func aPastedPathHasNoCheckpointNumber() {
         var proof = launched(id: nil, path: "/sp/savepoint-a41f-77")
         proof.observe(restarted(from: { $0.path = "file:/sp/savepoint-a41f-77" }), at: Self.start)
         #expect(proof.verdict == .resumed && proof[.restored].evidence.contains("chosen by path"))
@@ -104,7 +104,7 @@ import Testing
         #expect(bare.verdict == .launched && bare[.restored].state == .unproven)
     }
 
-    @Test func aJobThatRecoveredByItselfBeforeItWasSeenIsNoMismatch() {
+    @Test func aJobThatRecoveredUnseenIsNoMismatch() {
         var proof = launched()
         proof.observe(
             restarted { job in
@@ -115,7 +115,7 @@ import Testing
         #expect(proof.verdict == .launched)
     }
 
-    @Test func aRestoreThatMayHaveTakenNothingIsNotCalledResumed() {
+    @Test func aRestoreWithoutMatchedStateIsNotCalledResumed() {
         // The path matches, and yet a program of which no operator is in the snapshot began with nothing.
         var silent = launched(allowsUnmatched: true)
         silent.observe(restarted(durable), at: Self.start)
@@ -162,7 +162,7 @@ import Testing
         #expect(proof.verdict == .resumedDurable, "unless one is asked for")
     }
 
-    @Test func aCheckpointOfTheOldJobIsNoFirstOne() {
+    @Test func aCheckpointOfTheOldJobIsNotTheFirstNewOne() {
         var proof = launched()
         proof.observe(restarted { $0.latestCompleted = Sample.checkpoint(12, ago: 0) }, at: Self.start)
         #expect(proof.verdict == .resumed)
@@ -179,7 +179,35 @@ import Testing
         #expect(proven.verdict == .resumedDurable && proven.provenAt == Self.start)
     }
 
-    @Test func aLostRecordIsLoudEvenAfterwards() {
+    @Test(arguments: [JobState.canceled, .failed]) func `the last report of an ended job still proves what it shows`(state: JobState) {
+        var proof = launched()
+        proof.observe(restarted { ($0.state, $0.latestCompleted) = (state, Sample.checkpoint(13, ago: 0)) }, at: Self.start)
+        #expect(proof.verdict == .resumedDurable && proof.isSettled, "\(proof.lines)")
+    }
+
+    @Test func `a cancel that nobody saw the job run before fails nothing`() {
+        var proof = launched()
+        proof.observe(restarted { $0.state = .canceled }, at: Self.start)
+        #expect(proof.verdict == .launched && proof.isSettled)
+        #expect(proof[.tasks].evidence == "job is CANCELED, and was not observed to run before")
+    }
+
+    @Test func `a verdict on record stands, whatever became of the job`() {
+        var proof = launched()
+        var operation = OperationReport(
+            request: OperationRequest(id: OperationID(random: 5), kind: .restart(RestartOptions(path: Self.path)), job: Sample.job), jobName: "orders",
+            state: .completed, acceptedAt: Self.start, newJob: Self.new)
+        operation.verdict = .resumedDurable
+        proof.observe(operation)
+        #expect(proof.verdict == .resumedDurable)
+        var live = proof
+        live.observe(restarted(durable), at: Self.start)
+        #expect(live[.restored].evidence.hasPrefix("engine reports 12, chosen 12, path matches"), "what can be seen is shown")
+        proof.observe(restarted { $0.state = .canceled }, at: Self.start)
+        #expect(proof.verdict == .resumedDurable && proof[.restored].evidence == "observed, as recorded")
+    }
+
+    @Test func aLostRecordStaysCritical() {
         var proof = launched()
         proof.observe(restarted(durable), at: Self.start)
         proof.observe(restarted { job in job.audit = SequenceAudit(verified: 10, lost: 1) }, at: Self.start)
@@ -215,7 +243,7 @@ import Testing
         #expect(after(launched(), [job]).verdict == .resumedDurable)
     }
 
-    @Test func aJobThatToldALagIsJudgedByNothingElse() {
+    @Test func aJobWithALagIsJudgedByItOnly() {
         let proof = launched(before: [lagging(3, old)])
         let counted = restarted { job in
             durable(&job)
@@ -241,7 +269,7 @@ import Testing
         #expect(after(launched(), [counted(800, of: nil)]).verdict == .resumedDurable, "nobody knows how many there were")
     }
 
-    @Test func eventTimeServesWhereNoLagIsTold() {
+    @Test func eventTimeServesWithoutALag() {
         func at(_ time: Int64, _ job: JobReport) -> JobReport {
             var job = job
             for index in job.vertices.indices { job.vertices[index].watermark = EventTime(milliseconds: time + Int64(index)) }
@@ -292,7 +320,7 @@ import Testing
         #expect(after(launched(), fast.dropLast() + calm + calm).verdict == .resumedDurable)
     }
 
-    @Test func aJobThatIsSlowBecauseItCannotGoFasterHasNotCaughtUp() {
+    @Test func aSaturatedJobHasNotCaughtUp() {
         let fast = Array(repeating: reading(400_000), count: 3)
         for slow in [reading(120_000, busy: 950), reading(120_000, pressed: 200), reading(0), reading(200_000)] {
             #expect(after(launched(), fast + Array(repeating: slow, count: 20)).verdict == .resumedDurable)

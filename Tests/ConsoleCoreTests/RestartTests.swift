@@ -49,12 +49,163 @@ import Testing
         #expect(!console.screen.contains("4117"), "what was discarded is not offered")
     }
 
+    // MARK: The choice
+
+    private func list(_ console: inout ScriptedConsole, _ rows: [CheckpointReport]) {
+        var job = Sample.running(state: .running)
+        job.checkpointsRevision += UInt64(rows.count)
+        console.report([job])
+        console.send(.engine(context: "lab", .checkpoints(Sample.job, rows)))
+    }
+
+    @Test func theChosenRowStaysChosenWhileNewerOnesCome() {
+        var console = chooser(.running)
+        console.press("down", "down")
+        #expect(console.screen.contains("> 4119"), "\(console.screen)")
+        list(&console, [Sample.checkpoint(4121, ago: 100)] + Sample.list)
+        #expect(console.screen.contains("> 4119"), "\(console.screen)")
+    }
+
+    @Test func aChosenRowThatIsSubsumedKeepsItsPlaceAndCannotBeTaken() {
+        var console = chooser(.running)
+        console.press("down", "down")
+        var rows = Sample.list
+        rows[1].discarded = true
+        list(&console, rows)
+        #expect(console.screen.contains("> 4119") && console.screen.contains("XX subsumed"), "\(console.screen)")
+        console.press("enter")
+        #expect(console.screen.contains("#4119 has been subsumed since it was chosen"), "\(console.screen)")
+        // Also when it leaves the list.
+        rows.remove(at: 1)
+        list(&console, rows)
+        #expect(console.screen.contains("> 4119"), "\(console.screen)")
+        console.press("down", "enter")
+        guard case .chooser(let chooser) = console.model.modals.last else { return #expect(Bool(false)) }
+        #expect(chooser.step == .options && chooser.selected == Sample.list[2].path)
+    }
+
+    @Test func whileANameIsTypedTheSheetSaysThatTheRowIsGone() {
+        var console = ScriptedConsole([ContextDescription(name: "lab", class: .prod, address: "x")])
+        console.report([Sample.running()])
+        console.press("enter", ":")
+        console.type("unlock 15m")
+        console.press("enter")
+        console.send(.engine(context: "lab", .checkpoints(Sample.job, Sample.list)))
+        console.press("R", "down")
+        verdict(&console, Sample.list[0], .ok)
+        console.press("enter", "enter")
+        console.advance(400)
+        console.type("ord")
+        #expect(!console.screen.contains("subsumed"), "\(console.screen)")
+        var rows = Sample.list
+        rows[0].discarded = true
+        list(&console, rows)
+        #expect(console.screen.contains("[XX] #4120 has been subsumed since it was chosen"), "\(console.screen)")
+        console.type("ers")
+        console.press("tab")
+        console.type("why")
+        console.press("enter")
+        console.advance(8000)
+        #expect(console.sentOperations.isEmpty)
+    }
+
+    @Test func `two rows below a minute never show one age`() {
+        var console = chooser(.running)
+        list(&console, [Sample.checkpoint(4122, ago: 41_000, took: 0), Sample.checkpoint(4121, ago: 44_000, took: 0)])
+        let ages = console.screen.matches(of: #/412[12]  ckpt +(\d+s) /#).map { String($0.output.1) }
+        #expect(ages.count == 2 && Set(ages).count == 2, "\(console.screen)")
+    }
+
+    @Test func rowsThatAreOutOfSightAreCounted() {
+        var console = chooser(.canceled)
+        list(&console, (0..<40).map { Sample.checkpoint(4120 - $0, ago: 2400 + Int64($0) * 3000) })
+        #expect(console.screen.contains(" more below"), "\(console.screen)")
+        for _ in 0..<20 { console.press("down") }
+        #expect(console.screen.contains(" more above, ") && console.screen.contains(" more below"), "\(console.screen)")
+    }
+
+    /// The ledger remembers checkpoints that the engine lists no more; of a job that keeps three, all before the third were subsumed.
+    @Test func subsumedRowsOfTheLedgerAreNoCandidates() {
+        var console = chooser(.running)
+        let rows = Sample.remembered
+        for scope in [HistoryScope(job: Sample.job.description), HistoryScope(context: "lab", job: "orders")] {
+            console.send(.history(HistoryQuestion(scope), rows, total: rows.count))
+        }
+        let ids = RestartChooser(JobKey(context: "lab", job: Sample.job)).candidates(console.model).compactMap { $0.checkpoint?.id.description }
+        #expect(!ids.isEmpty && ids.contains { $0.hasSuffix("4111") }, "a savepoint stays: \(ids)")
+        #expect(ids.filter { $0.hasSuffix("4109") }.count == 1, "of the earlier run alone: \(ids)")
+    }
+
+    // MARK: A second copy
+
+    private func ended(_ state: JobState = .canceled, beside other: JobState, named name: String = "orders") -> ScriptedConsole {
+        var console = ScriptedConsole()
+        console.report([Sample.running(state: state), Sample.running(Sample.otherJob, name: name, state: other)])
+        console.model.enter(JobKey(context: "lab", job: Sample.job))
+        console.model.screens = [.overview, .job]
+        console.send(.engine(context: "lab", .checkpoints(Sample.job, Sample.list)))
+        console.press("R")
+        verdict(&console, Sample.list[0], .ok)
+        return console
+    }
+
+    @Test(arguments: [JobState.running, .restarting, .initializing, .suspended]) func anEndedRunIsNotRestartedBesideALiveOne(other: JobState) {
+        var console = ended(beside: other)
+        #expect(console.screen.contains("lives as job b77c0100"), "\(console.screen)")
+        console.press("enter", "enter")
+        console.advance(400)
+        #expect(console.screen.contains("[XX] orders lives already, as job b77c0100"), "\(console.screen)")
+        console.press("y")
+        #expect(console.sentOperations.isEmpty)
+    }
+
+    @Test func otherNamesAndEndedRunsHinderNoRestart() {
+        for var console in [ended(beside: .running, named: "payments"), ended(.finished, beside: .failed)] {
+            console.press("enter", "enter")
+            console.advance(400)
+            console.press("y")
+            #expect(console.sentOperations.count == 1)
+        }
+    }
+
+    @Test func aNameMeansTheLiveRun() {
+        var old = Sample.running(state: .finished)
+        old.submittedAt = Sample.ago(1000)
+        var console = ScriptedConsole()
+        console.report([old, Sample.running(Sample.otherJob)])
+        console.press(":")
+        console.type("job orders")
+        console.press("enter")
+        #expect(console.model.currentJob?.job == Sample.otherJob)
+        console.report([old, Sample.running(Sample.otherJob, state: .failed)])
+        console.press(":")
+        console.type("job orders")
+        console.press("enter")
+        #expect(console.model.currentJob?.job == Sample.job, "none lives: the newest")
+    }
+
+    @Test func theProofTellsOfASecondCopy() {
+        var console = ended(beside: .canceled)
+        console.press("enter", "enter")
+        console.advance(400)
+        console.press("y")
+        guard let request = console.sentOperations.first else { return #expect(Bool(false), "nothing was sent") }
+        let path = Sample.list[0].path ?? "", id = JobID(high: 0xc0de << 48, low: 1)
+        var new = newJob(path, Sample.list[0].id)
+        new.id = id
+        let report = OperationReport(request: request, jobName: "orders", state: .completed, acceptedAt: Sample.start, path: path, newJob: id)
+        console.report([Sample.running(state: .canceled), new, Sample.running(Sample.otherJob)], operations: [report])
+        #expect(console.screen.contains("A SECOND COPY RUNS: job b77c0100"), "\(console.screen)")
+        console.report([Sample.running(state: .canceled), new, Sample.running(Sample.otherJob, state: .canceled)], operations: [report])
+        #expect(!console.screen.contains("SECOND COPY"))
+    }
+
     @Test func damagedSnapshotsCannotBeChosen() {
         var console = chooser()
         verdict(&console, Sample.list[0], .damaged, "state-3.bin: checksum mismatch")
         #expect(console.screen.contains("XX damaged"))
         console.press("enter")
-        #expect(console.screen.contains("cannot be chosen, damaged: state-3.bin: checksum mismatch"))
+        #expect(console.screen.contains("cannot be restored, damaged: state-3.bin: checksum mismatch"))
         guard case .chooser(let chooser) = console.model.modals.last else { return #expect(Bool(false)) }
         #expect(chooser.step == .choose)
     }
@@ -65,7 +216,7 @@ import Testing
         console.advance(400)
         console.press("y")
         #expect(console.sentOperations.isEmpty)
-        #expect(console.screen.contains("wait: the files are being read"))
+        #expect(console.screen.contains("wait: reading the files"))
         verdict(&console, Sample.list[0], .ok)
         console.press("y")
         #expect(console.sentOperations.count == 1)
@@ -130,6 +281,7 @@ import Testing
         #expect(console.screen.contains("VERDICT  RESUMED+DURABLE FROM #4119, CAUGHT UP: all 800 records"))
         #expect(console.screen.contains("0 duplicates, 0 lost of 1200; replayed 800/800"))
         #expect(console.model.live.operations[0].stage == .proven)
+        #expect(console.effects.contains(.recordVerdict(operation.request.id, .caughtUp)))
         console.press("q")
         #expect(console.model.currentJob?.job == Sample.otherJob)
     }
@@ -163,17 +315,17 @@ import Testing
         #expect(shown().contains("verdict \(verdict)") && shown().contains("replayed 13410/13410"), "\(console.screen)")
         // Where it has no place any more, its end says so.
         console = try proven(Size(columns: 80, rows: 24), replayed: 13_410_000_000_000)
-        #expect(console.screen.split(separator: "\n").contains { $0.contains("6 outputs") && $0.hasSuffix("...") }, "\(console.screen)")
+        #expect(console.screen.split(separator: "\n").contains { $0.contains("6 outputs") && $0.hasSuffix("~") }, "\(console.screen)")
     }
 
-    @Test func `the launched job is not asked for the checkpoints of the one before`() throws {
+    @Test func `the launched job is not asked for its predecessor's checkpoints`() throws {
         let console = try proven(Size(columns: 80, rows: 24), replayed: 100)
         let asked = console.effects.compactMap { if case .send(_, .ask(.checkpoint(let job, let id))) = $0 { "\(job) #\(id)" } else { nil } }
         #expect(asked.isEmpty, "\(asked)")
         #expect(console.effects.contains(.send(context: "lab", .ask(.checkpoints(Sample.otherJob)))))
     }
 
-    @Test func aJobThatRunsFromSomethingElseIsAMismatch() throws {
+    @Test func aJobRestoredFromAnotherSnapshotIsAMismatch() throws {
         var console = chooser()
         verdict(&console, Sample.list[0], .ok)
         console.press("enter", "enter")
@@ -301,12 +453,15 @@ import Testing
         #expect(console.screen.contains("no relaunch recipe"))
     }
 
-    @Test func nothingToRestoreIsSaid() {
+    @Test func theChooserSaysThatThereIsNothingToRestore() {
         var console = ScriptedConsole()
         var job = Sample.running(state: .canceled)
         (job.latestCompleted, job.latestSavepoint) = (nil, nil)
         console.report([job])
         console.press("enter", "R", "enter")
+        #expect(console.screen.contains("the list of checkpoints has not arrived yet"))
+        console.send(.engine(context: "lab", .checkpoints(Sample.job, [])))
+        console.press("enter")
         #expect(console.screen.contains("no checkpoint of this job can be restored"))
         #expect(console.screen.contains(":restore PATH takes any path"))
     }
@@ -357,7 +512,7 @@ import Testing
         let path = try #require(Sample.list[0].path)
         #expect(console.effects.contains(.send(context: "lab", .ask(.inspect(path: path)))), "the files are read anew")
         #expect(console.sentOperations.isEmpty)
-        #expect(console.screen.contains("SECOND LOOK: job and files are read again (0 s), then it is sent; Esc stops"))
+        #expect(console.screen.contains("FINAL CHECK: reading job and files again (0 s), then sending; Esc aborts"))
         console.advance(1000)
         console.report([Sample.running(state: .canceled)])
         #expect(console.sentOperations.isEmpty, "the files have not been read yet")
@@ -368,7 +523,7 @@ import Testing
         #expect(console.screen.contains("VERDICT  WAITING"))
     }
 
-    @Test func aReportFromBeforeIsNoSecondLook() {
+    @Test func anEarlierReportIsNoSecondLook() {
         var console = accepted()
         verdict(&console, Sample.list[0], .ok)
         #expect(console.sentOperations.isEmpty, "the job has not been read again")
@@ -384,8 +539,8 @@ import Testing
         let cases: [(SnapshotInspection, String)] = [
             (SnapshotInspection(path: path, verdict: .missing, problem: "_metadata is gone"), "the snapshot is missing now: _metadata is gone"),
             (SnapshotInspection(path: path, verdict: .damaged, problem: "state-3: checksum"), "the snapshot is damaged now: state-3: checksum"),
-            (SnapshotInspection(path: path, verdict: .unreachable, problem: "not mounted"), "could be checked before and cannot now: not mounted"),
-            (SnapshotInspection(path: path, verdict: .ok, checkpoint: CheckpointID(9)), "another snapshot at this path now (unnumbered before, #9 now)"),
+            (SnapshotInspection(path: path, verdict: .unreachable, problem: "not mounted"), "could be checked before but not now: not mounted"),
+            (SnapshotInspection(path: path, verdict: .ok, checkpoint: CheckpointID(9)), "a different snapshot is at this path now (unnumbered before, #9 now)"),
         ]
         for (second, words) in cases {
             var console = accepted()
@@ -425,20 +580,20 @@ import Testing
         #expect(console.model.openSheet?.secondLook != nil)
         console.advance(2000)
         #expect(console.sentOperations.isEmpty)
-        #expect(console.lastMessage == "nothing was sent: the second look was not over after 10m")
+        #expect(console.lastMessage == "nothing was sent: the final check did not finish within 10m")
     }
 
     @Test func theSecondLookCanBeTakenBack() {
         var console = accepted()
         console.press("esc")
-        #expect(console.lastMessage == "taken back, nothing was sent")
+        #expect(console.lastMessage == "aborted, nothing was sent")
         console.advance(1000)
         verdict(&console, Sample.list[0], .ok)
         console.report([Sample.running(state: .canceled)])
         #expect(console.sentOperations.isEmpty)
     }
 
-    @Test func filesThatNobodyCouldCheckStayUnchecked() {
+    @Test func unreadableFilesStayUnchecked() {
         // The sheet has warned that they are unchecked; that they still are is no change.
         var console = accepted(.unreachable)
         console.advance(1000)

@@ -54,9 +54,11 @@ struct ScriptedConsole {
     }
 
     /// Brings up the link and sends a report taken now.
-    mutating func report(_ jobs: [JobReport], operations: [OperationReport] = [], context: String = "lab") {
+    mutating func report(_ jobs: [JobReport], operations: [OperationReport] = [], context: String = "lab", capacity: ClusterCapacity? = nil) {
         if !(model.live.context(context)?.link.isUp ?? false) { send(.engine(context: context, .link(.up(roundTrip: 2)))) }
-        send(.engine(context: context, .report(Sample.engine(jobs, operations: operations, at: now), receivedAt: now)))
+        var report = Sample.engine(jobs, operations: operations, at: now)
+        report.engine.capacity = capacity
+        send(.engine(context: context, .report(report, receivedAt: now)))
     }
 
     var screen: String { screen(model.size) }
@@ -247,7 +249,8 @@ enum Sample {
             OperationID(id).map {
                 [
                     AuditRecord(
-                        request: OperationRequest(id: $0, kind: kind, job: job, reason: reason, by: "mira@ops2"), context: "lab", jobName: "", at: ago(90_000_000),
+                        request: OperationRequest(id: $0, kind: kind, job: job, reason: reason, by: "mira@ops2"), context: "lab", jobName: "",
+                        at: ago(90_000_000),
                         endedAt: ago(89_981_600), outcome: outcome, result: result)
                 ]
             } ?? []

@@ -9,9 +9,11 @@ import Testing
 
 @Suite struct SheetPageTests {
     private func sheet(_ contextClass: ContextClass, _ key: String = "C", size: Size = Size(columns: 80, rows: 24)) -> ScriptedConsole {
-        let options = ConsoleOptions(size: size, requestText: { context, operation in
-            ["to \(context.address): \(operation.job) expects \(operation.expectedState?.rawValue ?? "-") because \(operation.reason), by \(operation.by)"]
-        })
+        let options = ConsoleOptions(
+            size: size,
+            requestText: { context, _, operation in
+                ["to \(context.address): \(operation.job) expects \(operation.expectedState?.rawValue ?? "-") because \(operation.reason), by \(operation.by)"]
+            })
         var console = ScriptedConsole([ContextDescription(name: "lab", class: contextClass, address: "/run/e.sock")], options: options)
         console.report([Sample.running()])
         console.press("enter")
@@ -56,7 +58,7 @@ import Testing
         console.press("tab", "tab", "tab")
         console.type("x")
         #expect(console.screen.contains("job name    x"))
-        #expect(console.screen.contains("Tab out of the fields"))
+        #expect(console.screen.contains("Tab leaves the fields"))
     }
 
     @Test func thePreflightIsShownInFull() throws {
@@ -72,14 +74,14 @@ import Testing
 
     @Test(arguments: [Size(columns: 80, rows: 24), Size(columns: 100, rows: 30), Size(columns: 160, rows: 50)])
     func aLongRequestStaysInItsBox(_ size: Size) {
-        let options = ConsoleOptions(size: size, requestText: { _, _ in [SafeText(String(repeating: "0123456789", count: 400))] })
+        let options = ConsoleOptions(size: size, requestText: { _, _, _ in [SafeText(String(repeating: "0123456789", count: 400))] })
         var console = ScriptedConsole(options: options)
         console.report([Sample.running()])
         console.press("enter", "C")
         console.advance(400)
         console.press("d")
         let lines = console.screen.split(separator: "\n", omittingEmptySubsequences: false)
-        #expect(lines.contains { $0.contains("...") } && lines.contains { $0.contains("reason") } && lines.contains { $0.contains("y sends it") })
+        #expect(lines.contains { $0.contains("~") } && lines.contains { $0.contains("reason") } && lines.contains { $0.contains("y sends it") })
         #expect(lines.contains { $0.contains("Esc backs out") })
     }
 }

@@ -19,10 +19,12 @@ import Testing
     }
 
     private func row(_ console: ScriptedConsole) throws -> String {
-        try #require(console.screen.split(separator: "\n").map(String.init).first { $0.contains("java.lang") || $0.contains("word") || $0.contains("THE-END") }, "\(console.screen)")
+        try #require(
+            console.screen.split(separator: "\n").map(String.init).first { $0.contains("java.lang") || $0.contains("word") || $0.contains("THE-END") },
+            "\(console.screen)")
     }
 
-    @Test func aRowThatGoesOnIsMarkedAndSeenToItsEnd() throws {
+    @Test func aWideRowIsMarkedAndScrollsToItsEnd() throws {
         var console = console()
         console.press("6")
         // Without the title, which has the time in it.
@@ -38,7 +40,7 @@ import Testing
         }
         #expect(try row(console).hasSuffix("THE-END"), "\(console.screen)")
         console.press("l")
-        #expect(console.lastMessage == "this is the right end")
+        #expect(console.lastMessage == "already at the right end")
         // Another screen begins at its left end, and this one is found as it was left.
         console.press("1")
         #expect(!console.screen.contains("THE-END"))
@@ -46,10 +48,10 @@ import Testing
         console.model.messages = []
         #expect(body() == first)
         console.press("left")
-        #expect(console.lastMessage == "this is the left end")
+        #expect(console.lastMessage == "already at the left end")
     }
 
-    @Test func columnsThatANarrowWindowLeavesOutComeIntoSight() {
+    @Test func hiddenColumnsScrollIntoView() {
         var console = console()
         console.send(.audit(Sample.audit))
         console.press("!")
@@ -69,7 +71,7 @@ import Testing
         #expect(console.screen == first)
     }
 
-    @Test func onAChartItIsTime() {
+    @Test func onAChartTheKeysStepThroughTime() {
         var console = console()
         for _ in 0..<20 {
             console.advance(1000)

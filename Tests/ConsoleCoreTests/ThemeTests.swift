@@ -21,7 +21,7 @@ import Testing
     @Test func builtinThemesAreTheFiles() throws {
         let files = try Self.files()
         if Golden.isRecording {
-            let target = Self.root.appendingPathComponent("Sources/ConsoleCore/BuiltinThemes.swift")
+            let target = Self.root.appendingPathComponent("Sources/ConsoleCore/Themes/BuiltinThemes.swift")
             try Self.source(files).write(to: target, atomically: true, encoding: .utf8)
             return
         }
@@ -158,13 +158,13 @@ import Testing
         ("schema = 2\n", "x.toml:1: is of schema 2"),
         ("name = \"x\"\n", "x.toml: says no schema"),
         ("schema = 1\ninherits = 7\n", "x.toml:2: inherits must be"),
-        ("schema = 1\ninherits = \"nowhere\"\n", "x.toml:2: inherits \"nowhere\", which is no theme; there are base"),
+        ("schema = 1\ninherits = \"nowhere\"\n", "x.toml:2: inherits \"nowhere\", which is not a theme; known: base"),
         ("schema = 1\n\n= broken\n", "x.toml:3: is not TOML"),
         ("schema = 1\nname = \"never ends\n", "x.toml:2: is not TOML"),
         ("schema = 1\nname = \"a\0b\"\n", "x.toml:2: contains a NUL"),
     ]
 
-    @Test(arguments: bad) func badThemesAreKeptOutWithTheirLine(_ text: String, _ problem: String) {
+    @Test(arguments: bad) func invalidThemesAreRejectedWithTheirLine(_ text: String, _ problem: String) {
         do {
             let theme = try Theme.parse(bytes: Array(text.utf8), name: "x.toml")
             Issue.record("\(theme.name) was taken")
@@ -178,7 +178,7 @@ import Testing
         let text = "schema = 1\n\n[roles]\n\"text\" = { }\n\"severity.worst\" = { fg = \"red\" }\n[env]\nproduction = { }\n"
         let theme = try Theme.parse(toml: text, name: "x.toml")
         #expect(theme.warnings.count == 2)
-        #expect(theme.warnings[0].hasPrefix("x.toml:5: unknown role \"severity.worst\"; there are severity.ok"))
+        #expect(theme.warnings[0].hasPrefix("x.toml:5: unknown role \"severity.worst\"; known: severity.ok"))
         #expect(theme.warnings[1].hasPrefix("x.toml:7: unknown class \"production\""))
         let report = theme.check(source: text, file: "x.toml")
         #expect(report.isGood && report.findings.map(\.rule) == [.note, .note])
@@ -288,7 +288,7 @@ import Testing
     }
 
     /// A theme that says whom it is for is held to more.
-    @Test func aThemeForSomeEyesIsHeldToMore() throws {
+    @Test func aThemeForADeficiencyIsCheckedMoreStrictly() throws {
         let roles =
             "[palette]\npale = { rgb = \"#8fc8ff\", x256 = 117, x16 = \"bright-white\" }\n[roles]\n\"link.ok\" = { fg = \"#5fafff\" }\n\"link.slow\" = { fg = \"pale\" }\n\"link.down\" = { fg = \"#ff8700\" }\n"
         let lenient = try report("schema = 1\nvariant = \"dark\"\n" + roles)

@@ -26,7 +26,7 @@ private func frames(_ decoder: inout FrameDecoder) throws -> [String] {
         }
     }
 
-    @Test func everyPrefixGivesOnlyItsWholeFrames() throws {
+    @Test func everyPrefixGivesItsCompleteFrames() throws {
         for end in 0...stream.count {
             var decoder = FrameDecoder(maximumLength: 64)
             for byte in stream[..<end] { decoder.feed(CollectionOfOne(byte)) }
@@ -61,7 +61,7 @@ private func frames(_ decoder: inout FrameDecoder) throws -> [String] {
         #expect(throws: ControlFailure.self) { try frames(&decoder) }
     }
 
-    @Test func aFrameWithoutEndIsRefusedOnceItIsTooLong() throws {
+    @Test func anEndlessFrameIsRefusedAtTheLimit() throws {
         var decoder = FrameDecoder(maximumLength: 8)
         decoder.feed(Array("12345678".utf8))
         #expect(try decoder.nextFrame() == nil)

@@ -26,7 +26,11 @@ import Testing
         configuration.tolerableFailures = 3
         return JobReport(
             id: job, name: "orders \u{1F6D2}", state: .running, stateSince: at, submittedAt: at, parallelism: 2, maxParallelism: 128,
-            vertices: [VertexReport(id: OperatorID(uid: "gen"), uid: "gen", name: "gen -> map", parallelism: 2, recordsOutPerSecond: 1234.5, watermark: EventTime(milliseconds: at.milliseconds - 1500), watermarkLag: 1500)],
+            vertices: [
+                VertexReport(
+                    id: OperatorID(uid: "gen"), uid: "gen", name: "gen -> map", parallelism: 2, recordsOutPerSecond: 1234.5,
+                    watermark: EventTime(milliseconds: at.milliseconds - 1500), watermarkLag: 1500)
+            ],
             throughput: Throughput(recordsRead: 10, recordsReadPerSecond: 0.25), configuration: configuration,
             restartStrategy: .fixedDelay(attempts: 3, delay: 1000), budget: FailureBudget(counted: 1, tolerable: 3, source: .exact, cumulative: 4),
             latestCompleted: checkpoint,
@@ -94,7 +98,7 @@ import Testing
         try expectGolden("replies.jsonl", text)
     }
 
-    @Test func everyReplyComesBack() throws {
+    @Test func everyReplyRoundTrips() throws {
         for result in Self.all {
             let frame = try ControlCodec.encode(result, id: .number(3)).dropLast()
             #expect(!frame.contains(10))
@@ -115,7 +119,7 @@ import Testing
             try ControlCodec.decodeServerMessage(frame.dropLast()) == .report(ReportNotification(sequence: 9, missed: 2, report: report)))
     }
 
-    @Test func ratesThatAreNoNumbersSurvive() throws {
+    @Test func nonFiniteRatesSurvive() throws {
         var report = Self.report
         report.throughput.recordsReadPerSecond = .nan
         let frame = try ControlCodec.encode(.success(.job(report)), id: .number(1)).dropLast()
@@ -123,10 +127,10 @@ import Testing
             Issue.record("another message")
             return
         }
-        #expect(back.throughput.recordsReadPerSecond.isNaN)
+        #expect(back.throughput.recordsReadPerSecond?.isNaN == true)
     }
 
-    @Test func aNewerEngineIsUnderstoodAsFarAsItGoes() throws {
+    @Test func repliesOfANewerEngineAreUnderstood() throws {
         let note = try ControlCodec.decodeServerMessage(Array(#"{"jsonrpc":"2.0","method":"weather","params":{"rain":true}}"#.utf8))
         #expect(note == .unknown(method: "weather"))
         let odd = #"{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no","data":{"kind":"fog","depth":3}}}"#

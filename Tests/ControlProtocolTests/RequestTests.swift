@@ -55,7 +55,7 @@ import Testing
         try expectGolden("requests.jsonl", text)
     }
 
-    @Test func everyRequestComesBack() throws {
+    @Test func everyRequestRoundTrips() throws {
         for request in Self.all {
             var frame = try ControlCodec.encode(request, id: .string("x"))
             #expect(frame.removeLast() == 10)
@@ -125,7 +125,7 @@ import Testing
         ),
     ]
 
-    @Test(arguments: bad) func aBadRequestIsNamed(frame: String, kind: ControlFailure.Kind, words: String) {
+    @Test(arguments: bad) func badRequestsAreExplained(frame: String, kind: ControlFailure.Kind, words: String) {
         let decoded = RequestDecoder.decode(Array(frame.utf8))
         guard case .failure(let failure) = decoded.request else {
             Issue.record("taken: \(frame)")
@@ -192,7 +192,7 @@ import Testing
         #expect(resolve("ffffffffffffffffffffffffffffffff", jobs) == .failure(.unknownJob("ffffffffffffffffffffffffffffffff")))
     }
 
-    @Test func aNameMeansTheLiveJobElseTheNewestOfOneLineage() {
+    @Test func aNameMeansTheLiveJobOrTheNewestOfItsLineage() {
         let ended = candidate(a, "orders", isLive: false, at: 1)
         #expect(resolve("orders", [ended, candidate(b, "orders", at: 2)]) == .success(JobID(b)!))
         #expect(resolve("orders", [ended, candidate(b, "orders", isLive: false, at: 2)]) == .success(JobID(b)!))

@@ -2,6 +2,7 @@
 // Method: every scalar that could, through the encoder and back through two decoders.
 
 import FoundationEssentials
+import JSON
 import StreamModel
 import Testing
 

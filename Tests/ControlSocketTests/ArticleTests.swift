@@ -6,6 +6,7 @@ import ControlProtocol
 import ControlSocket
 import FoundationEssentials
 import Glibc
+import TestKit
 import Testing
 
 private func firstShellBlock() throws -> String {

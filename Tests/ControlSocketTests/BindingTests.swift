@@ -5,6 +5,7 @@ import ControlProtocol
 import ControlSocket
 import Glibc
 import Synchronization
+import TestKit
 import Testing
 
 private func mode(_ path: String) -> UInt32 {
@@ -73,7 +74,7 @@ private func leaveStaleSocket(at path: String) {
         server.stop()
     }
 
-    @Test(arguments: ["file", "directory", "link", "dangling link", "fifo"]) func whatIsNoSocketIsLeftAlone(kind: String) throws {
+    @Test(arguments: ["file", "directory", "link", "dangling link", "fifo"]) func otherEntriesAreLeftAlone(kind: String) throws {
         let path = sandbox["engine.sock"]
         switch kind {
         case "file": close(open(path, O_CREAT | O_WRONLY, 0o600))
@@ -111,7 +112,7 @@ private func leaveStaleSocket(at path: String) {
         }
     }
 
-    @Test func aDirectoryThatOthersMayWriteIsRefused() throws {
+    @Test func aDirectoryWritableByOthersIsRefused() throws {
         let directory = sandbox["shared"]
         mkdir(directory, 0o700)
         chmod(directory, 0o777)
@@ -120,7 +121,7 @@ private func leaveStaleSocket(at path: String) {
         try start(directory + "/engine.sock").stop()
     }
 
-    @Test(.enabled(if: geteuid() != 0)) func aDirectoryOfSomebodyElseIsRefused() {
+    @Test(.enabled(if: geteuid() != 0)) func anotherUsersDirectoryIsRefused() {
         #expect(throws: ControlServerError.foreignDirectory(path: "/run", owner: 0)) { try start("/run/engine.sock") }
     }
 
@@ -129,7 +130,7 @@ private func leaveStaleSocket(at path: String) {
         #expect(throws: ControlClientError.noSocket(path: path)) { try ControlClient.connectAndWait(path: path, client: "test") }
     }
 
-    @Test func ofManyThatStartTogetherOneServes() throws {
+    @Test func oneOfManySimultaneousServersWins() throws {
         let path = sandbox["engine.sock"]
         leaveStaleSocket(at: path)
         for _ in 0..<20 {
@@ -151,7 +152,7 @@ private func leaveStaleSocket(at path: String) {
         }
     }
 
-    @Test func aSocketThatReplacedOursIsNotRemoved() throws {
+    @Test func aReplacementSocketIsNotRemoved() throws {
         let path = sandbox["engine.sock"]
         let server = try start(path)
         unlink(path)
@@ -177,7 +178,11 @@ private func withThreads(_ count: Int, _ body: @escaping @Sendable () -> Void) {
     for _ in 0..<count {
         var thread = pthread_t()
         let work = Unmanaged.passRetained(Work(body))
-        pthread_create(&thread, nil, { Unmanaged<Work>.fromOpaque($0!).takeRetainedValue().body(); return nil }, work.toOpaque())
+        pthread_create(
+            &thread, nil,
+            {
+                Unmanaged<Work>.fromOpaque($0!).takeRetainedValue().body(); return nil
+            }, work.toOpaque())
         threads.append(thread)
     }
     for thread in threads { pthread_join(thread, nil) }

@@ -7,6 +7,7 @@ import Dispatch
 import Glibc
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @Suite struct FairnessTests {
@@ -25,7 +26,7 @@ import Testing
 
     // MARK: Seats
 
-    @Test(arguments: ["e.sock", "v.sock"]) func idleConnectionsLockNobodyOut(socket: String) throws {
+    @Test(arguments: ["e.sock", "v.sock"]) func idleConnectionsLockNoClientOut(socket: String) throws {
         let server = try serve()
         defer { server.stop() }
         let idle = try (0..<70).map { _ in
@@ -57,7 +58,7 @@ import Testing
         #expect(failureKind(try mute[0].message()) == .busy)
     }
 
-    @Test func viewersAtWorkLeaveSeatsToOperators() throws {
+    @Test func busyViewersLeaveSeatsToOperators() throws {
         let server = try serve()
         defer { server.stop() }
         let viewers = try (0..<64).map { _ in
@@ -72,7 +73,7 @@ import Testing
         withExtendedLifetime(viewers) {}
     }
 
-    @Test func whoLeavesIsReported() throws {
+    @Test func departuresAreReported() throws {
         let server = try serve()
         defer { server.stop() }
         let client = try raw("e.sock")
@@ -109,7 +110,7 @@ import Testing
         #expect(place < 60, "\(place) of \(levels.count) requests came before the operator's")
     }
 
-    @Test func aFloodIsSlowedAndAnsweredAndHoldsUpNobody() throws {
+    @Test func aFloodIsSlowedAndAnsweredWithoutDelayingOthers() throws {
         var limits = ControlLimits()
         let little = ControlShares.Shares(
             connection: WorkShare(permille: 5, burst: 5), user: WorkShare(permille: 500, burst: 1000), level: WorkShare(permille: 500, burst: 1000))

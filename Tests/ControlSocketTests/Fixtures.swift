@@ -7,37 +7,8 @@ import Dispatch
 import Glibc
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
-
-/// A private directory, removed at the end. Its path is short, since socket paths are limited.
-final class Sandbox: Sendable {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/weirXXXXXX".utf8CString)
-        precondition(mkdtemp(&template) != nil, "cannot make a directory in /tmp")
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    deinit { removeTree(path) }
-
-    subscript(_ name: String) -> String { path + "/" + name }
-}
-
-private func removeTree(_ path: String) {
-    if let directory = opendir(path) {
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != ".", name != ".." { removeTree(path + "/" + name) }
-        }
-        closedir(directory)
-        rmdir(path)
-    } else {
-        unlink(path)
-    }
-}
 
 /// Records what it is asked. Replies at once with an empty list of jobs, or holds the replies back until `release()`.
 final class RecordingHandler: ControlHandler {
@@ -93,19 +64,6 @@ func report(ofSize bytes: Int, at: Int64 = 0) -> EngineReport {
     report.engine.stateDirectory = String(repeating: "x", count: bytes)
     report.at = WallTime(milliseconds: at)
     return report
-}
-
-/// True once `condition` holds; false after ten seconds.
-func eventually(_ condition: () -> Bool) -> Bool {
-    var start = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &start)
-    while !condition() {
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        if now.tv_sec - start.tv_sec > 10 { return false }
-        poll(nil, 0, 1)
-    }
-    return true
 }
 
 /// A blocking socket with nothing of ours in it.

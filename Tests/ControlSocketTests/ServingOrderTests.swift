@@ -14,7 +14,7 @@ import Testing
         // Spent milliseconds at once -> milliseconds until the next piece of work may begin, at 10 % and a burst of 100 ms.
         (0, 0), (50, 0), (99, 0), (101, 10), (150, 500), (200, 1000), (5000, 1000),
     ])
-    func debtsAreWaitedFor(spent: Int64, wait: Int64) {
+    func debtsDelayTheNextRequest(spent: Int64, wait: Int64) {
         var budget = WorkBudget(WorkShare(permille: 100, burst: 100), at: at(0))
         budget.charge(spent * 1_000_000, at: at(0))
         let ready = budget.readyAt(at(0))
@@ -22,7 +22,7 @@ import Testing
         #expect(budget.readyAt(ready) == ready, "when it is told to come it is served")
     }
 
-    @Test func itRefillsToTheBurstAndNoFurther() {
+    @Test func aBudgetRefillsToItsBurst() {
         var budget = WorkBudget(WorkShare(permille: 100, burst: 100), at: at(0))
         budget.charge(100_000_000, at: at(0))
         #expect(!budget.isFull(at: at(999)) && budget.isFull(at: at(1000)))
@@ -30,7 +30,7 @@ import Testing
         #expect(budget.readyAt(at(86_400_000_000)) > at(86_400_000_000), "a thousand days of rest are one burst")
     }
 
-    @Test func aClockThatStandsStillOrGoesBackIsNoTrap() {
+    @Test func aClockThatStopsOrGoesBackDoesNotTrap() {
         var budget = WorkBudget(WorkShare(permille: 1000, burst: 1), at: at(1000))
         budget.charge(2_000_000, at: at(0))
         #expect(budget.readyAt(at(0)) > at(0))
@@ -73,7 +73,7 @@ import Testing
         #expect(served == [1, 2, 3, 1, 2, 3, 1, 2, 3])
     }
 
-    @Test func whoIsBeyondTheBudgetWaitsAndHoldsUpNobody() {
+    @Test func aClientBeyondItsBudgetWaitsWithoutDelayingOthers() {
         var order = order([(1, .operator, 0), (2, .viewer, 7), (3, .operator, 9)])
         order.charge(10_000_000_000, to: 1, at: at(0))
         for number: UInt64 in [1, 2] { order.ask(number) }
@@ -87,7 +87,7 @@ import Testing
         #expect(order.next(at: until) == .serve(1))
     }
 
-    @Test func oneConnectionDoesNotSpendWhatItsUserHas() {
+    @Test func oneConnectionDoesNotSpendItsUsersBudget() {
         let shares = ControlShares()
         var order = order([(1, .operator, 0), (2, .operator, 0)])
         order.charge(shares.operators.connection.burst.count * 1_000_000 + 1, to: 1, at: at(0))
@@ -95,7 +95,7 @@ import Testing
         #expect(turns(&order, at: at(0)) == [2])
     }
 
-    @Test func connectingAgainRefillsNothing() {
+    @Test func reconnectingRefillsNothing() {
         var order = order([(1, .viewer, 7)])
         order.charge(60_000_000_000, to: 1, at: at(0))
         order.leave(1, at: at(0))
@@ -107,7 +107,7 @@ import Testing
         }
     }
 
-    @Test func whoHasLeftIsNotServed() {
+    @Test func departedClientsAreNotServed() {
         var order = order([(1, .viewer, 7), (2, .viewer, 7)])
         order.ask(1)
         order.ask(2)
@@ -127,23 +127,25 @@ import Testing
             number: number, level: level, userID: user, processID: process, hasGreeted: greeted, isBusy: busy, heardAt: EngineInstant(milliseconds: heard))
     }
 
-    @Test func whereThereIsRoomNobodyLeaves() {
+    @Test func noConnectionLeavesWhileThereIsRoom() {
         #expect(plan.decide(seat(0), taken: [seat(1, greeted: false), seat(2), seat(3)]) == .admit)
         #expect(plan.decide(seat(0, .viewer), taken: [seat(1), seat(2), seat(3)]) == .admit)
     }
 
-    @Test func whoNeverSaidHelloLeavesFirst() {
+    @Test func connectionsWithoutHelloLeaveFirst() {
         let taken = [seat(1, heard: 1), seat(2, greeted: false, heard: 9), seat(3, greeted: false, heard: 8), seat(4, busy: true)]
         #expect(plan.decide(seat(0), taken: taken) == .replace(3))
     }
 
-    @Test func thenWhoIdlesLongestOfWhoHoldsMost() {
+    @Test func theLongestIdleOfTheLargestHolderLeavesNext() {
         let taken = [seat(1, process: 5, heard: 1), seat(2, process: 6, heard: 3), seat(3, process: 6, heard: 2), seat(4, process: 6, busy: true, heard: 0)]
         #expect(plan.decide(seat(0, process: 7), taken: taken) == .replace(3))
-        #expect(plan.decide(seat(0, process: 7), taken: taken.map { seat($0.number, process: Int32($0.number), heard: $0.heardAt.nanoseconds / 1_000_000) }) == .replace(4))
+        #expect(
+            plan.decide(seat(0, process: 7), taken: taken.map { seat($0.number, process: Int32($0.number), heard: $0.heardAt.nanoseconds / 1_000_000) })
+                == .replace(4))
     }
 
-    @Test func oneAtWorkLeavesOnlyWhereItsOwnerHoldsMoreThanAShare() {
+    @Test func aBusyConnectionLeavesOnlyIfItsOwnerHoldsMoreThanAShare() {
         let many = (1...4).map { seat(UInt64($0), process: 5, busy: true) }
         #expect(plan.decide(seat(0, process: 6), taken: many) == .replace(1))
         #expect(plan.decide(seat(0, process: 5), taken: many) == .refuse)
@@ -160,7 +162,7 @@ import Testing
         #expect(plan.decide(seat(0), taken: Array(mixed.prefix(3))) == .admit)
     }
 
-    @Test func ofEquallyIdleOnesAViewerLeavesForAnOperator() {
+    @Test func aViewerLeavesBeforeAnEquallyIdleOperator() {
         let taken = [seat(1, heard: 1), seat(2, .viewer, user: 7, heard: 9), seat(3), seat(4)]
         #expect(plan.decide(seat(0), taken: taken) == .replace(2))
     }

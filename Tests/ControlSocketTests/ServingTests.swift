@@ -6,6 +6,7 @@ import ControlSocket
 import Glibc
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @Suite struct ServingTests {
@@ -38,14 +39,14 @@ import Testing
         server.stop()
     }
 
-    @Test func lettingGoOfTheClientCloses() throws {
+    @Test func releasingTheClientCloses() throws {
         let server = try serve()
         _ = try ControlClient.connectAndWait(path: server.path, client: "test")
         #expect(eventually { server.clientCount == 0 })
         server.stop()
     }
 
-    @Test func stopEndsClientsAndTellsThem() throws {
+    @Test func stopNotifiesAndEndsClients() throws {
         let server = try serve()
         let ends = Mutex<[ControlClientError]>([])
         let client = try ControlClient.connectAndWait(path: server.path, client: "test", onClose: { end in ends.withLock { $0.append(end) } })
@@ -59,7 +60,7 @@ import Testing
         handler.release()
     }
 
-    @Test func aCallThatIsNotAnsweredTimesOut() throws {
+    @Test func anUnansweredCallTimesOut() throws {
         let server = try serve()
         let client = try ControlClient.connectAndWait(path: server.path, client: "test")
         handler.hold()
@@ -102,7 +103,7 @@ import Testing
 
     // MARK: Refusals
 
-    @Test func helloComesFirstAndItsVersionCounts() throws {
+    @Test func helloComesFirstAndNegotiatesTheVersion() throws {
         let server = try serve()
         let client = try raw()
         client.send(jobsLine)
@@ -116,7 +117,7 @@ import Testing
         server.stop()
     }
 
-    @Test func badLinesAreAnsweredAndTheConnectionGoesOn() throws {
+    @Test func badLinesAreAnsweredAndTheConnectionContinues() throws {
         let server = try serve()
         let client = try raw()
         client.greet()
@@ -129,7 +130,7 @@ import Testing
         server.stop()
     }
 
-    @Test func aFrameThatIsTooLongEndsTheConnection() throws {
+    @Test func anOverlongFrameEndsTheConnection() throws {
         var limits = ControlLimits()
         limits.frame.maximumLength = 1000
         let server = try serve(limits)
@@ -142,14 +143,15 @@ import Testing
         server.stop()
     }
 
-    @Test func theViewerSocketOnlyLooks() throws {
+    @Test func theViewerSocketIsReadOnly() throws {
         let server = try serve(viewer: true)
         let viewer = try ControlClient.connectAndWait(path: sandbox["v.sock"], client: "viewer")
         let op = try ControlClient.connectAndWait(path: sandbox["e.sock"], client: "operator")
         #expect(viewer.hello.level == .viewer)
         let id = try #require(OperationID("a"))
         let actions: [OperationRequest.Kind] = [
-            .savepoint(directory: nil), .checkpoint, .stop(drain: false, directory: nil), .cancel(.discard), .restart(RestartOptions()), .dispose(path: "/sp/1"), .fault("off"),
+            .savepoint(directory: nil), .checkpoint, .stop(drain: false, directory: nil), .cancel(.discard), .restart(RestartOptions()),
+            .dispose(path: "/sp/1"), .fault("off"),
         ]
         var mutations = actions.map { ControlRequest.operate(JobCommand(operation: id, job: JobReference("orders"), action: $0)) }
         mutations.append(.submit(SubmitRequest(operation: id, program: "orders")))
@@ -165,7 +167,7 @@ import Testing
 
     // MARK: Limits
 
-    @Test func whereAllAreAtWorkAClientIsTurnedAway() throws {
+    @Test func aClientIsRefusedWhenAllSeatsAreBusy() throws {
         let server = try serve()
         handler.hold()
         var clients = try (0..<64).map { _ in try raw() }
@@ -203,7 +205,7 @@ import Testing
         server.stop()
     }
 
-    @Test func aClientThatSaysNothingIsSentAway() throws {
+    @Test func aSilentClientIsDisconnected() throws {
         var limits = ControlLimits()
         limits.helloTimeout = 30
         limits.frameTimeout = 30
@@ -232,7 +234,7 @@ import Testing
         server.stop()
     }
 
-    @Test func clientsThatLeaveInTheMiddleOfAFrame() throws {
+    @Test func clientsMayLeaveInTheMiddleOfAFrame() throws {
         let server = try serve()
         let frame = helloLine + jobsLine
         for cut in stride(from: 0, to: frame.utf8.count, by: 1) {
@@ -246,7 +248,7 @@ import Testing
 
     // MARK: Reports
 
-    @Test func aSubscriberGetsThePictureAndThenEveryReport() throws {
+    @Test func aSubscriberGetsTheStateAndThenEveryReport() throws {
         let server = try serve()
         server.publish(emptyReport)
         let received = Mutex<[ReportNotification]>([])
@@ -266,7 +268,7 @@ import Testing
         server.stop()
     }
 
-    @Test func aSubscriberMayAskForFewer() throws {
+    @Test func aSubscriberMayRequestFewerReports() throws {
         let server = try serve()
         let client = try raw()
         client.greet()
@@ -308,7 +310,7 @@ import Testing
         server.stop()
     }
 
-    @Test func aSubscriberThatReadsNothingIsCutOff() throws {
+    @Test func aSubscriberThatReadsNothingIsDisconnected() throws {
         var limits = ControlLimits()
         limits.stallTimeout = 50
         let server = try serve(limits)
@@ -323,7 +325,7 @@ import Testing
         server.stop()
     }
 
-    @Test func oneThatSendsWithoutReadingIsHeldUpThenCutOff() throws {
+    @Test func aClientThatSendsWithoutReadingIsPausedThenDisconnected() throws {
         var limits = ControlLimits()
         limits.stallTimeout = 50
         let server = try serve(limits)

@@ -5,6 +5,7 @@ import ControlProtocol
 import ControlSocket
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 private let isRoot = geteuid() == 0
@@ -28,7 +29,7 @@ private let stranger: UInt32 = 54_321
         for text in ["", "no-such-user-here", "-1", "4294967295", "99999999999", "root\u{0}x"] { #expect(EngineTrust(owner: text) == nil, "\(text)") }
     }
 
-    @Test(arguments: [0o777, 0o775, 0o757] as [UInt32]) func aDirectoryThatOthersMayWriteIsTurnedDown(mode: UInt32) throws {
+    @Test(arguments: [0o777, 0o775, 0o757] as [UInt32]) func theClientRefusesADirectoryWritableByOthers(mode: UInt32) throws {
         let server = try ControlServer.start(path: sandbox["d/e.sock"], handler: RecordingHandler())
         defer { server.stop() }
         chmod(sandbox["d"], mode)
@@ -43,7 +44,7 @@ private let stranger: UInt32 = 54_321
         #expect(failure(server.path) == nil)
     }
 
-    @Test(.enabled(if: isRoot, "SKIPPED: changing owners needs root")) func aDirectoryOfAnotherUserIsTurnedDown() throws {
+    @Test(.enabled(if: isRoot, "SKIPPED: changing owners needs root")) func theClientRefusesAnotherUsersDirectory() throws {
         let server = try ControlServer.start(path: sandbox["d/e.sock"], handler: RecordingHandler())
         defer { server.stop() }
         chown(sandbox["d"], stranger, stranger)
@@ -68,7 +69,7 @@ private let stranger: UInt32 = 54_321
         #expect(eventually { fake.received.contains("\"hello\"") })
     }
 
-    @Test(.enabled(if: isRoot, "SKIPPED: changing owners needs root")) func aServerStaysOutOfADirectoryOfAnotherUser() throws {
+    @Test(.enabled(if: isRoot, "SKIPPED: changing owners needs root")) func aServerRefusesAnotherUsersDirectory() throws {
         mkdir(sandbox["d"], 0o700)
         chown(sandbox["d"], stranger, stranger)
         #expect(throws: ControlServerError.foreignDirectory(path: sandbox["d"], owner: stranger)) {

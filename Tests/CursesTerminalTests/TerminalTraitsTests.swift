@@ -15,20 +15,21 @@ import Testing
         }
     }
 
-    @Test(arguments: ["dumb", "unknown"]) func `a terminal that cannot place its cursor is refused`(name: String) {
+    @Test(arguments: ["dumb", "unknown"]) func `a terminal without cursor addressing is refused`(name: String) {
         #expect(throws: TerminalError.typeTooSimple(name)) { try traits(["TERM": name]).candidates() }
     }
 
-    @Test func `a terminal that is not in the database has two types to fall back to`() throws {
+    @Test func `a terminal missing from the database has two fallback types`() throws {
         #expect(try traits(["TERM": "foot-extra"]).candidates() == ["foot-extra", "xterm-256color", "vt100"])
     }
 
-    @Test(arguments: [
-        (nil, 8, false, ColorDepth.colors8), (nil, 16, false, .colors16), (nil, 256, false, .colors256), (nil, 0, false, .none),
-        (nil, -1, false, .none), (nil, 88, false, .colors16), (nil, 0x1000000, true, .direct), (ColorDepth.colors16, 256, false, .colors16),
-        (ColorDepth.none, 256, false, .none), (ColorDepth.direct, 256, false, .colors256), (ColorDepth.colors256, 8, false, .colors8),
-    ] as [(ColorDepth?, Int, Bool, ColorDepth)])
-    func `the depth is what is asked for, as far as the terminal goes`(asked: ColorDepth?, colors: Int, isDirect: Bool, expected: ColorDepth) {
+    @Test(
+        arguments: [
+            (nil, 8, false, ColorDepth.colors8), (nil, 16, false, .colors16), (nil, 256, false, .colors256), (nil, 0, false, .none),
+            (nil, -1, false, .none), (nil, 88, false, .colors16), (nil, 0x1000000, true, .direct), (ColorDepth.colors16, 256, false, .colors16),
+            (ColorDepth.none, 256, false, .none), (ColorDepth.direct, 256, false, .colors256), (ColorDepth.colors256, 8, false, .colors8),
+        ] as [(ColorDepth?, Int, Bool, ColorDepth)])
+    func `the depth is the requested one, limited by the terminal`(asked: ColorDepth?, colors: Int, isDirect: Bool, expected: ColorDepth) {
         #expect(traits(["TERM": "x"]).depth(asked: asked, colors: colors, isDirect: isDirect) == expected)
     }
 
@@ -62,11 +63,11 @@ import Testing
 @Suite struct ClipboardSequenceTests {
     /// RFC 4648, section 10.
     @Test(arguments: [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")])
-    func `base64 is that of the standard`(text: String, expected: String) {
+    func `base64 follows the standard`(text: String, expected: String) {
         #expect(String(decoding: ClipboardSequence.base64(Array(text.utf8)), as: UTF8.self) == expected)
     }
 
-    @Test func `no byte of the text reaches the terminal as it is`() throws {
+    @Test func `no byte of the text reaches the terminal unencoded`() throws {
         let bytes = try #require(ClipboardSequence.bytes(for: "\u{1b}]0;evil\u{07}\u{9b}31m", isTmux: false))
         #expect(bytes.starts(with: Array("\u{1b}]52;c;".utf8)) && bytes.last == 0x07)
         #expect(bytes.dropFirst(7).dropLast().allSatisfy { (0x2b...0x7a).contains($0) })
@@ -93,7 +94,9 @@ import Testing
         #expect(text("hi", isTmux: true) == "\u{1b}Ptmux;\u{1b}\u{1b}]9;weir: hi\u{07}\u{1b}\\")
     }
 
-    @Test(arguments: ["a\u{07}b", "a\u{1b}\\b", "a\u{9c}b", "a\u{9b}31mb", "a\nb", "a\u{202e}b", "a\u{200b}b", "a\u{2028}b", "a\u{e000}b", "a\u{7f}b", "4;1;50"])
+    @Test(arguments: [
+        "a\u{07}b", "a\u{1b}\\b", "a\u{9c}b", "a\u{9b}31mb", "a\nb", "a\u{202e}b", "a\u{200b}b", "a\u{2028}b", "a\u{e000}b", "a\u{7f}b", "4;1;50",
+    ])
     func `nothing in the text ends the sequence or begins another`(_ hostile: String) {
         for isUTF8 in [true, false] {
             let bytes = NotificationSequence.bytes(for: hostile, isTmux: false, isUTF8: isUTF8)
@@ -104,12 +107,12 @@ import Testing
         }
     }
 
-    @Test func `letters of the world stay where the terminal can show them`() {
+    @Test func `non-ASCII letters stay if the terminal can show them`() {
         #expect(text("Größe 日本") == "\u{1b}]9;weir: Größe 日本\u{07}")
         #expect(text("Größe", isUTF8: false) == "\u{1b}]9;weir: Gr??e\u{07}")
     }
 
-    @Test func `a long text is cut`() {
+    @Test func `a long text is truncated`() {
         #expect(NotificationSequence.bytes(for: String(repeating: "x", count: 10_000), isTmux: false, isUTF8: true).count < 300)
     }
 }

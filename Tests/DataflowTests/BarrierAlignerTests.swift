@@ -44,7 +44,7 @@ import Testing
         #expect(aligner.next(at: at(1)) == .goOn)
     }
 
-    @Test func aBarrierOfThePastIsIgnored() {
+    @Test func pastBarriersAreIgnored() {
         var aligner = BarrierAligner(channels: 1, mode: .exactlyOnce)
         #expect(aligner.arrived(barrier(5), on: 0, at: at(0)) == .snapshot(CheckpointID(5), alignmentNanoseconds: 0))
         #expect(aligner.arrived(barrier(4), on: 0, at: at(0)) == .goOn)

@@ -37,21 +37,21 @@ import Testing
         }
     }
 
-    @Test func everyTestThatTheArticleNamesExists() {
+    @Test func everyNamedTestExists() {
         let named = Self.tests(in: article)
         #expect(named.count > 100, "the article names \(named.count) tests")
         for (suite, test) in named { #expect(exists(suite, test), "\(suite).\(test) is named and does not exist") }
         #expect(!exists("CheckpointRulesTests", "aTestThatNobody" + "Wrote"), "the search must be able to fail")
     }
 
-    @Test func everyRowSaysWhereItsRuleIsHeld() {
+    @Test func everyRowNamesATestOrADifference() {
         #expect(rows.count > 80, "the article has \(rows.count) rows")
         for (rule, holders) in rows {
             #expect(!Self.tests(in: holders).isEmpty || holders.contains("Difference: "), "\(rule) names neither a test nor a difference")
         }
     }
 
-    @Test func everySectionOfTheReferenceIsThere() {
+    @Test func everySectionIsCovered() {
         let sections = ["1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "2.1", "2.2", "2.3", "2.4", "3.1", "3.2", "3.3", "3.4", "3.5", "4.2", "4.3"]
         let found = article.split(separator: "\n").filter { $0.hasPrefix("## ") }.map { String($0.dropFirst(3).prefix { $0 != " " }) }
         #expect(found == sections)

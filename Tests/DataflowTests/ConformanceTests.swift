@@ -4,6 +4,7 @@ import FoundationEssentials
 import Glibc
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -32,7 +33,8 @@ private final class MemoryStore: Sendable {
 
 private enum SinkFault: CaseIterable {
     case none
-    case visibleAtOnce, losesRecords, commitsEverything, commitsTwice, forgetsOnPrepare, neverAborts, takesUnknown, takesForeign, takesGone, rotatesLate, reverses
+    case visibleAtOnce, losesRecords, commitsEverything, commitsTwice, forgetsOnPrepare, neverAborts, takesUnknown, takesForeign, takesGone, rotatesLate,
+        reverses
     /// Of owners.
     case keepsNone, neverChecks, clearsBeforeItRefuses, refusesAndKeeps
 }
@@ -141,7 +143,11 @@ private struct MemorySink: TwoPhaseSink {
                 let box = LateBox(records)
                 late = box
                 records = []
-                return [PreparedOutput { [store] in store.state.withLock { $0.prepared[id] = box.take() }; return [payload] }]
+                return [
+                    PreparedOutput { [store] in
+                        store.state.withLock { $0.prepared[id] = box.take() }; return [payload]
+                    }
+                ]
             }
             store.state.withLock { $0.prepared[id] = records }
             records = []
@@ -169,12 +175,12 @@ private func conformance(_ fault: SinkFault = .none) -> SinkConformance<MemorySi
 }
 
 @Suite struct SinkConformanceTests {
-    @Test func aSinkThatKeepsTheContractPasses() { #expect(conformance().violations() == []) }
+    @Test func aConformingSinkPasses() { #expect(conformance().violations() == []) }
 
     @Test func ourFileSinkPasses() throws {
         for rolling in [FileRolling(), FileRolling(maximumBytes: 8), FileRolling(maximumBytes: 30, maximumAge: 1)] {
             let kit = SinkConformance(record: { $0 }) {
-                let place = try TemporaryDirectory()
+                let place = Sandbox()
                 return .init(
                     sink: { FileSink<Int>.lines(directory: place("out"), rolling: rolling) { String($0) } },
                     visible: {
@@ -191,13 +197,14 @@ private func conformance(_ fault: SinkFault = .none) -> SinkConformance<MemorySi
         }
     }
 
-    @Test(arguments: [
-        (.visibleAtOnce, .invisibleBeforeCommit), (.losesRecords, .commitShowsExactlyThat), (.commitsTwice, .commitIsIdempotent),
-        (.forgetsOnPrepare, .recoversBetweenPhases), (.forgetsOnPrepare, .recoversHalfDoneCommits), (.neverAborts, .abortsWhatIsNotListed),
-        (.commitsTwice, .listedAgainIsCommittedOnce), (.takesUnknown, .unknownIsAnError), (.takesForeign, .unknownIsAnError),
-        (.takesGone, .unknownIsAnError), (.reverses, .keepsOrder), (.forgetsOnPrepare, .survivesRescale), (.rotatesLate, .rotatesAtTheBarrier),
-        (.keepsNone, .hasOneOwner), (.neverChecks, .hasOneOwner), (.clearsBeforeItRefuses, .hasOneOwner), (.refusesAndKeeps, .hasOneOwner),
-    ] as [(SinkFault, Violation.Rule)])
+    @Test(
+        arguments: [
+            (.visibleAtOnce, .invisibleBeforeCommit), (.losesRecords, .commitShowsExactlyThat), (.commitsTwice, .commitIsIdempotent),
+            (.forgetsOnPrepare, .recoversBetweenPhases), (.forgetsOnPrepare, .recoversHalfDoneCommits), (.neverAborts, .abortsWhatIsNotListed),
+            (.commitsTwice, .listedAgainIsCommittedOnce), (.takesUnknown, .unknownIsAnError), (.takesForeign, .unknownIsAnError),
+            (.takesGone, .unknownIsAnError), (.reverses, .keepsOrder), (.forgetsOnPrepare, .survivesRescale), (.rotatesLate, .rotatesAtTheBarrier),
+            (.keepsNone, .hasOneOwner), (.neverChecks, .hasOneOwner), (.clearsBeforeItRefuses, .hasOneOwner), (.refusesAndKeeps, .hasOneOwner),
+        ] as [(SinkFault, Violation.Rule)])
     private func aBrokenRuleIsNamed(fault: SinkFault, rule: Violation.Rule) {
         let violations = fault == .rotatesLate ? late() : conformance(fault).violations()
         #expect(violations.contains { $0.rule == rule }, "\(fault): \(violations)")
@@ -289,12 +296,12 @@ private struct NumberSource: Source {
 }
 
 @Suite struct SourceConformanceTests {
-    @Test func aSourceThatKeepsTheContractPasses() throws { #expect(try SourceConformance { NumberSource() }.violations() == []) }
+    @Test func aConformingSourcePasses() throws { #expect(try SourceConformance { NumberSource() }.violations() == []) }
 
     @Test func ourSourcesPass() throws {
         #expect(try SourceConformance { GeneratorSource<UInt64>(count: 3000, splits: 3) { $0.sequence } }.violations() == [])
         #expect(try SourceConformance { GeneratorSource.elements(Array(0..<500)) }.violations() == [])
-        let place = try TemporaryDirectory()
+        let place = Sandbox()
         try FileManager.default.createDirectory(atPath: place("in"), withIntermediateDirectories: true)
         var paths: [String] = []
         for file in 0..<4 {
@@ -310,24 +317,27 @@ private struct NumberSource: Source {
         #expect(try SourceConformance { FileSource(.files(paths), format: rows) }.violations() == [])
     }
 
-    @Test(arguments: [
-        (.repeats, .readsOnFromEveryPlace), (.skips, .readsOnFromEveryPlace), (.forgetsPosition, .positionCountsRecords), (.moves, .restoreIsIdentity),
-        (.startsAgain, .staysEnded), (.takesHalf, .refusesDamagedSplits), (.everybodyReadsAll, .rescaleReadsEverythingOnce),
-        (.changesOnRestore, .restoreIsIdentity),
-    ] as [(SourceFault, Violation.Rule)])
+    @Test(
+        arguments: [
+            (.repeats, .readsOnFromEveryPlace), (.skips, .readsOnFromEveryPlace), (.forgetsPosition, .positionCountsRecords), (.moves, .restoreIsIdentity),
+            (.startsAgain, .staysEnded), (.takesHalf, .refusesDamagedSplits), (.everybodyReadsAll, .rescaleReadsEverythingOnce),
+            (.changesOnRestore, .restoreIsIdentity),
+        ] as [(SourceFault, Violation.Rule)])
     private func aBrokenRuleIsNamed(fault: SourceFault, rule: Violation.Rule) throws {
         let violations = try SourceConformance { NumberSource(fault: fault) }.violations()
         #expect(violations.contains { $0.rule == rule }, "\(fault): \(violations)")
     }
 
-    @Test func aSnapshotThatMovesTheReaderIsNamed() throws {
+    @Test func aSnapshotThatMovesTheReaderIsReported() throws {
         let violations = try SourceConformance { DisturbedSource() }.violations()
         #expect(violations.contains { $0.rule == .snapshotsDoNotDisturb }, "\(violations)")
     }
 
     private struct DisturbedSource: Source {
         static let splitType = "disturbed-1"
-        func makeReader(subtask: Int, parallelism: Int) throws -> Reader { Reader(inner: try NumberSource().makeReader(subtask: subtask, parallelism: parallelism)) }
+        func makeReader(subtask: Int, parallelism: Int) throws -> Reader {
+            Reader(inner: try NumberSource().makeReader(subtask: subtask, parallelism: parallelism))
+        }
         struct Reader: SourceReader {
             var inner: NumberSource.Reader
             let snapshots = Counter()

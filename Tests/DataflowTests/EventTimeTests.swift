@@ -1,5 +1,6 @@
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -8,9 +9,9 @@ import Testing
 // reports; the interval join pairs what lies close and frees the rest. Method: inputs and a clock that the test moves; joins against all pairs.
 
 @Suite struct EventTimeTests {
-    let place: TemporaryDirectory
+    let place: Sandbox
 
-    init() throws { place = try TemporaryDirectory() }
+    init() throws { place = Sandbox() }
 
     /// Tells the test every event-time timer that fires: how far an operator's time has come.
     private struct Metronome: KeyedProcessFunction {
@@ -77,7 +78,7 @@ import Testing
     }
 
     // A watermark must not overtake records: in the operator behind, nothing on time may seem late.
-    @Test func watermarksComeBehindTheirRecords() throws {
+    @Test func watermarksFollowTheirRecords() throws {
         struct NeverLate: KeyedProcessFunction {
             let late: @Sendable () -> Void
             var timers: Timers<UInt64>?
@@ -169,7 +170,7 @@ import Testing
 
         static let late = (OutputTag<Event>("late first"), OutputTag<Event>("late second"))
 
-        func launch(in place: TemporaryDirectory, parallelism: Int) -> JobLaunch {
+        func launch(in place: Sandbox, parallelism: Int) -> JobLaunch {
             let output = place("out"), job = self
             return ClosureJob { environment in
                 environment.checkpoints.interval = 20
@@ -202,7 +203,7 @@ import Testing
     }
 
     @Test(arguments: [(-40, 90), (-200, -10), (5, 5), (0, 300)] as [(Milliseconds, Milliseconds)])
-    func anIntervalJoinPairsWhatAllPairsGive(lower: Milliseconds, upper: Milliseconds) throws {
+    func anIntervalJoinEqualsTheNestedLoop(lower: Milliseconds, upper: Milliseconds) throws {
         var job = JoinJob()
         (job.lower, job.upper) = (lower, upper)
         #expect(try JobProbe(job.launch(in: place, parallelism: 2)).waitForEnd().state == .finished)

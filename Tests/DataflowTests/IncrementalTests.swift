@@ -1,6 +1,7 @@
 import CheckpointStore
 import FoundationEssentials
 import StreamModel
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -10,11 +11,11 @@ import Testing
 // between two checkpoints.
 
 @Suite struct IncrementalTests {
-    let place: TemporaryDirectory
+    let place: Sandbox
     let job: CountingJob
 
     init() throws {
-        place = try TemporaryDirectory()
+        place = Sandbox()
         var job = CountingJob(directory: place("checkpoints"), output: place("out"))
         job.records = 6000
         job.keys = 3000
@@ -40,7 +41,8 @@ import Testing
         let stored = try StoredCheckpoint.scan(jobDirectory: place("checkpoints/\(id)"), job: id, verification: .contents)
         let listed = try stored.filter { $0.summary != nil }.reduce(into: Set<String>()) { $0.formUnion(try Snapshot.load(path: $1.path).manifest.sharedFiles) }
         let found = Set(try place.names("checkpoints/\(id)/shared").map { "shared/" + $0 })
-        #expect(found == listed, "too much: \(found.subtracting(listed).sorted()), missing: \(listed.subtracting(found).sorted())", sourceLocation: sourceLocation)
+        #expect(
+            found == listed, "too much: \(found.subtracting(listed).sorted()), missing: \(listed.subtracting(found).sorted())", sourceLocation: sourceLocation)
     }
 
     @Test(arguments: [2, 1, 3])
@@ -64,7 +66,7 @@ import Testing
         try expectExact()
     }
 
-    @Test func killedInTheMiddleOfAChainTheJobGoesOnFromIt() throws {
+    @Test func aKilledJobContinuesItsChain() throws {
         let probe = try JobProbe(job.launch())
         try probe.wait("a chain") { $0.counts.completed >= 4 }
         try probe.job.fault("crash")
@@ -80,7 +82,7 @@ import Testing
     }
 
     // C6: a savepoint may subsume nothing that later checkpoints refer to; a checkpoint that failed is no base.
-    @Test func oneRetainedCheckpointWithSavepointsAndFailuresBetween() throws {
+    @Test func aSingleRetainedCheckpointSurvivesSavepointsAndFailures() throws {
         var job = job
         job.retained = 1
         job.tolerable = 1000
@@ -107,7 +109,7 @@ import Testing
     }
 
     // C4: what was not claimed is never deleted, and nothing depends on it once the first checkpoint is complete.
-    @Test func withoutClaimTheChainStaysAndIsNotNeeded() throws {
+    @Test func anUnclaimedChainStaysAndIsNotNeeded() throws {
         let first = try JobProbe(job.launch())
         try first.wait("a chain") { _ in
             first.job.checkpoints(limit: 10).contains { $0.isRestorable && ($0.checkpointedSize ?? 0) < $0.stateSize }
@@ -133,7 +135,7 @@ import Testing
         try expectExact()
     }
 
-    @Test func aClaimedChainIsTheJobsToDelete() throws {
+    @Test func theJobDeletesAClaimedChain() throws {
         var job = job
         job.retained = 1
         let first = try JobProbe(job.launch())
@@ -154,7 +156,7 @@ import Testing
     }
 
     // What an engine that was killed left in `shared` goes with its next start.
-    @Test func recoveryCollectsWhatNobodyLists() throws {
+    @Test func recoveryCollectsUnlistedFiles() throws {
         let first = try JobProbe(job.launch())
         try first.wait("a chain") { $0.counts.completed >= 3 }
         _ = try first.request("suspend") { first.job.suspend(completion: $0) }

@@ -3,24 +3,11 @@ import FoundationEssentials
 import Glibc
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
-/// A directory of the test's own, deleted with the value.
-final class TemporaryDirectory: Sendable {
-    let path: String
-
-    init() throws {
-        var template = Array("/tmp/weir-test-XXXXXX".utf8CString)
-        try #require(mkdtemp(&template) != nil)
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    deinit {
-        // A directory that stays behind harms no test.
-        try? FileManager.default.removeItem(atPath: path)
-    }
-
-    func callAsFunction(_ name: String) -> String { path + "/" + name }
+extension Sandbox {
+    func callAsFunction(_ name: String) -> String { self[name] }
 
     func names(_ name: String) throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: self(name)).sorted() }
 
@@ -83,7 +70,7 @@ final class JobProbe: Sendable {
 
     var report: JobReport { job.report() }
 
-    /// Waits until a report satisfies the condition; fails the test with the last report when it does not within 30 s.
+    /// Waits until a report satisfies the condition; fails the test with the last report when it does not within 120 s.
     @discardableResult
     func wait(_ what: String, sourceLocation: SourceLocation = #_sourceLocation, for isMet: @escaping (JobReport) -> Bool) throws -> JobReport {
         var deadline = timespec()
@@ -92,7 +79,8 @@ final class JobProbe: Sendable {
         let met = changes.wait(until: deadline) { isMet(job.report()) }
         let report = job.report()
         try #require(
-            met, "waited 30 s for: \(what); the job is \(report.state.rawValue), counts \(report.counts), last failure \(report.lastFailure?.message ?? "none")",
+            met,
+            "waited 120 s for: \(what); the job is \(report.state.rawValue), counts \(report.counts), last failure \(report.lastFailure?.message ?? "none")",
             sourceLocation: sourceLocation)
         return report
     }

@@ -1,6 +1,7 @@
 import CheckpointStore
 import FoundationEssentials
 import StreamModel
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -88,11 +89,11 @@ extension JobID {
 }
 
 @Suite struct JobTests {
-    let place: TemporaryDirectory
+    let place: Sandbox
     let job: CountingJob
 
     init() throws {
-        place = try TemporaryDirectory()
+        place = Sandbox()
         job = CountingJob(directory: place("checkpoints"), output: place("out"))
     }
 
@@ -125,7 +126,7 @@ extension JobID {
         #expect(report.audit == SequenceAudit(verified: job.records, duplicates: 0, lost: 0, replayed: 0, toReplay: nil))
     }
 
-    @Test func aJobWithoutPeriodicCheckpointsCommitsItsOutputToo() throws {
+    @Test func aJobWithoutPeriodicCheckpointsCommitsItsOutput() throws {
         var job = job
         job.interval = nil
         job.restart = RestartStrategy.none
@@ -146,7 +147,9 @@ extension JobID {
     @Test(arguments: [(2, 2), (2, 3), (3, 1), (1, 4)])
     func restartsFromAnOlderCheckpoint(before: Int, after: Int) throws {
         let first = try JobProbe(slow.launch(parallelism: before))
-        try first.wait("three checkpoints") { $0.counts.completed >= 3 && $0.throughput.recordsRead > 4000 }
+        // The third newest must have begun after the first records: one may be under way, and may have begun before them.
+        let begun = try first.wait("records") { $0.throughput.recordsRead > 0 }.counts.completed
+        try first.wait("three checkpoints after them") { $0.counts.completed >= begun + 4 }
         try first.cancel()
         #expect(first.report.state == .canceled)
         let completed = first.job.checkpoints(limit: 100).filter { $0.isRestorable }
@@ -168,7 +171,7 @@ extension JobID {
         #expect(audit.verified < slow.records, "the restored part is not read again")
     }
 
-    @Test func theAuditSeesWhatIsCountedTwiceAndWhatIsMissing() throws {
+    @Test func theAuditDetectsDuplicatesAndLosses() throws {
         var job = job
         job.repeatsOrdinals = true
         let report = try JobProbe(job.launch()).waitForEnd()
@@ -212,10 +215,13 @@ extension JobID {
         try probe.job.fault("fail 1000")
         let report = try probe.waitForEnd()
         #expect(report.state == .failed)
+        #expect(report.budget.counted == 4 && report.budget.tolerable == 3, "the report of a failed job keeps the count")
         let message = report.lastFailure?.message ?? ""
         #expect(message.contains("Exceeded checkpoint tolerable failure threshold. 4 failed in a row, 3 are tolerable: checkpoint "), "\(message)")
         #expect(message.split(separator: "; ").count == 4, "each of the four is listed: \(message)")
-        #expect(probe.job.checkpoints(limit: 4).allSatisfy { $0.failure?.reason == .checkpointAsyncException && $0.failure?.counted == true })
+        // A checkpoint that the job's end cut off may be newer; it is not counted.
+        let counted = probe.job.checkpoints(limit: 10).filter { $0.failure?.counted == true }.prefix(4)
+        #expect(counted.count == 4 && counted.allSatisfy { $0.failure?.reason == .checkpointAsyncException })
     }
 
     @Test func aSynchronousFailureFailsTheTaskAndIsNotCounted() throws {
@@ -231,7 +237,7 @@ extension JobID {
         try expectExact(slow)
     }
 
-    @Test func aSavepointIsTakenWhileTheJobRunsOn() throws {
+    @Test func aSavepointKeepsTheJobRunning() throws {
         let probe = try JobProbe(slow.launch())
         try probe.wait("a checkpoint") { $0.counts.completed >= 1 }
         let savepoint = try probe.savepoint()
@@ -263,7 +269,7 @@ extension JobID {
         try expectExact(slow)
     }
 
-    @Test func stopWithDrainEmitsWhatIsHeldBack() throws {
+    @Test func stopWithDrainEmitsPendingResults() throws {
         let probe = try JobProbe(slow.launch())
         try probe.wait("some records") { $0.counts.completed >= 1 && $0.throughput.recordsRead > 2000 }
         _ = try probe.stop(drain: true)
@@ -273,7 +279,7 @@ extension JobID {
     }
 
     @Test(arguments: [CheckpointConfiguration.Retention.none, .deleteOnCancellation])
-    func cancelDeletesUnlessToldToKeep(retention: CheckpointConfiguration.Retention) throws {
+    func cancelDeletesByDefault(retention: CheckpointConfiguration.Retention) throws {
         var job = slow
         job.retention = retention
         let probe = try JobProbe(job.launch())
@@ -295,7 +301,10 @@ extension JobID {
         try probe.wait("six checkpoints") { $0.counts.completed >= 6 }
         try probe.cancel()
         let onDisk = try place.names("checkpoints/\(probe.job.id)").filter { $0.hasPrefix("chk-") }
-        #expect(onDisk.count == 2, "\(onDisk), kept \(probe.job.checkpoints(limit: 100).filter { $0.isRestorable }.map(\.id.rawValue)), rows \(probe.job.checkpoints(limit: 4).map { ($0.id, $0.status, $0.discarded) })")
+        #expect(
+            onDisk.count == 2,
+            "\(onDisk), kept \(probe.job.checkpoints(limit: 100).filter { $0.isRestorable }.map(\.id.rawValue)), rows \(probe.job.checkpoints(limit: 4).map { ($0.id, $0.status, $0.discarded) })"
+        )
         #expect(probe.job.checkpoints(limit: 100).filter { $0.isRestorable }.count == 2)
     }
 
@@ -343,13 +352,13 @@ extension JobID {
 }
 
 @Suite struct RestoreRefusalTests {
-    let place: TemporaryDirectory
+    let place: Sandbox
     let job: CountingJob
     let checkpoint: String
     let lineage: JobID
 
     init() throws {
-        place = try TemporaryDirectory()
+        place = Sandbox()
         var job = CountingJob(directory: place("checkpoints"), output: place("out"))
         job.records = 40_000
         job.rate = 20_000
@@ -372,7 +381,7 @@ extension JobID {
         } catch { return String(describing: error) }
     }
 
-    @Test func stateOfAnOperatorThatIsGoneIsRefusedUnlessAllowed() {
+    @Test func stateOfARemovedOperatorIsRefusedUnlessAllowed() {
         var changed = job
         changed.countUID = "other"
         #expect(refusal(changed).contains("state of operators that the job does not have (count)"))
@@ -410,7 +419,7 @@ extension JobID {
         #expect(refusal(job, parallelism: parallelism).contains("parallelism \(parallelism) is out of range"))
     }
 
-    @Test func aPathThatDoesNotExistIsNamed() {
+    @Test func aMissingPathIsNamed() {
         #expect(refusal(job, path: place("nowhere")).contains(place("nowhere")))
     }
 

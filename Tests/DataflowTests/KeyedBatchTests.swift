@@ -1,4 +1,5 @@
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -36,7 +37,9 @@ import Testing
         records.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return }
             do {
-                try batch.forEach(base, buffer.count, by: { CountedKey($0) }, prefetch: { fetched += UnsafeBufferPointer(start: $0, count: $1) }, prefetchTexts: { _, _ in }) {
+                try batch.forEach(
+                    base, buffer.count, by: { CountedKey($0) }, prefetch: { fetched += UnsafeBufferPointer(start: $0, count: $1) }, prefetchTexts: { _, _ in }
+                ) {
                     index, key, hash in
                     #expect(hash == key.stableHash)
                     if index == stopAt { throw Stop() }
@@ -48,7 +51,7 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 7, 8, 9, 16, 1023, 1024, 1025, 5000])
-    func everyRecordComesOnceInOrderAndIsFetchedBefore(count: Int) {
+    func everyRecordComesOnceInOrderAfterItsPrefetch(count: Int) {
         let records = (0..<UInt64(count)).map { $0 &* 7919 }
         let (seen, fetched, threw) = walk(records)
         #expect(!threw)
@@ -57,7 +60,7 @@ import Testing
         #expect(fetched == records.map(\.stableHash), "each place is fetched once")
     }
 
-    @Test func keysAreGivenBackWhenTheBodyThrows() {
+    @Test func keysAreReleasedWhenTheBodyThrows() {
         let before = CountedKey.Life.alive.withLock { $0 }
         let (seen, _, threw) = walk(Array(0..<2000), stopAt: 1500)
         #expect(threw)

@@ -1,6 +1,7 @@
 import CheckpointStore
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -63,7 +64,7 @@ final class WallHost: EngineHost {
         return result
     }
 
-    @Test func reducingStateCombinesWhatIsAdded() throws {
+    @Test func reducingStateCombinesItsValues() throws {
         let longest = try states.reducing("longest", of: String.self) { $0.count >= $1.count ? $0 : $1 }
         for (key, word) in [(1, "a"), (2, "weir"), (1, "abc"), (1, "xy")] as [(UInt64, String)] {
             select(key)
@@ -77,7 +78,7 @@ final class WallHost: EngineHost {
         #expect(longest.value == "weir")
     }
 
-    @Test func aggregatingStateHasAnAccumulatorAKey() throws {
+    @Test func aggregatingStateHasOneAccumulatorPerKey() throws {
         let count = try states.aggregating("count", Count<String>())
         for key in [1, 2, 1, 1] as [UInt64] {
             select(key)
@@ -122,7 +123,7 @@ final class WallHost: EngineHost {
 
     // MARK: Time to live
 
-    @Test func aValueDiesAtTheEndOfItsTimeAndNotBefore() throws {
+    @Test func aValueExpiresExactlyAtItsTime() throws {
         let value = try states.value("v", of: Int.self, timeToLive: TimeToLive(100))
         select(1)
         value.value = 5
@@ -136,7 +137,7 @@ final class WallHost: EngineHost {
         #expect(value.value == 2)
     }
 
-    @Test func whatIsDeadStartsAnewWhenItIsWritten() throws {
+    @Test func anExpiredValueRestartsOnWrite() throws {
         let sum = try states.reducing("s", of: Int.self, timeToLive: TimeToLive(100)) { $0 + $1 }
         select(1)
         sum.add(5)
@@ -149,7 +150,7 @@ final class WallHost: EngineHost {
         #expect(sum.value == 1)
     }
 
-    @Test func readingRenewsOnlyIfToldTo() throws {
+    @Test func readingRenewsOnlyIfConfigured() throws {
         let written = try states.value("w", of: Int.self, timeToLive: TimeToLive(100))
         let read = try states.value("r", of: Int.self, timeToLive: TimeToLive(100, renewal: .onReadAndWrite))
         select(1)
@@ -165,7 +166,7 @@ final class WallHost: EngineHost {
         #expect(read.value == nil)
     }
 
-    @Test func elementsAndEntriesDieOneByOne() throws {
+    @Test func elementsAndEntriesExpireIndividually() throws {
         let list = try states.list("l", of: Int.self, timeToLive: TimeToLive(100))
         let map = try states.map("m", from: String.self, to: Int.self, timeToLive: TimeToLive(100, renewal: .onReadAndWrite))
         select(1)
@@ -185,7 +186,7 @@ final class WallHost: EngineHost {
         #expect(list.elements.isEmpty && map.isEmpty)
     }
 
-    @Test func aLifeLongerThanTheClockNeverEnds() throws {
+    @Test func aTimeToLiveBeyondTheClockNeverEnds() throws {
         let value = try states.value("v", of: Int.self, timeToLive: TimeToLive(Milliseconds(.max)))
         select(1)
         value.value = 5
@@ -194,7 +195,7 @@ final class WallHost: EngineHost {
     }
 
     // Two million keys pass, of which twenty thousand are alive at a time; nobody ever reads the dead ones.
-    @Test func theDeadAreCleanedAndMemoryStaysBounded() throws {
+    @Test func expiredStateIsCleanedAndMemoryStaysBounded() throws {
         let value = try states.value("v", of: UInt64.self, timeToLive: TimeToLive(100))
         var most = 0
         let batch = 1000 as UInt64
@@ -215,7 +216,7 @@ final class WallHost: EngineHost {
 
     // Cleaning removes exactly the dead, whatever places entries move to meanwhile.
     @Test(arguments: [1, 2, 3] as [UInt64])
-    func cleaningRemovesExactlyTheDead(seed: UInt64) {
+    func cleaningRemovesExactlyTheExpired(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let table = PagedTable<UInt64, UInt64>(range: 0..<128, maxParallelism: 128, pageBytes: 1024)
         var model: [UInt64: UInt64] = [:]

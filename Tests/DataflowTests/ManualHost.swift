@@ -2,6 +2,7 @@ import CheckpointStore
 import Glibc
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Dataflow

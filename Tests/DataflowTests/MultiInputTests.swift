@@ -1,5 +1,6 @@
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -78,11 +79,11 @@ struct TwoInputJob: StreamJob {
 }
 
 @Suite struct MultiInputTests {
-    let place: TemporaryDirectory
+    let place: Sandbox
     let job: TwoInputJob
 
     init() throws {
-        place = try TemporaryDirectory()
+        place = Sandbox()
         job = TwoInputJob(directory: place("checkpoints"), output: place("out"))
     }
 
@@ -123,7 +124,7 @@ struct TwoInputJob: StreamJob {
     }
 
     // The other input goes on for a second; checkpoints go on with it, and one of those can be restored.
-    @Test func checkpointsGoOnWhileOneOfTwoInputsHasEnded() throws {
+    @Test func checkpointsContinueAfterOneOfTwoInputsHasEnded() throws {
         var slow = job
         slow.counts = (500, 20_000)
         slow.rates = (nil, 15_000)
@@ -207,7 +208,7 @@ struct TwoInputJob: StreamJob {
     }
 
     @Test(arguments: [1, 3])
-    func aSideOutputHasWhatWasEmittedToItsTag(parallelism: Int) throws {
+    func aSideOutputHasTheRecordsOfItsTag(parallelism: Int) throws {
         let found = try lines(parallelism: 2) { environment, sink in
             let sorted = Self.numbers(environment, 2000, "numbers").process { Sort() }.uid("sort")
             // One of the side output's consumers is chained, the other is not; a tag that nobody takes drops its records.
@@ -226,18 +227,21 @@ struct TwoInputJob: StreamJob {
         } catch { return String(describing: error) }
     }
 
-    @Test func whatIsWrongWithSideOutputsIsSaidByName() {
-        #expect(refusal { Self.numbers($0, 1, "n").process { Sort() }.uid("sort").sideOutput(Sort.odd).uid("mine").discard() }
-            .contains("side output \"odd\" has no uid of its own: it is the output of \"sort\""))
-        #expect(refusal { environment in
-            let sorted = Self.numbers(environment, 1, "n").process { Sort() }.uid("sort")
-            sorted.sideOutput(Sort.odd).discard()
-            sorted.sideOutput(OutputTag<Int>("odd")).discard()
-        }.contains("side output \"odd\" of operator \"sort\" is taken with two record types, String and Int"))
-        #expect(refusal { environment in
-            environment.restartStrategy = RestartStrategy.none
-            Self.numbers(environment, 1, "n").process { Sort() }.uid("sort").sideOutput(OutputTag<Int>("odd")).discard()
-        }.contains("side output \"odd\" of operator \"sort\" is used with two record types"))
+    @Test func sideOutputErrorsNameTheTag() {
+        #expect(
+            refusal { Self.numbers($0, 1, "n").process { Sort() }.uid("sort").sideOutput(Sort.odd).uid("mine").discard() }
+                .contains("side output \"odd\" has no uid of its own: it is the output of \"sort\""))
+        #expect(
+            refusal { environment in
+                let sorted = Self.numbers(environment, 1, "n").process { Sort() }.uid("sort")
+                sorted.sideOutput(Sort.odd).discard()
+                sorted.sideOutput(OutputTag<Int>("odd")).discard()
+            }.contains("side output \"odd\" of operator \"sort\" is taken with two record types, String and Int"))
+        #expect(
+            refusal { environment in
+                environment.restartStrategy = RestartStrategy.none
+                Self.numbers(environment, 1, "n").process { Sort() }.uid("sort").sideOutput(OutputTag<Int>("odd")).discard()
+            }.contains("side output \"odd\" of operator \"sort\" is used with two record types"))
     }
 
     // Records of one producer keep their order through a union; a forward edge joins subtasks of the same index.

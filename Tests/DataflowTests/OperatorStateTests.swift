@@ -1,6 +1,7 @@
 import CheckpointStore
 import FoundationEssentials
 import StreamModel
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -114,11 +115,10 @@ private struct LedgerJob: StreamJob {
     }
 }
 
-
 @Suite struct OperatorStateTests {
-    let place: TemporaryDirectory
+    let place: Sandbox
 
-    init() throws { place = try TemporaryDirectory() }
+    init() throws { place = Sandbox() }
 
     private func interrupted(_ launch: JobLaunch) throws -> (JobProbe, CheckpointReport) {
         let probe = try JobProbe(launch)
@@ -128,7 +128,7 @@ private struct LedgerJob: StreamJob {
     }
 
     @Test(arguments: [(2, 2), (2, 3), (3, 2), (3, 1), (1, 4)])
-    func operatorStateIsHandedOutAsInFlink(before: Int, after: Int) throws {
+    func operatorStateIsDistributedAsInFlink(before: Int, after: Int) throws {
         let job = KeeperJob(directory: place("checkpoints"), output: place("out"))
         let (first, chosen) = try interrupted(job.launch(parallelism: before))
         var launch = job.launch(parallelism: after)

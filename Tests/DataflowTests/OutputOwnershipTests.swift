@@ -3,6 +3,7 @@ import FoundationEssentials
 import Glibc
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -41,11 +42,11 @@ private struct PairJob: StreamJob {
 }
 
 @Suite struct OutputOwnershipTests {
-    let place: TemporaryDirectory
+    let place: Sandbox
     private let job: PairJob
 
     init() throws {
-        place = try TemporaryDirectory()
+        place = Sandbox()
         job = PairJob(directory: place("checkpoints"), output: place("out"))
     }
 
@@ -69,7 +70,7 @@ private struct PairJob: StreamJob {
         #expect(message.contains("cancel or stop that job first"), sourceLocation: sourceLocation)
     }
 
-    @Test func aSecondJobOfTheLineIsRefusedAndTheFirstIsExact() throws {
+    @Test func aSecondJobOfTheLineageIsRefusedAndTheFirstIsExact() throws {
         var slow = job
         slow.rate = 1000
         let first = try JobProbe(slow.launch())
@@ -142,7 +143,7 @@ private struct PairJob: StreamJob {
     }
 
     // As on a filesystem without locks, or after the lease of one ran out.
-    @Test func aJobWhoseOutputWasTakenOverFailsAndSaysByWhom() throws {
+    @Test func aJobWhoseOutputWasTakenOverNamesTheNewOwner() throws {
         let probe = try JobProbe(job.launch())
         try probe.wait("checkpoints") { $0.counts.completed >= 2 }
         #expect(unlink(place("out/.weir-lock-sink")) == 0)
@@ -153,7 +154,8 @@ private struct PairJob: StreamJob {
         // Only a rename that passed its check before may still come.
         let report = try probe.waitForEnd()
         #expect(report.state == .failed && report.restarts == 0, "it does not fight for the output: \(report.restarts) restarts")
-        #expect(report.lastFailure?.message.contains("was taken over by job \(other.short) (process \(getpid())") == true, "\(report.lastFailure?.message ?? "")")
+        #expect(
+            report.lastFailure?.message.contains("was taken over by job \(other.short) (process \(getpid())") == true, "\(report.lastFailure?.message ?? "")")
         let newest = try #require(probe.job.checkpoints(limit: 1000).first { $0.isRestorable })
         #expect(FileManager.default.fileExists(atPath: newest.directory + "/_metadata"), "its checkpoints stay for a restart")
         claim.release()
@@ -169,7 +171,7 @@ private struct PairJob: StreamJob {
         #expect(try numbers() == (0..<job.records).flatMap { [$0, $0] })
     }
 
-    @Test func anOutputOfBeforeThereWereOwnersGoesOn() throws {
+    @Test func outputOfVersionsWithoutOwnersIsContinued() throws {
         let first = try JobProbe(job.launch())
         try first.wait("checkpoints") { $0.counts.completed >= 3 }
         try first.cancel()

@@ -98,13 +98,14 @@ import Testing
             var writer = StateWriter()
             defer { writer.release() }
             for group in 0..<snapshot.groupCount {
-                groups.append((0..<snapshot.pageCount(groupAt: group)).map { page in
-                    if let base, !snapshot.isDirty(page: page, groupAt: group, since: base.epoch) { return base.pages.groups[group][page] }
-                    writer.removeAll()
-                    written += 1
-                    let entries = snapshot.encode(page: page, groupAt: group, into: &writer)
-                    return (Array(writer.bytes), entries)
-                })
+                groups.append(
+                    (0..<snapshot.pageCount(groupAt: group)).map { page in
+                        if let base, !snapshot.isDirty(page: page, groupAt: group, since: base.epoch) { return base.pages.groups[group][page] }
+                        writer.removeAll()
+                        written += 1
+                        let entries = snapshot.encode(page: page, groupAt: group, into: &writer)
+                        return (Array(writer.bytes), entries)
+                    })
             }
         }
 
@@ -123,7 +124,7 @@ import Testing
     // Each snapshot is stored over a base chosen among the older ones (as a completed checkpoint is among failed ones), at a time when
     // later writes and other snapshots have gone on.
     @Test(arguments: [11, 12, 13, 14] as [UInt64])
-    func dirtyPagesOverAnyOlderSnapshotMakeTheTable(seed: UInt64) throws {
+    func dirtyPagesOnAnOlderSnapshotGiveTheTable(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let table = PagedTable<UInt64, UInt64>(range: 0..<128, maxParallelism: 128, pageBytes: 1024)
         var model: [UInt64: UInt64] = [:]
@@ -155,7 +156,7 @@ import Testing
         }
     }
 
-    @Test func onlyWhatWasWrittenIsDirty() {
+    @Test func onlyWrittenPagesAreDirty() {
         let table = PagedTable<UInt64, UInt64>(range: 0..<128, maxParallelism: 128)
         for key in 0..<100_000 as Range<UInt64> { _ = table.upsert(key, hash: key.stableHash) { key } }
         let first = table.snapshot()
@@ -169,7 +170,7 @@ import Testing
         }
     }
 
-    @Test func aSnapshotCopiesOnlyPagesThatAreWritten() {
+    @Test func aSnapshotCopiesOnlyWrittenPages() {
         let table = PagedTable<UInt64, UInt64>(range: 0..<128, maxParallelism: 128)
         for key in 0..<100_000 as Range<UInt64> { _ = table.upsert(key, hash: key.stableHash) { key } }
         let before = table.bytes
@@ -201,7 +202,7 @@ import Testing
 
 @Suite struct KeyGroupsTests {
     @Test(arguments: [(1, 128), (2, 128), (3, 128), (7, 128), (128, 128), (5, 7), (300, 512)])
-    func everyGroupHasExactlyTheOwnerThatItsRangeSays(parallelism: Int, maxParallelism: Int) {
+    func everyGroupHasExactlyOneOwner(parallelism: Int, maxParallelism: Int) {
         var owners = [Int](repeating: 0, count: maxParallelism)
         for subtask in 0..<parallelism {
             for group in KeyGroups.range(ofSubtask: subtask, parallelism: parallelism, maxParallelism: maxParallelism) {
@@ -258,14 +259,14 @@ import Testing
 
     let value = All(a: .max, b: -5, c: .pi, d: true, e: "grüße", f: [1, -2, 3], g: ["b": 2, "a": 1])
 
-    @Test func valuesComeBack() throws { #expect(try decode(encode(value)) == value) }
+    @Test func valuesRoundTrip() throws { #expect(try decode(encode(value)) == value) }
 
     @Test func everyPrefixIsRefused() {
         let bytes = encode(value)
         for length in 0..<bytes.count { #expect(throws: StateDecodingError.self) { try decode(Array(bytes[..<length])) } }
     }
 
-    @Test func aCountThatDoesNotFitAsksForNoMemory() {
+    @Test func anImpossibleCountAllocatesNothing() {
         let bytes: [UInt8] = [255, 255, 255, 255, 1]
         bytes.withUnsafeBytes { buffer in
             var reader = StateReader(buffer)

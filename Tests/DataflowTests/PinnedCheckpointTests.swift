@@ -3,6 +3,7 @@ import FoundationEssentials
 import Glibc
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -10,9 +11,9 @@ import Testing
 // Goal: a checkpoint that is being read outlives its retention, for ten minutes at most, and reports say what is on the disk. Method: real jobs
 // that retain one checkpoint; a held pin stands for a reader that takes longer than many intervals.
 @Suite struct PinnedCheckpointTests {
-    let place: TemporaryDirectory
+    let place: Sandbox
 
-    init() throws { place = try TemporaryDirectory() }
+    init() throws { place = Sandbox() }
 
     private var job: CountingJob {
         var job = CountingJob(directory: place("checkpoints"), output: place("out"))
@@ -74,7 +75,7 @@ import Testing
         }
     }
 
-    @Test func theEndOfTheJobLeavesWhatIsReadAndSaysSo() throws {
+    @Test func theEndOfTheJobKeepsAndReportsPinnedCheckpoints() throws {
         let probe = try run(job.launch())
         let first = try probe.checkpoint().get()
         let pin = try SnapshotPin.take(path: first.directory)
@@ -88,7 +89,7 @@ import Testing
     }
 
     // The engine dies while a reader holds a superfluous checkpoint: the next one finds it and applies the retention as to any other.
-    @Test func whatADeadEngineLeftIsSubsumedByTheNext() throws {
+    @Test func theNextEngineSubsumesTheRemainsOfADeadOne() throws {
         let probe = try run(job.launch())
         let first = try probe.checkpoint().get()
         let pin = try SnapshotPin.take(path: first.directory)

@@ -1,9 +1,10 @@
 import Dataflow
 import Foundation
 import StreamModel
+import TestKit
 import Testing
 
-// The job that the README shows, compiled and run.
+// The job that the article "A first job" shows, compiled and run.
 
 /// "SENSOR MILLISECONDS CELSIUS"
 struct Reading: EventTimed {
@@ -26,7 +27,7 @@ struct Hottest: AggregateFunction {
     func result(of accumulator: Double) -> Double { accumulator }
 }
 
-// README begins
+// article begins
 struct HotSensors: StreamJob {
     let name = "hot-sensors"
     let input: String, output: String
@@ -51,19 +52,19 @@ struct HotSensors: StreamJob {
             .write(to: .lines(directory: output) { $0 }).uid("sink")
     }
 }
-// README ends
+// article ends
 
 @Suite struct ReadmeJobTests {
-    @Test func theReadmeShowsThisJob() throws {
+    @Test func theArticleShowsThisJob() throws {
         let source = try String(contentsOf: URL(filePath: #filePath), encoding: .utf8)
-        let readme = try String(
+        let article = try String(
             contentsOf: URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-                .appending(path: "README.md"), encoding: .utf8)
-        let begin = try #require(source.range(of: "// README begins\n")), end = try #require(source.range(of: "// README ends\n"))
-        #expect(readme.contains("```swift\n\(source[begin.upperBound..<end.lowerBound])```"))
+                .appending(path: "Sources/Dataflow/Dataflow.docc/FirstJob.md"), encoding: .utf8)
+        let begin = try #require(source.range(of: "// article begins\n")), end = try #require(source.range(of: "// article ends\n"))
+        #expect(article.contains("```swift\n\(source[begin.upperBound..<end.lowerBound])```"))
     }
 
-    @Test func itFindsTheHottestReadingOfEachMinute() throws {
+    @Test func theJobFindsTheHottestReadingOfEachMinute() throws {
         let home = FileManager.default.temporaryDirectory.appending(path: "weir-readme-\(UInt64.random(in: .min ... .max))").path
         try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: home) }  // A leftover in the temporary directory harms nobody.

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import StreamModel
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -81,45 +82,50 @@ private let quotes = CSVFormat { header in
     }
 
     @Test func readsQuotesSeparatorsAndLineEndsInFields() {
-        #expect(rows("symbol,price,size\r\n\"a,b\",1,2\r\n\"say \"\"hi\"\"\",2,3\r\n\"two\r\nlines\",3,4\r\n") == [
-            "a,b|1.0|2", "say \"hi\"|2.0|3", "two\r\nlines|3.0|4",
-        ])
+        #expect(
+            rows("symbol,price,size\r\n\"a,b\",1,2\r\n\"say \"\"hi\"\"\",2,3\r\n\"two\r\nlines\",3,4\r\n") == [
+                "a,b|1.0|2", "say \"hi\"|2.0|3", "two\r\nlines|3.0|4",
+            ])
         #expect(rows("\"symbol\",\"price\",\"size\"\n\"\",\"\",\"7\"\n") == ["|-|7"])
         #expect(rows("symbol,price,size\nA,1,2\r") == ["A|1.0|2"])
         #expect(rows("symbol,price,size\n\"A\",1,\"2\"") == ["A|1.0|2"])
     }
 
-    @Test func passesOverAByteOrderMarkAndEmptyLines() {
+    @Test func skipsAByteOrderMarkAndEmptyLines() {
         #expect(rows("\u{FEFF}symbol,price,size\n\n\r\nA,1,2\n\n") == ["A|1.0|2"])
-        #expect(rows("\n\nsymbol,price,size\nA,1,x\n") == ["line 4, column 3 (size): is \"x\", expected is a whole number of \(Int.min) to \(Int.max)"])
+        #expect(rows("\n\nsymbol,price,size\nA,1,x\n") == ["line 4, column 3 (size): is \"x\", expected a whole number of \(Int.min) to \(Int.max)"])
         #expect(rows("") == [] && rows("symbol,price,size\n") == [] && rows("symbol,price,size") == [])
     }
 
     @Test func namesLineColumnAndExpectation() {
-        #expect(rows("symbol,price,size\nA,1,2\nB,1.5.2,3\nC,1,4\n") == [
-            "A|1.0|2", "line 3, column 2 (price): is \"1.5.2\", expected is a number, or nothing", "C|1.0|4",
-        ])
+        #expect(
+            rows("symbol,price,size\nA,1,2\nB,1.5.2,3\nC,1,4\n") == [
+                "A|1.0|2", "line 3, column 2 (price): is \"1.5.2\", expected a number, or nothing", "C|1.0|4",
+            ])
         // The row starts at line 2; its bad field at line 3.
-        #expect(rows("symbol,price,size\n\"x\ny\",abc,3\nC,1,4\n") == [
-            "line 3, column 2 (price): is \"abc\", expected is a number, or nothing", "C|1.0|4",
-        ])
-        #expect(rows("symbol,price,size\nA,1\nB,1,2,3\nC,1,4\n") == [
-            "line 2: has 2 fields, the header has 3", "line 3: has 4 fields, the header has 3", "C|1.0|4",
-        ])
+        #expect(
+            rows("symbol,price,size\n\"x\ny\",abc,3\nC,1,4\n") == [
+                "line 3, column 2 (price): is \"abc\", expected a number, or nothing", "C|1.0|4",
+            ])
+        #expect(
+            rows("symbol,price,size\nA,1\nB,1,2,3\nC,1,4\n") == [
+                "line 2: has 2 fields, the header has 3", "line 3: has 4 fields, the header has 3", "C|1.0|4",
+            ])
         let long = rows("symbol,price,size\nA,1,\(String(repeating: "9", count: 100))\n")[0]
         #expect(long.count < 200 && long.contains("..."))
     }
 
     @Test func badQuotesCostTheirLineOnly() {
-        #expect(rows("symbol,price,size\nA\"x\",1,2\nB,1,2\n") == [
-            "line 2, column 1 (symbol): has a quote inside a field without quotes: put the field in quotes and double the ones inside", "B|1.0|2",
-        ])
+        #expect(
+            rows("symbol,price,size\nA\"x\",1,2\nB,1,2\n") == [
+                "line 2, column 1 (symbol): has a quote inside a field without quotes: put the field in quotes and double the ones inside", "B|1.0|2",
+            ])
         #expect(rows("symbol,price,size\nA,\"1\"x,2\nB,1,2\n") == ["line 2, column 2 (price): has text behind its closing quote", "B|1.0|2"])
         #expect(rows("symbol,price,size\nA,\"1\"\rx,2\nB,1,2\n") == ["line 2, column 2 (price): has text behind its closing quote", "B|1.0|2"])
         #expect(rows("symbol,price,size\nA,\"1,2\nB,1,2\nC,3,4") == ["line 2, column 2 (price): has a quote that is never closed", "B|1.0|2", "C|3.0|4"])
     }
 
-    @Test func aHeaderThatDoesNotFitIsRefused() {
+    @Test func aMismatchedHeaderIsRefused() {
         #expect(rows("symbol,size\nA,1\n") == ["line 1: has no column \"price\": the columns are symbol, size"])
         #expect(rows("symbol,price,size,price\n") == ["line 1, column 4: has the name \"price\" of another column"])
         #expect(parse([0xFF, 0x2C, 0x61, 0x0A], quotes) == ["line 1, column 1: has a name that is not UTF-8"])
@@ -131,7 +137,7 @@ private let quotes = CSVFormat { header in
             let a = try header.column("a", Int.self), b = try header.column("b", Bool.self)
             return { row in "\(try row[a]) \(try row[b])" }
         }
-        #expect(parse(Array("1;true\n2;0\n3;no\n".utf8), format) == ["1 true", "2 false", "line 3, column 2 (b): is \"no\", expected is true, false, 1 or 0"])
+        #expect(parse(Array("1;true\n2;0\n3;no\n".utf8), format) == ["1 true", "2 false", "line 3, column 2 (b): is \"no\", expected true, false, 1 or 0"])
     }
 
     @Test func numbersAreReadExactly() {
@@ -150,7 +156,7 @@ private let quotes = CSVFormat { header in
     }
 
     @Test(arguments: UInt64(1)...40)
-    func garbageIsAnErrorOrRecordsTheSameInAnyPieces(seed: UInt64) {
+    func garbageGivesTheSameResultInAnyPieces(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let alphabet = [UInt8]("\"\",,\n\r\nab1.".utf8) + [0, 0xFF, 0xEF]
         let body = (0..<Int.random(in: 0...400, using: &random)).map { _ in alphabet.randomElement(using: &random)! }
@@ -171,7 +177,7 @@ private let quotes = CSVFormat { header in
 
     private func lines(_ text: String) -> [String] { parse(Array(text.utf8), JSONLinesFormat<Order>()) }
 
-    @Test func decodesALineARecord() {
+    @Test func decodesOneRecordPerLine() {
         #expect(lines(#"{"id":1,"items":[]}"# + "\n\n  \r\n" + #"{"items":[{"name":"é","price":1.5}],"id":2}"#) == ["1:", "2:é=1.5"])
         #expect(lines("") == [] && lines("\n\n") == [])
     }

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -27,9 +28,9 @@ import Testing
         }
     }
 
-    private let place: TemporaryDirectory
+    private let place: Sandbox
 
-    init() throws { place = try TemporaryDirectory() }
+    init() throws { place = Sandbox() }
 
     private func launch(_ recorder: Recorder, records: UInt64?) -> JobLaunch {
         let job = ClosureJob { environment in
@@ -75,7 +76,7 @@ import Testing
     }
 
     // The engine goes down while the end waits: the job is not over, and comes back from what was kept.
-    @Test func anEngineThatGoesDownLeavesTheJobAsItWas() throws {
+    @Test func anEngineShutdownLeavesTheJobUnchanged() throws {
         let recorder = Recorder()
         var launch = launch(recorder, records: 1_000)
         let probe = try JobProbe(launch)

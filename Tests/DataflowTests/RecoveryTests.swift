@@ -1,5 +1,6 @@
 import FoundationEssentials
 import StreamModel
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -87,13 +88,13 @@ func damage(_ path: String) throws {
 }
 
 @Suite struct RecoveryTests {
-    let place: TemporaryDirectory
+    let place: Sandbox
     /// Publishes nothing before the end of its input.
     let counting: CountingJob
     let publishing: PublishingJob
 
     init() throws {
-        place = try TemporaryDirectory()
+        place = Sandbox()
         var counting = CountingJob(directory: place("checkpoints"), output: place("out"))
         (counting.records, counting.rate, counting.interval) = (40_000, 5000, nil)
         self.counting = counting
@@ -222,7 +223,7 @@ func damage(_ path: String) throws {
         #expect(why.contains("all 2 snapshots are damaged"))
     }
 
-    @Test func checkpointsThatAreGoneAreNotAnEmptyBeginning() throws {
+    @Test func missingCheckpointsAreNoEmptyStart() throws {
         let first = try JobProbe(counting.launch())
         let (_, newer) = try first.takeTwoCheckpoints()
         try first.suspend()
@@ -254,7 +255,7 @@ func damage(_ path: String) throws {
         #expect(try place.lines("out") == publishing.expected)
     }
 
-    @Test func aCrashedJobStaysDownRatherThanPublishTwice() throws {
+    @Test func aCrashedJobStaysDownInsteadOfPublishingTwice() throws {
         let probe = try JobProbe(publishing.launch())
         let (_, newer) = try probe.takeTwoCheckpoints()
         try damage(newer.directory + "/_metadata")
@@ -264,7 +265,7 @@ func damage(_ path: String) throws {
         #expect(report.lastFailure?.message.contains("outputs up to \(newer.id) may be published") == true)
     }
 
-    @Test func whatWasNotPublishedMayBeLeft() throws {
+    @Test func unpublishedOutputMayBePassedOver() throws {
         let first = try JobProbe(publishing.launch())
         let (older, newer) = try first.takeTwoCheckpoints()
         try first.suspend()
@@ -301,7 +302,7 @@ func damage(_ path: String) throws {
         #expect(try place.lines("out") == counting.expected)
     }
 
-    @Test func aReadErrorInARestartIsTriedAgain() throws {
+    @Test func aReadErrorDuringARestartIsRetried() throws {
         let host = RefusingHost()
         var counting = counting
         counting.records = 20_000
@@ -337,7 +338,7 @@ func damage(_ path: String) throws {
 
     // 1.14.3 recovers from the newest entry of its store, savepoints included. Not known is one that completed when the engine died.
     @Test(arguments: [true, false])
-    func aRecoveryTakesASavepointThatIsTheNewest(isRecorded: Bool) throws {
+    func aRecoveryUsesTheNewestSavepoint(isRecorded: Bool) throws {
         let (first, _, savepoint) = try checkpointThenSavepoint(publishing.launch())
         var launch = again(publishing.launch(id: first.job.id), of: first)
         if !isRecorded { launch.history = [] }
@@ -349,7 +350,7 @@ func damage(_ path: String) throws {
         #expect(FileManager.default.fileExists(atPath: savepoint.directory + "/_metadata"), "a savepoint is never deleted")
     }
 
-    @Test func aSavepointInADirectoryOfItsOwnIsFoundWhereTheEngineSays() throws {
+    @Test func aSavepointElsewhereIsFoundInTheEnginesDirectories() throws {
         let first = try JobProbe(counting.launch())
         try first.wait("records") { $0.throughput.recordsRead > 0 && $0.runningSubtasks == $0.totalSubtasks }
         _ = try first.checkpoint().get()
@@ -363,7 +364,7 @@ func damage(_ path: String) throws {
         try second.cancel()
     }
 
-    @Test func thePreferenceTakesTheCheckpointWhileNothingWasPublished() throws {
+    @Test func thePreferenceUsesTheCheckpointWhileNothingWasPublished() throws {
         let preferring = Variant(counting: counting) { environment in
             environment.checkpoints.prefersCheckpointForRecovery = true
         }
@@ -391,7 +392,7 @@ func damage(_ path: String) throws {
     // MARK: Ownership
 
     @Test(arguments: [RestartOptions.Claim.claim, .noClaim])
-    func aClaimedSnapshotIsDeletedWhenItIsSubsumedAndAnotherIsNot(claim: RestartOptions.Claim) throws {
+    func onlyAClaimedSnapshotIsDeletedWhenSubsumed(claim: RestartOptions.Claim) throws {
         let first = try JobProbe(counting.launch())
         let (_, newer) = try first.takeTwoCheckpoints()
         try first.cancel()
@@ -416,7 +417,7 @@ func damage(_ path: String) throws {
         #expect(try place.lines("out") == counting.expected)
     }
 
-    @Test func aJobThatHadNoCheckpointOfItsOwnBeginsWhereItWasLaunchedFrom() throws {
+    @Test func aJobWithoutItsOwnCheckpointRestartsFromItsLaunchSnapshot() throws {
         let first = try JobProbe(counting.launch())
         let (_, newer) = try first.takeTwoCheckpoints()
         try first.cancel()

@@ -1,5 +1,6 @@
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -14,16 +15,16 @@ private final class SeenDelay: Sendable {
 }
 
 @Suite struct RestartStrategyTests {
-    let place: TemporaryDirectory
+    let place: Sandbox
     var job: CountingJob
 
     init() throws {
-        place = try TemporaryDirectory()
+        place = Sandbox()
         job = CountingJob(directory: place("checkpoints"), output: place("out"))
         (job.records, job.rate) = (40_000, 20_000)
     }
 
-    @Test func theReportTellsTheNextAttemptItsDelayAndTheReason() throws {
+    @Test func theReportHasTheNextAttemptItsDelayAndItsReason() throws {
         var job = job
         job.restart = .exponentialDelay(initialBackoff: 600_000, maxBackoff: 600_000, jitterFactor: 0)
         let probe = try JobProbe(job.launch())
@@ -70,7 +71,7 @@ private final class SeenDelay: Sendable {
         #expect(message.contains("crash of a task") && message.contains("3 failures within 600000 ms"), "\(message)")
     }
 
-    @Test func fixedDelayFailsTheJobWhenItsAttemptsAreUsedUp() throws {
+    @Test func fixedDelayFailsTheJobAfterItsLastAttempt() throws {
         var job = job
         job.restart = .fixedDelay(attempts: 1, delay: 10)
         let probe = try JobProbe(job.launch())

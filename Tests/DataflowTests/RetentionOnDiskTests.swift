@@ -1,5 +1,6 @@
 import FoundationEssentials
 import StreamModel
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -7,9 +8,9 @@ import Testing
 // Goal: what is left on disk when a job ends is what the retention says, and while it runs what the number of retained ones says; savepoints
 // stay whatever happens. Method: real jobs and directories; the tables are written out as Flink 1.14.3's `CheckpointProperties` has them.
 @Suite struct RetentionOnDiskTests {
-    let place: TemporaryDirectory
+    let place: Sandbox
 
-    init() throws { place = try TemporaryDirectory() }
+    init() throws { place = Sandbox() }
 
     enum Ending: Sendable, CaseIterable { case finished, canceled, failed, suspended }
 
@@ -63,7 +64,7 @@ import Testing
     }
 
     // Flink's example for one retained checkpoint: [chk 1, sp 2] both stay; after chk 3 both leave, and the savepoint's files stay.
-    @Test func aSavepointTakesAPlaceAndNeverThatOfTheNewestCheckpoint() throws {
+    @Test func aSavepointNeverDisplacesTheNewestCheckpoint() throws {
         var job = job(retention: .retainOnCancellation)
         job.retained = 1
         let probe = try JobProbe(job.launch())

@@ -12,7 +12,8 @@ import Testing
         let id = JobID(high: 0, low: 0)
         return SubtaskContext(
             id: SubtaskID(vertex: vertex, index: 0), parallelism: 1, maxParallelism: 128,
-            job: JobIdentity(id: id, lineage: id, name: "ring"), audit: AuditCounters(), faults: FaultInjector(isAllowed: false, host: MachineHost()), host: MachineHost())
+            job: JobIdentity(id: id, lineage: id, name: "ring"), audit: AuditCounters(), faults: FaultInjector(isAllowed: false, host: MachineHost()),
+            host: MachineHost())
     }
 
     /// Takes everything until the end of the channel, sleeping when there is nothing; stops early when told.
@@ -74,7 +75,7 @@ import Testing
         #expect(!ring.hasItem)
     }
 
-    @Test func aProducerOfAFullRingLeavesWhenItIsCancelledAndEveryRecordIsFreed() throws {
+    @Test func aCancelledProducerLeavesAFullRingAndFreesEveryRecord() throws {
         let living = Living(), done = Done()
         do {
             let producer = Self.context(0), consumer = Self.context(1)
@@ -98,7 +99,7 @@ import Testing
         #expect(living.isEmpty)
     }
 
-    @Test func itemsComeBehindTheBatchThatWasOpen() {
+    @Test func itemsFollowTheOpenBatch() {
         let producer = Self.context(0), consumer = Self.context(1)
         let ring = Ring<Int>(slotCount: 8, producer: producer, consumer: consumer)
         ring.append(1)
@@ -140,7 +141,7 @@ import Testing
         #expect(done.wait(for: 2))
     }
 
-    @Test func aClosedMailboxTakesNoMore() {
+    @Test func aClosedMailboxTakesNoMessages() {
         let mailbox = Mailbox<Int>(host: MachineHost())
         #expect(mailbox.post(1) && mailbox.post(2))
         #expect(mailbox.close() == [1, 2])

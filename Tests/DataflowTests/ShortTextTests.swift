@@ -3,7 +3,7 @@ import Testing
 @testable import Dataflow
 
 @Suite struct ShortTextTests {
-    @Test func textsOfEveryLengthComeBack() throws {
+    @Test func textsOfEveryLengthRoundTrip() throws {
         for length in 0...31 {
             let text = String(repeating: "x", count: max(0, length - 2)) + (length >= 2 ? "é" : String(repeating: "y", count: length))
             let short = try #require(ShortText(text))

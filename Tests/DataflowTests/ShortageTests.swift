@@ -2,6 +2,7 @@ import CheckpointStore
 import Glibc
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -12,7 +13,7 @@ import Testing
     private struct Numbers: StreamJob {
         var records: UInt64 = 60_000
         var attempts = 3
-        let place: TemporaryDirectory
+        let place: Sandbox
         var name: String { "numbers" }
 
         func build(_ environment: StreamEnvironment) throws {
@@ -39,8 +40,8 @@ import Testing
     }
 
     @Test(arguments: [ENOSPC, EDQUOT, EFBIG, EMFILE] as [Int32])
-    func `a sink that cannot write waits and goes on by itself`(_ number: Int32) throws {
-        let place = try TemporaryDirectory(), host = FullHost()
+    func `a sink that cannot write waits and resumes automatically`(_ number: Int32) throws {
+        let place = Sandbox(), host = FullHost()
         let out = place("out")
         let job = Numbers(place: place)
         let probe = try JobProbe(job.launch(host: host))
@@ -55,8 +56,8 @@ import Testing
         try job.expectExact()
     }
 
-    @Test func `more waits than the strategy has attempts, then a failure of its own`() throws {
-        let place = try TemporaryDirectory(), host = FullHost()
+    @Test func `more waits than the strategy has attempts, then an ordinary failure`() throws {
+        let place = Sandbox(), host = FullHost()
         let job = Numbers(records: 2_000_000, attempts: 1, place: place)
         let out = place("out")
         let probe = try JobProbe(job.launch(host: host))
@@ -71,8 +72,8 @@ import Testing
         try probe.cancel()
     }
 
-    @Test func `checkpoints that find no space fail the job into a wait`() throws {
-        let place = try TemporaryDirectory(), host = FullHost()
+    @Test func `checkpoints without space make the job wait`() throws {
+        let place = Sandbox(), host = FullHost()
         let checkpoints = place("checkpoints"), job = Numbers(place: place)
         let probe = try JobProbe(job.launch(host: host))
         try probe.wait("a checkpoint") { $0.counts.completed >= 1 }
@@ -115,47 +116,26 @@ private final class FullHost: EngineHost {
     func startThread(named name: String, _ body: @escaping @Sendable () -> Void) throws(JobError) { try machine.startThread(named: name, body) }
 }
 
-private struct FullFilesystem: Filesystem {
+private struct FullFilesystem: ForwardingFilesystem {
     let refusal: FullHost.Refusal
-    private let disk = PosixFilesystem()
-
-    init(refusal: FullHost.Refusal) { self.refusal = refusal }
 
     func createExclusive(_ path: String) throws(FilesystemError) -> OpenFile {
         try refusal.check(.create, path)
-        let file = try disk.createExclusive(path)
+        let file = try base.createExclusive(path)
         refusal.opened(file, path)
         return file
     }
     func openForUpdating(_ path: String) throws(FilesystemError) -> OpenFile {
-        let file = try disk.openForUpdating(path)
+        let file = try base.openForUpdating(path)
         refusal.opened(file, path)
         return file
     }
     func write(_ bytes: UnsafeRawBufferPointer, to file: OpenFile) throws(FilesystemError) {
         try refusal.check(.write, file)
-        try disk.write(bytes, to: file)
+        try base.write(bytes, to: file)
     }
     func makeDirectory(_ path: String) throws(FilesystemError) {
         try refusal.check(.makeDirectory, path)
-        try disk.makeDirectory(path)
+        try base.makeDirectory(path)
     }
-    func openForReading(_ path: String) throws(FilesystemError) -> OpenFile { try disk.openForReading(path) }
-    func tryLock(_ file: OpenFile) throws(FilesystemError) -> Bool { try disk.tryLock(file) }
-    func read(into buffer: UnsafeMutableRawBufferPointer, from file: OpenFile, at offset: UInt64) throws(FilesystemError) -> Int {
-        try disk.read(into: buffer, from: file, at: offset)
-    }
-    func size(of file: OpenFile) throws(FilesystemError) -> UInt64 { try disk.size(of: file) }
-    func truncate(_ file: OpenFile, to length: UInt64) throws(FilesystemError) { try disk.truncate(file, to: length) }
-    func sync(_ file: OpenFile) throws(FilesystemError) { try disk.sync(file) }
-    func close(_ file: OpenFile) throws(FilesystemError) { try disk.close(file) }
-    func rename(_ old: String, to new: String, replacing: Bool) throws(FilesystemError) { try disk.rename(old, to: new, replacing: replacing) }
-    func list(_ path: String) throws(FilesystemError) -> [String] { try disk.list(path) }
-    func unlink(_ path: String) throws(FilesystemError) { try disk.unlink(path) }
-    func removeDirectory(_ path: String) throws(FilesystemError) { try disk.removeDirectory(path) }
-    func status(_ path: String) throws(FilesystemError) -> FileStatus? { try disk.status(path) }
-    func syncDirectory(_ path: String) throws(FilesystemError) { try disk.syncDirectory(path) }
-    func freeBytes(_ path: String) throws(FilesystemError) -> UInt64 { try disk.freeBytes(path) }
-    func canonicalPath(_ path: String) throws(FilesystemError) -> String { try disk.canonicalPath(path) }
-    var processID: Int32 { disk.processID }
 }

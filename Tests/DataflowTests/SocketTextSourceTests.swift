@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test(arguments: ["127.0.0.1", "localhost"])
-    func linesComeWholeAndAConnectionComesBack(host: String) throws {
+    func linesAreWholeAndConnectionsAreReestablished(host: String) throws {
         let server = try Server()
         var driver = try Driver(SocketTextSource(host: host, port: server.port))
         for _ in 0..<3 { try driver.step() }
@@ -117,7 +117,7 @@ import Testing
         }
     }
 
-    @Test func aLineThatIsTooLongIsAnError() throws {
+    @Test func anOverlongLineIsAnError() throws {
         let server = try Server()
         var driver = try Driver(SocketTextSource(host: "127.0.0.1", port: server.port, maximumLineBytes: 10))
         try driver.step()
@@ -129,7 +129,7 @@ import Testing
         close(connection)
     }
 
-    @Test func aServerThatIsNotThereIsTriedAgainOrAnError() throws {
+    @Test func anUnreachableServerIsRetriedOrAnError() throws {
         let port = try Server().port  // Closed again: nobody listens.
         var patient = try Driver(SocketTextSource(host: "127.0.0.1", port: port))
         // The pauses grow: on the clock of the test this takes minutes.
@@ -139,7 +139,7 @@ import Testing
         #expect { try strict.run { _ in false } } throws: { String(describing: $0).contains("cannot read from 127.0.0.1:\(port): Connection refused") }
     }
 
-    @Test func theNameSaysWhatIsPromised() {
+    @Test func theNameStatesTheGuarantee() {
         let environment = StreamEnvironment(parallelism: 1)
         let stream = environment.read(SocketTextSource(host: "127.0.0.1", port: 1), name: "lines")
         #expect(stream.node.name == "lines (at most once)")

@@ -49,7 +49,7 @@ struct Account: StateRecord, Equatable {
         }
     }
 
-    @Test func aRecordComesBack() throws {
+    @Test func aRecordRoundTrips() throws {
         #expect(try decode(encode(sample)) == sample)
         #expect(try decode(encode(Address?.none)) == Address?.none)
     }
@@ -58,7 +58,8 @@ struct Account: StateRecord, Equatable {
         #expect(Address.stateTypeName == "Address{street: String, number: UInt16}")
         #expect(
             Account.stateTypeName
-                == "Account{owner: String, balance: Int64, level: Level(UInt8), home: Address{street: String, number: UInt16}?, orders: [UInt32], limits: [String:Double], children: [Account]}")
+                == "Account{owner: String, balance: Int64, level: Level(UInt8), home: Address{street: String, number: UInt16}?, orders: [UInt32], limits: [String:Double], children: [Account]}"
+        )
         #expect([Address].stateTypeName == "[Address{street: String, number: UInt16}]")
     }
 
@@ -75,7 +76,7 @@ struct Account: StateRecord, Equatable {
         for length in 0..<bytes.count { #expect(throws: StateDecodingError.self) { try decode(Array(bytes[..<length]), as: Account.self) } }
     }
 
-    @Test func everyFlippedByteIsAnErrorOrAValue() {
+    @Test func everyFlippedByteGivesAnErrorOrAValue() {
         let bytes = encode(sample)
         var refused = 0
         for index in bytes.indices {
@@ -89,16 +90,16 @@ struct Account: StateRecord, Equatable {
     }
 
     // Thirty-two thousand nested records in little more than a megabyte: an error, not the end of the stack.
-    @Test func recordsWithinEachOtherWithoutEndAreRefused() throws {
+    @Test func unlimitedNestingIsRefused() throws {
         var bytes: [UInt8] = []
         for _ in 0..<32_000 {
             bytes += encode("") + encode(Int64(0)) + [1, 0] + encode([UInt32]()) + encode([String: Double]()) + [1, 0, 0, 0]
         }
-        #expect { try decode(bytes, as: Account.self) } throws: { "\($0)".contains("records within each other") }
+        #expect { try decode(bytes, as: Account.self) } throws: { "\($0)".contains("records nested more") }
     }
 
     @Test func unknownRawValuesAreRefused() {
-        #expect { try decode([2], as: Account.Level.self) } throws: { "\($0)".contains("2 is no Level") }
+        #expect { try decode([2], as: Account.Level.self) } throws: { "\($0)".contains("2 is not a Level") }
     }
 
     // Migrations.
@@ -131,7 +132,7 @@ struct Account: StateRecord, Equatable {
         #expect(try read(encode(V2(cents: 8)), V2.stateTypeName) == V3(cents: 8, currency: "EUR"))
     }
 
-    @Test func aMigrationThatFailsSaysSo() {
+    @Test func aFailedMigrationIsReported() {
         let migration = StateMigration<V2>.from(V1.self) { _ in throw TooMuch() }
         let bytes = encode(V1(cents: 7))
         #expect {

@@ -11,7 +11,7 @@ import Testing
         TaskTimes.Reading(busy: busy * 1_000_000, backPressured: backPressured * 1_000_000, idle: idle * 1_000_000)
     }
 
-    @Test func `work that goes on is told while it lasts`() {
+    @Test func `ongoing work is reported while it lasts`() {
         let times = TaskTimes()
         #expect(times.reading(at: at(5000)) == reading(), "nothing is counted before a task begins")
         times.turn(to: .working, at: at(10_000))
@@ -21,7 +21,7 @@ import Testing
         #expect(times.reading(at: at(12_500)) == reading(busy: 2500), "and not twice when it ends")
     }
 
-    @Test func `each turn counts what was before it`() {
+    @Test func `each switch counts the activity before it`() {
         let times = TaskTimes()
         times.turn(to: .working, at: at(1000))
         times.turn(to: .blocked, at: at(1100))
@@ -33,7 +33,7 @@ import Testing
         #expect(times.reading(at: at(9000)) == reading(busy: 150, backPressured: 400, idle: 1100), "an ended task does nothing")
     }
 
-    @Test func `a turn in the past counts nothing twice`() {
+    @Test func `a switch in the past counts nothing twice`() {
         let times = TaskTimes()
         times.turn(to: .working, at: at(1000))
         times.turn(to: .blocked, at: at(1200))

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -9,9 +10,9 @@ import Testing
 // down by hand; and against a splitter of three lines for random bytes.
 
 @Suite struct TextFileSourceTests {
-    let place: TemporaryDirectory
+    let place: Sandbox
 
-    init() throws { place = try TemporaryDirectory() }
+    init() throws { place = Sandbox() }
 
     private func write(_ name: String, _ bytes: [UInt8]) throws -> String {
         try Data(bytes).write(to: URL(filePath: place(name)))
@@ -38,10 +39,11 @@ import Testing
         return try lines(&reader)
     }
 
-    @Test(arguments: [
-        ("", []), ("\n", [""]), ("a", ["a"]), ("a\n", ["a"]), ("a\nb", ["a", "b"]), ("a\r\nb\r\n", ["a", "b"]), ("a\n\nb\n", ["a", "", "b"]),
-        ("\r\n", [""]), ("a\rb\n", ["a\rb"]), ("a\r", ["a\r"]), ("é\u{1F600}\n", ["é\u{1F600}"]),
-    ] as [(String, [String])])
+    @Test(
+        arguments: [
+            ("", []), ("\n", [""]), ("a", ["a"]), ("a\n", ["a"]), ("a\nb", ["a", "b"]), ("a\r\nb\r\n", ["a", "b"]), ("a\n\nb\n", ["a", "", "b"]),
+            ("\r\n", [""]), ("a\rb\n", ["a\rb"]), ("a\r", ["a\r"]), ("é\u{1F600}\n", ["é\u{1F600}"]),
+        ] as [(String, [String])])
     func splitsAtLineEnds(text: String, expected: [String]) throws {
         #expect(try lines([write("in", text)]) == expected)
     }
@@ -60,7 +62,7 @@ import Testing
         #expect(try lines([write("in", "a\n\(long)\nb")]) == ["a", long, "b"])
     }
 
-    @Test func aLineThatWouldEatTheMemoryIsAnError() throws {
+    @Test func aLineThatExceedsTheMemoryLimitIsAnError() throws {
         let path = place("in")
         let descriptor = open(path, O_WRONLY | O_CREAT, 0o600)
         ftruncate(descriptor, 70 << 20)
@@ -92,7 +94,7 @@ import Testing
         #expect(reader.progress == InputProgress(read: UInt64(bytes.count), total: UInt64(bytes.count)))
     }
 
-    @Test func subtasksShareTheFilesAndARescaleDealsThemOutAnew() throws {
+    @Test func subtasksShareTheFilesAndARescaleRedistributesThem() throws {
         let paths = try (0..<5).map { try write("\($0)", "file \($0)\n") }
         let source = TextFileSource(paths: paths)
         var all: [String] = []
@@ -103,7 +105,7 @@ import Testing
         #expect(all.sorted() == (0..<5).map { "file \($0)" })
     }
 
-    @Test func whatCannotBeReadIsNamed() throws {
+    @Test func unreadableFilesAreNamed() throws {
         func problem(_ path: String) -> String {
             do {
                 _ = try lines([path])
@@ -131,7 +133,7 @@ import Testing
         #expect { try lines(&restored) } throws: { String(describing: $0).contains("has 4 bytes, fewer than the 14 that the checkpoint had read") }
     }
 
-    @Test func aDamagedSplitIsAnErrorAndNoTrap() throws {
+    @Test func aDamagedSplitIsAnError() throws {
         var split = FileSplit(path: "/a", offset: 1, lines: 2, records: 1, skipped: 1)
         split.isFinished = true
         let good = split.encoded

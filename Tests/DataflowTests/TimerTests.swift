@@ -1,5 +1,6 @@
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -51,7 +52,7 @@ private struct Obedient: KeyedProcessFunction {
 }
 
 @Suite struct TimerTests {
-    let place: TemporaryDirectory
+    let place: Sandbox
     private let host = ManualHost(at: 1000)
     private let feed = Feed<Order>()
     private let heard = Heard()
@@ -62,7 +63,7 @@ private struct Obedient: KeyedProcessFunction {
         var all: [String] { lines.withLock { $0 } }
     }
 
-    init() throws { place = try TemporaryDirectory() }
+    init() throws { place = Sandbox() }
 
     private func launch(parallelism: Int = 1, retains: Bool = false) -> JobLaunch {
         let job = ClosureJob { [feed, heard] environment in
@@ -83,7 +84,7 @@ private struct Obedient: KeyedProcessFunction {
     }
 
     // FLINK-9857: a timer that fired a millisecond early let records in that belonged to the window before.
-    @Test func aProcessingTimeTimerFiresAtItsTimeAndNotBefore() throws {
+    @Test func aProcessingTimeTimerFiresExactlyAtItsTime() throws {
         let probe = try JobProbe(launch())
         try give(.add(key: 1), .setProcessing(key: 1, at: 2000, namespace: 0))
         host.set(to: 1999)
@@ -99,7 +100,7 @@ private struct Obedient: KeyedProcessFunction {
         try probe.cancel()
     }
 
-    @Test func aTimerWhoseTimeIsPastFiresAtOnceAndLateOnesInOrder() throws {
+    @Test func pastTimersFireAtOnceAndInOrder() throws {
         let probe = try JobProbe(launch())
         try give(
             .setProcessing(key: 3, at: 1300, namespace: 0), .setProcessing(key: 1, at: 1100, namespace: 0), .setProcessing(key: 2, at: 1200, namespace: 0))
@@ -126,7 +127,7 @@ private struct Obedient: KeyedProcessFunction {
     }
 
     // FLINK-34921: a callback that threw ended silently.
-    @Test func aTimerThatThrowsFailsTheJobVisibly() throws {
+    @Test func aThrowingTimerFailsTheJob() throws {
         let probe = try JobProbe(launch())
         try give(.setProcessing(key: 1, at: 1500, namespace: 13))
         host.set(to: 1500)

@@ -8,7 +8,7 @@ import Testing
 @Suite struct WarmMemoryTests {
     private let memory = WarmMemory()
 
-    @Test func `what was ordered is cleared, taken, and given back`() {
+    @Test func `ordered memory is cleared, taken, and returned`() {
         memory.order(bytes: 64 << 20) { fill in
             fill()
             return true
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test func `the estimate is the size that a table gets`() {
+    @Test func `the estimate equals the size of the table`() {
         let section = KeyGroupSection(group: 0, offset: 0, length: 32768 * 64, entries: 32768)
         let state = StateHandle(
             name: "rows", kind: .keyed, valueType: "row", location: .file(name: "task-1-0.state", offset: 0, length: 32768 * 64),

@@ -38,48 +38,60 @@ import Testing
     }
 
     @Test func theLowestChannelCounts() {
-        Self.expect(channels: 2, [
-            (0, .mark(5), []), (1, .mark(3), [.mark(3)]), (1, .mark(9), [.mark(5)]), (0, .mark(4), []), (0, .mark(20), [.mark(9)]),
-        ])
+        Self.expect(
+            channels: 2,
+            [
+                (0, .mark(5), []), (1, .mark(3), [.mark(3)]), (1, .mark(9), [.mark(5)]), (0, .mark(4), []), (0, .mark(20), [.mark(9)]),
+            ])
     }
 
     @Test func anIdleChannelIsLeftOut() {
-        Self.expect(channels: 3, [
-            (0, .mark(5), []), (1, .mark(7), []), (2, .idle, [.mark(5)]), (0, .idle, [.mark(7)]), (1, .mark(8), [.mark(8)]),
-        ])
+        Self.expect(
+            channels: 3,
+            [
+                (0, .mark(5), []), (1, .mark(7), []), (2, .idle, [.mark(5)]), (0, .idle, [.mark(7)]), (1, .mark(8), [.mark(8)]),
+            ])
     }
 
-    @Test func aGateWhoseChannelsAreAllIdleIsIdle() {
-        Self.expect(channels: 2, [
-            (0, .mark(5), []), (1, .mark(9), [.mark(5)]), (1, .idle, []),
-            // As if channel 0 had been idle first: what channel 1 had said counts.
-            (0, .idle, [.mark(9), .idle]), (0, .idle, []), (1, .active, [.active]), (1, .mark(10), [.mark(10)]),
-        ])
+    @Test func aGateWithOnlyIdleChannelsIsIdle() {
+        Self.expect(
+            channels: 2,
+            [
+                (0, .mark(5), []), (1, .mark(9), [.mark(5)]), (1, .idle, []),
+                // As if channel 0 had been idle first: what channel 1 had said counts.
+                (0, .idle, [.mark(9), .idle]), (0, .idle, []), (1, .active, [.active]), (1, .mark(10), [.mark(10)]),
+            ])
     }
 
-    @Test func aGateThatNeverHadAWatermarkCanBeIdle() {
+    @Test func aGateWithoutAWatermarkCanBeIdle() {
         Self.expect(channels: 2, [(0, .idle, []), (1, .idle, [.idle]), (0, .mark(3), [.mark(3)])])
     }
 
-    @Test func aChannelThatComesBackIsNotWaitedForUntilItHasCaughtUp() {
-        Self.expect(channels: 2, [
-            (0, .mark(1), []), (1, .idle, [.mark(1)]), (0, .mark(50), [.mark(50)]), (1, .active, []), (0, .mark(60), [.mark(60)]),
-            (1, .mark(20), []), (0, .mark(70), [.mark(70)]), (1, .mark(70), []), (0, .mark(80), []), (1, .mark(75), [.mark(75)]),
-        ])
+    @Test func aReactivatedChannelCountsOnceItHasCaughtUp() {
+        Self.expect(
+            channels: 2,
+            [
+                (0, .mark(1), []), (1, .idle, [.mark(1)]), (0, .mark(50), [.mark(50)]), (1, .active, []), (0, .mark(60), [.mark(60)]),
+                (1, .mark(20), []), (0, .mark(70), [.mark(70)]), (1, .mark(70), []), (0, .mark(80), []), (1, .mark(75), [.mark(75)]),
+            ])
     }
 
     @Test func anEndedChannelIsLeftOutAndTheGateEndsWithTheLast() {
-        Self.expect(channels: 3, [
-            (0, .mark(5), []), (1, .end, []), (2, .mark(3), [.mark(3)]), (2, .end, [.mark(5)]), (0, .mark(6), [.mark(6)]), (0, .end, [.end]),
-        ])
+        Self.expect(
+            channels: 3,
+            [
+                (0, .mark(5), []), (1, .end, []), (2, .mark(3), [.mark(3)]), (2, .end, [.mark(5)]), (0, .mark(6), [.mark(6)]), (0, .end, [.end]),
+            ])
     }
 
     // A source that has ended must not make late what an idle one still has to say.
-    @Test func anEndBesideAnIdleChannelDoesNotEndTime() {
-        Self.expect(channels: 2, [
-            (0, .mark(5), []), (1, .mark(8), [.mark(5)]), (0, .idle, [.mark(8)]), (1, .end, [.idle]), (0, .mark(9), [.mark(9)]),
-            (0, .end, [.end]),
-        ])
+    @Test func anEndedChannelBesideAnIdleOneDoesNotEndTime() {
+        Self.expect(
+            channels: 2,
+            [
+                (0, .mark(5), []), (1, .mark(8), [.mark(5)]), (0, .idle, [.mark(8)]), (1, .end, [.idle]), (0, .mark(9), [.mark(9)]),
+                (0, .end, [.end]),
+            ])
     }
 
     @Test func allEndedAfterIdlenessIsTheEnd() {
@@ -89,7 +101,7 @@ import Testing
     // For every prefix: the gate never goes back; what it says is never above an active channel that it has waited for all along; when
     // all have caught up and are active, it is their minimum.
     @Test(arguments: Array(1...60) as [UInt64])
-    func aSeededWalkKeepsTheRules(seed: UInt64) {
+    func randomWalksKeepTheRules(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         let count = Int.random(in: 1...5, using: &random)
         var merger = WatermarkMerger(channels: count)

@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test(arguments: [0, 250] as [Int64], Array(1...12) as [UInt64])
-    func windowsAreHeldUntilTheirTimeAndNotLonger(lateness: Int64, seed: UInt64) throws {
+    func windowsAreKeptExactlyUntilTheirTime(lateness: Int64, seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let store = try WindowStore(
             Counting(Count<UInt64>()), grid: .tumbling(100), lateness: lateness, states: KeyedStates<UInt64>(context: context))
@@ -65,7 +65,9 @@ import Testing
                 if isTaken {
                     taken += 1
                     held[start, default: [:]][key, default: 0] += 1
-                } else { late += 1 }
+                } else {
+                    late += 1
+                }
             }
             #expect(store.panes.count == held.values.reduce(0) { $0 + $1.count }, "seed \(seed), step \(step)")
             #expect(store.buckets.count == held.count && store.schedule.count == held.count)
@@ -86,7 +88,7 @@ import Testing
 
     // Windows that had fired and are kept for their lateness: after a restore event time begins anew. What got no record since is not emitted
     // again; what got one is, complete.
-    @Test func aFiredWindowIsNotEmittedAgainAfterARestoreUnlessItGetsARecord() throws {
+    @Test func aFiredWindowIsEmittedAgainAfterARestoreOnlyForANewRecord() throws {
         func make() throws -> WindowStore<Counting> {
             try WindowStore(Counting(Count<UInt64>()), grid: .tumbling(100), lateness: 1000, states: KeyedStates<UInt64>(context: context))
         }
@@ -141,7 +143,7 @@ import Testing
         if lateness == 0 { #expect(emitted.results.reduce(0) { $0 + Int($1.value) } == taken) }
     }
 
-    @Test func aJoinKeepsARecordUntilNoPartnerCanCome() throws {
+    @Test func aJoinKeepsARecordWhilePartnersArePossible() throws {
         let store = try JoinStore<UInt64, Event, Event>(lower: -20, upper: 50, states: KeyedStates<UInt64>(context: context))
         let joined = Emitter<Joined<Event, Event>> { _, _ in }
         defer { joined.release() }

@@ -1,5 +1,6 @@
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -154,7 +155,9 @@ struct WindowJob: StreamJob {
                 for event in events.sorted(by: { $0.eventTime < $1.eventTime }) {
                     if let last = sessions.last?.last, event.eventTime.milliseconds - last.eventTime.milliseconds <= gap.count {
                         sessions[sessions.count - 1].append(event)
-                    } else { sessions.append([event]) }
+                    } else {
+                        sessions.append([event])
+                    }
                 }
                 return sessions.compactMap { session in
                     guard let first = session.first, let last = session.last else { return nil }
@@ -185,9 +188,9 @@ struct CountFed: AggregateFunction {
 }
 
 @Suite struct WindowTests {
-    let place: TemporaryDirectory
+    let place: Sandbox
 
-    init() throws { place = try TemporaryDirectory() }
+    init() throws { place = Sandbox() }
 
     func job(_ kind: WindowJob.Kind) -> WindowJob { WindowJob(kind: kind, directory: place("checkpoints"), output: place("out")) }
 
@@ -207,7 +210,7 @@ struct CountFed: AggregateFunction {
     ]
 
     @Test(arguments: kinds, [1, 9] as [UInt64])
-    func windowsOfDisorderedInputAreWhatAPlainComputationGives(kind: WindowJob.Kind, seed: UInt64) throws {
+    func windowsOfDisorderedInputEqualAPlainComputation(kind: WindowJob.Kind, seed: UInt64) throws {
         var job = job(kind)
         job.input.seed = seed
         #expect(try JobProbe(job.launch(parallelism: 1 + Int(seed % 3))).waitForEnd().state == .finished)
@@ -216,7 +219,7 @@ struct CountFed: AggregateFunction {
 
     // Several sources, each with its own watermark: the lowest counts, so that nothing is late.
     @Test(arguments: [WindowJob.Kind.grid(.tumbling(1000)), .session(250)])
-    func severalSourcesWithWatermarksOfTheirOwnMakeNothingLate(kind: WindowJob.Kind) throws {
+    func separateWatermarksOfSeveralSourcesMakeNothingLate(kind: WindowJob.Kind) throws {
         var job = job(kind)
         job.splits = 3
         #expect(try JobProbe(job.launch(parallelism: 3)).waitForEnd().state == .finished)
@@ -261,7 +264,7 @@ struct CountFed: AggregateFunction {
             (WindowJob.Kind.grid(.tumbling(20_000)), 0), (.contents(.sliding(9000, every: 4000)), 0), (.sessionContents(900), 0),
             (.grid(.tumbling(3000)), 20_000), (.session(300), 20_000),
         ] as [(WindowJob.Kind, lateness: Milliseconds)])
-    func aRestoreInTheMiddleOfWindowsIsExact(parallelism: (Int, Int), of restored: (WindowJob.Kind, lateness: Milliseconds)) throws {
+    func aRestoreDuringOpenWindowsIsExact(parallelism: (Int, Int), of restored: (WindowJob.Kind, lateness: Milliseconds)) throws {
         let (kind, lateness) = restored
         var job = job(kind)
         job.input.count = 8000
@@ -280,7 +283,7 @@ struct CountFed: AggregateFunction {
         expectSame(try place.lines("out"), job.expected, "\(kind), \(parallelism)")
     }
 
-    @Test func aCrashInTheMiddleOfWindowsIsExact() throws {
+    @Test func aCrashDuringOpenWindowsIsExact() throws {
         var job = job(.grid(.tumbling(700)))
         job.rate = 6000
         let probe = try JobProbe(job.launch())
@@ -326,7 +329,7 @@ struct CountFed: AggregateFunction {
         try second.cancel()
     }
 
-    @Test func whatIsWrongWithAWindowIsSaid() {
+    @Test func windowErrorsNameTheirCause() {
         func refusal(_ body: @escaping @Sendable (KeyedStream<UInt64, Event>) -> Void) -> String {
             do {
                 let job = ClosureJob { environment in

@@ -3,7 +3,9 @@
 
 import ControlProtocol
 import Glibc
+import JSON
 import StreamModel
+import TestKit
 import Testing
 
 extension EndToEnd {
@@ -47,7 +49,8 @@ extension EndToEnd {
                 ["engine", "--state", home.path + "/other"], code: ExitCode.refused, says: "already listens at \(home.socket)", "pid \(engine.process.id)",
                 "stop it or choose another")
             try home.expectRefusal(
-                ["engine", "--socket", home.path + "/other.sock"], code: ExitCode.refused, says: "in use by another engine", "pid \(engine.process.id)", "--state")
+                ["engine", "--socket", home.path + "/other.sock"], code: ExitCode.refused, says: "in use by another engine", "pid \(engine.process.id)",
+                "--state")
             let status = try home.succeed("status", "--json").record(EngineReport.self)
             #expect(status.engine.processID == engine.process.id)
             // `weir run` steps aside instead.
@@ -235,17 +238,22 @@ extension EndToEnd {
             try home.expectRefusal(["submit", "orders", "--set", "speed=1"], code: ExitCode.refused, says: "speed", "rate, interval")
             try home.expectRefusal(["submit", "orders", "--set", "rate=fast"], code: ExitCode.refused, says: "rate", "fast")
             try home.expectRefusal(["submit", "wordcount"], code: ExitCode.refused, says: "input")
-            try home.expectRefusal(["run", "wordcount", "--input", home.path + "/none", "--output", home.path + "/o"], code: ExitCode.failed, says: home.path + "/none")
+            try home.expectRefusal(
+                ["run", "wordcount", "--input", home.path + "/none", "--output", home.path + "/o"], code: ExitCode.failed, says: home.path + "/none")
         }
 
         @Test func `a wrong command line is usage`() throws {
             for words in [
-                ["nosuch"], ["restart"], ["operations", "--limit", "0"], ["savepoint", "orders", "--timeout", "soon"], ["cancel", "orders", "--keep", "--discard"],
+                ["restart"], ["operations", "--limit", "0"], ["savepoint", "orders", "--timeout", "soon"],
+                ["cancel", "orders", "--keep", "--discard"],
                 ["submit", "orders", "--operation", "no spaces here"], ["status", "--nosuch"],
             ] { try home.expectRefusal(words, code: ExitCode.usage, says: "Usage: weir") }
+            try home.expectRefusal(["nosuch"], code: ExitCode.usage, says: "no command 'nosuch'", "weir help")
             let help = try home.succeed("--help")
             #expect(help.output.contains("EXAMPLES") && help.output.contains("Exit codes: 0 ok, 1 usage"))
-            for command in ["demo", "engine", "run", "console", "status", "jobs", "checkpoints", "savepoint", "checkpoint", "stop", "cancel", "restart", "operations"] {
+            for command in [
+                "demo", "engine", "run", "console", "status", "jobs", "checkpoints", "savepoint", "checkpoint", "stop", "cancel", "restart", "operations",
+            ] {
                 #expect(try home.succeed(command, "--help").output.contains("EXAMPLE"), "\(command) --help shows no example")
             }
             for shell in ["bash", "zsh", "fish"] { #expect(try home.succeed("--generate-completion-script", shell).output.contains("checkpoints")) }
@@ -299,7 +307,9 @@ extension EndToEnd {
             #expect(result.exitCode == ExitCode.ok, "\(result.transcript)")
             let parts = result.errors.split(separator: "room again", maxSplits: 1)
             let before = try #require(parts.first, "\(result.transcript)"), after = try #require(parts.last)
-            #expect(before.contains("RESTARTING: no space left on device on \(disk)/state") && before.contains("free space; tried again in"), "\(result.transcript)")
+            #expect(
+                before.contains("RESTARTING: no space left on device on \(disk)/state") && before.contains("free space; tried again in"), "\(result.transcript)"
+            )
             // More looks than the strategy has restarts.
             #expect(before.contains("tried again in 8 s"), "\(result.transcript)")
             #expect(after.contains("FINISHED"), "\(result.transcript)")
@@ -331,7 +341,9 @@ extension EndToEnd {
         @Test func `a full disk at the start`() throws {
             let text = home.write("text", "one two two\n")
             let result = try onDisk(
-                "size=1m", "head -c 1048576 /dev/zero > $DISK/ballast 2>/dev/null; exec $WEIR run wordcount --input \(text) --output \(home.path)/counts --state $DISK/state")
+                "size=1m",
+                "head -c 1048576 /dev/zero > $DISK/ballast 2>/dev/null; exec $WEIR run wordcount --input \(text) --output \(home.path)/counts --state $DISK/state"
+            )
             #expect(result.exitCode == ExitCode.refused, "\(result.transcript)")
             #expect(result.errors.contains("is full"), "\(result.transcript)")
         }
@@ -399,9 +411,9 @@ extension EndToEnd {
 
         @Test func `a theme that is not UTF-8, not there, or a directory is kept out`() throws {
             home.write("config/weir/themes/latin.toml", Array("name = \"lat".utf8) + [0xe9] + Array("\"\n".utf8))
-            try console(["--theme", "latin"]).wait(for: "the banner") { $0.contains("theme kept out") && $0.contains("latin") && $0.contains("UTF-8") }
-            try console(["--theme", "nosuchtheme"]).wait(for: "the banner") { $0.contains("theme kept out") && $0.contains("nosuchtheme") }
-            try console(["--theme", home.path]).wait(for: "the banner") { $0.contains("theme kept out") }
+            try console(["--theme", "latin"]).wait(for: "the banner") { $0.contains("theme not loaded") && $0.contains("latin") && $0.contains("UTF-8") }
+            try console(["--theme", "nosuchtheme"]).wait(for: "the banner") { $0.contains("theme not loaded") && $0.contains("nosuchtheme") }
+            try console(["--theme", home.path]).wait(for: "the banner") { $0.contains("theme not loaded") }
         }
     }
 }

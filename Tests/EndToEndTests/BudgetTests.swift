@@ -1,8 +1,10 @@
 // Goal: the console and the engine keep their budgets of bytes, time and memory. Method: release builds on a pseudo-terminal, whose other end
-// counts and times. Times are the best of some rounds: the machine may have other work, and no round can be faster than the code.
+// counts and times. Where a name says so, the best of three rounds counts: no round can be faster than the code. A round begins once the
+// machine has no other work.
 
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 extension EndToEnd {
@@ -33,7 +35,7 @@ extension EndToEnd {
 
         /// With a stopped engine only the clock, the age of the numbers and the countdown to the next attempt change on the job screen, and
         /// under the help nothing but the clock.
-        @Test func `an unchanged frame writes nothing, a clock tick at most 100 bytes`() throws {
+        @Test func `an unchanged frame writes nothing, a clock tick at most 100 bytes, one that shifts a row 128`() throws {
             let engine = try engine()
             try home.succeed("submit", "orders")
             let console = try jobScreen()
@@ -46,7 +48,9 @@ extension EndToEnd {
             console.burst(quiet: 0.2)
             var clocks: [Int] = []
             for _ in 0..<4 {
-                let tick = try EndToEndTests.wait(5, for: "a tick") { let count = console.read(within: 1.5); return count > 0 ? count : nil }
+                let tick = try TestKit.wait(5, for: "a tick") {
+                    let count = console.read(within: 1.5); return count > 0 ? count : nil
+                }
                 clocks.append(tick + console.burst(quiet: 0.03))
                 let unchanged = unchangedFrame(console)
                 #expect(unchanged.isEmpty, "an unchanged frame wrote \(unchanged.debugDescription)")
@@ -94,7 +98,7 @@ extension EndToEnd {
         // MARK: Time
 
         @Test(arguments: ["no socket", "dead socket", "live socket", "hanging engine"])
-        func `the first frame is there within 25 ms of exec`(link: String) throws {
+        func `the first frame is there within 25 ms of exec, as the best of three medians`(link: String) throws {
             var engine: BackgroundEngine?
             if link != "no socket" {
                 engine = try self.engine()
@@ -120,7 +124,7 @@ extension EndToEnd {
             return times.sorted()[times.count / 2]
         }
 
-        @Test func `a key is painted within 16 ms, p99, while the engine is stopped`() throws {
+        @Test func `a key is painted within 16 ms while the engine is stopped, as the best of three p99`() throws {
             let engine = try engine()
             try home.succeed("submit", "orders")
             let console = try jobScreen()
@@ -153,8 +157,29 @@ extension EndToEnd {
         /// Measures again while the budget is not met; all results.
         private func best(of rounds: Int, budget: Double, _ measure: () throws -> Double) throws -> [Double] {
             var results: [Double] = []
-            while results.count < rounds, !results.contains(where: { $0 <= budget }) { results.append(try measure()) }
+            while results.count < rounds, !results.contains(where: { $0 <= budget }) {
+                waitForQuiet()
+                results.append(try measure())
+            }
             return results
+        }
+
+        /// Waits until the processors have had nothing to do for most of half a second; goes on after two minutes in any case.
+        private func waitForQuiet() {
+            /// Ticks of all processors together, and those of them without work.
+            func ticks() -> (all: Int, idle: Int) {
+                let line = String(decoding: readFile("/proc/stat").prefix { $0 != 0x0a }, as: UTF8.self)
+                let numbers = line.split(separator: " ").compactMap { Int($0) }
+                return (numbers.prefix(8).reduce(0, +), numbers.count > 4 ? numbers[3] + numbers[4] : 0)
+            }
+            let end = monotonicSeconds() + 120
+            var before = ticks()
+            while monotonicSeconds() < end {
+                usleep(500_000)
+                let now = ticks()
+                if (now.idle - before.idle) * 10 >= (now.all - before.all) * 8 { return }
+                before = now
+            }
         }
 
         // MARK: Memory and rest
@@ -195,7 +220,7 @@ extension EndToEnd {
         }
 
         /// Wake-ups are counted as the kernel counts them: every time a thread of the console gave up the processor by itself.
-        @Test func `an idle console rests`() throws {
+        @Test func `an idle console wakes up at most twice a second and takes 0.1 % of a core, with a report every second 2.3 times and 0.2 %`() throws {
             let console = console()
             _ = try console.time(of: "past")
             // The pauses between two attempts to connect grow to 10 s.
@@ -216,14 +241,15 @@ extension EndToEnd {
             _ = console.collect(for: 18)
             var alone = rest(console, for: 8)
             if alone.wakes > 2 { alone = rest(console, for: 20) }
-            print("idle console: \(rounded(disconnected.wakes)) wake-ups/s and \(rounded(disconnected.cpu * 100)) % of a core without an engine, "
-                + "\(rounded(connected.wakes)) and \(rounded(connected.cpu * 100)) % with a report every second, "
-                + "\(rounded(alone.wakes)) and \(rounded(alone.cpu * 100)) % when no key was pressed for 30 s")
+            print(
+                "idle console: \(rounded(disconnected.wakes)) wake-ups/s and \(rounded(disconnected.cpu * 100)) % of a core without an engine, "
+                    + "\(rounded(connected.wakes)) and \(rounded(connected.cpu * 100)) % with a report every second, "
+                    + "\(rounded(alone.wakes)) and \(rounded(alone.cpu * 100)) % when no key was pressed for 30 s")
             #expect(disconnected.wakes <= 2 && disconnected.cpu <= 0.001)
             // A report wakes the thread that takes it in and the one that paints it, and nothing else wakes up: 2.00 to 2.06 were measured.
             #expect(connected.wakes <= 2.3 && connected.cpu <= 0.002)
             // 1.6 to 1.8 were measured: a report every two seconds, the clock every second.
-            #expect(alone.wakes <= 2 && alone.cpu <= 0.002)
+            #expect(alone.wakes <= 2 && alone.cpu <= 0.001)
         }
 
         private func rest(_ console: Pty, for seconds: Double) -> (wakes: Double, cpu: Double) {
@@ -233,7 +259,8 @@ extension EndToEnd {
                 return listDirectory(folder).compactMap { pid_t($0) }.reduce(into: [:]) { threads, thread in
                     let status = String(decoding: readFile("\(folder)/\(thread)/status"), as: UTF8.self)
                     let schedule = String(decoding: readFile("\(folder)/\(thread)/schedstat"), as: UTF8.self).split(separator: " ")
-                    guard let wakes = status.firstMatch(of: /\nvoluntary_ctxt_switches:\s+(\d+)/).flatMap({ Int($0.1) }), let busy = schedule.first.flatMap({ Int($0) })
+                    guard let wakes = status.firstMatch(of: /\nvoluntary_ctxt_switches:\s+(\d+)/).flatMap({ Int($0.1) }),
+                        let busy = schedule.first.flatMap({ Int($0) })
                     else { return }
                     threads[thread] = (wakes, busy)
                 }

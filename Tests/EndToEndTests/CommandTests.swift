@@ -3,6 +3,7 @@
 
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 /// The proof of `weir restart --wait --json`.
@@ -22,6 +23,16 @@ private struct ProofRecord: Decodable {
 extension EndToEnd {
     @Suite struct Commands {
         let home = TestHome()
+
+        @Test(arguments: [
+            (["statsu"], "no command 'statsu'; did you mean 'status'?"), (["run", "wordcount", "--output", "out"], "wordcount needs --input"),
+            (["run", "wordcount", "--input", "/etc/hostname", "--output", "out", "--interval", "1y"], "--interval must be a span"),
+            (["run", "nosuch"], "no program 'nosuch'"), (["run", "orders", "--set", "colour=red"], "no argument 'colour'"),
+        ])
+        func `wrong usage ends with 1 before anything is started`(words: [String], problem: String) throws {
+            let run = try home.weir(words)
+            #expect(run.exitCode == 1 && run.errors.contains(problem) && !run.errors.contains("listens"), "\(run.end): \(run.transcript)")
+        }
 
         @Test func `the records of all commands parse and agree`() throws {
             let engine = try BackgroundEngine(home, ["--name", "twins"])
@@ -49,7 +60,8 @@ extension EndToEnd {
             let canceled = try home.succeed("cancel", "orders", "--keep", "--wait", "--json").record(OperationReport.self)
             #expect(canceled.state == .completed)
             #expect(try home.job("orders").state == .canceled)
-            try restart(from: try #require(try home.checkpoints(of: "orders").filter { $0.isRestorable && !$0.kind.isSavepoint }.dropFirst(2).first), after: job.id)
+            try restart(
+                from: try #require(try home.checkpoints(of: "orders").filter { $0.isRestorable && !$0.kind.isSavepoint }.dropFirst(2).first), after: job.id)
 
             let operations = try home.succeed("operations", "--json").record([OperationReport].self)
             #expect(operations.count == 4)
@@ -77,7 +89,9 @@ extension EndToEnd {
             defer { withExtendedLifetime(engine) {} }
             try home.succeed("submit", "orders", "--set", "interval=100ms")
             _ = try home.waitForJob("orders", "with checkpoints") { $0.counts.completed >= 2 }
-            for words in [["status"], ["jobs"], ["checkpoints", "orders"], ["savepoint", "orders", "--wait"], ["operations"], ["audit"], ["cancel", "orders", "--wait"]] {
+            for words in [
+                ["status"], ["jobs"], ["checkpoints", "orders"], ["savepoint", "orders", "--wait"], ["operations"], ["audit"], ["cancel", "orders", "--wait"],
+            ] {
                 let result = try home.weir(words)
                 #expect(result.exitCode == ExitCode.ok && !result.output.isEmpty, "\(result.transcript)")
                 #expect(result.output.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f || $0 == 10 }, "\(result.transcript)")
@@ -124,10 +138,12 @@ extension EndToEnd {
             defer { withExtendedLifetime(engine) {} }
             try home.succeed("submit", "shaky", "--set", "interval=60s")
             try home.succeed("fault", "shaky", "slow 5s", "--wait")
-            let result = try home.weir("savepoint", "shaky", "--wait", "--timeout", "300ms")
+            let result = try home.weir("savepoint", "shaky", "--wait", "--timeout", "2s")
             #expect(result.exitCode == ExitCode.unproven, "\(result.transcript)")
             #expect(result.errors.contains("still runs") && result.errors.contains("weir operations"))
             try home.succeed("fault", "shaky", "off", "--wait")
+            // The savepoint that is still under way would take the failure.
+            #expect(try eventually { try home.succeed("operations", "--json").record([OperationReport].self).allSatisfy { $0.state.isTerminal } })
             try home.succeed("fault", "shaky", "fail 1", "--wait")
             let failed = try home.weir("checkpoint", "shaky", "--wait")
             #expect(failed.exitCode == ExitCode.failed, "\(failed.transcript)")
@@ -150,7 +166,9 @@ extension EndToEnd {
             defer { withExtendedLifetime(engine) {} }
             let name = "a\u{1b}[31mred\u{07}\n\u{202e}言葉e\u{0301}\u{9b}2J\u{85}\u{7f}\u{2066}"
             let id = try home.succeed("submit", "orders", "--name", name, "--json").record(JobReport.self).id.description
-            for words in [["jobs"], ["status"], ["savepoint", id, "--wait"], ["operations"], ["audit"], ["jobs", "--json"], ["dump", "overview", "--format", "json"]] {
+            for words in [
+                ["jobs"], ["status"], ["savepoint", id, "--wait"], ["operations"], ["audit"], ["jobs", "--json"], ["dump", "overview", "--format", "json"],
+            ] {
                 let result = try home.weir(words)
                 #expect(result.exitCode == ExitCode.ok, "\(result.transcript)")
                 let hostile = (result.output + result.errors).unicodeScalars.filter {
@@ -181,7 +199,9 @@ extension EndToEnd {
                 }
                 try engine.startAgain()
                 let completed = before.latestCompleted?.id
-                let after = try home.waitForJob("orders", "back and ahead") { ($0.latestCompleted?.id).map { $0 > completed ?? $0 } ?? false && $0.state == .running }
+                let after = try home.waitForJob("orders", "back and ahead") {
+                    ($0.latestCompleted?.id).map { $0 > completed ?? $0 } ?? false && $0.state == .running
+                }
                 #expect(after.id == before.id && after.audit?.duplicates == 0 && after.audit?.lost == 0)
                 let restored = try #require(after.restored)
                 #expect(restored.checkpoint >= completed ?? restored.checkpoint && !restored.chosen)

@@ -3,6 +3,7 @@
 
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 extension EndToEnd {
@@ -70,9 +71,12 @@ extension EndToEnd {
             let id = try terminal.waitFor(/savepoint op (\w+) of shaky: ac/, "the savepoint to be accepted").1
             try expectQuietEnd(within: 3) { try terminal.killProgram() }
             try terminal.restart(try console())
-            try terminal.wait(for: "the word that it is re-attached") { $0.contains("re-attached to op \(id)") || $0.contains("re-attached: savepoint op \(id)") }
+            try terminal.wait(for: "the word that it is re-attached") {
+                $0.contains("re-attached to op \(id)") || $0.contains("re-attached: savepoint op \(id)")
+            }
             try terminal.waitFor("re-attached: savepoint op \(id) of shaky: observed")
-            let path = try #require(try home.succeed("operations", "--json").record([OperationReport].self).first { $0.request.id.description.hasPrefix(id) }?.path)
+            let path = try #require(
+                try home.succeed("operations", "--json").record([OperationReport].self).first { $0.request.id.description.hasPrefix(id) }?.path)
             #expect(access(path + "/_metadata", F_OK) == 0)
         }
 

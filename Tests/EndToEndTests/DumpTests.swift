@@ -3,6 +3,7 @@
 
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 extension EndToEnd {
@@ -46,7 +47,7 @@ extension EndToEnd {
 
         @Test func `without a link it ends with 2, without the screen or the job with 1`() throws {
             try home.expectRefusal(["dump", "--socket", home.path + "/none.sock"], code: ExitCode.noLink, says: "no link", "local")
-            try home.expectRefusal(["dump", "--socket", home.socket, "job", "--job", "nosuch"], code: ExitCode.usage, says: "no job \"nosuch\"")
+            try home.expectRefusal(["dump", "--socket", home.socket, "job", "--job", "nosuch"], code: ExitCode.refused, says: "no job \"nosuch\"")
             try home.expectRefusal(["dump", "--socket", home.socket, "desktop"], code: ExitCode.usage, says: "no screen 'desktop'", "overview")
             try home.expectRefusal(["dump", "--socket", home.socket, "--size", "0x9"], code: ExitCode.usage, says: "size")
         }

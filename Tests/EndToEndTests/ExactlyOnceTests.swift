@@ -3,6 +3,7 @@
 
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 extension EndToEnd {
@@ -57,7 +58,9 @@ extension EndToEnd {
             print("five crashes of the engine: seed \(seed) (WEIR_SEED)")
             var generator = SeededGenerator(seed: seed)
             for _ in 0..<5 {
-                if let end = engine.process.end(within: Double.random(in: 0.05...0.7, using: &generator)) { throw Broken("the engine \(end): \(engine.process.transcript)") }
+                if let end = engine.process.end(within: Double.random(in: 0.05...0.7, using: &generator)) {
+                    throw Broken("the engine \(end): \(engine.process.transcript)")
+                }
                 try engine.killNow()
                 try engine.startAgain()
             }

@@ -2,6 +2,7 @@
 // real console on the real engine in tmux, which then is ended.
 
 import StreamModel
+import TestKit
 import Testing
 
 extension EndToEnd {

@@ -1,6 +1,7 @@
 // Goal: no string that a job, a path or an exception is called by reaches the terminal as anything but text. Method: the painter of the
 // console on a pseudo-terminal, and a reader that knows the few sequences that painting needs. `weir-bench hostile --count 1000000` does more.
 
+import TestKit
 import Testing
 
 extension EndToEnd {

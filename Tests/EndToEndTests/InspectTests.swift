@@ -3,6 +3,7 @@
 
 import Foundation
 import StreamModel
+import TestKit
 import Testing
 
 extension EndToEnd {
@@ -71,7 +72,8 @@ extension EndToEnd {
             #expect(result.exitCode == ExitCode.refused, "\(result.transcript)")
             #expect(result.output.contains("'counts'") && result.output.contains(OperatorID(uid: "count").description))
             let uids = try #require(try record(try home.weir("inspect", path, "--uids", "orders,legacy,counts", "--json")).flink?.uids)
-            #expect(uids.unclaimedOperators == [OperatorID(uid: "count")] && uids.withoutState == ["counts"] && uids.matched.keys.sorted() == ["legacy", "orders"])
+            #expect(
+                uids.unclaimedOperators == [OperatorID(uid: "count")] && uids.withoutState == ["counts"] && uids.matched.keys.sorted() == ["legacy", "orders"])
         }
 
         @Test func `what is elsewhere is unreachable, not damaged`() throws {

@@ -4,6 +4,7 @@
 import ControlProtocol
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 extension EndToEnd {
@@ -49,7 +50,11 @@ extension EndToEnd {
                 if !dump.errors.contains("no engine"), !dump.errors.contains("not answer") { try expectRefusal(dump, count) }
             }
             let status = try limited(count, ["status"])
-            if try status.finish(within: 30) == .exited(ExitCode.noLink) { #expect(status.errors.contains("no engine at")) } else { try expectRefusal(status, count) }
+            if try status.finish(within: 30) == .exited(ExitCode.noLink) {
+                #expect(status.errors.contains("no engine at"))
+            } else {
+                try expectRefusal(status, count)
+            }
         }
 
         @Test(arguments: [8, 16, 40, 64]) func `a demo works or says what it needs`(count: Int) throws {

@@ -3,6 +3,7 @@
 
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 extension EndToEnd {

@@ -2,6 +2,7 @@
 // tmux starts the demo; every step waits for what the screen must show.
 
 import Glibc
+import TestKit
 import Testing
 
 extension EndToEnd {
@@ -132,7 +133,7 @@ extension EndToEnd {
                 return false
             }
             // Here they do not go on.
-            #expect(try !terminal.screen().contains("go on without this console"))
+            #expect(try !terminal.screen().contains("keep running"))
             try terminal.type("y")
             let shell = try terminal.wait(for: "the end of the demo") { $0.lines.contains("done") }
             #expect(shell.contains("left with 0"))
@@ -202,22 +203,9 @@ extension TmuxSession.Screen {
 }
 
 extension TmuxSession {
-    /// Presses a key that acts. Keys that follow others faster than fingers do are refused: then once more.
+    /// Presses a key that acts. Keys that follow others faster than fingers do are refused: then once more, after a while.
     func act(_ key: String) throws {
         try type(key)
-        try wait(for: "the key \(key) to be taken") { screen in
-            guard screen.lines.last?.contains("too many keys") ?? false else { return true }
-            try type(key)
-            return false
-        }
-    }
-
-    /// Accepts the open sheet with `y`. It takes no key in its first moments.
-    func accept(_ title: String) throws {
-        try wait(for: "the sheet to be accepted") { screen in
-            guard screen.contains(title) else { return true }
-            try type("y")
-            return false
-        }
+        try press(for: "the key \(key) to be taken", { try type(key) }, until: { !($0.lines.last?.contains("too many keys") ?? false) })
     }
 }

@@ -1,6 +1,8 @@
-// Goal: 4,600 seeds of the simulator are clean on every run of the tests, every kind of fault really happened in them, and a seed takes the
-// same course in another process and another build. Method: the release build of `weir-sim`, and the debug build beside the tests.
+// Goal: 5,000 seeds of the simulator are clean on every run of the tests, every kind of fault really happened in them, defects are found, and a seed
+// takes the same course in another process and another build. Method: the release build of `weir-sim`, and the debug build beside the tests.
 
+import SimulationKit
+import TestKit
 import Testing
 
 extension EndToEnd {
@@ -22,8 +24,8 @@ extension EndToEnd {
         }
 
         /// One process a mode, side by side: a processor each.
-        @Test func `4,600 seeds are clean, and every kind of fault happened in them`() throws {
-            let runs = [("job", 3_800), ("service", 800)].map { mode, seeds in
+        @Test func `5,000 seeds are clean, and every kind of fault happened in them`() throws {
+            let runs = [("job", 3_800), ("service", 1_200)].map { mode, seeds in
                 (seeds, ChildProcess(sim, ["--mode", mode, "--seeds", "\(seeds)", "--jobs", "1"], environment: home.environment()))
             }
             for (seeds, process) in runs {
@@ -36,6 +38,17 @@ extension EndToEnd {
                 #expect(counts.count > 25)
                 for row in counts { #expect(row.count == 2 && row[0].trimmingPrefix("  ") != "0", "it never happened: \(row.last ?? "")") }
             }
+        }
+
+        /// The test of the test: a machine, or an engine, with a defect must be found out, soon. The same seed is clean on a sound one.
+        @Test(arguments: Canary.allCases) func `500 seeds find a defect`(_ canary: Canary) throws {
+            let mode = ["--mode", canary.mode.rawValue]
+            let process = try run(sim, mode + ["--seeds", "500", "--canary", canary.rawValue], within: 120)
+            #expect(process.pollEnd() == .exited(1), "500 seeds did not notice \(canary.rawValue): \(process.transcript)")
+            let failed = try #require(process.output.firstMatch(of: /seed (\d+) FAILED: .*/), "\(process.transcript)")
+            print("canary \(canary.rawValue): \(failed.output.0)")
+            let sound = try run(sim, mode + ["--seed", String(failed.output.1)], within: 60)
+            #expect(sound.pollEnd() == .exited(0), "\(sound.transcript)")
         }
 
         @Test(arguments: ["job", "service"]) func `a seed takes the same course in every process and build`(_ mode: String) throws {

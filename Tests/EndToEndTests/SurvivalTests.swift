@@ -3,6 +3,7 @@
 
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 extension EndToEnd {
@@ -34,7 +35,9 @@ extension EndToEnd {
             try terminal.killProgram()
 
             try terminal.restart(try console())
-            try terminal.wait(for: "the word that it is re-attached") { $0.contains("re-attached to op \(id)") || $0.contains("re-attached: savepoint op \(id)") }
+            try terminal.wait(for: "the word that it is re-attached") {
+                $0.contains("re-attached to op \(id)") || $0.contains("re-attached: savepoint op \(id)")
+            }
             try terminal.waitFor("re-attached: savepoint op \(id) of shaky: observed")
             let path = try #require(try home.succeed("operations", "--json").record([OperationReport].self).first { $0.request.id == savepoint }?.path)
             #expect(access(path + "/_metadata", F_OK) == 0)
@@ -87,7 +90,7 @@ extension EndToEnd {
             // What was there stays, marked as old.
             #expect(try !terminal.screen().rows(.completed).isEmpty)
             try engine.startAgain()
-            try terminal.waitFor("reconnected to")
+            try terminal.waitFor("engine came back as pid")
             try terminal.wait(for: "the job to go on") { $0.lines[0].contains("RUNNING") && !$0.contains("~~") && $0.contains("from #") }
         }
 

@@ -3,6 +3,7 @@
 
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 extension EndToEnd {
@@ -45,10 +46,12 @@ extension EndToEnd {
         @Test func `40x6 shows the vitals and refuses to act`() throws {
             let terminal = try console(columns: 40, rows: 6)
             try terminal.press("Enter")
-            try terminal.wait(for: "the vitals") { $0.lines[0].contains("orders RUNNING") && $0.contains("need 80x24") && $0.contains("actions off here") }
+            try terminal.wait(for: "the vitals") {
+                $0.lines[0].contains("orders RUNNING") && $0.contains("need 80x24") && $0.contains("no actions at this size")
+            }
             try terminal.type("C")
             try terminal.press("Escape")
-            try terminal.wait(for: "the vitals still") { $0.contains("actions off here") && !$0.contains("CANCEL,") }
+            try terminal.wait(for: "the vitals still") { $0.contains("no actions at this size") && !$0.contains("CANCEL,") }
             #expect(try home.succeed("operations", "--json").output.contains("[]"))
         }
 
@@ -124,7 +127,9 @@ extension EndToEnd {
             try terminal.press("Enter")
             try terminal.wait(for: "the second engine") { $0.contains("contexts 2: 2 linked") && $0.contains("to keep it: [contexts.") }
             try terminal.type("1")
-            try terminal.wait(for: "the jobs of both") { screen in screen.contains("orders") && screen.lines.contains { $0.contains("second") && $0.contains("shaky") } }
+            try terminal.wait(for: "the jobs of both") { screen in
+                screen.contains("orders") && screen.lines.contains { $0.contains("second") && $0.contains("shaky") }
+            }
         }
 
         @Test func `keys that cannot be are told with file and line, and the standard ones hold`() throws {

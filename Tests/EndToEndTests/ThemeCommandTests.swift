@@ -1,5 +1,6 @@
 // Goal: `weir themes` finds what the console finds, and `weir themes check` says what is wrong, where, and by its exit code.
 
+import TestKit
 import Testing
 
 private struct CheckRecord: Decodable {

@@ -5,6 +5,7 @@ import Dispatch
 import Glibc
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 extension EndToEnd {

@@ -17,13 +17,13 @@ import Testing
         return attempts
     }
 
-    @Test func threeStartsAreFreeThenTheWaitDoublesToFiveMinutes() {
+    @Test func threeStartsAreFreeThenTheDelayDoublesToFiveMinutes() {
         let delays = (0...14).map { attempts(Array(repeating: 0, count: $0)).delay.count }
         #expect(delays == [0, 0, 0, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000, 300_000])
         #expect(attempts(Array(repeating: 0, count: 5000)).delay == .minutes(5))
     }
 
-    @Test func theWaitCountsFromTheLastStart() {
+    @Test func theDelayCountsFromTheLastStart() {
         let five = attempts([0, 0, 0, 0, 10_000])
         #expect(five.delay == 4000)
         for (now, expected) in [(10_000, 4000), (11_500, 2500), (13_999, 1), (14_000, 0), (99_000, 0)] as [(Int64, Int64)] {
@@ -33,7 +33,7 @@ import Testing
     }
 
     // A wall clock that was set back by a year must not keep the job down for a year.
-    @Test func aClockThatWasSetBackMakesNoLongerWait() {
+    @Test func aClockSetBackDoesNotLengthenTheDelay() {
         #expect(attempts([0, 0, 0, 1_000_000_000]).remaining(at: WallTime(milliseconds: 5)) == 2000)
     }
 }
@@ -66,7 +66,9 @@ import Testing
     }
 
     private func records() throws -> [JobRecord] {
-        try sandbox.names(in: "state/jobs").filter { $0.hasSuffix(".json") }.map { try JSONDecoder().decode(JobRecord.self, from: Data(contentsOf: URL(filePath: sandbox["state/jobs/" + $0]))) }
+        try sandbox.names(in: "state/jobs").filter { $0.hasSuffix(".json") }.map {
+            try JSONDecoder().decode(JobRecord.self, from: Data(contentsOf: URL(filePath: sandbox["state/jobs/" + $0])))
+        }
     }
 
     private func flipABit(_ path: String) throws {
@@ -75,7 +77,7 @@ import Testing
         try bytes.write(to: URL(filePath: path))
     }
 
-    @Test func aDamagedNewestCheckpointIsSetAsideAndSaidLoudly() throws {
+    @Test func aDamagedNewestCheckpointIsSetAsideAndReported() throws {
         let (id, newest, older) = try jobWithCheckpoints()
         let path = try #require(newest.path)
         try flipABit(path + "/_metadata")
@@ -83,7 +85,10 @@ import Testing
         defer { engine.close() }
         #expect(try eventually { try engine.job(id).restored != nil })
         #expect(try engine.job(id).restored?.checkpoint == older.id)
-        #expect(try failures(engine, id).contains { $0.message.contains("checkpoint \(newest.id) was passed over") && $0.message.contains("moved to \(path).damaged") })
+        #expect(
+            try failures(engine, id).contains {
+                $0.message.contains("checkpoint \(newest.id) was passed over") && $0.message.contains("moved to \(path).damaged")
+            })
         #expect(engine.said.contains { $0.contains("checkpoint \(newest.id) was passed over") })
         #expect(FileManager.default.fileExists(atPath: path + ".damaged/_metadata"))
         let row = try engine.checkpoints(id).first { $0.id == newest.id }
@@ -94,7 +99,7 @@ import Testing
     }
 
     // A manifest that cannot be opened is not a damaged one: the job waits, nothing is moved, and it comes back by itself.
-    @Test func aJobWhoseCheckpointCannotBeReadWaitsAndComesBack() throws {
+    @Test func aJobWithAnUnreadableCheckpointWaitsAndRecovers() throws {
         let (id, newest, _) = try jobWithCheckpoints()
         let manifest = try #require(newest.path) + "/_metadata"
         try FileManager.default.moveItem(atPath: manifest, toPath: sandbox["manifest"])
@@ -122,7 +127,7 @@ import Testing
         return id
     }
 
-    @Test func afterManyCrashesAJobWaitsAndItsReportSaysSo() throws {
+    @Test func aJobWaitsAfterManyCrashesAndReportsIt() throws {
         let id = try killedOften(5)
         let engine = try engine()
         defer { engine.close() }
@@ -137,7 +142,7 @@ import Testing
         #expect(try eventually { try records().first { $0.id == id }?.recovery == nil })
     }
 
-    @Test func aJobThatWaitsCanBeCancelled() throws {
+    @Test func aWaitingJobCanBeCancelled() throws {
         let id = try killedOften(12)
         let engine = try engine()
         defer { engine.close() }
@@ -149,7 +154,7 @@ import Testing
         #expect(try engine.checkpoints(id).contains { $0.isRestorable })
     }
 
-    @Test func aJobThatWaitsCanBeRestartedElsewhere() throws {
+    @Test func aWaitingJobCanBeRestarted() throws {
         let id = try killedOften(12)
         let engine = try engine()
         defer { engine.close() }
@@ -161,9 +166,36 @@ import Testing
         #expect(try eventually { try engine.job(try #require(restart.newJob)).restored != nil })
     }
 
+    // Killed between a savepoint's manifest and the record of it. The job came back from that savepoint and had nothing else.
+    @Test func theNextEngineFindsAnUnrecordedSavepoint() throws {
+        let (id, path) = try jobWithAnUnrecordedSavepoint()
+        let second = try engine()
+        #expect(try eventually { try second.job(id).restored?.path == path })
+        #expect(try second.checkpoints(id).contains { $0.path == path && $0.kind.isSavepoint && $0.isRestorable })
+        _ = try second.complete(id, .cancel(.keep))
+        second.close()
+        let third = try engine()
+        defer { third.close() }
+        let restart = try third.complete(id, .restart(RestartOptions()))
+        #expect(restart.state == .completed && restart.path == path, "\(restart.error ?? "")")
+    }
+
+    private func jobWithAnUnrecordedSavepoint() throws -> (id: JobID, path: String) {
+        let engine = try engine()
+        let job = try engine.submit("orders", ["interval": "1h", "rate": "20000"])
+        #expect(try eventually { try engine.job(job.id).state == .running })
+        let path = try #require(try engine.complete(job.id, .savepoint(directory: nil)).path)
+        engine.close()
+        var record = try #require(try records().first { $0.id == job.id })
+        record.report.state = .running
+        record.checkpoints = []
+        try JSONEncoder().encode(record).write(to: URL(filePath: sandbox["state/jobs/\(job.id).json"]))
+        return (job.id, path)
+    }
+
     // MARK: Noticed by operators
 
-    @Test func aRestartFromADamagedSnapshotIsRefusedBeforeAnythingIsCancelled() throws {
+    @Test func aRestartFromADamagedSnapshotIsRefusedBeforeTheCancel() throws {
         let engine = try engine()
         defer { engine.close() }
         let job = try engine.submit("orders", Self.quick)
@@ -201,10 +233,11 @@ import Testing
         var proof = RestartProof(chosenID: foreign.id, chosenPath: try #require(foreign.path))
         proof.observe(restart)
         let new = try #require(restart.newJob)
-        #expect(try eventually {
-            proof.observe(try engine.job(new), at: MachineHost().wall())
-            return proof.verdict != .launched && proof.verdict != .waiting
-        })
+        #expect(
+            try eventually {
+                proof.observe(try engine.job(new), at: MachineHost().wall())
+                return proof.verdict != .launched && proof.verdict != .waiting
+            })
         #expect(proof.verdict == .mismatch, "\(proof.lines)")
         #expect(proof[.restored].evidence.contains("NO operator of the job took state"), "\(proof[.restored].evidence)")
     }

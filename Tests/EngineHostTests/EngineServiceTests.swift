@@ -97,6 +97,40 @@ import Testing
         #expect(audit.toReplay == 0, "nothing was processed after the savepoint")
     }
 
+    // MARK: Limits
+
+    @Test func moreSubtasksThanTheEngineTakesOnAreRefused() throws {
+        let engine = try TestEngine(sandbox["state"], maxParallelism: 4)
+        defer { engine.close() }
+        let submit = failure { _ = try engine.submit("orders", Self.quick, parallelism: 5) }
+        #expect(submit?.message.contains("parallelism must be at most 4 on this engine, not 5") == true, "\(String(describing: submit))")
+        let job = try engine.submit("orders", Self.quick, parallelism: 4)
+        try engine.waitForCheckpoints(1, of: job.id)
+        var options = RestartOptions()
+        (options.parallelism, options.cancelsFirst) = (5, true)
+        let restart = failure { _ = try engine.operate(job.id, .restart(options)) }
+        #expect(restart?.message.contains("at most 4 on this engine, not 5") == true, "\(String(describing: restart))")
+        #expect(try engine.job(job.id).state == .running)
+    }
+
+    @Test func aJobOfMoreSubtasksThanTheEngineTakesOnStaysDownAndOthersComeBack() throws {
+        let first = try TestEngine(sandbox["state"], maxParallelism: 6)
+        let wide = try first.submit("orders", Self.quick, parallelism: 6, name: "wide")
+        let narrow = try first.submit("orders", Self.quick, parallelism: 2, name: "narrow")
+        for job in [wide, narrow] { try first.waitForCheckpoints(1, of: job.id) }
+        first.close()
+        let second = try TestEngine(sandbox["state"], maxParallelism: 4)
+        defer { second.close() }
+        #expect(try eventually { try second.job(narrow.id).state == .running })
+        let report = try second.job(wide.id)
+        #expect(report.state == .failed)
+        #expect(report.lastFailure?.message.contains("at most 4 on this engine, not 6") == true)
+        var options = RestartOptions()
+        options.parallelism = 3
+        let restart = try second.complete(wide.id, .restart(options))
+        #expect(restart.state == .completed, "\(restart.error ?? "")")
+    }
+
     // MARK: Operations
 
     @Test func theSameIdIsTheSameOperation() throws {
@@ -127,7 +161,7 @@ import Testing
         #expect(try engine.operate(job.id, .cancel(.keep), expected: .running).state != .failed)
     }
 
-    @Test func whatAnEndedJobCannotDoIsRefused() throws {
+    @Test func operationsOnAnEndedJobAreRefused() throws {
         let engine = try engine()
         defer { engine.close() }
         let job = try engine.submit("orders", Self.quick)
@@ -140,7 +174,7 @@ import Testing
         #expect(restart?.message.contains("no checkpoint or savepoint left") == true, "\(String(describing: restart))")
     }
 
-    @Test func aSavepointIsNotDeletedOnRequestAndTheRefusalSaysWhatToDo() throws {
+    @Test func aDisposeIsRefusedWithTheAlternative() throws {
         let engine = try engine()
         defer { engine.close() }
         let job = try engine.submit("orders", Self.quick)
@@ -149,7 +183,7 @@ import Testing
         #expect(failure { _ = try engine.operate(job.id, .launch(RestartOptions())) } != nil)
     }
 
-    @Test func whoAskedIsInTheAudit() throws {
+    @Test func theAuditNamesTheAuthor() throws {
         let engine = try engine()
         defer { engine.close() }
         let job = try engine.submit("orders", Self.quick)
@@ -174,7 +208,7 @@ import Testing
             #expect(failure { _ = try engine.submit("orders", parallelism: parallelism) }?.message.contains("arallelism") == true)
         }
         _ = try engine.submit("orders", Self.quick)
-        #expect(failure { _ = try engine.submit("orders", Self.quick) }?.message.contains("is there already") == true)
+        #expect(failure { _ = try engine.submit("orders", Self.quick) }?.message.contains("already exists") == true)
         #expect(engine.service.currentReport().jobs.count == 1, "what was refused leaves nothing")
         #expect(sandbox.names(in: "state/jobs").filter { $0.hasSuffix(".json") }.count == 1)
     }
@@ -245,7 +279,7 @@ import Testing
 
     // MARK: Coming back
 
-    @Test func jobsAndRecordsComeBack() throws {
+    @Test func jobsAndRecordsRecover() throws {
         var engine = try engine()
         let ended = try engine.submit("orders", Self.quick, name: "old")
         try engine.waitForCheckpoints(2, of: ended.id)
@@ -286,19 +320,19 @@ import Testing
         #expect(throws: EngineStoreError.owned(path: sandbox["state"], processID: getpid())) { try TestEngine(sandbox["state"]) }
     }
 
-    @Test func aDamagedRecordIsSaidAndLeftAlone() throws {
+    @Test func aDamagedRecordIsReportedAndLeftAlone() throws {
         var engine = try engine()
         let job = try engine.submit("orders", Self.quick)
         engine.close()
         let record = try sandbox.write("state/jobs/\(job.id).json", "{\"format\":1,")
         engine = try self.engine()
         defer { engine.close() }
-        #expect(engine.said.contains { $0.contains(record) && $0.contains("left as it is") })
+        #expect(engine.said.contains { $0.contains(record) && $0.contains("left unchanged") })
         #expect(engine.service.currentReport().jobs.isEmpty)
         #expect(sandbox.read("state/jobs/\(job.id).json") == "{\"format\":1,")
     }
 
-    @Test func aJobWhoseProgramIsGoneFailsWithAReason() throws {
+    @Test func aJobOfAMissingProgramFailsWithAReason() throws {
         var engine = try engine()
         let job = try engine.submit("wordcount", ["input": try sandbox.write("in.txt", "a b\n"), "output": sandbox["out"], "rate": "0.001"])
         engine.close()

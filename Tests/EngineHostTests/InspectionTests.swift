@@ -27,11 +27,11 @@ import Testing
 
     @Test(arguments: [
         (AccessLevel.operator, true, "verification"), (.viewer, true, "viewing"), (.operator, false, "manifest"), (.viewer, false, "manifest"),
-    ]) func whatGoesWhere(level: AccessLevel, isWhole: Bool, lane: String) {
+    ]) func everyReadGoesToItsLane(level: AccessLevel, isWhole: Bool, lane: String) {
         #expect("\(Lane(level: level, isWhole: isWhole))" == lane)
     }
 
-    @Test func lanesDoNotWaitForEachOther() {
+    @Test func lanesAreIndependent() {
         var queue = InspectionQueue<String>()
         for number in 0..<32 { queue.add("viewer \(number)", level: .viewer, connection: 1, isWhole: true) }
         queue.add("restart", level: .operator, connection: 0, isWhole: true)
@@ -47,14 +47,15 @@ import Testing
     @Test func operatorsOvertakeViewersAndConnectionsTakeTurns() {
         var queue = InspectionQueue<String>()
         for (name, level, connection) in [
-            ("a1", AccessLevel.viewer, UInt64(1)), ("a2", .viewer, 1), ("a3", .viewer, 1), ("b1", .viewer, 2), ("o1", .operator, 3), ("b2", .viewer, 2), ("o2", .operator, 3),
+            ("a1", AccessLevel.viewer, UInt64(1)), ("a2", .viewer, 1), ("a3", .viewer, 1), ("b1", .viewer, 2), ("o1", .operator, 3), ("b2", .viewer, 2),
+            ("o2", .operator, 3),
             ("p1", .operator, 4),
         ] { queue.add(name, level: level, connection: connection, isWhole: false) }
         #expect(names(&queue, .manifest) == ["o1", "p1", "o2", "a1", "b1", "a2", "b2", "a3"])
         #expect(queue.isEmpty)
     }
 
-    @Test func whoLeavesTakesItsLooksAlong() {
+    @Test func aDepartedClientsReadsAreDropped() {
         var queue = InspectionQueue<String>()
         for name in ["a1", "a2", "a3"] { queue.add(name, level: .viewer, connection: 1, isWhole: true) }
         queue.add("b1", level: .viewer, connection: 2, isWhole: true)
@@ -95,7 +96,7 @@ private final class StubbornDisk: Sendable {
         _ = try result.get()
     }
 
-    @Test func aVerificationPassesViewersThatAreStuckInTheirReads() throws {
+    @Test func aVerificationOvertakesStuckViewers() throws {
         let disk = StubbornDisk()
         let lanes = InspectionLanes(host: MachineHost(), pace: InspectionLanes.Pace(bytes: 0))
         let done = Mutex<[String]>([])
@@ -113,7 +114,7 @@ private final class StubbornDisk: Sendable {
         #expect(eventually { done.withLock { $0.count } == 34 })
     }
 
-    @Test func viewersRestWhileAnOperatorIsServed() throws {
+    @Test func viewersPauseDuringAnOperatorsRead() throws {
         let lanes = InspectionLanes(host: MachineHost(), pace: InspectionLanes.Pace(bytes: 0))
         let isVerifying = Atomic(false), mayEnd = Atomic(false), hasRead = Atomic(false)
         lanes.verify { _ in
@@ -129,7 +130,7 @@ private final class StubbornDisk: Sendable {
         #expect(eventually { hasRead.load(ordering: .sequentiallyConsistent) }, "it read only after the verification had ended")
     }
 
-    @Test func aLookThatNobodyWaitsForEnds() throws {
+    @Test func anAbandonedReadEnds() throws {
         let lanes = InspectionLanes(host: MachineHost(), pace: InspectionLanes.Pace(bytes: 0))
         let isVerifying = Atomic(false), mayEnd = Atomic(false), begun = Atomic(0)
         let ends = Mutex<[Int32?]>([])
@@ -158,7 +159,7 @@ private final class StubbornDisk: Sendable {
     private let sandbox = Sandbox()
 
     /// The viewers' looks would take hours at the pace that the test sets.
-    @Test func aRestartIsAnsweredInTwoSecondsBehindThirtyTwoLooksOfAViewer() throws {
+    @Test func aRestartIsAnsweredInTwoSecondsDespiteThirtyTwoViewerReads() throws {
         let engine = try TestEngine(sandbox["state"])
         defer { engine.close() }
         let job = try engine.submit("orders", ["interval": "50ms", "rate": "20000"])

@@ -49,7 +49,8 @@ private struct Orders: Sendable {
             }
         }
         let distinct = sums.values.reduce(0) { $0 + $1.count }, total = sums.values.reduce(0) { $0 + ($1.max() ?? 0) }
-        return lines == count && distinct == count && total == cents ? nil : "\(name): \(lines) lines, \(distinct) distinct, \(total) cents; due are \(count) and \(cents)"
+        return lines == count && distinct == count && total == cents
+            ? nil : "\(name): \(lines) lines, \(distinct) distinct, \(total) cents; due are \(count) and \(cents)"
     }
 }
 
@@ -70,7 +71,7 @@ private struct Pair: CustomStringConvertible {
     var description: String { [first, second].map { $0.verb + ($0.launch?.cancelsFirst == true ? " --cancel-first" : "") }.joined(separator: " and ") }
 }
 
-@Suite(.serialized) struct LineageTests {
+@Suite struct LineageTests {
     private let sandbox = Sandbox()
 
     private func engine() throws -> TestEngine { try TestEngine(sandbox["state"]) }
@@ -111,7 +112,7 @@ private struct Pair: CustomStringConvertible {
         return try isDone ? orders.problem() : "\(orders.name) did not finish"
     }
 
-    @Test func everyPairOfOperationsAtOnceLeavesOneJobAndExactOutput() throws {
+    @Test func everyPairOfConcurrentOperationsLeavesOneJobAndExactOutput() throws {
         for round in 0..<rounds {
             let engine = try engine()
             defer { engine.close() }
@@ -150,7 +151,7 @@ private struct Pair: CustomStringConvertible {
         return problems
     }
 
-    @Test func ofTwoRestartsAtOnceOneIsRefusedWithTheIdOfTheOther() throws {
+    @Test func oneOfTwoConcurrentRestartsIsRefusedWithTheOthersId() throws {
         for round in 0..<rounds {
             let engine = try engine()
             defer { engine.close() }
@@ -161,7 +162,9 @@ private struct Pair: CustomStringConvertible {
             let accepted = results.compactMap { try? $0.get() }  // The others are looked at below.
             // One after the other is fine, too: each then restarts what the one before has launched.
             #expect(!accepted.isEmpty)
-            for case .failure(let failure) in results { #expect(failure.message.contains("restart ") && failure.message.contains("under way"), "\(failure.message)") }
+            for case .failure(let failure) in results {
+                #expect(failure.message.contains("restart ") && failure.message.contains("under way"), "\(failure.message)")
+            }
             for report in accepted { #expect(try engine.ended(report.request.id)?.state == .completed) }
             #expect(live(engine, lineageOf: orders.name).count <= 1)
             #expect(try finish(orders, on: engine) == nil)
@@ -169,7 +172,7 @@ private struct Pair: CustomStringConvertible {
     }
 
     // Eight jobs come back at once, so that most are INITIALIZING for a while; each is restarted in that moment, by two operators.
-    @Test func aRestartOfAJobThatComesBackLaunchesNoTwin() throws {
+    @Test func aRestartOfARecoveringJobLaunchesNoTwin() throws {
         for round in 0..<rounds {
             let work = (0..<8).map { Orders(name: "back-\(round)-\($0)", directory: sandbox["back-\(round)-\($0)"], count: 6_000) }
             var engine = try engine()
@@ -191,7 +194,7 @@ private struct Pair: CustomStringConvertible {
     }
 
     // The socket answers before the engine has come to its jobs.
-    @Test func whatIsAskedBeforeTheJobsAreBackIsDoneOnceTheyAre() throws {
+    @Test func requestsDuringRecoveryAreCarriedOutAfterwards() throws {
         var engine = try engine()
         let work = ["early-a", "early-b"].map { Orders(name: $0, directory: sandbox[$0], count: 8_000) }
         let jobs = try work.map { try submit($0, to: engine) }
@@ -212,7 +215,7 @@ private struct Pair: CustomStringConvertible {
         for orders in work { #expect(try finish(orders, on: engine) == nil) }
     }
 
-    @Test func aJobThatIsInitializingCanBeCancelled() throws {
+    @Test func anInitializingJobCanBeCancelled() throws {
         let orders = Orders(name: "early", directory: sandbox["early"], count: 100_000)
         var engine = try engine()
         let job = try submit(orders, to: engine)
@@ -236,7 +239,7 @@ private struct Pair: CustomStringConvertible {
     }
 
     // A record that an older version, or a disk that was full, has left behind.
-    @Test func ofTwoLiveRecordsOfALineageOneComesBack() throws {
+    @Test func oneOfTwoLiveRecordsOfALineageRecovers() throws {
         var engine = try engine()
         let orders = Orders(name: "two", directory: sandbox["two"], count: 8_000)
         let job = try submit(orders, to: engine)
@@ -268,7 +271,7 @@ private struct Pair: CustomStringConvertible {
     }
 
     // Reading a large snapshot takes longer than the job needs for as many checkpoints as it retains: here the verification waits for 20 of them.
-    @Test func aSnapshotThatIsVerifiedForLongIsStillThereForTheRestart() throws {
+    @Test func aSnapshotIsKeptDuringALongVerification() throws {
         let engine = try engine()
         defer { engine.close() }
         let job = try engine.submit("orders", ["interval": "10ms", "rate": "1000"], parallelism: 1)
@@ -298,7 +301,7 @@ private struct Pair: CustomStringConvertible {
     }
 
     // A job that came from a snapshot and has none of its own goes back there.
-    @Test func aRestartWithoutOwnCheckpointsGoesBackToWhereTheJobCameFrom() throws {
+    @Test func aRestartWithoutOwnCheckpointsUsesTheLaunchSnapshot() throws {
         let engine = try engine()
         defer { engine.close() }
         let first = try engine.submit("orders", ["interval": "20ms", "rate": "1000"])

@@ -22,7 +22,7 @@ import Testing
         String(JobPhase.allCases.map { letter(OperationAdmission(request, of: $0, during: work)) })
     }
 
-    @Test func theTableIsAsWritten() {
+    @Test func theTableIsAsDocumented() {
         // launching running restarting held cancelling failing leaving ended
         let whileRunning: [LineageWork: String] = [
             .nothing: "r+rrrrrr", .snapshot: "r+rrrrrr", .launch: "r+rrrrrr", .stop: "uuuuuuuu", .cancel: "uuuuuuuu", .restart: "uuuuuuuu",
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    @Test func twoThatEndOrLaunchAJobNeverOverlap() {
+    @Test func endingAndLaunchingNeverOverlap() {
         everyCell { request, phase, work, admission in
             guard [.stop, .cancel, .restart].contains(work), [.stop, .restart, .restartCancelFirst, .submit].contains(request) else { return }
             #expect(!begins(admission), "\(request) of \(phase) during \(work)")
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test func aJobThatLivesCanAlwaysBeBroughtDown() {
+    @Test func aLiveJobCanAlwaysBeEnded() {
         everyCell { request, phase, work, admission in
             guard request == .cancel, ![.failing, .leaving, .ended].contains(phase), work != .restart else { return }
             #expect(begins(admission), "\(phase) during \(work)")
@@ -87,13 +87,14 @@ import Testing
 }
 
 @Suite struct LineageClaimsTests {
-    private static let one = LineageClaim.Holder.operation(OperationID(random: 1), by: "a"), two = LineageClaim.Holder.operation(OperationID(random: 2), by: "b")
+    private static let one = LineageClaim.Holder.operation(OperationID(random: 1), by: "a"),
+        two = LineageClaim.Holder.operation(OperationID(random: 2), by: "b")
 
     private func claim(_ lineage: UInt64, _ name: String, _ holder: LineageClaim.Holder) -> LineageClaim {
         LineageClaim(lineage: JobID(high: 0, low: lineage), name: name, work: .restart, holder: holder)
     }
 
-    @Test func theSecondClaimantIsToldOfTheFirst() {
+    @Test func theSecondClaimantLearnsTheFirst() {
         var claims = LineageClaims()
         #expect(claims.take(claim(1, "orders", Self.one)) == nil)
         #expect(claims.take(claim(1, "orders", Self.two))?.holder == Self.one)
@@ -102,7 +103,7 @@ import Testing
         #expect(claims.take(claim(2, "others", Self.two)) == nil)
     }
 
-    @Test func onlyTheHolderGivesAClaimUp() {
+    @Test func onlyTheHolderReleasesAClaim() {
         var claims = LineageClaims()
         _ = claims.take(claim(1, "orders", Self.one))
         claims.release(JobID(high: 0, low: 1), heldBy: Self.two)

@@ -26,7 +26,7 @@ import Testing
         return stat(path, &facts) == 0 ? Int(facts.st_size) : -1
     }
 
-    @Test func itIsWrittenAnewWhileItIsUsed() throws {
+    @Test func theLogIsRewrittenDuringUse() throws {
         let log = try OperationLog(path: path, filesystem: PosixFilesystem())
         try log.append(entry(0, .running))
         var largest = 0
@@ -46,7 +46,7 @@ import Testing
         #expect(again.problems == [])
     }
 
-    @Test func endedOperationsAreForgottenOpenOnesAreNot() throws {
+    @Test func onlyEndedOperationsAreForgotten() throws {
         let log = try OperationLog(path: path, filesystem: PosixFilesystem())
         for number in 0..<3000 as Range<UInt64> { try log.append(entry(number, number < 10 ? .running : .completed)) }
         #expect(log.entries.count <= 2 * OperationLog.kept)
@@ -54,7 +54,7 @@ import Testing
     }
 
     // A file of more than a gigabyte, of which nothing is read.
-    @Test func aLogThatIsTooLargeIsMovedAwayAndSaid() throws {
+    @Test func anOversizedLogIsMovedAwayAndReported() throws {
         _ = try sandbox.write("operations.log", "")
         #expect(truncate(path, (1 << 30) + 1) == 0)
         let log = try OperationLog(path: path, filesystem: PosixFilesystem())

@@ -22,9 +22,9 @@ import Testing
         return (record, log)
     }
 
-    @Test func whatIsNotThereIsFine() { #expect(problem() == nil) }
+    @Test func aMissingDirectoryIsAccepted() { #expect(problem() == nil) }
 
-    @Test(arguments: [0o777, 0o770, 0o702, 0o720] as [mode_t]) func whatOthersCanWriteIsRefused(mode: mode_t) throws {
+    @Test(arguments: [0o777, 0o770, 0o702, 0o720] as [mode_t]) func entriesWritableByOthersAreRefused(mode: mode_t) throws {
         let (record, log) = try make()
         #expect(problem() == nil)
         for path in [sandbox["state"], sandbox["state/jobs"], sandbox["state/checkpoints"], record, log] {
@@ -38,7 +38,7 @@ import Testing
         #expect(problem() == nil)
     }
 
-    @Test(.enabled(if: geteuid() == 0, "SKIPPED: only root can give a file away")) func whatBelongsToOthersIsRefused() throws {
+    @Test(.enabled(if: geteuid() == 0, "SKIPPED: only root can give a file away")) func entriesOfOthersAreRefused() throws {
         let (record, _) = try make()
         for path in [sandbox["state"], sandbox["state/jobs"], record] {
             #expect(chown(path, 65534, 65534) == 0)

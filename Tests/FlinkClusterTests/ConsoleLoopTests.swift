@@ -2,6 +2,7 @@
 
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 extension FlinkClusters {
@@ -24,7 +25,7 @@ extension FlinkClusters {
             // The record is read while the sheet stands there.
             let sheet = try console.wait(for: "the sheet") { $0.contains("CANCEL, KEEP CHECKPOINTS") && $0.contains("relaunch recipe known") }
             #expect(sheet.contains("PATCH /jobs/\(job)") && sheet.contains("retain on cancellation"))
-            try accept("CANCEL, KEEP CHECKPOINTS", console)
+            try console.accept("CANCEL, KEEP CHECKPOINTS")
             try console.wait(30, for: "the job to be CANCELED") { $0.lines[0].contains("CANCELED") }
             _ = try console.waitFor(/#\d+ is kept/, "the newest checkpoint to be looked at", 30)
 
@@ -36,7 +37,7 @@ extension FlinkClusters {
             try console.press("Enter")
             let restart = try console.waitFor("RESTART FROM A CHECKPOINT")
             #expect(restart.contains("chk-\(chosen.1)") && restart.contains("POST /jars/"))
-            try accept("RESTART FROM A CHECKPOINT", console)
+            try console.accept("RESTART FROM A CHECKPOINT")
             for (step, name) in [(1, "launched"), (2, "restored id"), (3, "tasks"), (4, "first new ckpt"), (5, "progress")] {
                 try console.wait(30, for: "step \(step) to be proven") { $0.contains("[ok] \(step) \(name)") }
             }
@@ -66,30 +67,21 @@ extension FlinkClusters {
             // The sheet follows the job: the next checkpoint makes the savepoint an older one.
             let sheet = try console.wait(for: "the sheet") { $0.contains("DELETE A SAVEPOINT") && $0.contains("[ok] a newer one can be restored") }
             #expect(sheet.contains("POST /savepoint-disposal"))
-            try accept("DELETE A SAVEPOINT", console)
+            try console.accept("DELETE A SAVEPOINT")
             try console.wait(30, for: "its files to be gone") { $0.contains("gone from its path") }
             #expect(try !weir.exists(path))
             try console.wait(for: "the list to show it") { $0.contains("save") && $0.contains("gone") }
             // By its path, a checkpoint of the live job.
             try console.command("filter")
             try console.wait(for: "all rows") { $0.contains("ckpt ok done") }
-            try console.command("dispose")
-            try console.wait(for: "the refusal") { $0.contains("job is RUNNING and deletes its checkpoints") }
+            // The newest row may be one that is under way: then once more, on the next.
+            try console.press(for: "the refusal", { try console.command("dispose") }, until: { $0.contains("job is RUNNING and deletes its checkpoints") })
             try console.press("Escape")
             let operations = try weir.succeed("operations", "--json").record([OperationReport].self)
             #expect(operations.first?.request.kind == .dispose(path: path) && operations.first?.state == .completed)
             #expect(operations.contains { $0.request.job == job && $0.request.kind.verb == "launch" })
             #expect(try weir.succeed("audit").output.contains("dispose"))
             try weir.operation("cancel", "dispose", "--keep").expectCompleted()
-        }
-
-        /// Accepts the open sheet with `y`. It takes no key in its first moments.
-        private func accept(_ title: String, _ console: TmuxSession) throws {
-            try console.wait(for: "the sheet to be accepted") { screen in
-                guard screen.contains(title) else { return true }
-                try console.type("y")
-                return false
-            }
         }
     }
 }

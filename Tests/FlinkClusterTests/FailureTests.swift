@@ -2,11 +2,14 @@
 // on demand, on the oldest and the newest version: which failures count differs between them.
 
 import StreamModel
+import TestKit
 import Testing
 
 extension FlinkClusters {
     @Suite struct Failures {
-        @Test(arguments: [FlinkVersionUnderTest.oldest, .newest]) func `failed snapshots fill the budget, a success empties it`(version: FlinkVersionUnderTest) throws {
+        @Test(arguments: [FlinkVersionUnderTest.oldest, .newest]) func `failed snapshots fill the budget, a success empties it`(version: FlinkVersionUnderTest)
+            throws
+        {
             let weir = try WeirOnFlink(version)
             let switches = try Switches(weir.cluster)
             let job = try weir.launch("filling", ["--interval", "400", "--tolerable", "50", "--switches", switches.folder])
@@ -21,7 +24,9 @@ extension FlinkClusters {
             try weir.operation("cancel", "filling").expectCompleted()
         }
 
-        @Test(arguments: [FlinkVersionUnderTest.oldest, .newest]) func `an expired checkpoint counts, and says that it expired`(version: FlinkVersionUnderTest) throws {
+        @Test(arguments: [FlinkVersionUnderTest.oldest, .newest]) func `an expired checkpoint counts, and says that it expired`(version: FlinkVersionUnderTest)
+            throws
+        {
             let weir = try WeirOnFlink(version)
             let switches = try Switches(weir.cluster)
             let job = try weir.launch("late", ["--interval", "300", "--timeout", "400", "--tolerable", "50", "--switches", switches.folder])

@@ -1,5 +1,6 @@
 // Real clusters of every supported kind of version, and Weir on them. One test at a time: they share the clusters, and the machine.
 
+import TestKit
 import Testing
 
 /// The suite of all tests on real clusters; the files add theirs to it.

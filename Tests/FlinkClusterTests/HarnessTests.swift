@@ -1,6 +1,7 @@
 // Goal: a cluster comes up, takes a job, obeys orders; a broken harness is told apart from broken code under test.
 
 import Foundation
+import TestKit
 import Testing
 
 extension FlinkClusters {

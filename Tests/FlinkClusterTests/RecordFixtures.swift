@@ -1,6 +1,7 @@
 // Records the fixtures of FlinkREST and FlinkFormats anew, when told to: what real clusters answer, and the checkpoints that they write.
 
 import Foundation
+import TestKit
 import Testing
 
 @Suite(.serialized, .enabled(if: Binaries.variable("WEIR_RECORD_FIXTURES") != nil, "records only with WEIR_RECORD_FIXTURES=1"))

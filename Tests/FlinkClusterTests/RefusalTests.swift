@@ -3,6 +3,7 @@
 
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 extension FlinkClusters {
@@ -72,7 +73,8 @@ extension FlinkClusters {
             try weir.expectRefusal("jars", "upload", text, says: ["no.jar is no jar", "Nothing was uploaded"])
             let jar = try weir.cluster.jarFile()
             try weir.expectRefusal("jars", "run", jar, "--class", "com.example.Nope", code: ExitCode.failed, says: ["ClassNotFoundException: com.example.Nope"])
-            try weir.expectRefusal("jars", "run", try weir.cluster.jarFile(), "--", "--throw", "true", code: ExitCode.failed, says: ["this program was told to throw"])
+            try weir.expectRefusal(
+                "jars", "run", try weir.cluster.jarFile(), "--", "--throw", "true", code: ExitCode.failed, says: ["this program was told to throw"])
             try weir.expectRefusal("jars", "run", weir.home.path + "/none.jar", says: ["none.jar"])
             let unknown = "00000000-0000-0000-0000-000000000000_count.jar"
             try weir.expectRefusal("jars", "run", unknown, says: ["is not on the cluster"])

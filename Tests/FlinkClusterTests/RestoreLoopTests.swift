@@ -4,6 +4,7 @@
 
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 extension FlinkClusters {
@@ -27,7 +28,9 @@ extension FlinkClusters {
             let records = 60_000
             let total = weir.home.path + "/total"
             let jar = try weir.succeed("jars", "upload", try weir.cluster.jarFile()).output.filter { $0 != "\n" }
-            let arguments = ["--name", "loop", "--dir", weir.checkpoints, "--records", "\(records)", "--parallelism", "1", "--interval", "500", "--total", total]
+            let arguments = [
+                "--name", "loop", "--dir", weir.checkpoints, "--records", "\(records)", "--parallelism", "1", "--interval", "500", "--total", total,
+            ]
             let launched = try weir.run(["jars", "run", jar, "--wait", "--json", "--"] + arguments)
             let first = try #require(try launched.record(OperationReport.self).newJob)
             #expect(try weir.job(first).state == .running)

@@ -3,11 +3,14 @@
 
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 extension FlinkClusters {
     @Suite struct Survival {
-        @Test(arguments: [FlinkVersionUnderTest.oldest, .newest]) func `a savepoint whose command was killed is found again by the console`(version: FlinkVersionUnderTest) throws {
+        @Test(arguments: [FlinkVersionUnderTest.oldest, .newest]) func `a savepoint whose command was killed is found again by the console`(
+            version: FlinkVersionUnderTest
+        ) throws {
             let weir = try WeirOnFlink(version)
             let switches = try Switches(weir.cluster)
             _ = try weir.launch("orphan", ["--interval", "60000", "--switches", switches.folder])

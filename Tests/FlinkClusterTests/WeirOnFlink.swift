@@ -3,17 +3,26 @@
 import ControlProtocol
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 /// A home whose commands all go to one cluster.
 struct WeirOnFlink {
     let home = TestHome()
     let cluster: FlinkCluster
+    /// Where the commands look: the cluster, or a proxy before it.
+    let url: String
 
     init(_ version: FlinkVersionUnderTest) throws {
         cluster = try FlinkCluster.of(version)
+        url = cluster.url
         // What an earlier test left would take the slots.
         try cluster.cancelAll()
+    }
+
+    init(_ cluster: FlinkCluster, through proxy: LoggingProxy) {
+        self.cluster = cluster
+        url = proxy.url
     }
 
     var savepoints: String { "file://\(cluster.folder)/savepoints" }
@@ -22,7 +31,7 @@ struct WeirOnFlink {
     func run(_ words: [String], within seconds: Double = 90) throws -> CommandResult {
         // What belongs to the program comes last.
         let own = words.firstIndex(of: "--") ?? words.endIndex
-        return try home.weir(Array(words[..<own]) + ["--flink", cluster.url] + words[own...], within: seconds)
+        return try home.weir(Array(words[..<own]) + ["--flink", url] + words[own...], within: seconds)
     }
 
     /// A command that must end with 0.

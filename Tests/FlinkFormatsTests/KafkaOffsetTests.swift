@@ -54,7 +54,10 @@ import Testing
     @Test func theOldConsumersOffsetIsThatOfTheLastRecord() throws {
         let first = bytes("57 01 839998ff08 06 01 6f72646572f3 00000000075bcd15"), second = bytes("57 01 f99598ff08 9003 01 6f72646572f3 0000000000000007")
         let both = try state(.legacy, offsets: [0, Int64(first.count)]).decode(first + second, name: "s")
-        #expect(both == [KafkaOffset(topic: "orders", partition: 3, position: .next(123_456_790)), KafkaOffset(topic: "orders", partition: 200, position: .next(8))])
+        #expect(
+            both == [
+                KafkaOffset(topic: "orders", partition: 3, position: .next(123_456_790)), KafkaOffset(topic: "orders", partition: 200, position: .next(8)),
+            ])
         let one = bytes("57 01 00 00 01 8274 0000000000000007")
         #expect(try state(.legacy).decode(one, name: "s") == [KafkaOffset(topic: "t", partition: 0, position: .next(8))])
         let other = bytes("8101 01 00 00 01 8274 ffffff2ad0922891")
@@ -62,7 +65,9 @@ import Testing
     }
 
     @Test func theOldConsumersMarkersAreWords() throws {
-        for (marker, position) in [(-915_623_761_775, .earliest), (-915_623_761_774, .latest), (-915_623_761_773, .committed)] as [(Int64, KafkaOffset.Position)] {
+        for (marker, position) in [(-915_623_761_775, .earliest), (-915_623_761_774, .latest), (-915_623_761_773, .committed)]
+            as [(Int64, KafkaOffset.Position)]
+        {
             let element = bytes("57 01 00 00 01 8274") + withUnsafeBytes(of: marker.bigEndian) { Array($0) }
             #expect(try state(.legacy).decode(element, name: "s")?.first?.position == position)
         }

@@ -48,7 +48,9 @@ struct MetadataEncoder {
         }
         int(metadata.operators.count)
         for state in metadata.operators { write(state) }
-        bytes += (metadata.properties?.bytes ?? []) + metadata.trailing
+        // Java's null.
+        let none: [UInt8] = version >= 4 ? [0xAC, 0xED, 0x00, 0x05, 0x70] : []
+        bytes += (metadata.properties?.bytes ?? none) + metadata.trailing
     }
 
     private mutating func write(_ state: FlinkMetadata.Operator) {
@@ -60,7 +62,7 @@ struct MetadataEncoder {
         integer(state.id.low)
         int(state.parallelism)
         int(state.maxParallelism)
-        write(state.coordinatorState)
+        if version == 2 { int(1) } else { write(state.coordinatorState) }
         guard !state.isFullyFinished else { return int(-1) }
         int(state.subtasks.count)
         for subtask in state.subtasks {
@@ -69,8 +71,13 @@ struct MetadataEncoder {
                 continue
             }
             int(subtask.index)
+            if version == 2 {
+                integer(Int64(-1))
+                int(0)
+            }
             for operatorState in [subtask.managedOperatorState, subtask.rawOperatorState] { write(operatorState) }
             for keyed in [subtask.managedKeyedState, subtask.rawKeyedState] { write(keyed) }
+            guard version > 2 else { continue }
             write(subtask.inputChannels, single: 1, merged: 3)
             write(subtask.resultSubpartitions, single: 2, merged: 4)
         }

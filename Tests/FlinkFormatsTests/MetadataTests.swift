@@ -98,7 +98,9 @@ import Testing
         let channels = try states("unaligned").flatMap { $0.inputChannels + $0.resultSubpartitions }
         #expect(!channels.isEmpty && channels.contains { $0.size.count > 0 })
         #expect(try states("finished").contains { $0.isFinished } || sample(version, "finished").operators.contains { $0.isFullyFinished })
-        let canonical = try states("savepoint").contains { if case .keyGroups(let groups) = $0.managedKeyedState { groups.form == .canonicalSavepoint } else { false } }
+        let canonical = try states("savepoint").contains {
+            if case .keyGroups(let groups) = $0.managedKeyedState { groups.form == .canonicalSavepoint } else { false }
+        }
         #expect(canonical)
         guard version != "1.14.3" else { return }
         let changelogs = try states("changelog").compactMap { if case .changelog(let state) = $0.managedKeyedState { state } else { nil } }

@@ -78,7 +78,9 @@ import Testing
         #expect(snapshot.verdict == .ok)
         let shared = try sample.decoded().files.filter { !$0.isRelative }
         let neighbour = try #require(snapshot.neighbours.first)
-        #expect(snapshot.neighbours.count == 1 && neighbour.job == first && neighbour.files == shared.count && neighbour.files > 0)
+        #expect(
+            snapshot.neighbours.count == 1 && neighbour.job == first && neighbour.directory == disk.root + "/incremental/\(first)"
+                && neighbour.files == shared.count && neighbour.files > 0)
         #expect(neighbour.bytes.count == shared.reduce(0) { $0 + $1.length.bytes })
         try FileManager.default.removeItem(atPath: disk.root + "/incremental/\(first)")
         #expect(FlinkSnapshot.read(moved).verdict == .damaged)
@@ -93,7 +95,9 @@ import Testing
 
     @Test func pathsAreTakenInEveryForm() throws {
         let directory = disk.layOut(try #require(Sample.named("2.3.0", "heap")))
-        for path in [directory, directory + "/", directory + "/_metadata", "file:" + directory, "file://" + directory, "file://localhost\(directory)/_metadata"] {
+        for path in [
+            directory, directory + "/", directory + "/_metadata", "file:" + directory, "file://" + directory, "file://localhost\(directory)/_metadata",
+        ] {
             let snapshot = FlinkSnapshot.read(path)
             #expect(snapshot.verdict == .ok, "\(path): \(snapshot.problem ?? "")")
             #expect(snapshot.inspection.path == path, "as it was asked for")

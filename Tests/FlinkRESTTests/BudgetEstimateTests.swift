@@ -1,4 +1,4 @@
-import ControlProtocol
+import JSON
 import StreamModel
 import Testing
 
@@ -79,8 +79,8 @@ import Testing
 
     @Test func whichReasonsCountDependsOnTheVersion() {
         let finalize = "Failure to finalize checkpoint."
-        func counting(_ text: String, savepoint: Bool = false, _ version: FlinkVersion?) -> CheckpointFailureText.Counting {
-            CheckpointFailureText.counting(text, isSavepoint: savepoint, version: version)
+        func counting(_ text: String, savepoint: Bool = false, _ version: FlinkVersion?) -> FlinkFailureReason.Counting {
+            FlinkFailureReason.counting(text, isSavepoint: savepoint, version: version)
         }
         #expect(counting(finalize, FlinkVersion(1, 14, 3)) == .no)
         #expect(counting(finalize, FlinkVersion(1, 17)) == .unknown && counting(finalize, nil) == .unknown)
@@ -114,7 +114,8 @@ import Testing
     }
 
     @Test func countingSwitchedOffIsSaid() throws {
-        let configuration = try FlinkCheckpointConfiguration(reading: .object(["mode": .string("exactly_once"), "tolerable_failed_checkpoints": .integer(2_147_483_647)]))
+        let configuration = try FlinkCheckpointConfiguration(
+            reading: .object(["mode": .string("exactly_once"), "tolerable_failed_checkpoints": .integer(2_147_483_647)]))
         let budget = FailureBudget(try list([(1, Self.asyncText)]), configuration: configuration, version: nil)
         #expect(budget.tolerable == nil && !budget.isExhausted && budget.cumulative == 1)
     }

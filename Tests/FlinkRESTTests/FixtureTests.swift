@@ -1,4 +1,4 @@
-import ControlProtocol
+import JSON
 import StreamModel
 import Testing
 
@@ -94,7 +94,9 @@ import Testing
 
     /// Every beginning of an answer, closed, is JSON; and reading it never traps.
     @Test func everyBeginningOfAnAnswerCanBeRead() throws {
-        for (version, name) in [("1.14.3", "exceptions-sync-failed"), ("2.3.0", "job-running"), ("1.20.5", "checkpoints-async-failed"), ("1.14.3", "jar-run-throws")] {
+        for (version, name) in [
+            ("1.14.3", "exceptions-sync-failed"), ("2.3.0", "job-running"), ("1.20.5", "checkpoints-async-failed"), ("1.14.3", "jar-run-throws"),
+        ] {
             // Three bytes short of the end at least: a whole answer needs no closing.
             let bytes = Array(try Fixture.bytes(version, name).dropLast(3).prefix(2500))
             let request = try Fixture.request(version, name)
@@ -108,7 +110,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("{\"a\":\"x\\", "{\"a\":\"x\"}"), ("{\"a\":\"x\\u00", "{\"a\":\"x\"}"), ("{\"a\":\"x\\ud83d", "{\"a\":\"x\"}"), ("{\"a\":\"x\\\\", "{\"a\":\"x\\\\\"}"),
+        ("{\"a\":\"x\\", "{\"a\":\"x\"}"), ("{\"a\":\"x\\u00", "{\"a\":\"x\"}"), ("{\"a\":\"x\\ud83d", "{\"a\":\"x\"}"),
+        ("{\"a\":\"x\\\\", "{\"a\":\"x\\\\\"}"),
         ("{\"a\":1,\"b", "{\"a\":1}"), ("{\"a\":1,\"b\":", "{\"a\":1}"), ("{\"a\":12", "{}"), ("[1,tr", "[1]"), ("[[{\"a\":[", "[[{\"a\":[]}]]"), ("{", "{}"),
         ("{\"errors\":[\"first\\nsec", "{\"errors\":[\"first\\nsec\"]}"),
     ])
@@ -125,7 +128,9 @@ import Testing
 
     /// One byte of an answer bent: an answer, or a named problem.
     @Test func bentAnswersDoNotTrap() throws {
-        for (version, name) in [("1.14.3", "job-running"), ("2.3.0", "checkpoints-with-savepoint"), ("1.20.5", "vertex-count-subtasks-metrics"), ("2.3.0", "checkpoints-config")] {
+        for (version, name) in [
+            ("1.14.3", "job-running"), ("2.3.0", "checkpoints-with-savepoint"), ("1.20.5", "vertex-count-subtasks-metrics"), ("2.3.0", "checkpoints-config"),
+        ] {
             let bytes = try Fixture.bytes(version, name)
             let request = try Fixture.request(version, name)
             for index in stride(from: 0, to: bytes.count, by: 3) {
@@ -143,7 +148,8 @@ import Testing
 
     @Test func numbersThatAreNoneAreAbsent() throws {
         let json = try JSONValue.parse(
-            Array(#"{"a":"NaN","b":"Infinity","c":-1,"d":1e300,"e":9223372036854775807,"f":"12","g":null,"h":[],"i":12.0,"j":-9223372036854775808}"#.utf8), maximumDepth: 4)
+            Array(#"{"a":"NaN","b":"Infinity","c":-1,"d":1e300,"e":9223372036854775807,"f":"12","g":null,"h":[],"i":12.0,"j":-9223372036854775808}"#.utf8),
+            maximumDepth: 4)
         #expect(json["a"]?.real == nil && json["a"]?.count == nil && json["b"]?.real == nil)
         #expect(json["c"]?.count == nil && json["c"]?.integer == -1)
         #expect(json["d"]?.integer == nil && json["d"]?.real == 1e300 && json["e"]?.count == .max && json["e"]?.smallCount == nil)

@@ -1,5 +1,5 @@
-import ControlProtocol
 import Foundation
+import JSON
 import StreamModel
 
 @testable import FlinkREST

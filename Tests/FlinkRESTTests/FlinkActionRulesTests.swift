@@ -1,6 +1,6 @@
-import ControlProtocol
 import FlinkREST
 import Foundation
+import JSON
 import StreamModel
 import Testing
 
@@ -14,7 +14,9 @@ import Testing
         for asked in [CancelRetention.byPolicy, .keep, .discard] {
             for retention in retentions {
                 let outcome: String
-                do throws(FlinkRefusal) { outcome = "sent: " + (try FlinkActionRules.cancel(asked, retention: retention)) } catch { outcome = "refused: \(error)" }
+                do throws(FlinkRefusal) { outcome = "sent: " + (try FlinkActionRules.cancel(asked, retention: retention)) } catch {
+                    outcome = "refused: \(error)"
+                }
                 table["\(asked.rawValue) \(retention?.rawValue ?? "unknown")"] = outcome
             }
         }
@@ -87,7 +89,8 @@ import Testing
         let byTime = FlinkHistorySearch(wantsSavepoint: true, sentAt: ours, skew: .minutes(10))
         #expect(byTime.find(in: after) == .completed(savepoint))
         #expect(FlinkHistorySearch(wantsSavepoint: true, sentAt: ours, skew: 0).find(in: after) == .none)
-        #expect(FlinkHistorySearch(wantsSavepoint: true, sentAt: savepoint.triggeredAt + .minutes(1), skew: 0).find(in: after) == .none, "an older one is not ours")
+        #expect(
+            FlinkHistorySearch(wantsSavepoint: true, sentAt: savepoint.triggeredAt + .minutes(1), skew: 0).find(in: after) == .none, "an older one is not ours")
     }
 
     @Test func namesFollowFromTheOperation() throws {
@@ -104,7 +107,8 @@ import Testing
 @Suite struct JarRecipeTests {
     @Test func aLineIsRead() throws {
         let recipe = try JarRecipe(line: "  target/count.jar --class com.example.Count --parallelism 4 -- --name \"two words\" '' --x ")
-        #expect(recipe == JarRecipe(jar: .file("target/count.jar"), entryClass: "com.example.Count", arguments: ["--name", "two words", "", "--x"], parallelism: 4))
+        #expect(
+            recipe == JarRecipe(jar: .file("target/count.jar"), entryClass: "com.example.Count", arguments: ["--name", "two words", "", "--x"], parallelism: 4))
         let id = "0a1b2c3d-0000-4000-8000-0123456789ab_count.jar"
         #expect(try JarRecipe(line: id).jar == .uploaded(id))
         #expect(try JarRecipe(line: id).jarName == "count.jar")
@@ -117,7 +121,9 @@ import Testing
     }
 
     @Test(arguments: [
-        JarRecipe(jar: .file("a.jar")), JarRecipe(jar: .uploaded("0a1b2c3d-0000-4000-8000-0123456789ab_x.jar"), entryClass: "A", arguments: ["--b", "", "c d", "it's", "a\"b"], parallelism: 3),
+        JarRecipe(jar: .file("a.jar")),
+        JarRecipe(
+            jar: .uploaded("0a1b2c3d-0000-4000-8000-0123456789ab_x.jar"), entryClass: "A", arguments: ["--b", "", "c d", "it's", "a\"b"], parallelism: 3),
     ]) func aLineIsReadBackAsItWasWritten(recipe: JarRecipe) throws {
         #expect(try JarRecipe(line: recipe.line) == recipe)
     }

@@ -12,9 +12,12 @@ import Testing
     @Test(arguments: [
         ("", "is not a URL"), ("host:8081", "has no scheme: write http://host:8081"), ("localhost", "has no scheme"), ("ftp://host", "begins with ftp://"),
         ("http://", "has no host name"), ("http://:8081", "has no host name"), ("http://host:", "has no port"), ("http://host:0", "has no port"),
-        ("http://host:65536", "has no port"), ("http://host:+80", "has no port"), ("http://host:8081x", "has no port"), ("http://host:99999999999999999999", "has no port"),
-        ("http://user:secret@host", "no user and no password"), ("http://host/?a=b", "has a '?'"), ("http://host/#a", "has a '?' or '#'"), ("http://ho st", "is not a URL"),
-        ("http://host/a/../b", "has a path prefix that is none"), ("http://[::1", "has a '['"), ("http://[]:1", "has no IPv6"), ("http://h\u{1b}[31m", "is not a URL"),
+        ("http://host:65536", "has no port"), ("http://host:+80", "has no port"), ("http://host:8081x", "has no port"),
+        ("http://host:99999999999999999999", "has no port"),
+        ("http://user:secret@host", "no user and no password"), ("http://host/?a=b", "has a '?'"), ("http://host/#a", "has a '?' or '#'"),
+        ("http://ho st", "is not a URL"),
+        ("http://host/a/../b", "has a path prefix that is none"), ("http://[::1", "has a '['"), ("http://[]:1", "has no IPv6"),
+        ("http://h\u{1b}[31m", "is not a URL"),
         ("http://ho%73t", "has no host name"), ("http://host/\"x\"", "has a path prefix that is none"),
     ])
     func whatIsNoAddressIsNamed(text: String, problem: String) {

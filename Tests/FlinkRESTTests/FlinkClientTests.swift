@@ -3,6 +3,7 @@ import FlinkREST
 import Foundation
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 /// Goal: whatever answers (or does not), a question ends in time with an answer or with one line that says what to do. Method: a real
@@ -44,6 +45,78 @@ import Testing
         #expect(configuration.refreshInterval == .seconds(3))
     }
 
+    // MARK: Several JobManagers
+
+    private func ask(_ servers: [FakeServer], times: Int = 1) throws -> Result<FlinkClusterConfiguration, FlinkFailure> {
+        var connection = try connection(servers[0].url)
+        connection.alternatives = try servers.dropFirst().map { try FlinkAddress($0.url) }
+        let client = FlinkClient(connection)
+        defer { client.close() }
+        for _ in 1..<times { _ = Self.ask(client, .configuration) }
+        return Self.ask(client, .configuration)
+    }
+
+    @Test(arguments: [
+        FakeServer.Reply.status(503, body: #"{"errors":["Service temporarily unavailable due to an ongoing leader election."]}"#),
+        .status(307, body: "", headers: ["Location": "http://leader:8081/config"]),
+    ])
+    func theLeaderIsFoundAmongSeveral(standby: FakeServer.Reply) throws {
+        let servers = [try FakeServer { _ in standby }, try FakeServer { _ in standby }, try FakeServer { _ in .json(Self.config) }]
+        #expect(try ask(servers, times: 3).get().version == FlinkVersion(1, 20, 5))
+        for server in servers { try server.stop() }
+        #expect(servers[0].requests.count <= 1 && servers[2].requests.count == 3, "the leader is asked at once from then on")
+    }
+
+    @Test func aStandbyIsCalledThat() throws {
+        let standby = try FakeServer { _ in .status(503, body: #"{"errors":["leader election"]}"#) }
+        let redirecting = try FakeServer { _ in .status(307, body: "", headers: ["Location": "http://leader:8081/config"]) }
+        let unavailable = try failure(ask([standby])), redirected = try failure(ask([redirecting]))
+        for server in [standby, redirecting] { try server.stop() }
+        #expect(unavailable.kind == .unavailable && unavailable.message.contains("a standby JobManager, or a leader is being elected"), "\(unavailable)")
+        #expect(redirected.kind == .redirected && redirected.message.contains("to http://leader:8081/config: a standby JobManager"), "\(redirected)")
+    }
+
+    @Test func whatChangesSomethingIsSentToOneOnly() throws {
+        let job = try #require(JobID("0123456789abcdef0123456789abcdef"))
+        let servers = [try FakeServer { _ in .status(503, body: "{}") }, try FakeServer { _ in .status(202, body: "{}") }]
+        var connection = try connection(servers[0].url)
+        connection.alternatives = [try FlinkAddress(servers[1].url)]
+        let client = FlinkClient(connection)
+        defer { client.close() }
+        #expect(try failure(Self.ask(client, .cancel(job))).kind == .unavailable)
+        #expect(servers[1].requests.isEmpty)
+        for server in servers { try server.stop() }
+    }
+
+    /// `config` of another cluster as `gzip` and `deflate` make it: a proxy compresses unasked.
+    @Test(arguments: [
+        (
+            "gzip",
+            "H4sIAAAAAAACA02NQQoCMRAE/zJns0TFS65+QR+QhQ4ObiYwmURx2b8bQcFrVdG9kiIp6s2xGLTHhcLRe78j44xXETiJGRToejnTHy0pVRiFUaaF5e46tHKRUe6ng59O9BOKzl/z/EBEa+ORwkoPzK62OfMYMm3Ytjdj22C8kAAAAA=="
+        ),
+        ("deflate", "eNqrVkrLyczL1i1LLSrOzM9TslIy0jPSM1DSUUpLTSwpLUotVrKqVipPTdItLk3KzSxRsiopKk2trQUAETITMA=="),
+    ])
+    func whatAProxyCompressesIsUnpacked(encoding: String, body: String) throws {
+        let server = try FakeServer { _ in .bytes(Array(Data(base64Encoded: body) ?? Data()), headers: ["Content-Encoding": encoding]) }
+        let client = FlinkClient(try connection(server.url))
+        defer { client.close() }
+        let configuration = try Self.ask(client, .configuration).get()
+        try server.stop()
+        #expect(configuration.version == (encoding == "gzip" ? FlinkVersion(1, 20, 5) : FlinkVersion(2, 2, 0)))
+    }
+
+    @Test func whatSwellsWhenItIsUnpackedIsLeftOut() throws {
+        // 1 MiB of spaces before a valid answer, in 1 KiB.
+        let path = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/spaces.gz")
+        let body = Array(try Data(contentsOf: path))
+        let server = try FakeServer { _ in .bytes(body, headers: ["Content-Encoding": "gzip"]) }
+        let client = FlinkClient(try connection(server.url))
+        defer { client.close() }
+        let failure = try failure(Self.ask(client, .configuration))
+        try server.stop()
+        #expect(failure.kind == .tooLong, "\(failure)")
+    }
+
     @Test func prefixHeadersAndTokenAreSent() throws {
         let server = try FakeServer { _ in .json(Self.config) }
         defer { try? server.stop() }  // A test that failed may leave it broken.
@@ -80,7 +153,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("<html><head><title>Grafana</title></head></html>", "a web page"), ("garbage", "no JSON"), ("{\"a\":", "no JSON"), ("[1,2", "no JSON"), ("\u{0}\u{1}", "no JSON"),
+        ("<html><head><title>Grafana</title></head></html>", "a web page"), ("garbage", "no JSON"), ("{\"a\":", "no JSON"), ("[1,2", "no JSON"),
+        ("\u{0}\u{1}", "no JSON"),
     ])
     func whatIsNotFlinkIsSaidSo(body: String, words: String) throws {
         let failure = try failure(outcome(.status(200, body: body)))
@@ -89,7 +163,7 @@ import Testing
         #expect(failure.fullText == body)
     }
 
-    @Test(arguments: ["{}", "[]", "{\"flink-version\":7}", "{\"flink-version\":\"unknown\"}", ""])
+    @Test(arguments: ["{}", "[]", "{\"flink-version\":7}", "{\"flink-version\":\"\"}", ""])
     func jsonOfSomethingElseIsMalformed(body: String) throws {
         let failure = try failure(outcome(.json(body)))
         #expect(failure.kind == .malformed)
@@ -145,8 +219,10 @@ import Testing
     }
 
     @Test(arguments: [
-        (301, FlinkFailure.Kind.redirected, "redirects to https://login.example/sso:"), (401, .unauthorized, "refuses us with 401"), (403, .unauthorized, "refuses us with 403"),
-        (404, .notFlink, "does not know GET /config"), (409, .conflict, "conflicts"), (500, .rejected, "status 500"), (502, .unavailable, "does not reach the JobManager"),
+        (301, FlinkFailure.Kind.redirected, "redirects to https://login.example/sso:"), (401, .unauthorized, "refuses us with 401"),
+        (403, .unauthorized, "refuses us with 403"),
+        (404, .notFlink, "does not know GET /config"), (409, .conflict, "conflicts"), (500, .rejected, "status 500"),
+        (502, .unavailable, "does not reach the JobManager"),
         (503, .unavailable, "is not ready (503)"), (504, .unavailable, "does not reach"),
     ])
     func everyStatusHasItsWords(status: Int, kind: FlinkFailure.Kind, words: String) throws {
@@ -185,8 +261,10 @@ import Testing
     }
 
     @Test func flinksErrorsAreReducedToTheirCause() throws {
-        let trace = #"org.apache.flink.runtime.rest.handler.RestHandlerException: Could not execute application.\n\tat a.B.c(B.java:1)\nCaused by: java.util.concurrent.CompletionException: java.lang.RuntimeException: x\n\t... 2 more\nCaused by: java.io.FileNotFoundException: Cannot find meta data file '_metadata' in directory '/x'.\n\tat d.E"#
-        let failure = try failure(outcome(.status(400, body: #"{"errors":["Internal server error.","<Exception on server side:\n\#(trace)\nEnd of exception on server side>"]}"#)))
+        let trace =
+            #"org.apache.flink.runtime.rest.handler.RestHandlerException: Could not execute application.\n\tat a.B.c(B.java:1)\nCaused by: java.util.concurrent.CompletionException: java.lang.RuntimeException: x\n\t... 2 more\nCaused by: java.io.FileNotFoundException: Cannot find meta data file '_metadata' in directory '/x'.\n\tat d.E"#
+        let failure = try failure(
+            outcome(.status(400, body: #"{"errors":["Internal server error.","<Exception on server side:\n\#(trace)\nEnd of exception on server side>"]}"#)))
         #expect(failure.kind == .rejected)
         #expect(failure.message == "FileNotFoundException: Cannot find meta data file '_metadata' in directory '/x'.")
         #expect(failure.fullText?.contains("\tat a.B.c(B.java:1)") == true, "the whole text is there")
@@ -227,13 +305,13 @@ import Testing
             }
         }
         let call = ask()
-        try eventually { server.requests.count == 1 }
+        #expect(eventually { server.requests.count == 1 })
         call.cancel()
-        try eventually { ended.withLock { $0 } == [.cancelled] }
+        #expect(eventually { ended.withLock { $0 } == [.cancelled] })
         _ = ask()
-        try eventually { server.requests.count == 2 }
+        #expect(eventually { server.requests.count == 2 })
         client.close()
-        try eventually { ended.withLock { $0.count } == 2 }
+        #expect(eventually { ended.withLock { $0.count } == 2 })
         #expect(try failure(Self.ask(client, .configuration)).kind == .cancelled, "a closed client takes no more")
         #expect(server.requests.count == 2)
         try server.stop()
@@ -249,7 +327,8 @@ import Testing
         #expect(try client.answer(to: .upload(jar: path, name: "x\".jar")) == "ab_x.jar")
         let request = try #require(server.requests.first)
         let boundary = try #require(request.headers["content-type"]?.split(separator: "boundary=").last)
-        let head = Data("--\(boundary)\r\nContent-Disposition: form-data; name=\"jarfile\"; filename=\"x_.jar\"\r\nContent-Type: application/x-java-archive\r\n\r\n".utf8)
+        let head = Data(
+            "--\(boundary)\r\nContent-Disposition: form-data; name=\"jarfile\"; filename=\"x_.jar\"\r\nContent-Type: application/x-java-archive\r\n\r\n".utf8)
         #expect(Data(request.body) == head + content + Data("\r\n--\(boundary)--\r\n".utf8))
         #expect(try failure(Self.ask(client, .upload(jar: "/nowhere.jar", name: "x.jar"))).kind == .misconfigured)
         for wrong in ["", "PK", "this is no jar\n"] {
@@ -272,7 +351,8 @@ import Testing
         let server = try FakeServer(
             identity: .init(
                 certificate: "\(folder)/\(certificate).pem", key: "\(folder)/\(certificate).key.pem",
-                clientAuthority: clientAuthority ? "\(folder)/authority.pem" : nil)) { _ in .json(Self.config) }
+                clientAuthority: clientAuthority ? "\(folder)/authority.pem" : nil)
+        ) { _ in .json(Self.config) }
         var connection = try connection("https://localhost:\(server.port)")
         connection.serverName = name
         connection.authorityFile = authority.map { "\(folder)/\($0).pem" }
@@ -290,7 +370,8 @@ import Testing
     @Test(arguments: [10, 11]) func oldTLSIsRefusedAndGetsNoToken(newest: Int) throws {
         let folder = Self.certificates
         let server = try FakeServer(
-            identity: .init(certificate: "\(folder)/loopback.pem", key: "\(folder)/loopback.key.pem", newestTLS: newest)) { _ in .json(Self.config) }
+            identity: .init(certificate: "\(folder)/loopback.pem", key: "\(folder)/loopback.key.pem", newestTLS: newest)
+        ) { _ in .json(Self.config) }
         var connection = try connection("https://localhost:\(server.port)")
         connection.authorityFile = "\(folder)/authority.pem"
         connection.token = .literal("hunter2")
@@ -307,7 +388,8 @@ import Testing
     @Test func tlsOneTwoIsTaken() throws {
         let folder = Self.certificates
         let server = try FakeServer(
-            identity: .init(certificate: "\(folder)/loopback.pem", key: "\(folder)/loopback.key.pem", newestTLS: 12)) { _ in .json(Self.config) }
+            identity: .init(certificate: "\(folder)/loopback.pem", key: "\(folder)/loopback.key.pem", newestTLS: 12)
+        ) { _ in .json(Self.config) }
         var connection = try connection("https://localhost:\(server.port)")
         connection.authorityFile = "\(folder)/authority.pem"
         let client = FlinkClient(connection)
@@ -384,14 +466,3 @@ import Testing
         try plain.stop()
     }
 }
-
-/// Waits until a condition holds; fails after a generous limit.
-func eventually(_ what: String = "the condition", _ condition: () -> Bool) throws {
-    let end = ContinuousClock.now + .seconds(30)
-    while !condition() {
-        guard ContinuousClock.now < end else { throw NeverCame(what: what) }
-        usleep(2000)
-    }
-}
-
-struct NeverCame: Error { var what: String }

@@ -140,7 +140,10 @@ import Testing
         let acts = cluster.requests.filter { $0.method != "GET" }
         #expect(acts.map(\.method) == ["PATCH", "POST"] && acts.last?.path == "/jars/x_count.jar/run")
         let body = acts.last?.text ?? ""
-        for part in [#""savepointPath":"file:///cp/chk-4""#, #""programArgsList":["--a","b c"]"#, #""entryClass":"Count""#, #""parallelism":2"#, #""allowNonRestoredState":false"#] {
+        for part in [
+            #""savepointPath":"file:///cp/chk-4""#, #""programArgsList":["--a","b c"]"#, #""entryClass":"Count""#, #""parallelism":2"#,
+            #""allowNonRestoredState":false"#,
+        ] {
             #expect(body.contains(part), "\(body)")
         }
         #expect(body.contains(FlinkOperationNames.job(of: ScriptedCluster.operation).description))
@@ -267,7 +270,9 @@ import Testing
         let report = try cluster.run(.dispose(path: "/sp/savepoint-9"))
         #expect(report.state == .completed && report.path == "/sp/savepoint-9" && report.jobName == "orders" && report.reference != nil)
         #expect(cluster.told.first?.state == .accepted && cluster.told.contains { $0.state == .running })
-        #expect(cluster.requests("POST").map(\.path) == ["/savepoint-disposal"] && cluster.requests("POST")[0].text.contains(#""savepoint-path":"/sp/savepoint-9""#))
+        #expect(
+            cluster.requests("POST").map(\.path) == ["/savepoint-disposal"] && cluster.requests("POST")[0].text.contains(#""savepoint-path":"/sp/savepoint-9""#)
+        )
         #expect(cluster.resume(.dispose(path: "/sp/savepoint-9"), reference: report.reference)?.state == .completed)
         let lost = cluster.resume(.dispose(path: "/sp/savepoint-9"), reference: nil)
         #expect(lost?.state == .unknown && lost?.error?.contains("look whether /sp/savepoint-9 is still there") ?? false)
@@ -282,7 +287,8 @@ import Testing
         #expect(cluster.refusal(.dispose(path: "/sp/savepoint-9"), expecting: .canceled)?.contains("nothing was sent") ?? false)
         #expect(cluster.requests("POST").isEmpty && cluster.told.isEmpty)
         // A checkpoint since then is its own.
-        let settled = try ScriptedCluster(Self.new) { $0.restored = (path: "file:/sp/savepoint-9", at: 500) }
+        let apart = SnapshotSight(files: { [$0 + "/1"] })
+        let settled = try ScriptedCluster(Self.new, snapshots: apart) { $0.restored = (path: "file:/sp/savepoint-9", at: 500) }
         defer { settled.stop() }
         #expect(try settled.run(.dispose(path: "/sp/savepoint-9")).state == .completed)
     }
@@ -321,9 +327,11 @@ import Testing
         let cluster = try ScriptedCluster(Self.new)
         defer { cluster.stop() }
         #expect(cluster.resume(.savepoint(directory: nil), reference: nil)?.state == .unknown)
-        #expect(cluster.resume(.cancel(.keep), reference: nil)?.error == "the job is RUNNING: the cancel did not arrive")
-        let launch = cluster.resume(.restart(options("/cp/chk-4")), reference: nil)
-        #expect(launch?.state == .unknown && launch?.error?.contains("orders (01234567) is RUNNING") ?? false, "\(launch?.error ?? "")")
+        let canceled = try cluster.resume(.cancel(.keep), after: .sending, ago: .seconds(20))
+        #expect(canceled?.state == .unknown && canceled?.error == "the job is RUNNING: the cancel did not arrive")
+        let launch = try cluster.resume(.restart(options("/cp/chk-4")), after: .canceling, ago: .seconds(20))
+        #expect(launch?.state == .failed, "no effect can come any more")
+        #expect(launch?.error == "orders is RUNNING: the cancel did not arrive, and nothing was launched", "\(launch?.error ?? "")")
         _ = try cluster.run(.cancel(.keep))
         #expect(cluster.resume(.cancel(.keep), reference: nil)?.state == .completed)
     }
@@ -331,68 +339,36 @@ import Testing
 
 /// A JobManager with one job and one jar, as far as operations need it. Its clock is ours.
 final class ScriptedCluster: Sendable {
-    static let job = "0123456789abcdef0123456789abcdef"
+    static let job = FlinkStandIn.job
     // A literal of plain characters.
     static let operation = OperationID("op-1")!
 
-    enum Outcome: Sendable { case completes, fails(String) }
-
-    struct Script: Sendable {
-        var state = "RUNNING"
-        var externalization = #"{"enabled":true,"delete_on_cancellation":false}"#
-        var outcome = Outcome.completes
-        /// POSTs of savepoints whose answer is lost; the request with it where `losesRequests` says so.
-        var lostPosts = 0
-        var losesRequests = false
-        var lostPatches = 0
-        /// Every question for a result is answered with 404.
-        var forgetsResults = false
-        /// One more checkpoint completes while the job is canceled.
-        var completesOnCancel = false
-        /// The newest is subsumed in the last moments.
-        var losesOnCancel = false
-        var runReply: FakeServer.Reply?
-        /// What the job began from, and when; its checkpoints were triggered at 1000.
-        var restored: (path: String, at: Int64)?
-        fileprivate var jars: [(id: String, name: String)] = [("x_count.jar", "count.jar")]
-        fileprivate var uploads = 0
-        fileprivate var triggers: [String] = []
-        fileprivate var polls = 0
-        fileprivate var hadLostPost = false
-        fileprivate var takenAt: Int64 = 0
-        fileprivate var launched: Set<String> = []
-        fileprivate var jobState = ""
-    }
-
-    private let server: FakeServer
+    private let standIn: FlinkStandIn
     private let client: FlinkClient
-    private let version: FlinkVersion
-    private let script: Script.Shared
     private let reports = Mutex<[OperationReport]>([])
     private let pauses = Mutex(0)
+    private let paused = Mutex<@Sendable (Int) -> Void>({ _ in })
+    private let steps = Mutex<@Sendable (OperationStep.Name) -> Bool>({ _ in true })
     private let uploaded = Mutex<[FileDigest: [String]]>([:])
+    private let snapshots: SnapshotSight
 
-    init(_ version: FlinkVersion, _ change: (inout Script) -> Void = { _ in }) throws {
-        var script = Script()
-        change(&script)
-        let shared = Script.Shared(script)
-        self.version = version
-        self.script = shared
-        server = try FakeServer { shared.answer($0, version) }
-        client = FlinkClient(FlinkConnection(try FlinkAddress(server.url), timeout: 500))
+    init(_ version: FlinkVersion, snapshots: SnapshotSight = SnapshotSight(), _ change: (inout FlinkStandIn.Script) -> Void = { _ in }) throws {
+        standIn = try FlinkStandIn(version: "\(version)", change)
+        client = FlinkClient(FlinkConnection(try FlinkAddress(standIn.server.url), timeout: 500))
+        self.snapshots = snapshots
     }
 
     func stop() {
         client.close()
-        try? server.stop()  // The test is over.
+        standIn.stop()
     }
 
     var told: [OperationReport] { reports.withLock { $0 } }
-    var requests: [FakeServer.Request] { server.requests }
-    func requests(_ method: String) -> [FakeServer.Request] { server.requests.filter { $0.method == method } }
-    var savepoints: Int { script.state.withLock { $0.triggers.count } }
+    var requests: [FakeServer.Request] { standIn.requests }
+    func requests(_ method: String) -> [FakeServer.Request] { standIn.requests(method) }
+    var savepoints: Int { standIn.triggers }
 
-    func forgetJars() { script.state.withLock { $0.jars = [] } }
+    func forgetJars() { standIn.forgetJars() }
 
     private func runner() throws(FlinkFailure) -> FlinkOperationRunner {
         FlinkOperationRunner(
@@ -400,12 +376,17 @@ final class ScriptedCluster: Sendable {
             jars: JarMemory(
                 ids: { [self] content in uploaded.withLock { $0[content] ?? [] } },
                 learn: { [self] id, content in uploaded.withLock { $0[content, default: []].insert(id, at: 0) } }),
-            clock: Self.now,
+            snapshots: snapshots, clock: Self.now,
             // Nobody waits here, and nobody asks for ever.
-            pause: { [self] _ in pauses.withLock { pauses in
-                pauses += 1
-                return pauses < 200
-            } },
+            pause: { [self] _ in
+                let count = pauses.withLock { pauses in
+                    pauses += 1
+                    return pauses
+                }
+                paused.withLock { $0 }(count)
+                return count < 200
+            },
+            record: { [self] report in report.step.map { step in steps.withLock { $0 }(step.name) } ?? true },
             tell: { [self] report in reports.withLock { $0.append(report) } })
     }
 
@@ -428,112 +409,34 @@ final class ScriptedCluster: Sendable {
 
     func resume(_ kind: OperationRequest.Kind, reference: String?) -> OperationReport? {
         // A failure to even begin is no finding.
-        try? runner().resume(try request(kind), reference: reference, sentAt: Self.now())
-    }
-}
-
-extension ScriptedCluster.Script {
-    final class Shared: Sendable {
-        let state: Mutex<ScriptedCluster.Script>
-
-        init(_ script: ScriptedCluster.Script) {
-            var script = script
-            script.jobState = script.state
-            state = Mutex(script)
-        }
-
-        func answer(_ request: FakeServer.Request, _ version: FlinkVersion) -> FakeServer.Reply {
-            state.withLock { $0.answer(request, version) }
-        }
+        try? runner().resume(SentOperation(request: try request(kind), reference: reference, sentAt: Self.now()))
     }
 
-    private static var unknown: FakeServer.Reply { .status(404, body: #"{"errors":["org.apache.flink.runtime.rest.NotFoundException: no such thing"]}"#) }
-
-    fileprivate mutating func answer(_ request: FakeServer.Request, _ version: FlinkVersion) -> FakeServer.Reply {
-        let parts = request.path.split(separator: "/").map(String.init)
-        switch (request.method, parts.first ?? "", parts.count) {
-        case ("GET", "config", _): return .json(#"{"refresh-interval":3000,"flink-version":"\#(version)","features":{"web-submit":true}}"#)
-        case ("GET", "jars", 1):
-            let files = jars.map { #"{"id":"\#($0.id)","name":"\#($0.name)","uploaded":1}"# }
-            return .json(#"{"files":[\#(files.joined(separator: ","))]}"#)
-        case ("POST", "jars", 2):
-            uploads += 1
-            let name = request.text.firstMatch(of: /filename="([^"]+)"/).map { String($0.1) } ?? "none"
-            jars.append(("u\(uploads)_\(name)", name))
-            return .json(#"{"filename":"/tmp/web/u\#(uploads)_\#(name)","status":"success"}"#)
-        case ("POST", "jars", 3): return run(request)
-        case ("GET", "jobs", 2) where parts[1] == "overview":
-            return .json(#"{"jobs":[{"jid":"\#(ScriptedCluster.job)","name":"orders","state":"\#(jobState)","start-time":1,"end-time":-1}]}"#)
-        case ("POST", "savepoint-disposal", 1): return trigger(request)
-        case ("GET", "savepoint-disposal", 2): return progress(parts[0], parts[1])
-        case ("GET", "jobs", 2): return parts[1] == ScriptedCluster.job ? details(parts[1], jobState) : launched.contains(parts[1]) ? details(parts[1], "RUNNING") : Self.unknown
-        case ("PATCH", "jobs", 2): return cancel()
-        case ("GET", "jobs", 3): return .json(checkpoints())
-        case ("GET", "jobs", 4) where parts[3] == "config": return .json(#"{"mode":"exactly_once","interval":1000,"externalization":\#(externalization)}"#)
-        case ("POST", "jobs", 3): return trigger(request)
-        case ("GET", "jobs", 4): return progress(parts[2], parts[3])
-        default: return Self.unknown
-        }
+    /// As the record of a process has it that ended after this step.
+    func resume(_ kind: OperationRequest.Kind, after step: OperationStep.Name?, ago: Milliseconds = 0, path: String? = nil, looksOnce: Bool = false) throws
+        -> OperationReport?
+    {
+        var sent = SentOperation(request: try request(kind), sentAt: Self.now() + (0 - ago), keepsSteps: true, path: path)
+        sent.step = step.map { OperationStep($0, at: Self.now() + (0 - ago)) }
+        if looksOnce { pauses.withLock { $0 = 1000 } }
+        return try runner().resume(sent)
     }
 
-    private func details(_ id: String, _ state: String) -> FakeServer.Reply {
-        .json(#"{"jid":"\#(id)","name":"orders","state":"\#(state)","now":\#(ScriptedCluster.now().milliseconds),"vertices":[]}"#)
+    func goOn(_ kind: OperationRequest.Kind, after step: OperationStep.Name, path: String? = nil) throws -> OperationReport {
+        var sent = SentOperation(request: try request(kind), sentAt: Self.now(), keepsSteps: true, path: path)
+        sent.step = OperationStep(step, at: Self.now())
+        return try runner().goOn(sent)
     }
 
-    private mutating func cancel() -> FakeServer.Reply {
-        jobState = "CANCELED"
-        lostPatches -= 1
-        return lostPatches >= 0 ? .close : .status(202, body: "{}")
-    }
-
-    private mutating func trigger(_ request: FakeServer.Request) -> FakeServer.Reply {
-        lostPosts -= 1
-        hadLostPost = hadLostPost || lostPosts >= 0
-        if lostPosts >= 0, losesRequests { return .close }
-        let chosen = request.text.firstMatch(of: /"triggerId":"([0-9a-f]+)"/).map { String($0.1) } ?? "00000000000000000000000000000001"
-        if !triggers.contains(chosen) {
-            triggers.append(chosen)
-            takenAt = ScriptedCluster.now().milliseconds
-        }
-        return lostPosts >= 0 ? .close : .status(202, body: #"{"request-id":"\#(chosen)"}"#)
-    }
-
-    private mutating func progress(_ kind: String, _ trigger: String) -> FakeServer.Reply {
-        guard triggers.contains(trigger), !forgetsResults else { return Self.unknown }
-        polls += 1
-        guard polls > 2 else { return .json(#"{"status":{"id":"IN_PROGRESS"},"operation":null}"#) }
-        switch outcome {
-        case .completes:
-            let result = kind == "checkpoints" ? #""checkpointId":5"# : #""location":"file:/sp/savepoint-1""#
-            return .json(#"{"status":{"id":"COMPLETED"},"operation":{\#(result)}}"#)
-        case .fails(let trace):
-            let text = trace.replacing("\n", with: "\\n").replacing("\t", with: "\\t")
-            return .json(#"{"status":{"id":"COMPLETED"},"operation":{"failure-cause":{"class":"X","stack-trace":"\#(text)"}}}"#)
-        }
-    }
-
-    private mutating func run(_ request: FakeServer.Request) -> FakeServer.Reply {
-        let id = request.text.firstMatch(of: /"jobId":"([0-9a-f]+)"/).map { String($0.1) } ?? "none"
-        if case .status? = runReply {} else { launched.insert(id) }
-        return runReply ?? .json(#"{"jobid":"\#(id)"}"#)
-    }
-
-    private func row(_ id: Int, _ status: String, savepoint: Bool = false, path: String?, discarded: Bool = false, at time: Int64 = 1000, acknowledged: Int = 2) -> String {
-        let place = path.map { #","external_path":"\#($0)","discarded":\#(discarded)"# } ?? ""
-        return #"{"id":\#(id),"status":"\#(status)","is_savepoint":\#(savepoint),"trigger_timestamp":\#(time),"num_subtasks":2,"num_acknowledged_subtasks":\#(acknowledged)\#(place)}"#
-    }
-
-    private func checkpoints() -> String {
-        let isGone = jobState == "CANCELED" && losesOnCancel || jobState == "CANCELED" && !externalization.contains("\"delete_on_cancellation\":false")
-        var rows = [
-            row(3, "COMPLETED", path: "file:/cp/chk-3", discarded: true), row(4, "COMPLETED", path: "file:/cp/chk-4", discarded: isGone),
-        ]
-        if !triggers.isEmpty {
-            let isDone = polls > 2 || forgetsResults || hadLostPost
-            rows.append(isDone ? row(5, "COMPLETED", savepoint: true, path: "file:/sp/savepoint-1", at: takenAt) : row(5, "IN_PROGRESS", savepoint: true, path: nil, at: takenAt, acknowledged: 1))
-        }
-        if jobState == "CANCELED", completesOnCancel { rows.append(row(5, "COMPLETED", path: "file:/cp/chk-5")) }
-        let latest = restored.map { #""restored":{"id":9,"restore_timestamp":\#($0.at),"external_path":"\#($0.path)","is_savepoint":true}"# } ?? ""
-        return #"{"counts":{"total":5},"latest":{\#(latest)},"history":[\#(rows.joined(separator: ","))]}"#
-    }
+    /// Called before each step is taken; false = the process that carries it out ends there.
+    func mayTake(_ body: @escaping @Sendable (OperationStep.Name) -> Bool) { steps.withLock { $0 = body } }
+    func finishCancel() { standIn.finishCancel() }
+    func finishStop(_ state: String) { standIn.finishStop(state) }
+    func change(_ body: (inout FlinkStandIn.Script) -> Void) { standIn.change(body) }
+    func launchElsewhere(_ id: String) { standIn.launchElsewhere(id) }
+    var jobState: String { standIn.jobState }
+    /// The next process has a patience of its own.
+    func allowPauses() { pauses.withLock { $0 = 0 } }
+    /// Called with each pause.
+    func onPause(_ body: @escaping @Sendable (Int) -> Void) { paused.withLock { $0 = body } }
 }

@@ -1,4 +1,4 @@
-import ControlProtocol
+import JSON
 import StreamModel
 import Testing
 
@@ -14,7 +14,9 @@ import Testing
         let now = job.now ?? WallTime(milliseconds: 0)
         picture.take(jobs: try FlinkEndpoint.jobs.read(Fixture.json(version, "jobs-overview")), at: now)
         if picture.job(job.id) == nil {
-            picture.take(jobs: [FlinkJobListing(lenient: .object(["jid": .string(job.id.description), "name": .string(job.name), "state": .string(job.state.text)]))!], at: now)
+            picture.take(
+                jobs: [FlinkJobListing(lenient: .object(["jid": .string(job.id.description), "name": .string(job.name), "state": .string(job.state.text)]))!],
+                at: now)
         }
         picture.take(details: job, at: now)
         let list = try FlinkCheckpoints(reading: Fixture.json(version, checkpoints))
@@ -66,10 +68,14 @@ import Testing
         #expect(try answer(checkpoint(6, discarded: true), at: 20_000)?.isRestorable == true)
         #expect(try answer(checkpoint(6, discarded: true), at: 23_900)?.isRestorable == true)
         #expect(try answer(checkpoint(6, discarded: true), at: 24_000)?.isRestorable == false)
-        #expect(try answer(checkpoint(6, discarded: true), savepoint: checkpoint(7, discarded: false, savepoint: true), at: 50_000)?.isRestorable == false, "there is a newer one to go back to: the answer is whole")
+        #expect(
+            try answer(checkpoint(6, discarded: true), savepoint: checkpoint(7, discarded: false, savepoint: true), at: 50_000)?.isRestorable == false,
+            "there is a newer one to go back to: the answer is whole")
         // A job that has ended deletes what it does not keep.
         #expect(try answer(checkpoint(8, discarded: false), at: 60_000)?.isRestorable == true)
-        job.take(try #require(FlinkJobListing(lenient: .object(["jid": .string(job.id.description), "name": .string("orders"), "state": .string("CANCELED")]))), at: WallTime(milliseconds: 61_000))
+        job.take(
+            try #require(FlinkJobListing(lenient: .object(["jid": .string(job.id.description), "name": .string("orders"), "state": .string("CANCELED")]))),
+            at: WallTime(milliseconds: 61_000))
         #expect(try answer(checkpoint(8, discarded: true), at: 62_000)?.isRestorable == false)
     }
 
@@ -87,15 +93,40 @@ import Testing
         #expect(job.attempt == 1 && job.restarts == 0)
     }
 
+    /// A reading of a vertex's metrics `seconds` after the first; 1.14 tells no times of tasks.
+    private func reading(_ version: String, _ rates: [String: Double], after seconds: Double) throws -> FlinkMetrics {
+        var counters = rates.mapValues { 1000 + $0 * seconds }
+        if version != "1.14.3" {
+            for (name, part) in [("Busy", 0.5), ("Idle", 0.4), ("BackPressured", 0.1)] { counters["accumulate\(name)TimeMs"] = (20 + seconds) * 2000 * part }
+        }
+        return try FlinkMetrics(
+            reading: .array(
+                counters.map { name, sum in .object(["id": .string(name), "sum": .number(sum), "avg": .number(sum / 2), "max": .number(sum / 2)]) }))
+    }
+
     @Test(arguments: Fixture.versions) func flowIsMeasuredWhereFlinkCountsNothing(version: String) throws {
-        let job = try orders(picture(version))
-        let source = try #require(job.vertices.first), count = try #require(job.vertices.last)
-        // The network counters of the recording: what leaves the source, what enters the count.
-        #expect(source.recordsOutPerSecond > 50 && count.recordsInPerSecond > 50)
-        #expect(job.throughput.recordsReadPerSecond > 50 && job.throughput.recordsWrittenPerSecond > 50)
-        #expect(job.throughput.recordsRead > 0)
-        #expect((900...1000).contains(source.busyPermille ?? 0) && source.backPressuredPermille == 0)
-        #expect(count.watermark == nil, "none yet")
+        var picture = try picture(version)
+        let first = try orders(picture)
+        #expect(first.throughput.recordsReadPerSecond == nil && first.throughput.recordsWrittenPerSecond == nil, "nothing is told before it is measured")
+        #expect((900...1000).contains(first.vertices.first?.busyPermille ?? 0) && first.vertices.first?.backPressuredPermille == 0)
+        #expect(first.vertices.last?.watermark == nil, "none yet")
+        let source = try #require(first.vertices.first?.id), count = try #require(first.vertices.last?.id)
+        let known = try #require(picture.job(first.id))
+        let sinks = known.flows[count]?.sinkCounters ?? []
+        #expect(known.flows[source]?.sourceCounters == ["Source__numbers.numRecordsOut"] && sinks.count == 1, "\(sinks)")
+        for second in stride(from: 0.0, through: 60, by: 2) {
+            let now = WallTime(milliseconds: 1_795_546_000_000 + Int64(second) * 1000)
+            // Flink reads its metrics every ten seconds.
+            let read = try reading(version, ["Source__numbers.numRecordsOut": 200], after: (second / 10).rounded(.down) * 10)
+            let written = try reading(version, [try #require(sinks.first): 70], after: (second / 10).rounded(.down) * 10)
+            picture.change(first.id) {
+                $0.take(metrics: read, vertex: source, at: now)
+                $0.take(metrics: written, vertex: count, at: now)
+            }
+        }
+        let job = try orders(picture)
+        #expect(abs((job.throughput.recordsReadPerSecond ?? 0) - 200) < 1 && abs((job.throughput.recordsWrittenPerSecond ?? 0) - 70) < 1)
+        #expect(job.throughput.recordsRead == 13_000 && job.throughput.recordsWritten == 5200)
     }
 
     @Test(arguments: Fixture.versions) func theConfigurationIsReported(version: String) throws {
@@ -149,10 +180,25 @@ import Testing
         #expect(try orders(picture(version, checkpoints: "checkpoints-recovered")).restored?.chosen == false)
     }
 
+    @Test(arguments: Fixture.versions) func `a job that its failure budget has failed keeps the count`(version: String) throws {
+        var picture = try picture(version)
+        let job = try orders(picture)
+        let exceptions = try FlinkExceptions(reading: Fixture.json(version, "exceptions-threshold"))
+        picture.change(job.id) { $0.take(exceptions, at: WallTime(milliseconds: 1)) }
+        #expect(try orders(picture).budget.counted <= 3, "it runs")
+        let ended = try #require(
+            FlinkJobListing(lenient: .object(["jid": .string(job.id.description), "name": .string("orders"), "state": .string("FAILED")])))
+        picture.take(jobs: [ended], at: WallTime(milliseconds: .max / 2))
+        let budget = try orders(picture).budget
+        #expect(budget.counted == 4 && budget.tolerable == 3 && budget.bounds == nil)
+    }
+
     @Test(arguments: Fixture.versions) func failuresAreReducedToTheirCause(version: String) throws {
         var picture = try picture(version)
         let id = try orders(picture).id
-        for (name, words) in [("exceptions-sync-failed", "checkpoint"), ("exceptions-threshold", "Exceeded checkpoint tolerable failure threshold"), ("exceptions-failed", "")] {
+        for (name, words) in [
+            ("exceptions-sync-failed", "checkpoint"), ("exceptions-threshold", "Exceeded checkpoint tolerable failure threshold"), ("exceptions-failed", ""),
+        ] {
             let exceptions = try FlinkExceptions(reading: Fixture.json(version, name))
             picture.change(id) { $0.take(exceptions, at: WallTime(milliseconds: 1)) }
             let failures = try #require(picture.job(id)).failures()
@@ -169,27 +215,33 @@ import Testing
         #expect(try orders(picture).lastFailure?.fullText == nil, "reports stay small")
     }
 
-    @Test(arguments: [
-        ("Source: gen -> Map (2/4) - execution #3", "Source: gen -> Map", 1, 3), ("Map (1/1)", "Map", 0, nil), ("odd name", "odd name", nil, nil), ("(", "(", nil, nil),
-        ("a (b/c)", "a (b/c)", nil, nil), ("a (0/1) #x", "a", nil, nil), ("a (99999999999999999999/2)", "a (99999999999999999999/2)", nil, nil), ("", "", nil, nil),
-    ] as [(String, String, Int?, Int?)])
+    @Test(
+        arguments: [
+            ("Source: gen -> Map (2/4) - execution #3", "Source: gen -> Map", 1, 3), ("Map (1/1)", "Map", 0, nil), ("odd name", "odd name", nil, nil),
+            ("(", "(", nil, nil),
+            ("a (b/c)", "a (b/c)", nil, nil), ("a (0/1) #x", "a", nil, nil), ("a (99999999999999999999/2)", "a (99999999999999999999/2)", nil, nil),
+            ("", "", nil, nil),
+        ] as [(String, String, Int?, Int?)])
     func namesOfTasksAreTakenApart(text: String, vertex: String, subtask: Int?, attempt: Int?) {
         let name = FlinkTaskName(text)
         #expect(name?.vertex == vertex && name?.subtask == subtask && name?.attempt == attempt)
     }
 
-    @Test(arguments: [
-        ("Restart with fixed delay (10000 ms). #3 restart attempts.", RestartStrategy.fixedDelay(attempts: 3, delay: .seconds(10))),
-        ("Restart with fixed delay (PT1M1.5S). #2147483647 restart attempts.", .fixedDelay(attempts: 2_147_483_647, delay: 61_500)), ("Restart deactivated.", RestartStrategy.none),
-        ("Cluster level default restart strategy", nil), ("Restart with fixed delay (x). #y restart attempts.", nil), ("", nil),
-        ("Restart with fixed delay (99999999999999999999 ms). #99999999999999999999 restart attempts.", nil),
-    ] as [(String, RestartStrategy?)])
+    @Test(
+        arguments: [
+            ("Restart with fixed delay (10000 ms). #3 restart attempts.", RestartStrategy.fixedDelay(attempts: 3, delay: .seconds(10))),
+            ("Restart with fixed delay (PT1M1.5S). #2147483647 restart attempts.", .fixedDelay(attempts: 2_147_483_647, delay: 61_500)),
+            ("Restart deactivated.", RestartStrategy.none),
+            ("Cluster level default restart strategy", nil), ("Restart with fixed delay (x). #y restart attempts.", nil), ("", nil),
+            ("Restart with fixed delay (99999999999999999999 ms). #99999999999999999999 restart attempts.", nil),
+        ] as [(String, RestartStrategy?)])
     func wordsOfRestartStrategiesAreRead(words: String, strategy: RestartStrategy?) { #expect(FlinkRestartStrategy(words).strategy == strategy) }
 
     @Test func aStateOfALaterVersionIsShownAsItIs() throws {
         var picture = FlinkPicture()
         let listing = try JSONValue.parse(
-            Array(#"{"jid":"0123456789abcdef0123456789abcdef","name":"x","state":"MELTING","start-time":5,"tasks":{"total":2,"running":2,"frozen":1}}"#.utf8), maximumDepth: 9)
+            Array(#"{"jid":"0123456789abcdef0123456789abcdef","name":"x","state":"MELTING","start-time":5,"tasks":{"total":2,"running":2,"frozen":1}}"#.utf8),
+            maximumDepth: 9)
         picture.take(jobs: [try #require(FlinkJobListing(lenient: listing))], at: WallTime(milliseconds: 10))
         let job = try #require(picture.reports(at: WallTime(milliseconds: 10)).first)
         #expect(job.state == .running && job.stateWord == "MELTING")
@@ -211,7 +263,8 @@ import Testing
         picture.take(jobs: [FlinkJobListing(lenient: details)!], at: now)
         picture.take(details: try FlinkJobDetails(reading: details), at: now)
         let list = try FlinkCheckpoints(reading: checkpoints)
-        let configuration = try FlinkCheckpointConfiguration(reading: .object(["mode": .string("odd"), "timeout": .integer(.max), "tolerable_failed_checkpoints": .integer(2_147_483_646)]))
+        let configuration = try FlinkCheckpointConfiguration(
+            reading: .object(["mode": .string("odd"), "timeout": .integer(.max), "tolerable_failed_checkpoints": .integer(2_147_483_646)]))
         picture.change(id) {
             $0.take(list, at: now)
             $0.take(configuration, at: now)
@@ -220,48 +273,112 @@ import Testing
         #expect(job.name.unicodeScalars.count <= 1100)
         #expect(job.latestFailed == nil && job.budget.tolerable == 2_147_483_646)
     }
-}
 
-@Suite struct FlowMeterTests {
-    private func time(_ seconds: Int64) -> WallTime { WallTime(milliseconds: seconds * 1000) }
+    private func json(_ text: String) throws -> JSONValue { try JSONValue.parse(Array(text.utf8), maximumDepth: 64) }
 
-    @Test func theRateIsThatBetweenChanges() {
-        var meter = FlowMeter()
-        // Flink refreshes its metrics every ten seconds; we look every two.
-        for second in stride(from: Int64(0), through: 40, by: 2) { meter.take(second / 10 * 1000, at: time(second)) }
-        #expect(meter.rate == 100)
+    private func picture(state: String, tasks: String = #"{"total":4,"running":4}"#, at time: Int64 = 1000) throws -> (FlinkPicture, JobID) {
+        var picture = FlinkPicture()
+        let id = JobID(high: 1, low: 9)
+        picture.take(cluster: try FlinkClusterConfiguration(reading: json(#"{"flink-version":"2.3.0"}"#)))
+        picture.take(
+            jobs: [try #require(FlinkJobListing(lenient: json(#"{"jid":"\#(id)","name":"x","state":"\#(state)","tasks":\#(tasks)}"#)))],
+            at: .init(milliseconds: time))
+        return (picture, id)
     }
 
-    @Test func aFirstValueOfUnknownAgeIsNoMeasure() {
-        var meter = FlowMeter()
-        meter.take(0, at: time(0))
-        meter.take(72_000, at: time(2))
-        #expect(meter.rate == nil, "not 36,000 a second")
-        meter.take(77_000, at: time(12))
-        #expect(meter.rate == 500)
+    @Test func countsWithoutAListAreShownAsThat() throws {
+        var (picture, id) = try picture(state: "RUNNING")
+        let answer = try FlinkCheckpoints(reading: json(#"{"counts":{"restored":0,"total":2,"in_progress":0,"completed":2,"failed":0}}"#))
+        picture.take(.checkpoints(answer), to: .checkpoints(id), at: WallTime(milliseconds: 2000))
+        var job = try #require(picture.reports(at: WallTime(milliseconds: 2000)).first)
+        #expect(job.counts.completed == 2 && job.lacksCheckpointList == true && job.freshness?.checkpoints != nil)
+        let whole = try FlinkCheckpoints(reading: json(#"{"counts":{"total":0},"history":[]}"#))
+        picture.take(.checkpoints(whole), to: .checkpoints(id), at: WallTime(milliseconds: 3000))
+        job = try #require(picture.reports(at: WallTime(milliseconds: 3000)).first)
+        #expect(job.lacksCheckpointList == nil)
+        #expect(throws: FlinkReadingProblem.self) { try FlinkCheckpoints(reading: json(#"{"counts":7}"#)) }
     }
 
-    @Test func aRestartSetsTheCounterToNothing() {
-        var meter = FlowMeter()
-        for second in [Int64(0), 10, 20] { meter.take(1000 + second * 100, at: time(second)) }
-        #expect(meter.rate == 100)
-        meter.take(50, at: time(30))
-        #expect(meter.rate == nil && meter.count == 50)
-        meter.take(150, at: time(40))
-        meter.take(250, at: time(50))
-        #expect(meter.rate == 10)
+    @Test func ofAnEndedJobNoAnswerIsNoFactAndIsAskedForSeldom() throws {
+        var (picture, id) = try picture(state: "CANCELED")
+        func wish(_ question: FlinkQuestion, _ focus: FlinkPicture.Focus) -> FlinkWish? {
+            picture.wishes(focus, at: WallTime(milliseconds: 9000)).first { $0.question == question }
+        }
+        picture.takeNoAnswer(to: .checkpoints(id))
+        picture.takeNoAnswer(to: .checkpointConfiguration(id))
+        let job = try #require(picture.reports(at: WallTime(milliseconds: 9000)).first)
+        #expect(job.freshness?.checkpoints == nil && job.freshness?.configuration == nil && job.state == .canceled)
+        #expect(wish(.checkpoints(id), .overview)?.period == 60_000 && wish(.checkpoints(id), .job(id))?.period == 15_000)
+        // An answer of after the end stays true.
+        let none = try FlinkCheckpoints(reading: json(#"{"counts":{"total":0},"history":[]}"#))
+        picture.take(.checkpoints(none), to: .checkpoints(id), at: WallTime(milliseconds: 6000))
+        #expect(wish(.checkpoints(id), .overview) == nil && wish(.checkpointConfiguration(id), .overview) != nil)
     }
 
-    @Test func standingStillIsARateOfNothing() {
-        var meter = FlowMeter()
-        for second in [Int64(0), 10, 20] { meter.take(1000 + second * 100, at: time(second)) }
-        meter.take(nil, at: time(30))
-        meter.take(3000, at: time(40))
-        #expect(meter.rate == 100)
-        meter.take(3000, at: time(46))
-        #expect(meter.rate == 0)
-        var still = FlowMeter()
-        for second in [Int64(0), 26] { still.take(5, at: time(second)) }
-        #expect(still.rate == 0)
+    @Test func anAnswerOfBeforeTheEndIsAskedForOnceMore() throws {
+        var (picture, id) = try picture(state: "RUNNING")
+        let list = try FlinkCheckpoints(reading: json(#"{"counts":{"total":0},"history":[]}"#))
+        picture.take(.checkpoints(list), to: .checkpoints(id), at: WallTime(milliseconds: 1500))
+        let ended = try #require(FlinkJobListing(lenient: json(#"{"jid":"\#(id)","name":"x","state":"CANCELED"}"#)))
+        picture.take(jobs: [ended], at: WallTime(milliseconds: 2000))
+        #expect(picture.wishes(.overview, at: WallTime(milliseconds: 2100)).contains { $0.question == .checkpoints(id) }, "a cancel deletes checkpoints")
+    }
+
+    /// What was measured is of tasks that are gone.
+    @Test(arguments: [("RESTARTING", #"{"total":4,"running":0}"#), ("CANCELED", "{}"), ("RUNNING", #"{"total":4,"running":0,"scheduled":4}"#)])
+    func aJobWhoseTasksDoNotRunHasNoRate(state: String, tasks: String) throws {
+        var picture = try picture("2.3.0")
+        let id = try orders(picture).id, source = try #require(orders(picture).vertices.first?.id), sink = try #require(orders(picture).vertices.last?.id)
+        func measure(from first: Double) throws {
+            for step in 0...1 {
+                let now = WallTime(milliseconds: 1_795_546_000_000 + Int64(first + Double(step) * 10) * 1000)
+                let read = try reading("2.3.0", ["Source__numbers.numRecordsOut": 200], after: first + Double(step) * 10)
+                let counter = picture.job(id)?.flows[sink]?.sinkCounters.first ?? ""
+                let written = try reading("2.3.0", [counter: 200], after: first + Double(step) * 10)
+                picture.change(id) {
+                    $0.take(metrics: read, vertex: source, at: now)
+                    $0.take(metrics: written, vertex: sink, at: now)
+                }
+            }
+        }
+        try measure(from: 0)
+        #expect(try orders(picture).throughput.recordsReadPerSecond != nil)
+        let listing = try #require(FlinkJobListing(lenient: json(#"{"jid":"\#(id)","name":"orders","state":"\#(state)","tasks":\#(tasks)}"#)))
+        picture.take(jobs: [listing], at: WallTime(milliseconds: 1_795_546_012_000))
+        let job = try orders(picture)
+        #expect(job.throughput.recordsReadPerSecond == nil && job.throughput.recordsWrittenPerSecond == nil && job.freshness?.flow == nil)
+        #expect(job.vertices.allSatisfy { $0.recordsInPerSecond == nil && $0.recordsOutPerSecond == nil && $0.busyPermille == nil })
+        guard state == "RUNNING" else { return }
+        // They run again, and count from nothing.
+        let running = try #require(FlinkJobListing(lenient: json(#"{"jid":"\#(id)","name":"orders","state":"RUNNING","tasks":{"total":4,"running":4}}"#)))
+        picture.take(jobs: [running], at: WallTime(milliseconds: 1_795_546_020_000))
+        #expect(try orders(picture).throughput.recordsReadPerSecond == nil, "nothing is measured yet")
+        try measure(from: 30)
+        #expect(abs((try orders(picture).throughput.recordsReadPerSecond ?? 0) - 200) < 1)
+    }
+
+    /// A JobManager answers about a job from its memory for three seconds.
+    @Test func detailsOfBeforeAFailoverAreAskedForAgain() throws {
+        var (picture, id) = try picture(state: "RUNNING")
+        func list(_ state: String, at time: Int64) throws {
+            let row = try #require(FlinkJobListing(lenient: json(#"{"jid":"\#(id)","name":"x","state":"\#(state)","last-modification":\#(time)}"#)))
+            picture.take(jobs: [row], at: WallTime(milliseconds: time))
+        }
+        func details(_ state: String, running: Int64, at time: Int64) throws {
+            let text = #"{"jid":"\#(id)","name":"x","state":"\#(state)","timestamps":{"RUNNING":\#(running)},"vertices":[]}"#
+            picture.take(details: try FlinkJobDetails(reading: json(text)), at: WallTime(milliseconds: time))
+        }
+        func since() -> Int64? { picture.reports(at: WallTime(milliseconds: 1)).first?.stateSince.milliseconds }
+        func period(_ time: Int64) -> Int64? { picture.wishes(.overview, at: WallTime(milliseconds: time)).first { $0.question == .job(id) }?.period }
+        try details("RUNNING", running: 500, at: 1000)
+        #expect(since() == 500 && period(1000) == 120_000)
+        try list("RESTARTING", at: 20_000)
+        try list("RUNNING", at: 22_000)
+        // From the memory of before.
+        try details("RUNNING", running: 500, at: 22_500)
+        #expect(since() == 22_000, "since the last RUNNING, as the list tells it")
+        #expect(period(22_500) == 2500, "asked again")
+        try details("RUNNING", running: 21_900, at: 26_000)
+        #expect(since() == 21_900 && period(26_000) == 120_000)
     }
 }

@@ -4,6 +4,7 @@
 import Dispatch
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Ledger
@@ -20,19 +21,21 @@ private func completed(_ id: UInt64, kind: CheckpointKind = .checkpoint, at time
 private func inFlight(_ id: UInt64, acknowledged: Int = 0) -> CheckpointReport {
     let at = WallTime(milliseconds: Int64(id) * 1000)
     return CheckpointReport(
-        id: CheckpointID(id), kind: .checkpoint, status: .inProgress, triggeredAt: at, timeoutAt: at + 60_000, acknowledgedSubtasks: acknowledged, totalSubtasks: 4)
+        id: CheckpointID(id), kind: .checkpoint, status: .inProgress, triggeredAt: at, timeoutAt: at + 60_000, acknowledgedSubtasks: acknowledged,
+        totalSubtasks: 4)
 }
 
 private func failed(_ id: UInt64) -> CheckpointReport {
     var report = inFlight(id)
     report.status = .failed
     report.failure = CheckpointReport.Failure(
-        reason: .checkpointExpired, message: String(repeating: "x", count: 5000), counted: true, operatorUID: "count", subtask: 1, at: WallTime(milliseconds: 9))
+        reason: .checkpointExpired, message: String(repeating: "x", count: 5000), counted: true, operatorUID: "count", subtask: 1, at: WallTime(milliseconds: 9)
+    )
     return report
 }
 
 @Suite struct CheckpointTests {
-    let directory = TemporaryDirectory()
+    let directory = Sandbox()
     var path: String { directory.path + "/ledger.sqlite" }
 
     private func time(_ milliseconds: Int64) -> WallTime { WallTime(milliseconds: milliseconds) }
@@ -151,7 +154,8 @@ private func failed(_ id: UInt64) -> CheckpointReport {
             for round in 0..<20 {
                 do throws(LedgerError) {
                     try ledger.rememberList(
-                        [completed(UInt64(round + 1)), completed(UInt64(1000 + worker * 100 + round))], context: "lab", job: JobID(high: 9, low: UInt64(worker)),
+                        [completed(UInt64(round + 1)), completed(UInt64(1000 + worker * 100 + round))], context: "lab",
+                        job: JobID(high: 9, low: UInt64(worker)),
                         jobName: "job", at: WallTime(milliseconds: Int64(round)))
                 } catch { problems.withLock { $0.append(error.description) } }
             }
@@ -171,7 +175,10 @@ private func failed(_ id: UInt64) -> CheckpointReport {
         }
     }
 
-    @Test(arguments: [CheckpointQuery(), CheckpointQuery(job: "orders"), CheckpointQuery(job: JobID(high: 1, low: 2).description), CheckpointQuery(context: "lab", job: "orders"), CheckpointQuery(job: "orders", until: WallTime(milliseconds: 9))])
+    @Test(arguments: [
+        CheckpointQuery(), CheckpointQuery(job: "orders"), CheckpointQuery(job: JobID(high: 1, low: 2).description),
+        CheckpointQuery(context: "lab", job: "orders"), CheckpointQuery(job: "orders", until: WallTime(milliseconds: 9)),
+    ])
     func `lists are read along an index, however long they are`(query: CheckpointQuery) throws {
         let plan = try Ledger.open(path: path).plan(of: query)
         #expect(plan.allSatisfy { $0.contains("USING INDEX") }, "\(plan)")

@@ -4,6 +4,7 @@
 import GRDB
 import Glibc
 import StreamModel
+import TestKit
 
 @testable import Ledger
 
@@ -26,30 +27,6 @@ extension Ledger {
     func rememberList(_ reports: [CheckpointReport], context: String, job: JobID, jobName: String, at time: WallTime) throws(LedgerError) {
         try remember([.listed(reports, of: JobOrigin(context: context, job: job, jobName: jobName), at: time)])
     }
-}
-
-final class TemporaryDirectory {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/weir-ledger-XXXXXX".utf8CString)
-        precondition(mkdtemp(&template) != nil, "no temporary directory")
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    deinit { removeTree(path) }
-}
-
-/// Removes a directory and what is below it; what cannot be removed stays, which fails no test.
-private func removeTree(_ path: String) {
-    if let directory = opendir(path) {
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            if name != ".", name != ".." { removeTree(path + "/" + name) }
-        }
-        closedir(directory)
-    }
-    _ = remove(path)
 }
 
 func mode(_ path: String) -> mode_t {
@@ -82,6 +59,13 @@ func execute(_ path: String, _ sql: String, during: () throws -> Void = {}) thro
     try during()
     if sql.hasPrefix("BEGIN") { try other.inDatabase { try $0.execute(sql: "ROLLBACK") } }
     try other.close()
+}
+
+/// The rows of a query on a connection of its own, as text.
+func execute(_ path: String, reading sql: String) throws -> [String] {
+    let other = try DatabaseQueue(path: path)
+    defer { try? other.close() }  // DatabaseError: a test's connection that is busy closes with the test.
+    return try other.read { try Row.fetchAll($0, sql: sql).map(\.description) }
 }
 
 extension Ledger {

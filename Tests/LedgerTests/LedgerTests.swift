@@ -1,9 +1,11 @@
 // Goal: an action is on disk before it is sent, its outcome finds it again from another process, and every way in which the
 // file can be unusable has its own error. Method: real files in a fresh directory, several connections as several consoles.
 
+import Foundation
 import GRDB
 import Glibc
 import StreamModel
+import TestKit
 import Testing
 
 @testable import Ledger
@@ -17,7 +19,7 @@ import Testing
 }
 
 @Suite struct LedgerTests {
-    let directory = TemporaryDirectory()
+    let directory = Sandbox()
     var path: String { directory.path + "/state/weir/ledger.sqlite" }
 
     @Test func `an intent survives the connection that wrote it`() throws {
@@ -51,13 +53,25 @@ import Testing
         restart.parallelism = 3
         let kinds: [OperationRequest.Kind] = [
             .savepoint(directory: nil), .savepoint(directory: "/sp"), .checkpoint, .stop(drain: true, directory: "/x"), .cancel(.keep),
-            .restart(restart), .launch(restart), .dispose(path: "/sp/1"), .fault("slow 5s"),
+            .restart(restart), .launch(restart), .dispose(path: "/sp/1"), .uploadJar(file: "/a.jar"), .deleteJar(id: "u_a.jar"), .fault("slow 5s"),
         ]
         for (index, kind) in kinds.enumerated() {
             try ledger.recordIntent(request("k\(index)", kind), context: "lab", address: "s", at: WallTime(milliseconds: Int64(index)))
         }
-        #expect(try ledger.unfinished(address: "s").map(\.request.kind) == kinds)
-        #expect(try ledger.recent(limit: 2).map(\.request.id.description) == ["k8", "k7"])
+        #expect(Set(try ledger.unfinished(address: "s").map(\.request.kind.verb)) == Set(kinds.map(\.verb)))
+        for (index, kind) in kinds.enumerated() { #expect(try ledger.entry(request("k\(index)").id)?.request.kind == kind) }
+        #expect(try ledger.recent(limit: 2).map(\.request.id.description) == ["k10", "k9"])
+    }
+
+    @Test func `a verdict is kept beside the outcome, and the first one stands`() throws {
+        let ledger = try Ledger.open(path: path)
+        let request = request("v1", .restart(RestartOptions(path: "/c/chk-7")))
+        try ledger.recordIntent(request, context: "lab", address: "s", at: WallTime(milliseconds: 1))
+        try ledger.recordOutcome(report("v1", .completed))
+        #expect(try ledger.entry(request.id)?.verdict == nil)
+        #expect(try ledger.recordVerdict(.resumedDurable, of: request.id))
+        #expect(try !ledger.recordVerdict(.caughtUp, of: request.id))
+        #expect(try Ledger.open(path: path).entry(request.id)?.verdict == .resumedDurable)
     }
 
     @Test func `what was filed as the restart of the job that it launched is a launch`() throws {
@@ -97,7 +111,9 @@ import Testing
         let again = try Ledger.open(path: path)
         #expect(try again.jars(content: "c1", address: "http://a") == ["u2_a.jar", "u1_a.jar"])
         #expect(try again.jars(content: "c1", address: "http://b") == ["u2_a.jar"] && again.jars(content: "c3", address: "http://a").isEmpty)
-        for number in 0..<Ledger.jarsMax { try ledger.rememberJar("n\(number)", content: "c9", address: "http://a", at: WallTime(milliseconds: 10 + Int64(number))) }
+        for number in 0..<Ledger.jarsMax {
+            try ledger.rememberJar("n\(number)", content: "c9", address: "http://a", at: WallTime(milliseconds: 10 + Int64(number)))
+        }
         #expect(try again.jars(content: "c1", address: "http://a").isEmpty && again.jars(content: "c9", address: "http://a").count == Ledger.jarsMax)
         #expect(try again.jars(content: "c1", address: "http://b") == ["u2_a.jar"])
     }
@@ -125,11 +141,84 @@ import Testing
         case .failed: try ledger.recordOutcome(report("a1", .failed))
         case .refused: try ledger.recordRefusal(id, message: "no", at: WallTime(milliseconds: 5))
         case .unknown: try ledger.recordUnknown(id, message: "gone", at: WallTime(milliseconds: 5))
+        case .interrupted: try ledger.recordOutcome(report("a1", .interrupted))
         }
         let moved = try ledger.recordOutcome(report("a1", .running))
-        // "unknown" is the one end that later knowledge may correct.
+        // "unknown" is the one end that later knowledge may correct; what is interrupted has not ended.
         #expect(moved == (!first.isTerminal || first == .unknown))
         #expect(try ledger.recent(limit: 1).first?.outcome == (moved ? .running : first))
+    }
+
+    // Written by weir 0.2.0 as it was before operations had steps: actions on a cluster stood in a table of their own.
+    @Test func `a ledger of the schema before reads as it was, and its cluster actions are operations`() throws {
+        let path = directory["ledger.sqlite"]
+        let fixture = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/ledger-0.2.sql")
+        try execute(path, try String(contentsOf: fixture, encoding: .utf8))
+        let before = try execute(path, reading: "SELECT * FROM chore ORDER BY id")
+        let ledger = try Ledger.open(path: path)
+        func entry(_ id: String) throws -> LedgerEntry {
+            let id = try #require(OperationID(id))
+            return try #require(try ledger.entry(id))
+        }
+        let saved = try entry("aaaa000000000001")
+        #expect(saved.outcome == .completed && saved.path == "/sp/1" && saved.checkpoint == CheckpointID(27) && saved.step == nil && saved.carrier == nil)
+        #expect(try entry("aaaa000000000002").request.kind.launch?.recipe?.arguments == ["--a", "b"])
+        let upload = try entry("bbbb000000000001")
+        #expect(upload.request.kind == .uploadJar(file: "/home/ana/count.jar") && upload.jar == "u1_count.jar" && upload.outcome == .completed)
+        #expect(upload.request.reason == "tidy \"up\"" && upload.request.by == "ana@ops" && upload.request.job == .none && upload.context == "c1")
+        let deletion = try entry("bbbb000000000002")
+        #expect(deletion.request.kind == .deleteJar(id: "u1_count.jar") && deletion.outcome == .refused && deletion.error?.contains("no jar") ?? false)
+        let disposal = try entry("bbbb000000000003")
+        #expect(disposal.request.kind == .dispose(path: "file:/sp/1") && disposal.outcome == .failed && disposal.endedAt == WallTime(milliseconds: 3100))
+        #expect(try ledger.unfinished(address: "http://h:8081").map(\.request.id.description) == ["aaaa000000000002", "bbbb000000000004"])
+        #expect(try execute(path, reading: "SELECT * FROM chore ORDER BY id") == before, "what stood there stands there")
+    }
+
+    @Test func `steps are kept in their order, and an older one changes nothing`() throws {
+        let ledger = try Ledger.open(path: path)
+        try ledger.recordIntent(request("a1", .restart(RestartOptions())), context: "lab", address: "s", at: WallTime(milliseconds: 1), carrier: "pid 7 on h")
+        func step(_ name: OperationStep.Name, _ time: Int64, path: String? = nil) -> OperationReport {
+            var step = report("a1", .accepted, path: path)
+            step.step = OperationStep(name, at: WallTime(milliseconds: time))
+            return step
+        }
+        try ledger.recordStep(step(.canceling, 10))
+        try ledger.recordStep(step(.launching, 30, path: "/cp/7"))
+        // A report that was on its way.
+        try ledger.recordOutcome(step(.canceling, 10))
+        let entry = try #require(try ledger.recent(limit: 1).first)
+        #expect(entry.step == OperationStep(.launching, at: WallTime(milliseconds: 30)) && entry.path == "/cp/7" && entry.outcome == .accepted)
+        #expect(entry.sent.keepsSteps && entry.sent.path == "/cp/7")
+    }
+
+    @Test func `a restart that was broken off is settled by the next one that launches the job`() throws {
+        let ledger = try Ledger.open(path: path)
+        for id in ["a1", "a2", "a3"] {
+            try ledger.recordIntent(request(id, .restart(RestartOptions())), context: "lab", address: id == "a3" ? "t" : "s", at: WallTime(milliseconds: 1))
+        }
+        func report(_ id: String, _ state: OperationReport.State) throws {
+            try ledger.recordOutcome(
+                OperationReport(request: request(id, .restart(RestartOptions())), jobName: "orders", state: state, acceptedAt: WallTime(milliseconds: 2)))
+        }
+        try report("a1", .interrupted)
+        try report("a3", .interrupted)
+        #expect(try ledger.unfinished(address: "s").count == 2)
+        try report("a2", .completed)
+        #expect(try ledger.entry(request("a1").id)?.outcome == .failed)
+        #expect(try ledger.entry(request("a3").id)?.outcome == .interrupted, "another cluster")
+    }
+
+    @Test func `an operation belongs to one open ledger at a time, until that is closed`() throws {
+        let id = try #require(OperationID("a1")), other = try #require(OperationID("b2"))
+        let mine = try Ledger.open(path: path)
+        do {
+            let first = try Ledger.open(path: path)
+            #expect(first.claim(id) && first.claim(id), "its own claim is none of another's")
+            #expect(!first.isCarriedOutElsewhere(id) && mine.isCarriedOutElsewhere(id) && !mine.isCarriedOutElsewhere(other))
+            #expect(!mine.claim(id) && mine.claim(other))
+            #expect(first.isCarriedOutElsewhere(other))
+        }
+        #expect(!mine.isCarriedOutElsewhere(id) && mine.claim(id))
     }
 
     @Test func `an outcome of somebody else's action changes nothing`() throws {
@@ -199,7 +288,8 @@ import Testing
         do {
             _ = try Ledger.open(path: path)
         }
-        try execute(path, "DROP TABLE operation; CREATE TABLE operation (id, context, outcome, sent_at); INSERT INTO operation VALUES (1, 'lab', 'intended', 'x')")
+        try execute(
+            path, "DROP TABLE operation; CREATE TABLE operation (id, context, outcome, sent_at); INSERT INTO operation VALUES (1, 'lab', 'intended', 'x')")
         let ledger = try Ledger.open(path: path)
         let error = #expect(throws: LedgerError.self) { try ledger.recent(limit: 5) }
         guard case .damaged = error else { Issue.record("expected damage, got \(String(describing: error))"); return }

@@ -7,7 +7,8 @@ import Testing
 
 /// What can be seen after a boot: `name=bytes`, sorted.
 private func picture(_ disk: DiskModel) -> String {
-    disk.walk().filter { !disk[$0.node].isDirectory }.map { "\($0.path)=\(String(decoding: disk[$0.node].bytes, as: UTF8.self))" }.sorted().joined(separator: " ")
+    disk.walk().filter { !disk[$0.node].isDirectory }.map { "\($0.path)=\(String(decoding: disk[$0.node].bytes, as: UTF8.self))" }.sorted().joined(
+        separator: " ")
 }
 
 private func write(_ text: String, _ node: Int, at offset: Int = 0, _ disk: inout DiskModel) {
@@ -115,7 +116,7 @@ private func outcomes(_ survival: DiskModel.Survival, _ disk: DiskModel) -> Set<
             }, possible: ["/f=x", ""], certain: "/f=x"),
     ]
 
-    @Test(arguments: stories) func powerLossLeavesWhatItMay(_ story: Story) throws {
+    @Test(arguments: stories) func powerLossLeavesAnAllowedState(_ story: Story) throws {
         var disk = DiskModel()
         try story.tell(&disk)
         #expect(outcomes(.nothing, disk) == [story.certain])

@@ -7,14 +7,14 @@ import Testing
 // real snapshot with every byte turned.
 
 @Suite struct OracleTests {
-    @Test func theOwnChecksumIsTheStandardOne() {
+    @Test func theOraclesChecksumIsTheStandardOne() {
         // RFC 3720, B.4.
         #expect(Castagnoli.sum([UInt8](repeating: 0, count: 32)) == 0x8A91_36AA)
         #expect(Castagnoli.sum([UInt8](repeating: 0xFF, count: 32)) == 0x62A8_AB43)
         #expect(Castagnoli.sum((0..<32).map { UInt8($0) }) == 0x46DD_794E)
     }
 
-    @Test func linesAreReadUpToATornEnd() throws {
+    @Test func completeLinesBeforeATornEndAreRead() throws {
         func line(_ text: String) -> [UInt8] {
             let digits = String(Castagnoli.sum(Array(text.utf8)), radix: 16)
             return Array((String(repeating: "0", count: 8 - digits.count) + digits + " " + text + "\n").utf8)
@@ -28,7 +28,7 @@ import Testing
         #expect(throws: SnapshotReading.Problem.self) { try LineReading.records(damaged, "log", allowsTornEnd: true) }
     }
 
-    @Test func anEndIsFinalAndACancelLeadsNowhereElse() {
+    @Test func endsAreFinalAndACancelEndsInCanceled() {
         for (old, new) in [
             (JobState.finished, JobState.running), (.canceled, .running), (.failed, .restarting), (.suspended, .running), (.running, .initializing),
             (.cancelling, .running), (.cancelling, .finished), (.failing, .running),
@@ -49,7 +49,9 @@ import Testing
         return report
     }
 
-    private func row(_ number: UInt64, _ status: CheckpointReport.Status = .completed, _ change: (inout CheckpointReport) -> Void = { _ in }) -> CheckpointReport {
+    private func row(_ number: UInt64, _ status: CheckpointReport.Status = .completed, _ change: (inout CheckpointReport) -> Void = { _ in })
+        -> CheckpointReport
+    {
         var row = CheckpointReport(
             id: CheckpointID(number), kind: .checkpoint, status: status, triggeredAt: WallTime(milliseconds: 0), timeoutAt: WallTime(milliseconds: 0),
             totalSubtasks: 1)
@@ -66,7 +68,7 @@ import Testing
         return nil
     }
 
-    @Test func whatCannotBeTrueOfAReportIsFound() {
+    @Test func impossibleReportsAreDetected() {
         let complete = report {
             $0.counts = CheckpointCounts(total: 1, completed: 1)
             $0.latestCompleted = row(1)
@@ -85,7 +87,7 @@ import Testing
         #expect(problem([(report { $0.attempt = 2 }, []), (report { $0.attempt = 1 }, [])])?.contains("attempt 1 follows") == true)
     }
 
-    @Test func moreCheckpointsThanAreToBeKeptAreFound() {
+    @Test func surplusCheckpointsAreDetected() {
         let three = report {
             $0.counts = CheckpointCounts(total: 3, completed: 3)
             $0.latestCompleted = row(3)
@@ -94,7 +96,7 @@ import Testing
         #expect(problem([(three, [row(1), row(2), row(3)])])?.contains("3 checkpoints are kept") == true)
     }
 
-    @Test func aRecoveryFromAnOlderCheckpointIsFound() {
+    @Test func aRecoveryFromAnOlderCheckpointIsDetected() {
         func recovered(_ number: UInt64) -> JobReport {
             report {
                 $0.latestCompleted = row(4)

@@ -18,7 +18,7 @@ private func scheduler(_ seed: UInt64 = 1, stepLimit: Int = 10_000) -> Scheduler
 }
 
 @Suite struct SchedulerTests {
-    @Test func oneThreadMovesAtATime() throws {
+    @Test func oneThreadRunsAtATime() throws {
         for seed: UInt64 in 1...20 {
             let scheduler = scheduler(seed), shared = Shared()
             try scheduler.run {
@@ -54,7 +54,7 @@ private func scheduler(_ seed: UInt64 = 1, stepLimit: Int = 10_000) -> Scheduler
         #expect(orders.count == 6)
     }
 
-    @Test func idleTimeIsJumpedOver() throws {
+    @Test func idleTimeIsSkipped() throws {
         let scheduler = scheduler()
         let before = scheduler.now
         try scheduler.run { scheduler.sleep(3_600_000_000_000, "an hour") }
@@ -76,7 +76,7 @@ private func scheduler(_ seed: UInt64 = 1, stepLimit: Int = 10_000) -> Scheduler
         }
     }
 
-    @Test func aDeadlockNamesTheThreadsAndTheirPlaces() {
+    @Test func aDeadlockNamesTheThreadsAndTheirPositions() {
         let scheduler = Scheduler(random: SimulationRandom(seed: 3), trace: Trace(keepsText: false), stepLimit: 50)
         let parker = SimulatedParker(scheduler)
         let stop = #expect(throws: Scheduler.Stop.self) {
@@ -88,7 +88,7 @@ private func scheduler(_ seed: UInt64 = 1, stepLimit: Int = 10_000) -> Scheduler
         #expect(stop?.description.contains("sleeper") == true)
     }
 
-    @Test func aRunWithoutEndIsEnded() {
+    @Test func anEndlessRunIsStopped() {
         let scheduler = scheduler(stepLimit: 200)
         let stop = #expect(throws: Scheduler.Stop.self) { try scheduler.run { while true { scheduler.point("for ever") } } }
         #expect(stop?.description.contains("no end after 200 steps") == true)

@@ -1,26 +1,26 @@
 public import StreamModel
 internal import Synchronization
 
-/// One checkpoint or savepoint that is being written, in its own directory. Subtasks' writer threads make state files in
-/// it; the job thread ends it once, with `commit` or `abandon`. Any thread may call anything; nothing blocks but the disk.
+/// A checkpoint or savepoint being written, in its own directory. Subtasks' writer threads make state files in it; the job thread ends it once,
+/// with `commit` or `abandon`. All methods may be called from any thread; only the disk blocks.
 ///
 ///     open --commit--> committed          a durable manifest: the checkpoint exists
 ///     open --commit fails--> failed       only abandon is left
-///     open, failed --abandon--> abandoned the directory is taken away
+///     open, failed --abandon--> abandoned the directory is removed
 public final class CheckpointAttempt: Sendable {
     public let id: CheckpointID
-    /// The absolute path of its directory: what a restore names once it is committed.
+    /// Absolute path of its directory, which a restore names after the commit.
     public let path: String
-    /// Its keyed state goes to the job's `shared` directory, so that later checkpoints may refer to it.
+    /// Whether its keyed state goes to the job's `shared` directory, so that later checkpoints may refer to it.
     public let sharesFiles: Bool
-    /// The completed checkpoint whose shared files this one may refer to; nil = it stands for itself.
+    /// Completed checkpoint whose shared files this one may refer to; nil = it is self-contained.
     public let base: CheckpointManifest?
 
     private enum Phase { case open, committing, committed, failed, abandoned }
     private struct State {
         var phase = Phase.open
         var finished: [String: StateFileEntry] = [:]
-        /// Shared files that were begun: the attempt takes them away again if it fails.
+        /// Shared files that were begun: a failed attempt removes them.
         var begunShared: Set<String> = []
         var hasLeft = false
     }
@@ -32,11 +32,12 @@ public final class CheckpointAttempt: Sendable {
     private let pins: SharedPins
     private let disk: Disk
     private let state = Mutex(State())
-    /// Tells the job directory that the attempt has ended.
+    /// Notifies the job directory of the end of the attempt.
     private let onEnd: @Sendable (CheckpointID) -> Void
 
     init(
-        id: CheckpointID, path: String, jobPath: String, job: JobID, isSavepoint: Bool, sharesFiles: Bool, base: CheckpointManifest?, pins: SharedPins, disk: Disk,
+        id: CheckpointID, path: String, jobPath: String, job: JobID, isSavepoint: Bool, sharesFiles: Bool, base: CheckpointManifest?, pins: SharedPins,
+        disk: Disk,
         onEnd: @escaping @Sendable (CheckpointID) -> Void
     ) {
         self.id = id
@@ -54,7 +55,7 @@ public final class CheckpointAttempt: Sendable {
 
     deinit { leave() }
 
-    /// Once only: the number may be in use again by then.
+    /// Ends the attempt, once only: the number may be in use again afterwards.
     private func leave() {
         let isFirst = state.withLock { state in
             defer { state.hasLeft = true }
@@ -65,9 +66,9 @@ public final class CheckpointAttempt: Sendable {
 
     /// Makes the file `<name>.state` and writes its header.
     /// - Parameters:
-    ///   - role: what the file holds ("keyed-state", "operator-state"); checked against the manifest on restore.
+    ///   - role: kind of content ("keyed-state", "operator-state"); checked against the manifest on restore.
     ///   - name: unique in the checkpoint; letters, digits, dot, dash and underscore, at most 100 of them.
-    ///   - isShared: later checkpoints may refer to it: it goes to the job's `shared` directory. Not in a savepoint.
+    ///   - isShared: puts it into the job's `shared` directory, so that later checkpoints may refer to it. Not in a savepoint.
     public func createStateFile(role: String, name: String, isShared: Bool = false) throws(StoreError) -> StateFileWriter {
         let plainName = name + StorePath.stateFileSuffix
         let fileName = isShared ? StorePath.sharedFile(plainName, writtenBy: id) : plainName
@@ -94,8 +95,8 @@ public final class CheckpointAttempt: Sendable {
         if isLate { throw .closed(path: path) }
     }
 
-    /// Makes the checkpoint exist: the names of its state files durable, then the manifest as a draft, durable, renamed, and
-    /// the name durable. On an error the checkpoint does not exist for the caller, who calls `abandon` next.
+    /// Publishes the checkpoint: makes the names of its state files durable, then writes the manifest as a draft, makes it durable, renames it,
+    /// and makes its name durable. After an error the checkpoint does not exist for the caller, who calls `abandon` next.
     public func commit(_ manifest: CheckpointManifest) throws(StoreError) {
         let finished = try state.withLock { (state) throws(StoreError) in
             guard state.phase == .open else { throw StoreError.closed(path: path) }
@@ -137,8 +138,8 @@ public final class CheckpointAttempt: Sendable {
         try disk.syncDirectory(StorePath.parent(path))
     }
 
-    /// Takes the directory away; a manifest that a failed commit may have left goes first. Does nothing once committed or
-    /// abandoned. On an error it may be called again; what then stays is found incomplete by the next sweep.
+    /// Removes the directory, starting with any manifest left by a failed commit. Does nothing once committed or abandoned. May be called again
+    /// after an error; the next sweep finds the rest incomplete.
     public func abandon() throws(StoreError) {
         let isOver = try state.withLock { (state) throws(StoreError) in
             switch state.phase {
@@ -151,7 +152,7 @@ public final class CheckpointAttempt: Sendable {
         }
         if isOver { return }
         try SnapshotDirectory(path: path, disk: disk).remove()
-        // Last, when no manifest can come up that lists them. A writer that is late leaves one behind for `collectShared`.
+        // Last, when no manifest that lists them can appear. A late writer leaves its file for `collectShared`.
         for name in state.withLock({ $0.begunShared }).sorted() { try disk.unlink(StorePath.join(jobPath, name)) }
         state.withLock { $0.phase = .abandoned }
         leave()

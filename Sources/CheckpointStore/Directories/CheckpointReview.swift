@@ -1,11 +1,11 @@
 public import StreamModel
 
-/// A job's recorded checkpoints, corrected by what lies on the disk, after the engine that wrote the record has ended: its last lines may
-/// be missing, and what it had in flight is over.
+/// Corrects a job's recorded checkpoints by the files on disk, after the engine that wrote the record has ended: the record may lack its last
+/// lines, and everything in flight is over.
 public struct CheckpointReview {
-    /// What a scan of the job's directory found.
+    /// Result of a scan of the job's directory.
     private let stored: [StoredCheckpoint]
-    /// The job's time-out, for rows that are made here.
+    /// The job's timeout, for rows made here.
     private let timeout: Milliseconds
     private let now: WallTime
     private let filesystem: any Filesystem
@@ -17,8 +17,8 @@ public struct CheckpointReview {
         self.filesystem = filesystem
     }
 
-    /// Those that were in flight have completed, if their manifest is there, and have failed otherwise; those that are gone are discarded;
-    /// those that completed after the last record are added. Oldest first.
+    /// Corrects a record, oldest first. Checkpoints in flight become completed if their manifest exists, otherwise failed; missing ones become
+    /// discarded; those completed after the last record are added.
     public func corrected(_ record: [CheckpointReport]) -> [CheckpointReport] {
         var rows = record
         for found in stored {
@@ -36,8 +36,8 @@ public struct CheckpointReview {
         return rows.map(corrected).sorted { ($0.id, $0.triggeredAt) < ($1.id, $1.triggeredAt) }
     }
 
-    /// What nobody has recorded as complete may lie in the cache alone: an engine that died between the rename of the manifest and the sync of
-    /// its directory leaves such a one, and a power loss would take it away from a record that says it is there.
+    /// Makes an unrecorded complete checkpoint durable. It may exist only in the cache, if the engine died between the rename of the manifest and
+    /// the sync of its directory; a power loss would then contradict the record.
     private func isMadeDurable(_ path: String) -> Bool {
         let disk = Disk(filesystem: filesystem)
         do throws(StoreError) {
@@ -45,14 +45,14 @@ public struct CheckpointReview {
             try disk.syncDirectory(StorePath.parent(path))
             return true
         } catch {
-            // It is no checkpoint for now; the next look may find it durable.
+            // Not a checkpoint for now; a later review may find it durable.
             return false
         }
     }
 
     private func row(_ found: StoredCheckpoint) -> CheckpointReport? {
         found.summary.map { summary in
-            // The clock of the wall may have been put back in between; then nobody knows.
+            // The wall clock may have been set back in between; the duration is then unknown.
             let took = summary.completedAt - summary.triggeredAt
             return CheckpointReport(
                 id: summary.checkpoint, kind: summary.kind, status: .completed, triggeredAt: summary.triggeredAt, endedAt: summary.completedAt,
@@ -77,7 +77,7 @@ public struct CheckpointReview {
         return row
     }
 
-    /// Only what is certainly not there is gone; what cannot be read now may be there.
+    /// Whether its files are certainly missing; an unreadable one may still exist.
     private func isGone(_ path: String) -> Bool {
         do throws(StoreError) { return try Disk(filesystem: filesystem).status(path) == nil } catch { return false }
     }

@@ -1,9 +1,8 @@
 public import StreamModel
 
-/// Checkpoints that turned out to be damaged: set aside under another name, never deleted, so that somebody can look at them, repair them
-/// and rename them back.
+/// Damaged checkpoints: renamed, never deleted, so that an operator can inspect or repair them and rename them back.
 extension JobDirectory {
-    /// Renames `chk-<id>` to `chk-<id>.damaged` (`.damaged-2`, ... if that is taken), durably, and returns the new path; nil = it is not there.
+    /// Renames `chk-<id>` to `chk-<id>.damaged` (`.damaged-2`, ... if taken), durably, and returns the new path; nil = no such checkpoint.
     public func quarantine(_ id: CheckpointID) throws(StoreError) -> String? {
         try requireOpen()
         let directory = StorePath.join(path, StorePath.checkpointDirectory(id))
@@ -18,7 +17,7 @@ extension JobDirectory {
         throw .inputOutput(path: directory, operation: .rename, errno: SystemErrorNumber.exists)
     }
 
-    /// What `quarantine` has set aside, by number.
+    /// Checkpoints set aside by `quarantine`, by number.
     public func quarantined() throws(StoreError) -> [(id: CheckpointID, path: String)] {
         try requireOpen()
         return try disk.list(path).compactMap { name in

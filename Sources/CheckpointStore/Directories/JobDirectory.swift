@@ -1,8 +1,8 @@
 public import StreamModel
 internal import Synchronization
 
-/// The checkpoints of one job, `<root>/<job>/`, owned by one engine at a time: the lock on `<root>/<job>/.lock` is held from
-/// `init` to `close` (or release). Called by the job's thread and by writer threads at once.
+/// The checkpoints of one job, `<root>/<job>/`, owned by one engine at a time: the lock on `<root>/<job>/.lock` is held from `init` to `close` (or
+/// release). Called concurrently by the job's thread and by writer threads.
 ///
 ///     <root>/<job id>/.lock                     the owner
 ///     <root>/<job id>/.highest-checkpoint-id    numbers up to this one were used
@@ -12,14 +12,14 @@ internal import Synchronization
 ///     <root>/<job id>/taskowned                 as in Flink; this format puts nothing there
 public final class JobDirectory: Sendable {
     public let job: JobID
-    /// `<root>/<job>`, absolute and without links.
+    /// Path `<root>/<job>`, absolute and without links.
     public let path: String
 
     private struct State {
         var lock: OpenFile?
-        /// Attempts that have neither been committed nor abandoned, with the shared files that each wrote or may refer to.
+        /// Attempts neither committed nor abandoned, with the shared files that each wrote or may refer to.
         var inFlight: [CheckpointID: SharedPins] = [:]
-        /// Rises when an attempt begins or ends.
+        /// Counter of begun and ended attempts.
         var changes = 0
     }
 
@@ -27,8 +27,8 @@ public final class JobDirectory: Sendable {
     private let freeSpaceFloor: UInt64
     private let state: Mutex<State>
 
-    /// Makes what is missing of the directory, durably, and takes its lock.
-    /// - Parameter freeSpaceFloor: bytes that must be free for a checkpoint to begin; 0 = do not look.
+    /// Creates missing parts of the directory, durably, and takes its lock.
+    /// - Parameter freeSpaceFloor: bytes that must be free for a checkpoint to begin; 0 = no check.
     public init(
         root: String, job: JobID, freeSpaceFloor: UInt64 = 0, filesystem: any Filesystem = PosixFilesystem()
     ) throws(StoreError) {
@@ -47,7 +47,7 @@ public final class JobDirectory: Sendable {
 
     deinit { close() }
 
-    /// Gives the directory up to other engines. Attempts must have ended.
+    /// Releases the directory to other engines. Attempts must have ended.
     public func close() {
         let lock = state.withLock { state in
             defer { state.lock = nil }
@@ -62,13 +62,12 @@ public final class JobDirectory: Sendable {
 
     // MARK: Writing
 
-    /// Makes `chk-<id>` for a new checkpoint and records durably that the number is used; the directory's own name becomes
-    /// durable with the commit. What a failed attempt of this
-    /// number left is taken away; a complete checkpoint of it is an error.
+    /// Makes `chk-<id>` for a new checkpoint and records its number durably as used; the name of the directory becomes durable with the commit.
+    /// Removes the remains of a failed attempt of this number; a complete checkpoint of it is an error.
     /// - Parameters:
-    ///   - sharesFiles: later checkpoints may refer to its files.
-    ///   - base: a completed checkpoint of this directory; the new one may refer to the shared files that it lists. One that has been
-    ///     removed meanwhile is no base: the attempt then has none.
+    ///   - sharesFiles: whether later checkpoints may refer to its files.
+    ///   - base: a completed checkpoint of this directory; the new one may refer to its shared files. If it was removed meanwhile, the attempt has
+    ///     no base.
     public func begin(_ id: CheckpointID, sharesFiles: Bool = false, base: CheckpointManifest? = nil) throws(StoreError) -> CheckpointAttempt {
         try requireOpen()
         try requireFreeSpace(path)
@@ -77,7 +76,7 @@ public final class JobDirectory: Sendable {
         try enter(id, directory, pins)
         var base = base
         do throws(StoreError) {
-            // Looked at after the pins are set: a removal that began before is seen here, a later one sees the pins.
+            // Checked after the pins are set: a removal begun earlier is visible here, a later one sees the pins.
             if let known = base, try !isComplete(known) { base = nil }
             try clearLeftover(directory)
             try recordHighestID(id)
@@ -97,8 +96,8 @@ public final class JobDirectory: Sendable {
         return try disk.status(SnapshotDirectory(path: directory, disk: disk).manifestPath) != nil
     }
 
-    /// Makes `savepoint-<first six digits of the job>-<twelve random digits>` in a directory, which is made if missing.
-    /// - Parameter random: 64 random bits a call; called at most ten times.
+    /// Makes `savepoint-<first six digits of the job>-<twelve random digits>` in a directory, which is created if missing.
+    /// - Parameter random: 64 random bits per call; called at most ten times.
     public func beginSavepoint(_ id: CheckpointID, in directory: String, random: () -> UInt64) throws(StoreError) -> CheckpointAttempt {
         try requireOpen()
         try disk.makeDirectories(directory)
@@ -150,7 +149,7 @@ public final class JobDirectory: Sendable {
         }
     }
 
-    /// What attempts in flight wrote or may refer to.
+    /// Files that attempts in flight wrote or may refer to.
     private var pinned: (changes: Int, live: Set<CheckpointID>, names: Set<String>) {
         let (changes, inFlight) = state.withLock { ($0.changes, $0.inFlight) }
         return (changes, Set(inFlight.keys), inFlight.values.reduce(into: []) { $0.formUnion($1.names) })
@@ -162,7 +161,7 @@ public final class JobDirectory: Sendable {
         guard free >= freeSpaceFloor else { throw .belowFreeSpaceFloor(directory: directory, free: free, floor: freeSpaceFloor) }
     }
 
-    /// Removes what the store itself left there. Anything else stays, under the name `chk-<n>.aside-<k>`.
+    /// Removes files of the store. Anything else stays, under the name `chk-<n>.aside-<k>`.
     private func clearLeftover(_ directory: String) throws(StoreError) {
         let snapshot = SnapshotDirectory(path: directory, disk: disk)
         guard try snapshot.isDirectory() else { return }
@@ -179,8 +178,8 @@ public final class JobDirectory: Sendable {
 
     // MARK: Numbers
 
-    /// The highest number that was ever begun here: of all directories, also failed ones, and of what `begin` recorded, so
-    /// that savepoints and discarded checkpoints count. nil = none.
+    /// Highest number ever begun here: of all directories, even failed ones, and of the record of `begin`, which includes savepoints and discarded
+    /// checkpoints. nil = none.
     public func highestID() throws(StoreError) -> CheckpointID? {
         try requireOpen()
         let directories = try disk.list(path).compactMap(StorePath.usedCheckpointID)
@@ -206,17 +205,16 @@ public final class JobDirectory: Sendable {
 
     // MARK: Reading and removing
 
-    /// Every `chk-<n>`, by number. Reads every byte unless told to look at lengths only. Never removes anything; an error is
-    /// only that the job's directory itself cannot be listed.
+    /// All `chk-<n>`, by number. Reads every byte unless only lengths are requested. Removes nothing; throws only if the job's directory cannot be
+    /// listed.
     public func completed(verification: StoredCheckpoint.Verification = .contents) throws(StoreError) -> [StoredCheckpoint] {
         try requireOpen()
         return try StoredCheckpoint.scan(jobDirectory: path, job: job, verification: verification, filesystem: disk.filesystem)
     }
 
-    /// Takes a completed checkpoint away: the manifest first, then its files, then the directory. Saying it twice is saying
-    /// it once. A manifest that cannot be read, or is another's, is an error and nothing is removed; so is one that somebody reads
-    /// (`StoreError.inUse`), which is for the caller to try again.
-    /// - Parameter evenIfInUse: also when somebody reads it, who then finds it gone.
+    /// Deletes a completed checkpoint: the manifest first, then its files, then the directory. Idempotent. A manifest that is unreadable or of
+    /// another checkpoint is an error, and nothing is removed; so is one in use (`StoreError.inUse`), which the caller retries.
+    /// - Parameter evenIfInUse: deletes it even under a reader.
     public func discard(_ id: CheckpointID, evenIfInUse: Bool = false) throws(StoreError) {
         try requireOpen()
         let snapshot = SnapshotDirectory(path: StorePath.join(path, StorePath.checkpointDirectory(id)), disk: disk)
@@ -229,9 +227,9 @@ public final class JobDirectory: Sendable {
         try snapshot.removeUnlessPinned(evenIfInUse: evenIfInUse)
     }
 
-    /// Removes the shared files that no manifest lists and no attempt in flight needs. What cannot be read keeps what it may refer to.
+    /// Removes shared files that no manifest lists and no attempt in flight needs. An unreadable manifest keeps the files it may refer to.
     /// Called after checkpoints were removed; harmless at any time.
-    /// - Returns: the paths of the removed files.
+    /// - Returns: paths of the removed files.
     @discardableResult
     public func collectShared() throws(StoreError) -> [String] {
         try requireOpen()
@@ -242,25 +240,24 @@ public final class JobDirectory: Sendable {
         return garbage
     }
 
-    /// What nothing needs now is never needed again: an attempt refers only to what it writes and to what a complete checkpoint lists.
+    /// Finds unneeded files, which are never needed again: an attempt refers only to its own files and to those of a complete checkpoint.
     private func unreferencedShared() throws(StoreError) -> [String] {
         for _ in 0..<3 {
             let before = pinned
             let garbage = try SharedFiles(path: path, disk: disk).unreferenced(pinned: before.names)
-            // An attempt that began or ended while the manifests were read may have needed, or listed, one of them: look again.
+            // An attempt that began or ended while the manifests were read may have needed, or listed, one of them: check again.
             if garbage.isEmpty || pinned.changes == before.changes { return garbage }
         }
-        // Attempts come and go too fast; the next call finds the same files.
+        // Attempts change too fast; the next call finds the same files.
         return []
     }
 
-    /// Removes what no manifest and no attempt needs: incomplete checkpoints, and state files that their manifest does not
-    /// list, under `chk-<n>` and `shared`. Only names that the store gives, never through links. A checkpoint that cannot
-    /// be read is kept whole, and `shared` with it.
+    /// Removes files that no manifest and no attempt needs: incomplete checkpoints, and unlisted state files under `chk-<n>` and `shared`. Only
+    /// names given by the store, never through links. An unreadable checkpoint is kept whole, and `shared` with it.
     /// - Parameters:
     ///   - live: attempts in flight elsewhere; those of this object are known.
-    ///   - cutoff: only what was last changed before.
-    ///   - dryRun: only tell.
+    ///   - cutoff: limits it to files last changed before.
+    ///   - dryRun: only lists them.
     public func sweep(live: Set<CheckpointID>, olderThan cutoff: WallTime, dryRun: Bool) throws(StoreError) -> [SweptFile] {
         try requireOpen()
         let sweep = Sweep(
@@ -272,7 +269,7 @@ public final class JobDirectory: Sendable {
     }
 }
 
-/// The shared files that an attempt wrote or may refer to, by name: nobody else removes them while it is in flight.
+/// Shared files that an attempt wrote or may refer to, by name: not removed while it is in flight.
 final class SharedPins: Sendable {
     private let state: Mutex<Set<String>>
     init(_ names: Set<String>) { state = Mutex(names) }
@@ -281,9 +278,9 @@ final class SharedPins: Sendable {
     func insert(_ name: String) { state.withLock { _ = $0.insert(name) } }
 }
 
-/// The lock of a directory: a file that is locked while its owner lives, with the owner's process id in it.
+/// The lock of a directory: a file locked while its owner lives, containing the owner's process id.
 public enum OwnerLock {
-    /// Takes the lock; closing the file gives it up.
+    /// Takes the lock, which is released by closing the file.
     public static func take(path: String, filesystem: any Filesystem) throws(StoreError) -> OpenFile { try take(path, Disk(filesystem: filesystem)) }
 
     static func take(_ path: String, _ disk: Disk) throws(StoreError) -> OpenFile {

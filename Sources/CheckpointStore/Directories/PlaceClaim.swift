@@ -1,17 +1,17 @@
 public import StreamModel
 internal import Synchronization
 
-/// Who writes to a place on disk, as the durable record there says it.
+/// Owner of a place on disk, from the durable record there.
 public struct PlaceOwner: Hashable, Sendable, CustomStringConvertible {
-    /// Grows with every owner of the place.
+    /// Epoch, which grows with every owner of the place.
     public let epoch: UInt64
     public let job: JobID
     public let lineage: JobID
     public let processID: Int32
-    /// The machine's name; nil = unknown.
+    /// Name of the machine; nil = unknown.
     public let host: String?
     public let since: WallTime
-    /// Tells two owners apart that took the same epoch, which only a filesystem without locks allows.
+    /// Distinguishes two owners with the same epoch, possible only on a filesystem without locks.
     let token: UInt64
 
     public var description: String { "job \(job.short) (process \(processID)\(host.map { " on \($0)" } ?? ""))" }
@@ -30,7 +30,7 @@ public struct PlaceOwner: Hashable, Sendable, CustomStringConvertible {
         (self.host, self.since, self.token) = (host.map { $0.filter { !$0.isWhitespace } }, since, token)
     }
 
-    /// Fields that a later version adds are passed over.
+    /// Parses a record, ignoring fields of later versions.
     init?(record: String) {
         let words = record.split(separator: " ")
         guard words.first == Self.format[...] else { return nil }
@@ -50,12 +50,12 @@ public struct PlaceOwner: Hashable, Sendable, CustomStringConvertible {
 
 /// The right to write to a place on disk, against everybody who shares the disk.
 ///
-/// A lock keeps others out for as long as the claim lives, and dies with the process. A durable record beside it holds the epoch, which
-/// grows with every owner: `check` finds out that another has come, where the lock was lost or the filesystem has none. Between a check and
-/// what it was made for, another may still come: a filesystem without locks leaves that moment open.
+/// A lock keeps others out while the claim lives, and dies with the process. A durable record beside it holds the epoch, which grows with every
+/// owner: `check` detects a later owner where the lock was lost or the filesystem has none. Without locks, another owner may still come between a
+/// check and the action it protects.
 ///
 ///     <directory>/.weir-lock-<name>    locked by the owner
-///     <directory>/.weir-owner-<name>   epoch, job, process: of the owner, or of the last one
+///     <directory>/.weir-owner-<name>   epoch, job, process: of the present or the last owner
 public final class PlaceClaim: Sendable {
     private struct State {
         var lock: OpenFile?
@@ -64,13 +64,13 @@ public final class PlaceClaim: Sendable {
 
     private static let maximumRecordLength: UInt64 = 4096
 
-    /// As it was named.
+    /// The path as given.
     public let directory: String
     private let recordPath: String
     private let disk: Disk
     private let state: Mutex<State>
 
-    /// Takes the lock and changes nothing else. Another's is an error that names the other.
+    /// Takes the lock without other changes. If it is taken, the error names the owner.
     public init(directory: String, name: String, filesystem: any Filesystem) throws(StoreError) {
         self.directory = directory
         recordPath = StorePath.join(directory, ".weir-owner-\(name)")
@@ -80,7 +80,7 @@ public final class PlaceClaim: Sendable {
 
     deinit { release() }
 
-    /// Gives the place up to others. The record stays: the next epoch is counted from it.
+    /// Releases the place to others. The record stays: it determines the next epoch.
     public func release() {
         let lock = state.withLock { state in
             defer { state = State() }
@@ -89,7 +89,7 @@ public final class PlaceClaim: Sendable {
         if let lock { disk.closeQuietly(lock) }
     }
 
-    /// Writes down, durably, that the place has a new owner, whose epoch is the next one. Until then nobody is fenced.
+    /// Records the new owner durably, with the next epoch. No older owner is fenced before that.
     /// - Parameter token: 64 random bits.
     public func begin(job: JobID, lineage: JobID, at now: WallTime, token: UInt64) throws(StoreError) -> PlaceOwner {
         let last = try Self.recorded(recordPath, disk)
@@ -102,13 +102,13 @@ public final class PlaceClaim: Sendable {
         return owner
     }
 
-    /// Throws `StoreError.outputTaken` when the record is not the one that `begin` wrote.
+    /// Throws `StoreError.outputTaken` if the record differs from the one written by `begin`.
     public func check() throws(StoreError) {
         let found = try Self.recorded(recordPath, disk)
         guard let found, found == state.withLock({ $0.owner }) else { throw .outputTaken(path: directory, owner: found) }
     }
 
-    /// nil = nobody has owned the place yet, or it is of a version without owners.
+    /// The recorded owner; nil = the place has had none yet, or is of a version without owners.
     private static func recorded(_ path: String, _ disk: Disk) throws(StoreError) -> PlaceOwner? {
         guard let bytes = try disk.readWhole(path, maximum: maximumRecordLength) else { return nil }
         let parsed = try LogFormat.parse(bytes, path: path)
@@ -118,7 +118,7 @@ public final class PlaceClaim: Sendable {
         return owner
     }
 
-    /// nil = the filesystem has no locks; the epoch alone fences.
+    /// Takes the lock; nil = the filesystem has no locks, and only the epoch fences.
     private static func lock(_ path: String, _ recordPath: String, _ directory: String, _ disk: Disk) throws(StoreError) -> OpenFile? {
         let file = try disk.run(path) { () throws(FilesystemError) in try disk.filesystem.openForUpdating(path) }
         var isLocked = false
@@ -129,7 +129,7 @@ public final class PlaceClaim: Sendable {
         }
         guard isLocked else {
             let owner: PlaceOwner?
-            // Who it is only decorates a message that is given in any case.
+            // The owner only decorates a message that is given in any case.
             do throws(StoreError) { owner = try recorded(recordPath, disk) } catch { owner = nil }
             throw .outputOwned(path: directory, owner: owner)
         }

@@ -1,19 +1,18 @@
 internal import StreamModel
 
-/// The files in `<job>/shared`, which several checkpoints may list. Which of them are needed is read from all manifests each time, never
-/// counted: a count could be wrong after a crash, a set of manifests cannot.
+/// Files in `<job>/shared`, which several checkpoints may list. All manifests are read each time to find those in use; references are not
+/// counted, because a count could be wrong after a crash.
 struct SharedFiles {
-    /// The job's directory.
+    /// Path of the job's directory.
     let path: String
     let disk: Disk
 
-    /// Paths of the files that no manifest lists. A manifest that cannot be read may list any file that its checkpoint or an older one
-    /// wrote: those stay.
+    /// Paths of the files that no manifest lists. An unreadable manifest may list any file written by its checkpoint or an older one: those stay.
     /// - Parameter pinned: names (`shared/...`) that an attempt in flight wrote or may refer to.
     func unreferenced(pinned: Set<String>) throws(StoreError) -> [String] {
         let directory = StorePath.join(path, StorePath.shared)
         guard let status = try disk.status(directory), status.kind == .directory else { return [] }
-        // Listed before the manifests are read: what is written later is no candidate.
+        // Listed before the manifests are read: files written later are no candidates.
         var candidates = Set(try disk.list(directory).map { StorePath.shared + "/" + $0 }.filter(StorePath.isSharedFile)).subtracting(pinned)
         guard !candidates.isEmpty else { return [] }
         var unreadable = CheckpointID(0)
@@ -31,8 +30,7 @@ struct SharedFiles {
         return candidates.filter { (StorePath.sharedFileWriter($0) ?? unreadable) > unreadable }.sorted().map { StorePath.join(path, $0) }
     }
 
-    /// Makes durable that the manifests which are gone are gone: until then, a loss of power may bring one back, and with it the need for
-    /// the files that it lists.
+    /// Makes the removal of deleted manifests durable: until then, a power loss may bring one back, along with the need for its files.
     func settleRemovals(exceptIn live: Set<CheckpointID>) throws(StoreError) {
         for name in try disk.list(path) {
             guard let id = StorePath.checkpointID(name), !live.contains(id) else { continue }

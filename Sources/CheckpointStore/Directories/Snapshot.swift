@@ -1,11 +1,11 @@
 public import StreamModel
 
-/// Reads checkpoints and savepoints, from any path, without owning them. Reading never changes anything on disk.
+/// Reads checkpoints and savepoints from any path without owning them. Never changes anything on disk.
 public enum Snapshot {
     /// Reads the manifest and verifies every byte of every listed file.
     /// - Parameters:
     ///   - path: the directory, or the `_metadata` file in it.
-    ///   - manifestRead: called between the one and the other, with what the files will hold if they are sound.
+    ///   - manifestRead: called between the two, with the expected contents of the files.
     public static func load(
         path: String, filesystem: any Filesystem = PosixFilesystem(), manifestRead: (CheckpointManifest) -> Void = { _ in }
     ) throws(StoreError) -> LoadedSnapshot {
@@ -17,14 +17,14 @@ public enum Snapshot {
         return LoadedSnapshot(path: snapshot.path, manifest: manifest, pin: pin, disk: snapshot.disk)
     }
 
-    /// As `load`, with the outcome as a report.
+    /// Loads a snapshot and returns the result as a report.
     public static func inspect(path: String, filesystem: any Filesystem = PosixFilesystem()) -> SnapshotInspection {
         let disk = Disk(filesystem: filesystem)
         do throws(StoreError) {
             let snapshot = try locate(path, disk)
             let pin = try SnapshotPin(snapshot)
             defer { pin.release() }
-            guard let manifest = try snapshot.readManifest() else { throw .noManifest(path: snapshot.path) }
+            guard let manifest = try snapshot.readManifest() else { throw snapshot.withoutManifest }
             do throws(StoreError) { try snapshot.verifyContents(of: manifest) } catch {
                 return inspection(snapshot.path, manifest, problem: error)
             }
@@ -34,9 +34,9 @@ public enum Snapshot {
         }
     }
 
-    /// Takes a snapshot away for good: for one that a job has claimed, or that an operator disposes of. The manifest goes
-    /// first. One that cannot be read, or that is being read, is an error and stays. Nothing there is no error.
-    /// - Parameter evenIfInUse: also when somebody reads it, who then finds it gone.
+    /// Deletes a snapshot that a job has claimed or an operator disposes of, manifest first. An unreadable snapshot, or one in use, is an error and
+    /// stays. A missing one is no error.
+    /// - Parameter evenIfInUse: deletes it even under a reader.
     public static func remove(
         path: String, evenIfInUse: Bool = false, filesystem: any Filesystem = PosixFilesystem()
     ) throws(StoreError) {
@@ -51,11 +51,10 @@ public enum Snapshot {
         try collectShared(besides: snapshot.path, job: manifest.job, filesystem)
     }
 
-    /// Removes what a removed checkpoint shared with others of its job and nobody else lists. While an engine has that job, it is left
-    /// to that engine.
+    /// Removes files that the deleted checkpoint shared within its job and that no other lists. Leaves them to an engine that runs the job.
     private static func collectShared(besides path: String, job: JobID, _ filesystem: any Filesystem) throws(StoreError) {
         let jobPath = StorePath.parent(path)
-        // A copy of the checkpoint somewhere else has no job's directory around it.
+        // A copy of the checkpoint elsewhere has no job directory around it.
         guard StorePath.lastComponent(jobPath) == job.description, StorePath.checkpointID(StorePath.lastComponent(path)) != nil else { return }
         do throws(StoreError) {
             let directory = try JobDirectory(root: StorePath.parent(jobPath), job: job, filesystem: filesystem)
@@ -76,22 +75,22 @@ public enum Snapshot {
         return SnapshotDirectory(path: StorePath.parent(canonical), disk: disk)
     }
 
-    /// A sound manifest tells what the snapshot is, also when one of its files is damaged.
+    /// Describes the snapshot by its intact manifest, even if one of its files is damaged.
     private static func inspection(_ path: String, _ manifest: CheckpointManifest, problem: StoreError?) -> SnapshotInspection {
         SnapshotInspection(
             path: path, verdict: problem == nil ? .ok : .damaged, problem: problem?.description, checkpoint: manifest.checkpoint,
             kind: manifest.kind, job: manifest.job, jobName: manifest.jobName, stateSize: manifest.stateSize,
-            checkpointedSize: manifest.checkpointedSize, completedAt: manifest.completedAt, maxParallelism: manifest.maxParallelism, operators: manifest.operators.map(\.uid))
+            checkpointedSize: manifest.checkpointedSize, completedAt: manifest.completedAt, maxParallelism: manifest.maxParallelism,
+            operators: manifest.operators.map(\.uid))
     }
 }
 
-/// A snapshot whose manifest and files were found whole. Reads go to the disk again, and fail as errors if it changed since.
-/// Any thread may read.
+/// A snapshot whose manifest and files were found intact. Reads go to the disk again, and throw if it changed since. Any thread may read.
 public struct LoadedSnapshot: Sendable {
-    /// Its directory: absolute, without links and without a slash at the end.
+    /// Its directory: absolute, without links and trailing slash.
     public let path: String
     public let manifest: CheckpointManifest
-    /// Keeps it from being deleted, until it is released or the last copy of this value is gone.
+    /// Prevents its deletion until released, or until the last copy of this value is gone.
     public let pin: SnapshotPin
     private let disk: Disk
 
@@ -102,7 +101,7 @@ public struct LoadedSnapshot: Sendable {
         self.disk = disk
     }
 
-    /// All bytes of a state of this manifest.
+    /// All bytes of one state of this manifest.
     public func read(_ handle: StateHandle) throws(StoreError) -> [UInt8] {
         switch handle.location {
         case .inline(let bytes): return bytes
@@ -119,9 +118,9 @@ public struct LoadedSnapshot: Sendable {
         }
     }
 
-    /// Makes the names that lead to the manifest durable. It may have been read from the cache of the system alone: an engine that was killed
-    /// between the rename of the manifest and the sync of its directory leaves one that a power loss would take away. Call it before
-    /// anything is done that only this snapshot justifies. A directory that may not be read is of others' making, and left to them.
+    /// Makes the names leading to the manifest durable. It may have been read only from the system's cache: an engine killed between the rename of
+    /// the manifest and the sync of its directory leaves one that a power loss would remove. Call this before any action that only this
+    /// snapshot justifies. An unreadable directory belongs to others and is left to them.
     public func makeDurable() throws(StoreError) {
         for directory in [path, StorePath.parent(path)] {
             do throws(StoreError) { try disk.syncDirectory(directory) } catch {
@@ -135,7 +134,7 @@ public struct LoadedSnapshot: Sendable {
         try open(file: file).read(offset: offset, length: length)
     }
 
-    /// Opens a listed file for reads of parts, in any order.
+    /// Opens a listed file for partial reads in any order.
     public func open(file name: String) throws(StoreError) -> SnapshotFile {
         guard let entry = manifest.files.first(where: { $0.name == name }) else {
             throw .invalidName(path: path, name: name)
@@ -151,7 +150,7 @@ public struct LoadedSnapshot: Sendable {
 /// An open state file of a snapshot; closed on release. Any thread may read.
 public final class SnapshotFile: Sendable {
     public let path: String
-    /// As the manifest lists it, in bytes.
+    /// Length from the manifest.
     public let length: UInt64
     private let file: OpenFile
     private let disk: Disk
@@ -170,7 +169,7 @@ public final class SnapshotFile: Sendable {
         return try disk.read(file, path, offset: offset, length: length)
     }
 
-    /// Fills the buffer; a file that ends sooner is an error.
+    /// Fills the buffer; throws if the file ends sooner.
     public func read(into buffer: UnsafeMutableRawBufferPointer, offset: UInt64) throws(StoreError) {
         try require(offset, buffer.count)
         let count = try disk.run(path) { () throws(FilesystemError) in try disk.filesystem.read(into: buffer, from: file, at: offset) }

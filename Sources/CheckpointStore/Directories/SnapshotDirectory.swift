@@ -1,9 +1,8 @@
 internal import StreamModel
 
-/// One checkpoint or savepoint directory as it lies on disk: how its manifest is read, its files verified, and how it is
-/// taken away. Every path that removes anything goes through here.
+/// A checkpoint or savepoint directory on disk: reading its manifest, verifying its files, removing it. All removals go through here.
 struct SnapshotDirectory {
-    /// More than any manifest this store writes; read into memory whole.
+    /// Upper bound of manifest sizes; a manifest is read into memory whole.
     static let maximumManifestLength: UInt64 = 1 << 30
     private static let chunk = 256 << 10
 
@@ -12,13 +11,13 @@ struct SnapshotDirectory {
 
     var manifestPath: String { StorePath.join(path, StorePath.manifest) }
 
-    /// nil = there is no manifest: the checkpoint is incomplete.
+    /// The manifest; nil = missing, the checkpoint is incomplete.
     func readManifest() throws(StoreError) -> CheckpointManifest? {
         guard let bytes = try disk.readWhole(manifestPath, maximum: Self.maximumManifestLength) else { return nil }
         return try ManifestCodec.decode(bytes, path: manifestPath)
     }
 
-    /// Reads every listed file to its end and checks length, checksum and names. While one is checked, the disk fetches the next ones.
+    /// Reads every listed file to its end and checks length, checksum and names. The disk prefetches the next files meanwhile.
     func verifyContents(of manifest: CheckpointManifest) throws(StoreError) {
         var opened: [OpenFile] = []
         defer { for file in opened { disk.closeQuietly(file) } }
@@ -35,7 +34,28 @@ struct SnapshotDirectory {
 
     private static let filesAhead = 2
 
-    /// Checks that every listed file is there with its length, without reading it.
+    /// The error for a directory without a manifest: a job's directory is named as one.
+    var withoutManifest: StoreError {
+        // StoreError: a directory that cannot be listed is not known to be a job's.
+        guard let names = try? disk.list(path) else { return .noManifest(path: path) }
+        let numbers = names.compactMap(StorePath.checkpointID).sorted(by: >)
+        guard !numbers.isEmpty else { return .noManifest(path: path) }
+        let directories = numbers.map { SnapshotDirectory(path: StorePath.join(path, StorePath.checkpointDirectory($0)), disk: disk) }
+        return .jobDirectory(path: path, newest: directories.first(where: \.isWhole)?.path)
+    }
+
+    /// Its manifest can be read, and its files have their lengths.
+    private var isWhole: Bool {
+        do throws(StoreError) {
+            guard let manifest = try readManifest() else { return false }
+            try verifyLengths(of: manifest)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// Checks the presence and length of every listed file without reading it.
     func verifyLengths(of manifest: CheckpointManifest) throws(StoreError) {
         for entry in manifest.files {
             let path = StorePath.file(entry.name, ofSnapshot: path)
@@ -80,10 +100,10 @@ struct SnapshotDirectory {
         return sum.value
     }
 
-    /// As `remove`, unless somebody reads the snapshot.
+    /// Removes the snapshot unless it is being read.
     func removeUnlessPinned(evenIfInUse: Bool) throws(StoreError) {
         guard let manifest = try disk.open(manifestPath) else { return try remove() }
-        // Held until the manifest is gone: who comes later finds nothing to pin.
+        // Held until the manifest is gone: a later reader finds nothing to pin.
         defer { disk.closeQuietly(manifest) }
         guard try lock(manifest) || evenIfInUse else { throw .inUse(path: path) }
         try remove()
@@ -92,19 +112,19 @@ struct SnapshotDirectory {
     private func lock(_ manifest: OpenFile) throws(StoreError) -> Bool {
         try disk.run(manifestPath) { () throws(FilesystemError) in
             do throws(FilesystemError) { return try disk.filesystem.tryLock(manifest) } catch {
-                // Nobody can have pinned it there.
+                // No reader can have pinned it there.
                 if SystemErrorNumber.meansNoLocks(error.errno) { return true }
                 throw error
             }
         }
     }
 
-    /// Takes the snapshot away so that it is gone as a whole before any part of it is: the manifest first. Names that the
-    /// store does not give stay, and with them the directory. Does nothing if there is no directory.
+    /// Removes the snapshot, manifest first, so that it ceases to exist as a whole before its parts. Names not given by the store stay, and with
+    /// them the directory. Does nothing if there is no directory.
     func remove() throws(StoreError) {
         guard try isDirectory() else { return }
         if try disk.status(manifestPath) != nil { try disk.unlink(manifestPath) }
-        // Also when the manifest is gone already: an earlier call may have failed here, and until its absence is durable the files count.
+        // Even if the manifest is gone: an earlier call may have failed here, and the files count until its absence is durable.
         try disk.syncDirectory(path)
         for name in try disk.list(path) where StorePath.isRemovable(name) {
             try disk.unlink(StorePath.join(path, name))
@@ -113,7 +133,7 @@ struct SnapshotDirectory {
         try disk.syncDirectory(StorePath.parent(path))
     }
 
-    /// false = nothing is there. A link or a file of this name is an error: it is not ours.
+    /// Whether the directory exists. A link or a file of this name is a foreign entry and an error.
     func isDirectory() throws(StoreError) -> Bool {
         guard let status = try disk.status(path) else { return false }
         guard status.kind == .directory else {
@@ -125,7 +145,7 @@ struct SnapshotDirectory {
     func removeIfEmpty() throws(StoreError) {
         try disk.run(path) { () throws(FilesystemError) in
             do throws(FilesystemError) { try disk.filesystem.removeDirectory(path) } catch {
-                // Something that is not ours keeps the directory, as in Flink.
+                // A foreign entry keeps the directory, as in Flink.
                 if ![SystemErrorNumber.notEmpty, SystemErrorNumber.exists, SystemErrorNumber.noEntry].contains(error.errno) { throw error }
             }
         }

@@ -1,35 +1,41 @@
 public import StreamModel
 
-/// A `chk-<n>` directory as a scan found it.
+/// A `chk-<n>` directory found by a scan.
 public struct StoredCheckpoint: Sendable, Equatable {
     public enum Condition: Sendable, Equatable {
-        /// Restorable as far as the scan looked.
+        /// Restorable, as far as the scan verified.
         case valid(CheckpointSummary)
-        /// It has a manifest, but something of it is damaged, missing or could not be read.
+        /// A manifest exists, but some part is damaged, missing or unreadable.
         case damaged(StoreError)
         /// Without manifest: in flight, or failed.
         case incomplete
     }
 
-    /// How far a scan looks.
+    /// Depth of a scan.
     public enum Verification: Sendable {
-        /// The manifest, and that every listed file has its length.
+        /// The manifest, and the length of every listed file.
         case lengths
         /// Every byte of every file.
         case contents
     }
 
     public var id: CheckpointID
-    /// Its directory.
+    /// Path of its directory.
     public var path: String
     public var condition: Condition
+
+    public init(id: CheckpointID, path: String, condition: Condition) {
+        self.id = id
+        self.path = path
+        self.condition = condition
+    }
 
     public var summary: CheckpointSummary? {
         if case .valid(let summary) = condition { summary } else { nil }
     }
 
-    /// All `chk-<n>` directories of a job directory, by number, without taking its lock: also for jobs that have ended, or
-    /// that another engine runs. Never removes or moves anything.
+    /// Scans all `chk-<n>` directories of a job directory, by number, without taking its lock: even of ended jobs, and of jobs of another engine.
+    /// Changes nothing.
     public static func scan(
         jobDirectory: String, job: JobID, verification: Verification, filesystem: any Filesystem = PosixFilesystem()
     ) throws(StoreError) -> [StoredCheckpoint] {
@@ -44,8 +50,8 @@ public struct StoredCheckpoint: Sendable, Equatable {
         return found.sorted { $0.id < $1.id }
     }
 
-    /// The complete savepoints of a job that lie in a directory, by their manifests: what a recovery finds of savepoints that nobody wrote
-    /// down. What does not read back, and what belongs to others, is left out; a directory that is not there holds none.
+    /// Complete savepoints of a job in a directory, found by their manifests, so that a recovery also finds unrecorded ones. Omits those that are
+    /// not intact or belong to others; a missing directory holds none.
     public static func savepoints(
         of job: JobID, in directory: String, filesystem: any Filesystem = PosixFilesystem()
     ) throws(StoreError) -> [(summary: CheckpointSummary, path: String)] {
@@ -59,7 +65,7 @@ public struct StoredCheckpoint: Sendable, Equatable {
                 guard let manifest = try snapshot.readManifest(), manifest.job == job else { continue }
                 found.append((CheckpointSummary(manifest), snapshot.path))
             } catch {
-                // One of a name that only begins alike may be anything. One that cannot be read now must not be taken for nothing.
+                // A directory with only a similar name may be anything. One that is unreadable now must not be treated as absent.
                 if !error.isLoss { throw error }
             }
         }
@@ -84,7 +90,7 @@ public struct StoredCheckpoint: Sendable, Equatable {
     }
 }
 
-/// The head of a manifest: what lists of checkpoints show.
+/// The head of a manifest, for lists of checkpoints.
 public struct CheckpointSummary: Sendable, Equatable {
     public var job: JobID
     public var jobName: String
@@ -98,7 +104,7 @@ public struct CheckpointSummary: Sendable, Equatable {
     public var isFinal: Bool
     public var stateSize: ByteCount
     public var checkpointedSize: ByteCount
-    /// uids, in the order of the manifest.
+    /// uids in the order of the manifest.
     public var operators: [String]
 
     public init(_ manifest: CheckpointManifest) {

@@ -1,17 +1,17 @@
 internal import StreamModel
 
-/// Something that a sweep removed, or would remove.
+/// A file that a sweep removed, or would remove.
 public struct SweptFile: Hashable, Sendable {
     public enum Reason: String, Sendable {
-        /// Of a checkpoint without manifest.
+        /// The directory of a checkpoint without manifest.
         case incomplete
         /// Not listed by the manifest of its checkpoint.
         case unlisted
-        /// In `shared`, and no manifest lists it.
+        /// In `shared`, but listed by no manifest.
         case unreferenced
     }
     public var path: String
-    /// In bytes.
+    /// Size in bytes.
     public var size: UInt64
     public var reason: Reason
 
@@ -22,20 +22,20 @@ public struct SweptFile: Hashable, Sendable {
     }
 }
 
-/// Mark and sweep over one job directory. The live set is computed from the manifests each time, never counted.
+/// Mark and sweep of one job directory. The live set is computed from the manifests each time, never counted.
 struct Sweep {
     struct Garbage {
         var files: [SweptFile] = []
-        /// Incomplete checkpoints, removed if nothing is left in their directories.
+        /// Incomplete checkpoints, removed if their directories are empty.
         var incomplete: [CheckpointID] = []
     }
 
     let path: String
     let disk: Disk
     let cutoff: WallTime
-    /// Asked after the directory was listed, so that an attempt that is listed is known.
+    /// Attempts in flight, queried after the directory was listed, so that every listed attempt is known.
     let live: () -> Set<CheckpointID>
-    /// Paths of the files in `shared` that nothing needs.
+    /// Paths of unneeded files in `shared`.
     let unreferenced: () throws(StoreError) -> [String]
 
     func mark() throws(StoreError) -> Garbage {
@@ -43,7 +43,7 @@ struct Sweep {
         let names = try disk.list(path)
         let live = live()
         for id in names.compactMap(StorePath.checkpointID) where !live.contains(id) {
-            // What cannot be read is kept, and so is all that it might refer to.
+            // An unreadable checkpoint is kept, and so are all files it might refer to.
             do throws(StoreError) { try mark(id, &garbage) } catch {}
         }
         for file in try unreferenced() {

@@ -10,7 +10,7 @@ struct ByteWriter {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
-    /// A number of elements or of bytes, as 32 bits.
+    /// Appends a number of elements or bytes, as 32 bits.
     mutating func count(_ value: Int) {
         precondition(value <= UInt32.max, "a record of \(value) parts cannot be encoded")
         integer(UInt32(value))
@@ -27,12 +27,12 @@ struct ByteWriter {
     }
 }
 
-/// Reads little-endian values from bytes of unknown origin: every length is held against what is left before anything is
-/// allocated, and everything impossible is a typed error that names the path and the offset.
+/// Reads little-endian values from untrusted bytes: every length is checked against the remaining bytes before any allocation, and everything
+/// impossible is a typed error with path and offset.
 struct ByteReader {
     private let bytes: ArraySlice<UInt8>
     private let path: String
-    /// Of the format that the bytes are in.
+    /// Format version of the bytes.
     let version: UInt32
     private(set) var offset: Int
 
@@ -66,7 +66,7 @@ struct ByteReader {
         return Value(littleEndian: slice.withUnsafeBytes { $0.loadUnaligned(as: Value.self) })
     }
 
-    /// A non-negative number kept as 32 bits.
+    /// Reads a non-negative number stored in 32 bits.
     mutating func small() throws(StoreError) -> Int { Int(try integer(as: UInt32.self)) }
 
     mutating func text() throws(StoreError) -> String {
@@ -76,7 +76,7 @@ struct ByteReader {
         return text
     }
 
-    /// An array whose elements have at least `minimum` bytes each.
+    /// Reads an array whose elements have at least `minimum` bytes each.
     mutating func array<Element>(
         minimum: Int, _ read: (inout ByteReader) throws(StoreError) -> Element
     ) throws(StoreError) -> [Element] {

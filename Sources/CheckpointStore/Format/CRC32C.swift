@@ -1,13 +1,13 @@
 internal import CChecksum
 
-/// The Castagnoli checksum (polynomial 0x1EDC6F41, reflected, as in iSCSI and ext4), fed piece by piece. By the processor's instruction
-/// where there is one, else by tables, sixteen bytes a step. A value: copying it forks the sum.
+/// The Castagnoli checksum (polynomial 0x1EDC6F41, reflected, as in iSCSI and ext4), fed incrementally. Uses the processor's instruction if
+/// available, otherwise tables, sixteen bytes a step. A value: copying it forks the sum.
 public struct CRC32C: Sendable {
     private var state: UInt32 = 0xFFFF_FFFF
 
     public init() {}
 
-    /// The checksum of everything fed so far.
+    /// Checksum of all bytes fed so far.
     public var value: UInt32 { ~state }
 
     public static func checksum(_ bytes: [UInt8]) -> UInt32 {
@@ -53,7 +53,7 @@ public struct CRC32C: Sendable {
         state = crc
     }
 
-    /// Eight bytes, the first of which is seven rows of the table further from the end than the last.
+    /// Eight bytes, the first of them seven table rows further from the end than the last.
     @inline(__always)
     private static func fold(_ word: UInt64, _ rows: UnsafePointer<UInt32>) -> UInt32 {
         let low =
@@ -65,8 +65,8 @@ public struct CRC32C: Sendable {
         return low ^ high
     }
 
-    /// Sixteen rows of 256: row r, entry b = the sum of byte b followed by r zero bytes. Written once, before anyone can
-    /// see it, and never freed, so that sharing the pointer between threads is safe.
+    /// Sixteen rows of 256: row r, entry b = the sum of byte b followed by r zero bytes. Written once before it is shared, and never freed, so
+    /// sharing the pointer between threads is safe.
     nonisolated(unsafe) private static let tables: UnsafePointer<UInt32> = {
         let rows = UnsafeMutablePointer<UInt32>.allocate(capacity: 16 * 256)
         for byte in 0..<256 {

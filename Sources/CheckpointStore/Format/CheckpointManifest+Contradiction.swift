@@ -1,9 +1,8 @@
 internal import StreamModel
 
 extension CheckpointManifest {
-    /// What in this manifest cannot be true, nil if nothing. Held against every manifest before it is written and after it
-    /// is read, so that readers may rely on it: file names are plain and unique, every range lies within its file, key
-    /// groups and subtasks ascend and are in range, element lengths add up.
+    /// The first contradiction in the manifest, or nil. Checked before every write and after every read, so that readers may rely on it: file names
+    /// are plain and unique, every range lies within its file, key groups and subtasks ascend and are in range, element lengths add up.
     var contradiction: String? {
         if !(1...32768).contains(maxParallelism) { return "max parallelism is \(maxParallelism)" }
         if checkpoint.rawValue == 0 { return "the checkpoint number is 0" }

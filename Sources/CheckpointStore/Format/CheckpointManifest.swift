@@ -1,15 +1,15 @@
 public import StreamModel
 
-/// A state file as the manifest lists it.
+/// A state file listed in the manifest.
 public struct StateFileEntry: Hashable, Sendable {
-    /// `<name>.state`: in the checkpoint's own directory. `shared/<n>-<name>.state`: in the job's directory, where the checkpoints after
-    /// checkpoint n, which wrote it, may go on referring to it.
+    /// Name of the file. `<name>.state`: in the checkpoint's own directory. `shared/<n>-<name>.state`: in the job's directory, written by
+    /// checkpoint n and available to later ones.
     public var name: String
-    /// What it holds; part of the file's own checksummed bytes.
+    /// Content of the file; part of its checksummed bytes.
     public var role: String
-    /// The whole file, in bytes.
+    /// Length of the whole file, in bytes.
     public var length: UInt64
-    /// Over all of the file but its last eight bytes, which repeat this number.
+    /// Checksum of the file without its last eight bytes, which repeat this number.
     public var crc32c: UInt32
 
     public init(name: String, role: String, length: UInt64, crc32c: UInt32) {
@@ -19,21 +19,21 @@ public struct StateFileEntry: Hashable, Sendable {
         self.crc32c = crc32c
     }
 
-    /// Several checkpoints may list it.
+    /// Whether several checkpoints may list it.
     public var isShared: Bool { StorePath.isShared(name) }
 
     /// The checkpoint that wrote it.
     public func writer(in manifest: CheckpointManifest) -> CheckpointID { StorePath.sharedFileWriter(name) ?? manifest.checkpoint }
 }
 
-/// Where the entries of one key group, or of one page of it, lie.
+/// Location of the entries of one key group, or of one of its pages.
 public struct KeyGroupSection: Hashable, Sendable {
     public var group: Int
-    /// Which of the files of `StateHandle.Location.files`; 0 in the other places.
+    /// Index into the files of `StateHandle.Location.files`; 0 in the other locations.
     public var file: Int
-    /// From the start of the file, or of the inline bytes.
+    /// Offset from the start of the file, or of the inline bytes.
     public var offset: UInt64
-    /// In bytes.
+    /// Length in bytes.
     public var length: UInt64
     /// Number of keys.
     public var entries: UInt64
@@ -47,18 +47,18 @@ public struct KeyGroupSection: Hashable, Sendable {
     }
 }
 
-/// One named state of one subtask: how it is spread again on another parallelism, and where its bytes are.
+/// A named state of one subtask: its redistribution at another parallelism, and the location of its bytes.
 public struct StateHandle: Hashable, Sendable {
     public enum Kind: UInt8, Sendable, CaseIterable {
         /// By key group.
         case keyed = 1
-        /// A list whose elements are dealt out again.
+        /// A list whose elements are redistributed.
         case listSplit = 2
-        /// A list that every subtask gets whole.
+        /// A list given whole to every subtask.
         case listUnion = 3
         /// The same for every subtask.
         case broadcast = 4
-        /// One value that belongs to this subtask alone.
+        /// One value of this subtask only.
         case scalar = 5
     }
 
@@ -67,20 +67,20 @@ public struct StateHandle: Hashable, Sendable {
         case inline([UInt8])
         /// In one file of the checkpoint; offset and length in bytes.
         case file(name: String, offset: UInt64, length: UInt64)
-        /// Keyed state by pages, over several files of the checkpoint: every section says in which, and each page of a key group has one,
-        /// also an empty page. The n-th section of a group is its n-th page.
+        /// Keyed state by pages, over several files of the checkpoint: every section names its file, and each page of a key group has one, even an
+        /// empty page. The n-th section of a group is its n-th page.
         case files([String])
     }
 
     /// Name within the operator ("count", "offsets").
     public var name: String
     public var kind: Kind
-    /// The shape of the state, readable and complete: `UInt64 -> Order{id: UInt64, amount: Int64}`. Compared on restore.
+    /// Shape of the state, readable and complete: `UInt64 -> Order{id: UInt64, amount: Int64}`. Compared on restore.
     public var valueType: String
     public var location: Location
-    /// For keyed state, ascending by group; empty groups may be left out. In `.files` one a page, otherwise one a group.
+    /// Sections of keyed state, ascending by group; empty groups may be left out. One per page in `.files`, otherwise one per group.
     public var sections: [KeyGroupSection]
-    /// For list states: length of each element in bytes, in order.
+    /// Length of each element of a list state in bytes, in order.
     public var elements: [UInt32]?
 
     public init(
@@ -94,7 +94,7 @@ public struct StateHandle: Hashable, Sendable {
         self.elements = elements
     }
 
-    /// In bytes.
+    /// Length in bytes.
     public var length: UInt64 {
         switch location {
         case .inline(let bytes): UInt64(bytes.count)
@@ -103,19 +103,19 @@ public struct StateHandle: Hashable, Sendable {
         }
     }
 
-    /// A number for the shape, to compare at a glance.
+    /// Fingerprint of the shape, for a quick comparison.
     public var fingerprint: UInt64 { Self.fingerprint(ofShape: valueType) }
 
-    /// FNV-1a over the UTF-8 of the shape. Part of the format: it must not change.
+    /// Computes FNV-1a over the UTF-8 of the shape. Part of the format: it must not change.
     public static func fingerprint(ofShape shape: String) -> UInt64 {
         shape.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01b3 }
     }
 }
 
 public struct SubtaskState: Hashable, Sendable {
-    /// 0 ..< parallelism of the operator.
+    /// Index in 0 ..< parallelism of the operator.
     public var index: Int
-    /// The subtask had ended before the checkpoint; it has no state to restore.
+    /// Whether the subtask had ended before the checkpoint; it has no state to restore.
     public var isFinished: Bool
     public var states: [StateHandle]
 
@@ -133,7 +133,7 @@ public struct OperatorState: Hashable, Sendable {
     public var name: String
     public var operatorID: OperatorID
     public var parallelism: Int
-    /// Ascending by index.
+    /// Subtasks, ascending by index.
     public var subtasks: [SubtaskState]
 
     public init(uid: String, name: String, operatorID: OperatorID, parallelism: Int, subtasks: [SubtaskState] = []) {
@@ -147,13 +147,12 @@ public struct OperatorState: Hashable, Sendable {
     public var stateSize: ByteCount { subtasks.reduce(0) { ByteCount(saturating: UInt64($0.count).addingSaturating(UInt64($1.stateSize.count))) } }
 }
 
-/// A piece of a sink's output that is durable, and is to be made visible once the manifest that lists it is durable. What it is, only the sink
-/// knows.
+/// A durable piece of a sink's output, to be made visible once the manifest that lists it is durable. Opaque to all but the sink.
 public struct Committable: Hashable, Sendable {
-    /// Of the sink.
+    /// The sink's uid.
     public var uid: String
     public var subtask: Int
-    /// Names the encoding of `payload`; a sink takes no other than its own.
+    /// Name of the encoding of `payload`; a sink accepts only its own.
     public var type: String
     public var payload: [UInt8]
 
@@ -164,29 +163,29 @@ public struct Committable: Hashable, Sendable {
         self.payload = payload
     }
 
-    /// The type of what version 1 called pending files. The payload is pending path, final path (text), length (u64), CRC32C (u32).
+    /// Type of version 1's pending files. The payload is pending path, final path (text), length (u64), CRC32C (u32).
     public static let filePartType = "file-part-1"
 }
 
-/// All that a restore needs to know of one checkpoint or savepoint. Its encoded form is the `_metadata` file; the checkpoint
-/// exists exactly if that file and every file it lists are whole.
+/// All data of one checkpoint or savepoint needed for a restore. Its encoded form is the `_metadata` file; the checkpoint exists if and only if
+/// that file and every file it lists are intact.
 public struct CheckpointManifest: Hashable, Sendable {
     public var job: JobID
     public var jobName: String
-    /// The first job of the chain of restarts that this job goes on.
+    /// First job of the lineage.
     public var lineage: JobID
     public var checkpoint: CheckpointID
     public var kind: CheckpointKind
     public var triggeredAt: WallTime
     public var completedAt: WallTime
-    /// Rises with every engine that takes the job over.
+    /// Generation, which rises with every engine that takes the job over.
     public var generation: UInt64
     public var maxParallelism: Int
-    /// Name of the stable hash that assigns keys to key groups.
+    /// Name of the stable hash from keys to key groups.
     public var keyHash: String
-    /// The job ended with it: there is nothing left to read.
+    /// Whether the job ended with it: there is no input left.
     public var isFinal: Bool
-    /// How to launch the job again, where the engine knows.
+    /// Recipe to launch the job again, if known to the engine.
     public var recipe: JobRecipe?
     public var operators: [OperatorState]
     public var files: [StateFileEntry]
@@ -214,12 +213,12 @@ public struct CheckpointManifest: Hashable, Sendable {
         self.committables = committables
     }
 
-    /// Bytes of state of all operators, inline and in files: what a restore reads.
+    /// Bytes of state of all operators, inline and in files, as read by a restore.
     public var stateSize: ByteCount {
         operators.reduce(0) { ByteCount(saturating: UInt64($0.count).addingSaturating(UInt64($1.stateSize.count))) }
     }
 
-    /// Bytes of state that this checkpoint wrote itself; the rest lies in files that older checkpoints wrote.
+    /// Bytes of state written by this checkpoint itself; the rest is in files of older checkpoints.
     public var checkpointedSize: ByteCount {
         let olderFiles = Set(files.filter { $0.writer(in: self) != checkpoint }.map(\.name))
         guard !olderFiles.isEmpty else { return stateSize }
@@ -227,12 +226,14 @@ public struct CheckpointManifest: Hashable, Sendable {
         for handle in operators.lazy.flatMap(\.subtasks).flatMap(\.states) {
             guard case .files(let names) = handle.location else { continue }
             let isOlder = names.map(olderFiles.contains)
-            for section in handle.sections where isOlder.indices.contains(section.file) && isOlder[section.file] { older = older.addingSaturating(section.length) }
+            for section in handle.sections where isOlder.indices.contains(section.file) && isOlder[section.file] {
+                older = older.addingSaturating(section.length)
+            }
         }
         return ByteCount(saturating: UInt64(stateSize.count) - min(older, UInt64(stateSize.count)))
     }
 
-    /// Names of the files that other checkpoints may list too.
+    /// Names of files that other checkpoints may also list.
     public var sharedFiles: Set<String> { Set(files.lazy.filter(\.isShared).map(\.name)) }
 }
 

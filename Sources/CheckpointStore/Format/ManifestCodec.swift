@@ -1,17 +1,17 @@
 internal import StreamModel
 
-/// Bytes of a `_metadata` file to a manifest and back. Pure. Writes version 2, reads 1 and 2.
+/// Encodes and decodes `_metadata` files. Pure. Writes version 2, reads 1 and 2.
 ///
 ///     8  magic "WEIRMETA"        4  format version
 ///     8  length of the body      n  body
 ///     4  CRC32C of everything before it
 ///
-/// All numbers are little endian; texts and arrays carry a 32-bit count. The body names the job, the checkpoint and the
-/// role of every file, so that a sound manifest in the wrong directory is found out.
+/// All numbers are little endian; texts and arrays carry a 32-bit count. The body names the job, the checkpoint and the role of every file, so
+/// that an intact manifest in the wrong directory is detected.
 public enum ManifestCodec {
     static let magic: [UInt8] = Array("WEIRMETA".utf8)
     static let version: UInt32 = 2
-    /// The oldest version that is read. What a later version adds is read only `if version >= ...`, in the part it belongs to.
+    /// Oldest readable version. Additions of a later version are read only `if version >= ...`, in their part.
     static let oldestVersion: UInt32 = 1
     private static let headerLength = 20
     private static let trailerLength = 4
@@ -28,7 +28,8 @@ public enum ManifestCodec {
         return file.bytes
     }
 
-    /// - Parameter path: where the bytes come from, for errors.
+    /// Decodes a manifest.
+    /// - Parameter path: origin of the bytes, for errors.
     public static func decode(_ bytes: [UInt8], path: String) throws(StoreError) -> CheckpointManifest {
         let (version, body) = try verifiedBody(bytes, path: path)
         var reader = ByteReader(body, path: path, version: version)
@@ -62,7 +63,7 @@ public enum ManifestCodec {
     }
 }
 
-// The body, field by field. Writer and reader of each part stand together: they must stay each other's mirror.
+// The body, field by field. Writer and reader of each part stand together: they must mirror each other.
 extension ManifestCodec {
     private static func write(_ manifest: CheckpointManifest, _ out: inout ByteWriter) {
         write(manifest.job, &out)
@@ -133,7 +134,7 @@ extension ManifestCodec {
         }
     }
 
-    /// Arguments are sorted by name, so that equal manifests have equal bytes.
+    /// Writes a recipe with its arguments sorted by name, so that equal manifests have equal bytes.
     private static func write(_ recipe: JobRecipe, _ out: inout ByteWriter) {
         out.text(recipe.program)
         out.integer(Int64(recipe.parallelism))
@@ -230,7 +231,7 @@ extension ManifestCodec {
     }
 
     private static func write(_ section: KeyGroupSection, _ out: inout ByteWriter) {
-        // In version 1 these two were one number of 64 bits, the group: the same bytes.
+        // Version 1 had one 64-bit number here, the group: the same bytes.
         out.integer(UInt32(truncatingIfNeeded: section.group))
         out.integer(UInt32(truncatingIfNeeded: section.file))
         out.integer(section.offset)
@@ -268,7 +269,7 @@ extension ManifestCodec {
             uid: try reader.text(), subtask: try readInt(&reader), type: try reader.text(), payload: Array(try reader.raw(try reader.small())))
     }
 
-    /// Version 1 knew one kind of output only: a file that waits to be renamed.
+    /// Reads a file to be renamed, the only kind of output in version 1.
     private static func readPendingFile(_ reader: inout ByteReader) throws(StoreError) -> Committable {
         let uid = try reader.text(), subtask = try readInt(&reader)
         var payload = ByteWriter()
@@ -280,7 +281,7 @@ extension ManifestCodec {
     }
 }
 
-/// Recognises files of others, so that a message can say what an operator picked by mistake.
+/// Recognises foreign files, so that a message can name what an operator picked by mistake.
 enum ForeignFormat {
     static func name(of bytes: [UInt8]) -> String? {
         if bytes.starts(with: [0x49, 0x60, 0x67, 0x2D]) { return "a snapshot of Apache Flink" }

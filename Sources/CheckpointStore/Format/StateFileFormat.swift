@@ -7,17 +7,17 @@ internal import StreamModel
 ///     n  state
 ///     8  length of the whole file    4  CRC32C of everything before it    4  "END."
 ///
-/// The names in the header are checksummed with the rest: a sound file in the wrong place is found out.
+/// The names in the header are checksummed with the rest: an intact file in the wrong place is detected.
 enum StateFileFormat {
     static let magic: [UInt8] = Array("WEIRDATA".utf8)
     static let version: UInt32 = 1
     static let trailerLength = 16
-    /// Bytes at the end that the checksum does not cover: itself and the end mark.
+    /// Bytes at the end outside the checksum: itself and the end mark.
     static let unsummedLength = 8
     static let minimumLength = UInt64(fixedLength + trailerLength)
     private static let fixedLength = 48
     private static let endMark: [UInt8] = Array("END.".utf8)
-    /// Longer than any header this store writes.
+    /// Upper bound of header lengths.
     static let maximumHeaderLength = 4096
 
     struct Identity: Equatable {
@@ -40,7 +40,7 @@ enum StateFileFormat {
         return out.bytes
     }
 
-    /// Without the checksum, which covers this part.
+    /// The trailer without the checksum, which covers this part.
     static func trailerStart(fileLength: UInt64) -> [UInt8] {
         var out = ByteWriter()
         out.integer(fileLength)
@@ -54,7 +54,7 @@ enum StateFileFormat {
         return out.bytes
     }
 
-    /// Reads the header from the first bytes of a file and compares it with what the manifest says of the file.
+    /// Reads the header from the first bytes of a file and compares it with the manifest's entry.
     static func verifyHeader(_ bytes: ArraySlice<UInt8>, _ expected: Identity, path: String) throws(StoreError) {
         guard bytes.starts(with: magic) else { throw .foreignFormat(path: path, looksLike: nil) }
         var reader = ByteReader(bytes, path: path)
@@ -72,7 +72,8 @@ enum StateFileFormat {
         try compare("name", expected.name, identity.name, path)
     }
 
-    /// - Parameter bytes: the last sixteen of the file.
+    /// Verifies the end of a file.
+    /// - Parameter bytes: the last sixteen bytes of the file.
     static func verifyTrailer(_ bytes: [UInt8], length: UInt64, checksum: UInt32, path: String) throws(StoreError) {
         var reader = ByteReader(bytes[...], path: path)
         let recordedLength: UInt64 = try reader.integer()

@@ -1,9 +1,9 @@
-/// Writes one state file of a checkpoint: header, state, trailer, fsync. Made by `CheckpointAttempt.createStateFile`, used
-/// by one thread, ended by `finish` or `abandon` (or by its release, which abandons). After any error only `abandon` is left.
+/// Writes one state file of a checkpoint: header, state, trailer, fsync. Made by `CheckpointAttempt.createStateFile`, used by one thread, ended
+/// by `finish` or `abandon` (or by its release, which abandons). Only `abandon` is allowed after an error.
 public final class StateFileWriter {
-    /// The file's name in the checkpoint directory: what a `StateHandle.Location.file` names.
+    /// Name of the file in the checkpoint directory, as used in `StateHandle.Location.file`.
     public let name: String
-    /// Bytes so far, the header included: the offset in the file of the next byte that is appended.
+    /// Bytes written so far, including the header: the file offset of the next byte.
     public private(set) var offset: UInt64
 
     private enum Phase { case open, failed, ended }
@@ -45,7 +45,7 @@ public final class StateFileWriter {
         try result.get()
     }
 
-    /// Buffers up to 1 MiB; a larger piece is written as it is.
+    /// Appends bytes, buffering up to 1 MiB; a larger piece is written directly.
     public func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
         try requireOpen()
         if bytes.count > Self.capacity - filled { try flush() }
@@ -77,11 +77,11 @@ public final class StateFileWriter {
         return entry
     }
 
-    /// Closes the file and leaves it to the attempt, or to the next sweep, to remove it. Harmless when it has ended.
+    /// Closes the file and leaves its removal to the attempt, or to the next sweep. Has no effect once ended.
     public func abandon() {
         guard phase != .ended else { return }
         phase = .ended
-        // The bytes are given up, so an error of close says nothing that matters.
+        // The bytes are given up, so an error of close is irrelevant.
         do throws(FilesystemError) { try filesystem.close(file) } catch {}
     }
 

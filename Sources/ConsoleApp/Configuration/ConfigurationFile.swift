@@ -1,7 +1,10 @@
-internal import CellGrid
-internal import ConsoleCore
+public import CellGrid
+public import ConsoleCore
 internal import ControlSocket
+public import EngineClients
 internal import FlinkREST
+internal import HostEnvironment
+public import SnapshotStorage
 internal import TOMLKit
 
 /// The operator's `config.toml`:
@@ -10,6 +13,7 @@ internal import TOMLKit
 ///     ascii  = false
 ///     colors = "256"            # none, 8, 16, 256, direct
 ///     mouse  = false            # `m` turns it on and off
+///     utc    = false            # clocks of the console and times of the commands in UTC
 ///
 ///     [keys]                    # the keys of a command, in place of those it has; `:keys` names the commands
 ///     savepoint = "W"
@@ -19,6 +23,10 @@ internal import TOMLKit
 ///     [alerts]                  # when a job has become bad; `:mute` silences one
 ///     bell = true
 ///     osc9 = false              # a notification of the desktop, from terminals that know OSC 9
+///
+///     [diagnosis]               # from where on figures are a problem; the article Conditions names all
+///     crash_loop_failures = 3
+///     source_silence_s = 15
 ///
 ///     [ledger]                  # what operators did, and every checkpoint that a console saw
 ///     days = 90                 # so long a checkpoint is remembered, and an action that has ended
@@ -42,63 +50,111 @@ internal import TOMLKit
 ///     tls.key = "/home/ana/client.key"
 ///     tls.server_name = "flink.internal"
 ///     headers.X-Team = "ops"                     # or "env:NAME", or "file:/path"
-struct ConfigurationFile: Equatable {
-    var theme: String?
-    var usesASCII: Bool?
-    var colorDepth: ColorDepth?
-    var usesMouse = false
-    var alerts = AlertOptions()
-    var ledger = LedgerSettings()
-    var keyMap = KeyMap.standard
-    /// Why the keys are the standard ones although the file asks for others. The rest of the file holds all the same: who cannot have a key
-    /// of his own still wants his contexts.
-    var keysProblem: ConfigurationError?
-    /// By name.
-    var contexts: [ConsoleContext] = []
+///
+///     [storage."s3://bucket/prefix"]             # snapshots below it; the longest prefix counts
+///     endpoint = "https://minio.example.org:9000"
+///     profile = "lab"                            # of ~/.aws; or access_key with secret_env, secret_file or secret_command
+///     ca = "/etc/ssl/minio-ca.pem"
+public struct ConfigurationFile: Equatable {
+    public var theme: String?
+    public var usesASCII: Bool?
+    public var colorDepth: ColorDepth?
+    public var usesMouse = false
+    public var usesUTC = false
+    public var alerts = AlertOptions()
+    public var thresholds = DiagnosisThresholds()
+    public var ledger = LedgerSettings()
+    public var keyMap = KeyMap.standard
+    /// By name. One with a mistake is read-only.
+    public var contexts: [ConsoleContext] = []
+    /// Mistakes, in the order of the file's sections. Everything beside them is in force: a mistake must not weaken the guard of another context.
+    public var problems: [ConfigurationError] = []
+    /// The file may describe contexts that are not in `contexts`.
+    public var hidesContexts = false
+    /// Why the place of the ledger is not known.
+    public var ledgerProblem: ConfigurationError?
+    /// Where snapshots are kept, and how they are reached.
+    public var storage = StorageSettings()
+
+    public init() {}
 
     static let bytesMax = 64 << 10
 
-    /// Reads the file; a missing one is an empty one, a bad one is an error as a whole.
-    static func load(_ path: String) throws(ConfigurationError) -> ConfigurationFile {
-        let bytes: [UInt8]
+    /// Reads the file; a missing one is an empty one.
+    public static func load(_ path: String) -> ConfigurationFile {
         do throws(SmallFile.Failure) {
-            bytes = try SmallFile.read(path, limit: bytesMax)
+            let bytes = try SmallFile.read(path, limit: bytesMax)
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                return unreadable(ConfigurationError(file: path, problem: "is not UTF-8; save it as UTF-8"))
+            }
+            return read(text, name: path)
         } catch .missing {
             return ConfigurationFile()
         } catch {
-            throw ConfigurationError(file: path, problem: error.reason)
+            return unreadable(ConfigurationError(file: path, problem: error.reason))
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw ConfigurationError(file: path, problem: "is not UTF-8; save it as UTF-8")
-        }
-        return try parse(text, name: path)
     }
 
-    static func parse(_ text: String, name: String) throws(ConfigurationError) -> ConfigurationFile {
-        let source = ConfigurationSource(text: text, name: name)
-        let root = try source.root()
+    /// The file without a mistake, or its first mistake.
+    public static func parse(_ text: String, name: String) throws(ConfigurationError) -> ConfigurationFile {
+        let file = read(text, name: name)
+        if let problem = file.problems.first { throw problem }
+        return file
+    }
+
+    private static func unreadable(_ error: ConfigurationError) -> ConfigurationFile {
+        var file = ConfigurationFile(), error = error
+        error.consequence = "the whole file is ignored until this is fixed"
+        (file.problems, file.hidesContexts, file.ledgerProblem) = ([error], true, error)
+        return file
+    }
+
+    public static func read(_ text: String, name: String) -> ConfigurationFile {
+        let root: ConfigurationSection
+        do throws(ConfigurationError) { root = try ConfigurationSource(text: text, name: name).root() } catch { return unreadable(error) }
         var file = ConfigurationFile()
-        try root.checkKeys(["theme", "ascii", "colors", "mouse", "keys", "alerts", "ledger", "contexts"])
-        file.theme = try root.text("theme")
-        file.usesASCII = try root.truth("ascii")
-        file.colorDepth = try root.choice("colors", ColorDepth.allCases.map { ($0.rawValue, $0) })
-        file.usesMouse = try root.truth("mouse") ?? false
-        if let ledger = try root.section("ledger") { file.ledger = try LedgerSettings(ledger) }
-        if let alerts = try root.section("alerts") {
+        file.take("this line is ignored") { (_) throws(ConfigurationError) in
+            try root.checkKeys(["theme", "ascii", "colors", "mouse", "utc", "keys", "alerts", "diagnosis", "ledger", "contexts", "storage"])
+        }
+        file.take("the standard theme is used") { (file) throws(ConfigurationError) in file.theme = try root.text("theme") }
+        file.take("the terminal decides") { (file) throws(ConfigurationError) in file.usesASCII = try root.truth("ascii") }
+        file.take("the terminal decides") { (file) throws(ConfigurationError) in
+            file.colorDepth = try root.choice("colors", ColorDepth.allCases.map { ($0.rawValue, $0) })
+        }
+        file.take("the mouse is off") { (file) throws(ConfigurationError) in file.usesMouse = try root.truth("mouse") ?? false }
+        file.take("times are local") { (file) throws(ConfigurationError) in file.usesUTC = try root.truth("utc") ?? false }
+        file.take("the standard ledger is used by the console, and commands do not act") { (file) throws(ConfigurationError) in
+            do throws(ConfigurationError) {
+                if let ledger = try root.section("ledger") { file.ledger = try LedgerSettings(ledger) }
+            } catch {
+                file.ledgerProblem = error
+                throw error
+            }
+        }
+        file.take("alerts are the standard ones") { (file) throws(ConfigurationError) in
+            guard let alerts = try root.section("alerts") else { return }
             try alerts.checkKeys(["bell", "osc9"])
             file.alerts = AlertOptions(rings: try alerts.truth("bell") ?? true, notifies: try alerts.truth("osc9") ?? false)
         }
-        do throws(ConfigurationError) {
-            if let keys = try root.section("keys") { file.keyMap = try keyMap(keys) }
-        } catch {
-            file.keysProblem = error
-            file.keysProblem?.consequence = "all keys are the standard ones"
+        file.take("thresholds are the standard ones") { (file) throws(ConfigurationError) in
+            if let diagnosis = try root.section("diagnosis") { file.thresholds = try DiagnosisThresholds(diagnosis) }
         }
-        if let contexts = try root.section("contexts") {
-            for name in contexts.keys { file.contexts.append(try context(name, contexts)) }
-            try checkConflicts(file.contexts, contexts)
+        file.take("all keys are the standard ones") { (file) throws(ConfigurationError) in
+            if let keys = try root.section("keys") { file.keyMap = try keyMap(keys) }
+        }
+        file.takeContexts(root)
+        file.take("no place of snapshots has settings") { (file) throws(ConfigurationError) in
+            if let storage = try root.section("storage") { file.storage = try StorageConfiguration.settings(storage) }
         }
         return file
+    }
+
+    private mutating func take(_ consequence: String, _ read: (inout ConfigurationFile) throws(ConfigurationError) -> Void) {
+        do throws(ConfigurationError) { try read(&self) } catch {
+            var error = error
+            error.consequence = consequence
+            problems.append(error)
+        }
     }
 
     private static func keyMap(_ section: ConfigurationSection) throws(ConfigurationError) -> KeyMap {
@@ -111,10 +167,50 @@ struct ConfigurationFile: Equatable {
 
     // MARK: Contexts
 
-    private static let contextKeys = ["socket", "url", "class", "guard", "readonly", "accent", "tls", "headers", "token_file", "token_env", "owner"]
+    private static let contextKeys = ["socket", "url", "urls", "class", "guard", "readonly", "accent", "tls", "headers", "token_file", "token_env", "owner"]
+
+    private mutating func takeContexts(_ root: ConfigurationSection) {
+        let section: ConfigurationSection?
+        do throws(ConfigurationError) { section = try root.section("contexts") } catch {
+            hidesContexts = true
+            return take("no context is known") { (_) throws(ConfigurationError) in throw error }
+        }
+        guard let section else { return }
+        for name in section.keys {
+            do throws(ConfigurationError) { contexts.append(try Self.context(name, section)) } catch { takeBroken(name, section, error) }
+        }
+        markConflicts(section)
+    }
+
+    /// A context with a mistake is looked at all the same, if its address is known. Nothing is sent there until the mistake is mended.
+    private mutating func takeBroken(_ name: String, _ section: ConfigurationSection, _ error: ConfigurationError) {
+        var error = error
+        if let context = Self.brokenContext(name, section) {
+            error.consequence = "\(name) is read-only until this is fixed"
+            contexts.append(context)
+            contexts[contexts.count - 1].problem = error.description
+        } else {
+            error.consequence = "this context is ignored until it is fixed"
+            hidesContexts = true
+        }
+        problems.append(error)
+    }
+
+    private static func brokenContext(_ name: String, _ contexts: ConfigurationSection) -> ConsoleContext? {
+        guard isName(name) else { return nil }
+        do throws(ConfigurationError) {
+            guard let section = try contexts.section(name) else { return nil }
+            return ConsoleContext(name: name, class: .prod, address: try address(section), isReadOnly: true)
+        } catch {
+            // The mistake is in the address, and is being told.
+            return nil
+        }
+    }
+
+    private static func isName(_ name: String) -> Bool { (1...40).contains(name.utf8.count) && name.utf8.allSatisfy(isNameByte) }
 
     private static func context(_ name: String, _ contexts: ConfigurationSection) throws(ConfigurationError) -> ConsoleContext {
-        guard (1...40).contains(name.utf8.count), name.utf8.allSatisfy(isNameByte) else {
+        guard isName(name) else {
             throw contexts.failure(name, "\"\(SafeText(name, limit: 40))\" is no name for a context: 1 to 40 letters, digits, - _ .")
         }
         guard let section = try contexts.section(name) else { throw contexts.failure(name, "a context must be a table: [contexts.NAME]") }
@@ -136,7 +232,9 @@ struct ConfigurationFile: Equatable {
     }
 
     /// A context as an operator types it, under the rules of the file; `others` are those that there are.
-    static func context(named name: String, at address: String, class word: String?, beside others: [ConsoleContext]) throws(ConfigurationError) -> ConsoleContext {
+    public static func context(named name: String, at address: String, class word: String?, beside others: [ConsoleContext]) throws(ConfigurationError)
+        -> ConsoleContext
+    {
         // The text becomes a file, so that there is one set of rules. What would need more than quotes is no address.
         for text in [name, address, word ?? ""] where text.unicodeScalars.contains(where: { $0 == "\"" || $0 == "\\" || $0.value < 0x20 }) {
             throw ConfigurationError(file: "connect", problem: "quotes and backslashes belong in no name and no address")
@@ -157,6 +255,7 @@ struct ConfigurationFile: Equatable {
     }
 
     private static func address(_ section: ConfigurationSection) throws(ConfigurationError) -> EngineAddress {
+        if let urls = try section.texts("urls") { return .flink(try flink(urls, section)) }
         switch (try section.text("socket"), try section.text("url")) {
         case (nil, nil): throw section.failure("", "[\(section.path)] needs socket = \"/absolute/path\" or url = \"http://host:8081\"")
         case (_?, _?): throw section.failure("url", "[\(section.path)] has both socket and url; take one of them out")
@@ -173,18 +272,37 @@ struct ConfigurationFile: Equatable {
     /// `owner`: the user whose engine is behind the socket, where that is neither the operator nor root.
     private static func trust(_ section: ConfigurationSection) throws(ConfigurationError) -> EngineTrust {
         guard let owner = try section.text("owner") else { return .own }
-        if section.has("url") { throw section.failure("owner", "owner is for a socket; a url is trusted by its certificate") }
+        if section.has("url") || section.has("urls") { throw section.failure("owner", "owner is for a socket; a url is trusted by its certificate") }
         guard let trust = EngineTrust(owner: owner) else {
             throw section.failure("owner", "owner: there is no user \"\(SafeText(owner, limit: 40))\" on this machine; write a name or a number in quotes")
         }
         return trust
     }
 
-    private static func flink(_ text: String, _ section: ConfigurationSection) throws(ConfigurationError) -> FlinkConnection {
-        var connection: FlinkConnection
-        do throws(FlinkAddress.Problem) { connection = FlinkConnection(try FlinkAddress(text)) } catch {
-            throw section.failure("url", "url: \(SafeText(error.description))")
+    /// `urls`: a cluster with several JobManagers, of which one leads.
+    private static func flink(_ urls: [String], _ section: ConfigurationSection) throws(ConfigurationError) -> FlinkConnection {
+        for key in ["socket", "url"] where section.has(key) { throw section.failure(key, "[\(section.path)] has both urls and \(key); take one of them out") }
+        guard let first = urls.first else {
+            throw section.failure("urls", "urls names no JobManager: write urls = [\"http://host1:8081\", \"http://host2:8081\"]")
         }
+        var connection = try flink(first, section, key: "urls")
+        for text in urls.dropFirst() {
+            let other = try address(text, section, key: "urls")
+            guard other.isSecure == connection.address.isSecure else { throw section.failure("urls", "urls must all begin with http:// or all with https://") }
+            connection.alternatives.append(other)
+        }
+        if connection.serverName != nil, !connection.alternatives.isEmpty {
+            throw section.failure("urls", "tls.server_name is for one url: several have names of their own")
+        }
+        return connection
+    }
+
+    private static func address(_ text: String, _ section: ConfigurationSection, key: String) throws(ConfigurationError) -> FlinkAddress {
+        do throws(FlinkAddress.Problem) { return try FlinkAddress(text) } catch { throw section.failure(key, "\(key): \(SafeText(error.description))") }
+    }
+
+    private static func flink(_ text: String, _ section: ConfigurationSection, key: String = "url") throws(ConfigurationError) -> FlinkConnection {
+        var connection = FlinkConnection(try address(text, section, key: key))
         if let tls = try section.section("tls") {
             guard connection.address.isSecure else { throw section.failure("tls", "tls needs a url that begins with https://") }
             try tls.checkKeys(["ca", "certificate", "key", "server_name"])
@@ -222,15 +340,24 @@ struct ConfigurationFile: Equatable {
         return file.map { .file($0) } ?? variable.map { .environment($0) }
     }
 
+    /// Two addresses of one engine: a JobManager in common is enough.
+    private static func isSame(_ left: EngineAddress, _ right: EngineAddress) -> Bool {
+        guard case .flink(let left) = left, case .flink(let right) = right else { return left.text == right.text }
+        return !Set([left.address] + left.alternatives).isDisjoint(with: [right.address] + right.alternatives)
+    }
+
     /// One engine under two classes would be as safe as the laxer one.
-    private static func checkConflicts(_ contexts: [ConsoleContext], _ section: ConfigurationSection) throws(ConfigurationError) {
+    private mutating func markConflicts(_ section: ConfigurationSection) {
         for (index, context) in contexts.enumerated() {
-            for other in contexts[..<index] where other.address.text == context.address.text && other.class != context.class {
-                throw section.failure(
-                    context.name,
-                    "\(other.name) and \(context.name) are the same engine, \(SafeText(context.address.text)), as \(other.class.rawValue) and as \(context.class.rawValue)"
-                )
-            }
+            guard let other = contexts[..<index].firstIndex(where: { Self.isSame($0.address, context.address) && $0.class != context.class }) else { continue }
+            let theirs = contexts[other]
+            var error = section.failure(
+                context.name,
+                "\(theirs.name) and \(context.name) are the same engine, \(SafeText(context.address.text)), as \(theirs.class.rawValue) and as \(context.class.rawValue)"
+            )
+            error.consequence = "both are read-only until this is fixed"
+            for place in [other, index] { (contexts[place].isReadOnly, contexts[place].problem) = (true, error.description) }
+            problems.append(error)
         }
     }
 }

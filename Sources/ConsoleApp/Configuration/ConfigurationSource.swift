@@ -1,17 +1,17 @@
 internal import CellGrid
-internal import TOMLKit
+public import TOMLKit
 
-/// Why a configuration was left out: the place to look at, and what is wrong there.
+/// A mistake in a configuration: its place, what is wrong there, and what follows from it.
 public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
     public var file: String
     /// 1 is the first; nil where no line is to blame.
     public var line: Int?
     public var column: Int?
     public var problem: String
-    /// What is done without it.
-    var consequence = "the file is left out"
+    /// Until it is mended.
+    public var consequence = "it is ignored"
 
-    init(file: String, line: Int? = nil, column: Int? = nil, problem: String) {
+    public init(file: String, line: Int? = nil, column: Int? = nil, problem: String) {
         self.file = file
         self.line = line
         self.column = column
@@ -21,15 +21,15 @@ public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConver
     public var description: String { "\(place): \(problem); \(consequence)" }
 
     /// "config.toml:3:1".
-    var place: String { "\(file)\(line.map { ":\($0)" } ?? "")\(column.map { ":\($0)" } ?? "")" }
+    public var place: String { "\(file)\(line.map { ":\($0)" } ?? "")\(column.map { ":\($0)" } ?? "")" }
 }
 
 /// The text of a configuration, for finding the places that errors name: the parser keeps none.
-struct ConfigurationSource {
-    let text: String
-    let name: String
+public struct ConfigurationSource {
+    public let text: String
+    public let name: String
 
-    func root() throws(ConfigurationError) -> ConfigurationSection {
+    public func root() throws(ConfigurationError) -> ConfigurationSection {
         guard !text.utf8.contains(0) else { throw ConfigurationError(file: name, problem: "contains a NUL character") }
         do {
             return ConfigurationSection(source: self, path: "", table: try TOMLTable(string: text))
@@ -43,7 +43,7 @@ struct ConfigurationSource {
     }
 
     /// Where a key of a section stands, however it is written; else where the section begins. An empty key is the section itself.
-    func place(of key: String, in section: String) -> (line: Int, column: Int)? {
+    public func place(of key: String, in section: String) -> (line: Int, column: Int)? {
         let wanted = [section, key].filter { !$0.isEmpty }.joined(separator: ".")
         var current = "", around: (line: Int, column: Int)?
         for (row, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
@@ -67,36 +67,36 @@ struct ConfigurationSource {
 }
 
 /// A table of a configuration: values by type, with errors that know their place.
-struct ConfigurationSection {
-    let source: ConfigurationSource
+public struct ConfigurationSection {
+    public let source: ConfigurationSource
     /// "contexts.lab"; empty at the top.
-    let path: String
+    public let path: String
     private let table: TOMLTable
 
-    init(source: ConfigurationSource, path: String, table: TOMLTable) {
+    public init(source: ConfigurationSource, path: String, table: TOMLTable) {
         self.source = source
         self.path = path
         self.table = table
     }
 
     /// Sorted.
-    var keys: [String] { table.keys.sorted() }
+    public var keys: [String] { table.keys.sorted() }
 
-    func has(_ key: String) -> Bool { table[key] != nil }
+    public func has(_ key: String) -> Bool { table[key] != nil }
 
-    func failure(_ key: String, _ problem: String) -> ConfigurationError {
+    public func failure(_ key: String, _ problem: String) -> ConfigurationError {
         let place = source.place(of: key, in: path)
         return ConfigurationError(file: source.name, line: place?.line, column: place?.column, problem: problem)
     }
 
-    func checkKeys(_ known: [String]) throws(ConfigurationError) {
+    public func checkKeys(_ known: [String]) throws(ConfigurationError) {
         for key in keys where !known.contains(key) {
             let place = path.isEmpty ? "" : " in [\(SafeText(path))]"
             throw failure(key, "unknown key \"\(SafeText(key, limit: 60))\"\(place); there are \(known.joined(separator: ", "))")
         }
     }
 
-    func section(_ key: String) throws(ConfigurationError) -> ConfigurationSection? {
+    public func section(_ key: String) throws(ConfigurationError) -> ConfigurationSection? {
         guard let value = table[key] else { return nil }
         let inner = path.isEmpty ? key : "\(path).\(key)"
         guard let table = value.table else {
@@ -105,31 +105,33 @@ struct ConfigurationSection {
         return ConfigurationSection(source: source, path: inner, table: table)
     }
 
-    func text(_ key: String) throws(ConfigurationError) -> String? {
+    public func text(_ key: String) throws(ConfigurationError) -> String? {
         guard let value = table[key] else { return nil }
         guard let text = value.string, !text.isEmpty else { throw failure(key, "\(SafeText(key)) must be a text in quotes") }
         return text
     }
 
-    func absolutePath(_ key: String) throws(ConfigurationError) -> String? {
+    public func absolutePath(_ key: String) throws(ConfigurationError) -> String? {
         guard let path = try text(key) else { return nil }
         guard path.hasPrefix("/"), !path.utf8.contains(0) else { throw failure(key, "\(key) must be an absolute path") }
         return path
     }
 
-    func truth(_ key: String) throws(ConfigurationError) -> Bool? {
+    public func truth(_ key: String) throws(ConfigurationError) -> Bool? {
         guard let value = table[key] else { return nil }
         guard let truth = value.bool else { throw failure(key, "\(key) must be true or false") }
         return truth
     }
 
-    func count(_ key: String, _ range: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
+    public func count(_ key: String, _ range: ClosedRange<Int>) throws(ConfigurationError) -> Int? {
         guard let value = table[key] else { return nil }
-        guard let count = value.int, range.contains(count) else { throw failure(key, "\(key) must be a number from \(range.lowerBound) to \(range.upperBound)") }
+        guard let count = value.int, range.contains(count) else {
+            throw failure(key, "\(key) must be a number from \(range.lowerBound) to \(range.upperBound)")
+        }
         return count
     }
 
-    func choice<Value>(_ key: String, _ choices: [(String, Value)]) throws(ConfigurationError) -> Value? {
+    public func choice<Value>(_ key: String, _ choices: [(String, Value)]) throws(ConfigurationError) -> Value? {
         guard let value = table[key] else { return nil }
         guard let word = value.string, let found = choices.first(where: { $0.0 == word }) else {
             throw failure(key, "\(key) must be one of \(choices.map { "\"\($0.0)\"" }.joined(separator: ", "))")
@@ -138,7 +140,7 @@ struct ConfigurationSection {
     }
 
     /// A text, or several in an array.
-    func texts(_ key: String) throws(ConfigurationError) -> [String]? {
+    public func texts(_ key: String) throws(ConfigurationError) -> [String]? {
         guard let value = table[key] else { return nil }
         if let text = value.string { return [text] }
         guard let array = value.array else { throw failure(key, "\(SafeText(key)) must be a text, or texts in [ ]") }

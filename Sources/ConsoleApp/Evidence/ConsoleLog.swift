@@ -1,6 +1,8 @@
 internal import CellGrid
 internal import ConsoleCore
 internal import ControlProtocol
+internal import EngineClients
+internal import HostEnvironment
 internal import StreamModel
 
 /// The log of everything that a console took in: keys and what engines told. A line of JSON each, the first one says what the console was.
@@ -146,9 +148,9 @@ struct RecordedEvents {
         guard let first = rows.first, !first.isEmpty else { throw Failure(path: path, line: nil, problem: "is empty; --events FILE writes such a log") }
         let header: ConsoleLog.Header
         do { header = try ControlCodec.decode(ConsoleLog.Header.self, from: first) } catch {
-            throw Failure(path: path, line: 1, problem: "is no log of events: \(error.problem)")
+            throw Failure(path: path, line: 1, problem: "is not a Weir event log")
         }
-        guard header.weir == "events" else { throw Failure(path: path, line: 1, problem: "is no log of events") }
+        guard header.weir == "events" else { throw Failure(path: path, line: 1, problem: "is not a Weir event log") }
         guard header.schema == 1 else { throw Failure(path: path, line: 1, problem: "is of schema \(header.schema); this version knows schema 1") }
         var events = RecordedEvents(header: header, lines: [])
         for (index, row) in rows.enumerated().dropFirst() where !row.isEmpty {

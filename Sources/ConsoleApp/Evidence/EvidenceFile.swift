@@ -1,4 +1,5 @@
 internal import Glibc
+internal import HostEnvironment
 
 /// A file that the console writes for its operator: a dump, a recording. Never over another file, never through a link, for nobody else to
 /// read.
@@ -14,12 +15,12 @@ final class EvidenceFile: Sendable {
 
     /// Makes the file. "~/" is the home of the operator.
     init(creating path: String) throws(Failure) {
-        let home = Surroundings.variable("HOME")
+        let home = ProcessEnvironment.variable("HOME")
         let path = path.hasPrefix("~/") && home != nil ? (home ?? "") + path.dropFirst() : path
         self.path = path
         descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_APPEND, 0o600)
         guard descriptor < 0 else { return }
-        let problem = errno == EEXIST ? "is there already; give another name" : String(cString: strerror(errno))
+        let problem = errno == EEXIST ? "already exists; choose another name" : String(cString: strerror(errno))
         throw Failure(path: path, problem: problem)
     }
 

@@ -1,7 +1,10 @@
 public import CellGrid
 public import ConsoleCore
 internal import ControlProtocol
+internal import CursesTerminal
+internal import EngineClients
 internal import Glibc
+internal import HostEnvironment
 internal import Ledger
 public import StreamModel
 
@@ -32,34 +35,35 @@ public struct DumpLaunch: Sendable {
 }
 
 /// Draws one screen of the console once, without a terminal, and prints it. What could not be asked for in time is told on standard error,
-/// and the screen says how old each number is. Exit codes: 0, 1 for a screen or a job that there is not, 2 without a link, 5 when it cannot be written.
+/// and the screen says how old each number is. Exit codes: 0, 1 for a screen that there is not, 2 without a link, 3 for a job that there is not, 5 when it cannot
+/// be written.
 public func dumpConsole(_ dump: DumpLaunch) -> Int32 {
     var notices: [String] = []
     let settings = Settings(dump.launch, BaseDirectories(), &notices)
-    for notice in notices { Output.say(notice) }
+    for notice in notices { Output.standard.say(notice) }
     let depth = settings.colorDepth ?? .colors256
     var session = HeadlessSession(settings, dump)
     defer { session.stop() }
     session.wait { $0.hasHeardFromAll }
     // What is on record is there without any engine.
     guard session.model.hasReports || dump.screen == "audit" else {
-        Output.say("no link: \(session.model.silence)")
+        Output.standard.say("no link: \(session.model.silence)")
         return 2
     }
     if let problem = session.open(dump.screen, job: dump.job) {
-        Output.say(problem.string)
-        return 1
+        Output.standard.say(problem.string)
+        return ExitStatus.refused.rawValue
     }
     let openedAt = session.openedAt
     if let problem = session.recordProblem {
-        Output.say(LedgerMatter.audit.notice(problem))
+        Output.standard.say(LedgerUse.audit.notice(problem))
         return 5
     }
-    if !session.wait({ $0.isComplete(since: openedAt) }) { Output.say("not everything was answered within \(dump.patience.count) ms") }
+    if !session.wait({ $0.isComplete(since: openedAt) }) { Output.standard.say("not everything was answered within \(Figures.setting(dump.patience))") }
     do throws(ControlCodecError) {
-        return Output.write(try session.model.dumped(dump.format, session.model.theme.styleSheet(depth: depth)), to: STDOUT_FILENO) ? 0 : 5
+        return Output.standard.screen(try session.model.dumped(dump.format, session.model.theme.styleSheet(depth: depth))) ? 0 : 5
     } catch {
-        Output.say("cannot be written: \(error)")
+        Output.standard.say("cannot be written: \(error)")
         return 5
     }
 }
@@ -77,9 +81,9 @@ private struct HeadlessSession: ~Copyable {
 
     init(_ settings: Settings, _ dump: DumpLaunch) {
         ledgerPath = dump.launch.ledgerPath ?? settings.ledger.path ?? BaseDirectories().ledgerPath
-        let isASCII = settings.usesASCII || !Output.isUTF8
-        model = settings.model(glyphs: isASCII ? .ascii : .braille, size: dump.size, at: Surroundings.steadyTime())
-        deadline = Surroundings.monotonicMilliseconds() + dump.patience.count
+        let isASCII = settings.usesASCII || !TerminfoFacts.adoptLocale()
+        model = settings.model(glyphs: isASCII ? .ascii : .braille, size: dump.size, at: WallTime.steady())
+        deadline = MonotonicClock.milliseconds() + dump.patience.count
         engines = Dictionary(settings.contexts.map { ($0.name, dump.launch.makeEngine($0)) }) { first, _ in first }
         for (name, engine) in engines {
             engine.start { [mailbox] event in mailbox.post(.engine(context: name, event)) }
@@ -92,7 +96,7 @@ private struct HeadlessSession: ~Copyable {
 
     mutating func open(_ screen: String, job: String?) -> SafeText? {
         var effects: [ConsoleEffect] = []
-        openedAt = Surroundings.steadyTime()
+        openedAt = WallTime.steady()
         let problem = model.open(screen, job: job, at: openedAt, &effects)
         perform(effects)
         return problem
@@ -102,12 +106,12 @@ private struct HeadlessSession: ~Copyable {
     @discardableResult
     mutating func wait(_ condition: (borrowing ConsoleModel) -> Bool) -> Bool {
         while !condition(model) {
-            let left = deadline - Surroundings.monotonicMilliseconds()
+            let left = deadline - MonotonicClock.milliseconds()
             guard left > 0 else { return false }
             var descriptor = pollfd(fd: mailbox.descriptor, events: Int16(POLLIN), revents: 0)
             _ = poll(&descriptor, 1, Int32(clamping: left))
             for event in mailbox.take() {
-                let effects = update(&model, event, at: Surroundings.steadyTime())
+                let effects = update(&model, event, at: WallTime.steady())
                 perform(effects)
             }
         }
@@ -133,30 +137,5 @@ private struct HeadlessSession: ~Copyable {
         } catch {
             recordProblem = error
         }
-    }
-}
-
-/// Standard output and error of a command.
-enum Output {
-    /// One line on standard error. Where that is closed there is nobody to tell.
-    static func say(_ text: String) { _ = write("weir: \(text)\n", to: STDERR_FILENO) }
-
-    /// Whether the locale of the environment is UTF-8.
-    static var isUTF8: Bool {
-        setlocale(LC_CTYPE, "")
-        guard let codeset = nl_langinfo(Int32(CODESET)) else { return false }
-        return String(cString: codeset) == "UTF-8"
-    }
-
-    /// Writes all of it; false where the other end does not take it.
-    static func write(_ text: String, to descriptor: Int32) -> Bool {
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return false }
-            rest = rest.dropFirst(count)
-        }
-        return true
     }
 }

@@ -1,5 +1,6 @@
 internal import CellGrid
 internal import ConsoleCore
+internal import HostEnvironment
 internal import StreamModel
 internal import Synchronization
 
@@ -9,7 +10,7 @@ final class Playback: ConsoleClock {
     let recording: RecordedEvents
     private let state: Mutex<State>
     /// Rung when something changed that the playing thread waits for.
-    private let bell = Bell()
+    private let wakeTimer = WakeTimer()
 
     private struct State {
         /// Index of the next line.
@@ -47,19 +48,19 @@ final class Playback: ConsoleClock {
         self.recording = recording
         let wanted = speed.isFinite ? Int64(clamping: min(max(speed * 1000, 1), 1e6)) : 1000
         let nearest = Self.speeds.min { abs($0 - wanted) < abs($1 - wanted) } ?? 1000
-        state = Mutex(State(base: recording.header.startedAt, since: Surroundings.monotonicMilliseconds(), speed: nearest))
+        state = Mutex(State(base: recording.header.startedAt, since: MonotonicClock.milliseconds(), speed: nearest))
     }
 
     // MARK: Clock
 
-    func now() -> WallTime { state.withLock { $0.time(at: Surroundings.monotonicMilliseconds()) } }
+    func now() -> WallTime { state.withLock { $0.time(at: MonotonicClock.milliseconds()) } }
 
     func offset() -> Milliseconds { 0 }
 
     func delay(until time: WallTime) -> Int64? {
         state.withLock { state in
             if state.isPaused { return nil }
-            return max(1, (time - state.time(at: Surroundings.monotonicMilliseconds())).count * 1000 / state.speed)
+            return max(1, (time - state.time(at: MonotonicClock.milliseconds())).count * 1000 / state.speed)
         }
     }
 
@@ -79,10 +80,10 @@ final class Playback: ConsoleClock {
 
     private func change(_ body: (inout State) -> Void) {
         state.withLock { state in
-            state.rebase(at: Surroundings.monotonicMilliseconds())
+            state.rebase(at: MonotonicClock.milliseconds())
             body(&state)
         }
-        bell.ring()
+        wakeTimer.wake()
     }
 
     /// Pauses at the next report.
@@ -98,7 +99,7 @@ final class Playback: ConsoleClock {
     /// The bar at the bottom: where the playback is, how fast, and its keys.
     var caption: Caption {
         let (time, speed, isPaused, isOver, key) = state.withLock { state in
-            (state.time(at: Surroundings.monotonicMilliseconds()), state.speed, state.isPaused, state.next >= recording.lines.count, state.lastKey)
+            (state.time(at: MonotonicClock.milliseconds()), state.speed, state.isPaused, state.next >= recording.lines.count, state.lastKey)
         }
         let total = max(1, (recording.lines.last?.at ?? recording.header.startedAt) - recording.header.startedAt).count
         let part = min(100, max(0, (time - recording.header.startedAt).count * 100 / total))
@@ -117,7 +118,7 @@ final class Playback: ConsoleClock {
             state.outlets[context] = deliver
             guard state.outlets.count == recording.header.contexts.count else { return false }
             // The clock starts when everybody listens.
-            state.since = Surroundings.monotonicMilliseconds()
+            state.since = MonotonicClock.milliseconds()
             return true
         }
         if isComplete { startThread { self.play() } }
@@ -128,7 +129,7 @@ final class Playback: ConsoleClock {
             state.isStopped = true
             state.outlets = [:]
         }
-        bell.ring()
+        wakeTimer.wake()
     }
 
     fileprivate func answer(_ asked: EngineQuestion, in context: String) {
@@ -137,7 +138,7 @@ final class Playback: ConsoleClock {
         case .checkpoints(let job): question = .checkpoints(context, job)
         case .checkpoint(let job, let id): question = .checkpoint(context, job, id)
         case .failures(let job): question = .failures(context, job)
-        case .inspect(let path): question = .inspection(context, path)
+        case .inspect(let path), .inspectForDeletion(let path): question = .inspection(context, path)
         }
         if let known = state.withLock({ $0.known[question] }) { deliver(known, to: context) }
     }
@@ -162,7 +163,7 @@ final class Playback: ConsoleClock {
             let outcome: Outcome = state.withLock { state in
                 guard !state.isStopped, state.next < recording.lines.count else { return .ended }
                 let line = recording.lines[state.next]
-                let left = (line.at - state.time(at: Surroundings.monotonicMilliseconds())).count
+                let left = (line.at - state.time(at: MonotonicClock.milliseconds())).count
                 guard left > 0 else {
                     state.next += 1
                     return .line(line)
@@ -172,7 +173,7 @@ final class Playback: ConsoleClock {
             switch outcome {
             case .line(let line): return line
             case .ended: return nil
-            case .wait(let milliseconds): bell.wait(atMost: milliseconds.map { Milliseconds($0) })
+            case .wait(let milliseconds): wakeTimer.wait(atMost: milliseconds.map { Milliseconds($0) })
             }
         }
     }

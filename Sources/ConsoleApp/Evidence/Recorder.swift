@@ -2,6 +2,8 @@ internal import CellGrid
 internal import ConsoleCore
 internal import ControlProtocol
 internal import Dispatch
+internal import EngineClients
+internal import HostEnvironment
 internal import StreamModel
 internal import Synchronization
 
@@ -25,13 +27,13 @@ final class Recorder: Sendable {
         self.cast = if let cast { try EvidenceFile(creating: cast) } else { nil }
         self.events = if let events { try EvidenceFile(creating: events) } else { nil }
         self.complain = complain
-        state = Mutex(State(startedAt: Surroundings.monotonicMilliseconds()))
+        state = Mutex(State(startedAt: MonotonicClock.milliseconds()))
     }
 
     /// The first lines.
     func begin(_ model: ConsoleModel, contexts: [ConsoleContext], at now: WallTime) {
         if let cast {
-            let term = SafeText(Surroundings.variable("TERM") ?? "xterm-256color", limit: 40)
+            let term = SafeText(ProcessEnvironment.variable("TERM") ?? "xterm-256color", limit: 40)
             write(CastScript.header(size: model.options.size, startedAt: now, title: "weir", term: term), to: cast)
         }
         guard let events else { return }
@@ -45,7 +47,7 @@ final class Recorder: Sendable {
     func painted(_ frame: CellBuffer, _ styles: StyleSheet) {
         guard let cast else { return }
         let lines = state.withLock { state in
-            state.script.frame(frame, styles, at: Milliseconds(Surroundings.monotonicMilliseconds() - state.startedAt))
+            state.script.frame(frame, styles, at: Milliseconds(MonotonicClock.milliseconds() - state.startedAt))
         }
         if !lines.isEmpty { write(lines, to: cast) }
     }

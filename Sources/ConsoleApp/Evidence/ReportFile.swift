@@ -45,7 +45,8 @@ enum ReportFile {
         let plain = String(
             String.UnicodeScalarView(
                 name.unicodeScalars.map { scalar in
-                    scalar.value < 0x7f && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar) || "+-_.".unicodeScalars.contains(scalar)) ? scalar : "-"
+                    scalar.value < 0x7f && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar) || "+-_.".unicodeScalars.contains(scalar))
+                        ? scalar : "-"
                 }))
         let safe = plain.drop { $0 == "." }.prefix(120)
         guard let dot = safe.lastIndex(of: ".") else { return (safe.isEmpty ? "report" : String(safe), "") }

@@ -1,3 +1,4 @@
+internal import HostEnvironment
 internal import StreamModel
 
 /// The clock that a console lives by: the machine's, or that of a recording that is played back. It never jumps.
@@ -10,7 +11,7 @@ protocol ConsoleClock: Sendable {
 }
 
 struct SystemClock: ConsoleClock {
-    func now() -> WallTime { Surroundings.steadyTime() }
-    func offset() -> Milliseconds { Surroundings.wallTime() - Surroundings.steadyTime() }
+    func now() -> WallTime { WallTime.steady() }
+    func offset() -> Milliseconds { WallTime.now() - WallTime.steady() }
     func delay(until time: WallTime) -> Int64? { max(1, (time - now()).count) }
 }

@@ -1,12 +1,10 @@
 public import CellGrid
 public import ConsoleCore
+public import EngineClients
 
 /// What `runConsole` is told: which engines, how to look, where to keep records. Flags of the command line come here; what they
 /// leave open, the config file says, and then the defaults.
 public struct ConsoleLaunch: Sendable {
-    /// Makes the engine of a context. The default connects to its address; tests supply another.
-    public typealias EngineFactory = @Sendable (ConsoleContext) -> any Engine
-
     /// The contexts to show; empty = those of the config file, or else the standard socket.
     public var contexts: [ConsoleContext]
     /// The only contexts of the config file to show; empty = all.

@@ -2,7 +2,9 @@ internal import CellGrid
 internal import ConsoleCore
 internal import CursesTerminal
 internal import Dispatch
+internal import EngineClients
 internal import Glibc
+internal import HostEnvironment
 internal import StreamModel
 
 /// The console's one loop: owns the terminal and the model, takes one event after the other, carries out what `update` asks
@@ -30,20 +32,21 @@ struct ConsoleLoop: ~Copyable {
     private var tick: (at: Int64, due: WallTime)?
     /// Monotonic times of the last report and the last key.
     private var lastReport: Int64?
-    private var lastInput = Surroundings.monotonicMilliseconds()
+    private var lastInput = MonotonicClock.milliseconds()
     private var isResting = false
     private var styles: (theme: Theme, sheet: StyleSheet)
     private let paintInterval: Int64
-    /// Notices from the surroundings (a bad file, a broken ledger), to be shown one after the other: shown at once, the first
-    /// words of the engines would cover them.
-    private var notices: ArraySlice<String>
-    private var nextNotice: Int64
-    private static let noticeInterval: Int64 = 4000, firstNoticeDelay: Int64 = 700
+    /// Notices of the start (a bad file), which are told a moment later: told at once, the first words of the engines would
+    /// cover them.
+    private var notices: [String]
+    private let noticesDue: Int64
+    private static let noticeDelay: Int64 = 700
     /// How much later than usual a report may come and still bring the clock's next second along.
     private static let reportSlack: Int64 = 150
     /// Without a key for this long the console counts as one that nobody looks at closely.
     private static let restAfter: Int64 = 30_000
-    private let reader = DispatchQueue(label: "weir.themes")
+    /// Themes are read and evidence is written here: a slow disk must not hold up a key.
+    private let files = DispatchQueue(label: "weir.console.files")
     private var watcher = ThemeWatcher()
     private let clock: any ConsoleClock
     private let recorder: Recorder?
@@ -65,14 +68,14 @@ struct ConsoleLoop: ~Copyable {
         self.gate = gate
         self.themes = themes
         self.model = model
-        self.notices = notices[...]
+        self.notices = notices
         self.clock = clock
         self.recorder = recorder
         self.director = director
         self.contexts = contexts
-        nextNotice = Surroundings.monotonicMilliseconds() + Self.firstNoticeDelay
+        noticesDue = MonotonicClock.milliseconds() + Self.noticeDelay
         styles = (model.theme, model.theme.styleSheet(depth: terminal.colorDepth))
-        let isRemote = Surroundings.variable("SSH_CONNECTION") != nil || Surroundings.variable("SSH_TTY") != nil
+        let isRemote = ProcessEnvironment.variable("SSH_CONNECTION") != nil || ProcessEnvironment.variable("SSH_TTY") != nil
         paintInterval = isRemote ? 250 : 100
     }
 
@@ -95,7 +98,7 @@ struct ConsoleLoop: ~Copyable {
             if watcher.takeChanges(), let origin = model.theme.origin { loadTheme(origin, isReload: true) }
             takeTick()
             restOrWake()
-            takeNotice()
+            takeNotices()
             direct()
             terminal.pump()
             if isPaintDue { paint() }
@@ -120,9 +123,9 @@ struct ConsoleLoop: ~Copyable {
     }
 
     private func timeout() -> Int32 {
-        let now = Surroundings.monotonicMilliseconds()
+        let now = MonotonicClock.milliseconds()
         var next = tick?.at
-        if !notices.isEmpty { next = min(next ?? .max, nextNotice) }
+        if !notices.isEmpty { next = min(next ?? .max, noticesDue) }
         if isDirty, !isBlocked { next = min(next ?? .max, lastPaint + paintInterval) }
         if case .script(let script) = director, let due = script.dueAt, let delay = clock.delay(until: due) { next = min(next ?? .max, now + delay) }
         guard let next else { return -1 }
@@ -164,7 +167,7 @@ struct ConsoleLoop: ~Copyable {
         for event in Self.events(inputs) {
             guard let event else { return end(.hungUp) }
             isUrgent = true
-            lastInput = Surroundings.monotonicMilliseconds()
+            lastInput = MonotonicClock.milliseconds()
             if case .key(let key) = event, directorTakes(key) { continue }
             apply(event)
         }
@@ -190,7 +193,7 @@ struct ConsoleLoop: ~Copyable {
     }
 
     private mutating func takeTick() {
-        guard let tick, Surroundings.monotonicMilliseconds() >= tick.at else { return }
+        guard let tick, MonotonicClock.milliseconds() >= tick.at else { return }
         self.tick = nil
         let effects = update(&model, .tick, at: clock.now())
         isDirty = true
@@ -202,22 +205,21 @@ struct ConsoleLoop: ~Copyable {
         for event in mailbox.take() {
             switch event {
             case .engine(_, .report):
-                lastReport = Surroundings.monotonicMilliseconds()
+                lastReport = MonotonicClock.milliseconds()
                 // Planned anew from this report: the plan made before it would wake the loop a moment after each report in the last tenths of a second.
                 tick = nil
             // What the operator asked the ledger for is painted when it comes, not a paint's interval after the key.
-            case .history, .audit: isUrgent = true
+            case .history, .audit, .answer: isUrgent = true
             default: break
             }
-            if case .notice(let text) = event { notices.append(text) } else { apply(event) }
+            apply(event)
         }
     }
 
-    private mutating func takeNotice() {
-        let now = Surroundings.monotonicMilliseconds()
-        guard now >= nextNotice, let notice = notices.popFirst() else { return }
-        nextNotice = now + Self.noticeInterval
-        apply(.notice(notice))
+    private mutating func takeNotices() {
+        guard !notices.isEmpty, MonotonicClock.milliseconds() >= noticesDue else { return }
+        for notice in notices { apply(.notice(notice)) }
+        notices = []
     }
 
     private mutating func planTick() {
@@ -225,7 +227,7 @@ struct ConsoleLoop: ~Copyable {
         if tick?.due == due { return }
         // A clock that stands still has no next tick; the director's keys let it go on.
         guard let wait = clock.delay(until: due) else { return tick = nil }
-        tick = (withReport(Surroundings.monotonicMilliseconds() + wait), due)
+        tick = (withReport(MonotonicClock.milliseconds() + wait), due)
     }
 
     /// Engines report every second, at any moment of it. Where nothing counts seconds down, the clock goes on with the next report instead
@@ -246,7 +248,7 @@ struct ConsoleLoop: ~Copyable {
 
     /// Nobody has pressed a key for a while: engines need not tell their numbers as often.
     private mutating func restOrWake() {
-        let rests = Surroundings.monotonicMilliseconds() - lastInput >= Self.restAfter
+        let rests = MonotonicClock.milliseconds() - lastInput >= Self.restAfter
         guard rests != isResting, case .nobody = director else { return }
         isResting = rests
         gate.rest(rests)
@@ -275,6 +277,7 @@ struct ConsoleLoop: ~Copyable {
         case .loadTheme(let name): loadTheme(name)
         case .retryNow(let context): gate.retryNow(context)
         case .loadAudit: gate.loadAudit()
+        case .recordVerdict(let id, let verdict): gate.recordVerdict(verdict, of: id)
         case .loadRecipe(let context, let job): gate.loadRecipe(of: job, in: context)
         case .loadHistory(let question): gate.loadHistory(question)
         case .save(let name, let text): save(name, text)
@@ -285,7 +288,7 @@ struct ConsoleLoop: ~Copyable {
     }
 
     private mutating func connect(_ name: String, _ address: String, _ word: String?) {
-        if case .playback = director { return apply(.notice("this is a recording: there is nobody to connect to")) }
+        if case .playback = director { return apply(.answer("this is a recording: there is nobody to connect to")) }
         do throws(ConfigurationError) {
             var context = try ConfigurationFile.context(named: name, at: address, class: word, beside: contexts)
             context.isReadOnly = model.options.isReadOnly
@@ -296,7 +299,7 @@ struct ConsoleLoop: ~Copyable {
             apply(.contextAdded(description))
             gate.add(context)
         } catch {
-            apply(.notice("\(error.problem)"))
+            apply(.answer("\(error.problem)"))
         }
     }
 
@@ -318,8 +321,8 @@ struct ConsoleLoop: ~Copyable {
     private mutating func copy(_ text: String) {
         switch terminal.copy(text) {
         case .sent: tellAboutTmux()
-        case .tooLong: apply(.notice("too long for the clipboard: \(text.utf8.count) bytes, it takes about 55000"))
-        case .unsupported: apply(.notice("this terminal has no clipboard"))
+        case .tooLong: apply(.answer("too long for the clipboard: \(text.utf8.count) bytes, it takes about 55000"))
+        case .unsupported: apply(.answer("this terminal has no clipboard"))
         }
     }
 
@@ -327,17 +330,15 @@ struct ConsoleLoop: ~Copyable {
     private mutating func tellAboutTmux() {
         guard terminal.isTmux, !hasToldAboutTmux else { return }
         hasToldAboutTmux = true
-        notices.append("tmux lets copies through only with `set -s set-clipboard on`")
-        // What was copied is said first.
-        nextNotice = max(nextNotice, Surroundings.monotonicMilliseconds() + Self.noticeInterval / 2)
+        apply(.notice("tmux lets copies through only with `set -s set-clipboard on`"))
     }
 
     private func save(_ name: String, _ text: String) {
-        reader.async { [mailbox] in
+        files.async { [mailbox] in
             do throws(ReportFile.Failure) {
-                mailbox.post(.notice("written: \(try ReportFile.write(text, name: name, into: BaseDirectories().reportsPath))"))
+                mailbox.post(.answer("written: \(try ReportFile.write(text, name: name, into: BaseDirectories().reportsPath))"))
             } catch {
-                mailbox.post(.notice("\(error)"))
+                mailbox.post(.answer("\(error)"))
             }
         }
     }
@@ -345,7 +346,7 @@ struct ConsoleLoop: ~Copyable {
     /// `isReload`: its file was written, so a theme that came out the same is no news.
     private func loadTheme(_ name: String, isReload: Bool = false) {
         let shown = model.options.theme
-        reader.async { [themes, mailbox] in
+        files.async { [themes, mailbox] in
             do throws(ThemeError) {
                 let theme = try themes.load(name)
                 if isReload, theme == shown { return }
@@ -359,7 +360,7 @@ struct ConsoleLoop: ~Copyable {
     // MARK: Painting
 
     private var isPaintDue: Bool {
-        isDirty && (isUrgent || isBlocked || Surroundings.monotonicMilliseconds() - lastPaint >= paintInterval)
+        isDirty && (isUrgent || isBlocked || MonotonicClock.milliseconds() - lastPaint >= paintInterval)
     }
 
     private mutating func paint() {
@@ -370,7 +371,7 @@ struct ConsoleLoop: ~Copyable {
         isBlocked = !terminal.paint(canvas.buffer, styles.sheet)
         guard !isBlocked else { return }
         (isDirty, isUrgent) = (false, false)
-        lastPaint = Surroundings.monotonicMilliseconds()
+        lastPaint = MonotonicClock.milliseconds()
         recorder?.painted(canvas.buffer, styles.sheet)
     }
 }
@@ -378,16 +379,16 @@ struct ConsoleLoop: ~Copyable {
 // MARK: Dumps
 
 extension ConsoleLoop {
-    /// Renders now, encodes and writes on the reader's thread.
+    /// Renders now, encodes and writes on the queue of the files.
     private func dump(_ format: DumpFormat, to path: String) {
         let shown = model, sheet = styles.sheet
-        reader.async { [mailbox] in
+        files.async { [mailbox] in
             do {
                 let file = try EvidenceFile(creating: path)
                 try file.write(try shown.dumped(format, sheet))
-                mailbox.post(.notice("wrote \(file.path)"))
+                mailbox.post(.answer("wrote \(file.path)"))
             } catch {
-                mailbox.post(.notice("nothing was written: \(error)"))
+                mailbox.post(.answer("nothing was written: \(error)"))
             }
         }
     }
@@ -420,7 +421,7 @@ extension ConsoleLoop {
     }
 
     private mutating func goOnWithDemo() {
-        guard case .script(var script) = director, !script.isOver else { return apply(.notice("there is no scripted demo here")) }
+        guard case .script(var script) = director, !script.isOver else { return apply(.answer("there is no scripted demo here")) }
         script.goOn()
         director = .script(script)
     }

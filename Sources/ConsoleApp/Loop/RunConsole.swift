@@ -2,7 +2,9 @@ internal import CellGrid
 internal import ConsoleCore
 internal import ControlSocket
 internal import CursesTerminal
+internal import EngineClients
 internal import Glibc
+internal import HostEnvironment
 internal import StreamModel
 
 /// Runs the console on this process's terminal until the operator leaves; the calling thread (the main one) becomes the
@@ -16,10 +18,10 @@ public func runConsole(_ launch: ConsoleLaunch) -> Int32 {
 public func replayConsole(_ path: String, speed: Double, _ launch: ConsoleLaunch) -> Int32 {
     let recording: RecordedEvents
     do throws(RecordedEvents.Failure) { recording = try RecordedEvents.read(path) } catch {
-        Output.say(error.description)
+        Output.standard.say(error.description)
         return 5
     }
-    if recording.isCut { Output.say("the last line of \(path) is cut off; the rest is played") }
+    if recording.isCut { Output.standard.say("the last line of \(path) is cut off; the rest is played") }
     let playback = Playback(recording, speed: speed)
     var launch = launch
     launch.contexts = recording.contexts
@@ -36,10 +38,11 @@ private func run(_ launch: ConsoleLaunch, clock: any ConsoleClock, director: Con
     let mailbox = EventMailbox()
     let recorder: Recorder?
     do throws(EvidenceFile.Failure) {
-        recorder = launch.castPath == nil && launch.eventsPath == nil
+        recorder =
+            launch.castPath == nil && launch.eventsPath == nil
             ? nil : try Recorder(cast: launch.castPath, events: launch.eventsPath) { mailbox.post(.notice($0)) }
     } catch {
-        Output.say("cannot record: \(error)")
+        Output.standard.say("cannot record: \(error)")
         return 1
     }
     let terminal: CursesTerminal
@@ -47,15 +50,16 @@ private func run(_ launch: ConsoleLaunch, clock: any ConsoleClock, director: Con
         terminal = try CursesTerminal(
             CursesTerminal.Options(colorDepth: settings.colorDepth, usesASCII: settings.usesASCII, logPath: directories.logPath))
     } catch {
-        Output.say(error.description)
+        Output.standard.say(error.description)
         return 1
     }
     if let notice = terminal.notice { notices.append(notice) }
-    let model = settings.model(glyphs: terminal.glyphs, size: terminal.size, at: clock.now())
+    let isReplay = if case .playback = director { true } else { false }
+    let model = settings.model(glyphs: terminal.glyphs, size: terminal.size, at: clock.now(), isReplay: isReplay)
     recorder?.begin(model, contexts: settings.contexts, at: clock.now())
     // What is played back was remembered when it happened.
-    let historian: CheckpointHistorian? = if case .playback = director { nil } else { CheckpointHistorian(contexts: settings.contexts, limits: settings.ledger.limits) }
-    let gate = ActionGate(contexts: settings.contexts, makeEngine: launch.makeEngine, historian: historian) { mailbox.post($0) }
+    let checkpoints = isReplay ? nil : CheckpointRecorder(contexts: settings.contexts, limits: settings.ledger.limits)
+    let gate = ActionGate(contexts: settings.contexts, makeEngine: launch.makeEngine, recorder: checkpoints) { mailbox.post($0) }
     var loop = ConsoleLoop(
         terminal: terminal, mailbox: mailbox, gate: gate, themes: settings.themes, model: model, notices: notices, clock: clock,
         recorder: recorder, director: director, contexts: settings.contexts)
@@ -67,12 +71,13 @@ private func run(_ launch: ConsoleLaunch, clock: any ConsoleClock, director: Con
         ResidentMemory.releaseStartUpCode()
     }
     let ending = loop.run()
-    if ending == .hungUp { terminal.abandon() } else { terminal.close() }
+    // SIGHUP may come from somebody else than a line that hung up: a terminal that is still there is put back.
+    if ending == .hungUp, terminal.isGone { terminal.abandon() } else { terminal.close() }
     recorder?.finish()
     let unheard = gate.finish(within: .seconds(2))
     if ending == .hungUp { return 129 }
-    for notice in notices { Output.say(notice) }
-    for id in unheard { Output.say("operation \(id) was sent, its answer has not come; `weir operations` shows it") }
+    for notice in notices { Output.standard.say(notice) }
+    for id in unheard { Output.standard.say("operation \(id) was sent, its answer has not come; `weir operations` shows it") }
     return 0
 }
 
@@ -86,28 +91,32 @@ struct Settings {
     let isReadOnly: Bool
     private let keyMap: KeyMap
     private let alerts: AlertOptions
+    private let thresholds: DiagnosisThresholds
     private let usesMouse: Bool
+    private let usesUTC: Bool
     let ledger: LedgerSettings
+    private let problems: [String]
 
     init(_ launch: ConsoleLaunch, _ directories: BaseDirectories, _ notices: inout [String]) {
-        var file = ConfigurationFile()
-        do throws(ConfigurationError) {
-            file = try ConfigurationFile.load(launch.configurationPath ?? directories.configurationPath)
-        } catch {
-            notices.append(error.description)
-        }
-        let standard = ConsoleContext(name: "local", class: .lab, socket: SocketPath.standard())
+        let file = ConfigurationFile.load(launch.configurationPath ?? directories.configurationPath)
+        problems = file.problems.map(\.description)
+        notices += problems
+        // The file may have said that the standard engine is not to be touched.
+        var standard = ConsoleContext(name: "local", class: file.hidesContexts ? .prod : .lab, socket: SocketPath.standard(), isReadOnly: file.hidesContexts)
+        if file.hidesContexts { standard.problem = problems.first }
         contexts = Self.contexts(launch, file, standard)
         notices += contexts.flatMap(\.warnings)
         colorDepth = launch.colorDepth ?? file.colorDepth
         usesASCII = launch.usesASCII ?? file.usesASCII ?? false
         isReadOnly = launch.isReadOnly
         alerts = file.alerts
+        thresholds = file.thresholds
         usesMouse = file.usesMouse
+        usesUTC = file.usesUTC
         ledger = file.ledger
         keyMap = Self.keyMap(launch, file, &notices)
         themes = ThemeLibrary(
-            directories: directories, executablePath: launch.executablePath ?? Surroundings.executablePath())
+            directories: directories, executablePath: launch.executablePath ?? ProcessEnvironment.executablePath())
         theme = Self.theme(launch.theme ?? file.theme, themes, &notices)
     }
 
@@ -124,7 +133,6 @@ struct Settings {
     }
 
     private static func keyMap(_ launch: ConsoleLaunch, _ file: ConfigurationFile, _ notices: inout [String]) -> KeyMap {
-        if let problem = file.keysProblem { notices.append(problem.description) }
         guard launch.script != nil, let missing = DemoScript.pressed.first(where: { file.keyMap.keys($0).isEmpty }) else { return file.keyMap }
         notices.append("the script presses a key for \(missing.name), and the configuration has none: the keys are the standard ones")
         return .standard
@@ -136,18 +144,19 @@ struct Settings {
             notices += theme.warnings
             return theme
         } catch {
-            notices.append("theme kept out: \(error)")
+            notices.append("theme not loaded: \(error)")
             return Theme.builtin("base16") ?? .base
         }
     }
 
-    func model(glyphs: GlyphProfile, size: Size, at start: WallTime) -> ConsoleModel {
-        let options = ConsoleOptions(
-            utcOffsetSeconds: Surroundings.utcOffsetSeconds(), glyphs: glyphs, theme: theme, themeNames: themes.names(),
+    func model(glyphs: GlyphProfile, size: Size, at start: WallTime, isReplay: Bool = false) -> ConsoleModel {
+        var options = ConsoleOptions(
+            utcOffsetSeconds: usesUTC ? 0 : ProcessEnvironment.utcOffsetSeconds(), glyphs: glyphs, theme: theme, themeNames: themes.names(),
             isReadOnly: isReadOnly, size: size, keyMap: keyMap, alerts: alerts, usesMouse: usesMouse,
-            requestText: RequestText.lines)
+            configurationProblems: problems.map { SafeText($0) }, requestText: RequestText.lines)
+        (options.thresholds, options.isReplay) = (thresholds, isReplay)
         return ConsoleModel(
             contexts: contexts.map(\.description), start: start, seed: UInt64.random(in: .min ... .max),
-            operatorName: Surroundings.operatorName(), options: options)
+            operatorName: OperatorIdentity.current(), options: options)
     }
 }

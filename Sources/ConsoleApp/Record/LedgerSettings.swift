@@ -1,15 +1,16 @@
-internal import Ledger
+internal import HostEnvironment
+public import Ledger
 internal import StreamModel
 
 /// `[ledger]` of the configuration: where the ledger is, and how much of the past it keeps.
-struct LedgerSettings: Equatable {
+public struct LedgerSettings: Equatable {
     /// nil = `$XDG_STATE_HOME/weir/ledger.sqlite`.
-    var path: String?
-    var limits = LedgerLimits()
+    public var path: String?
+    public var limits = LedgerLimits()
 
-    init() {}
+    public init() {}
 
-    init(_ section: ConfigurationSection) throws(ConfigurationError) {
+    public init(_ section: ConfigurationSection) throws(ConfigurationError) {
         try section.checkKeys(["days", "action_days", "size_mb", "path"])
         path = try section.absolutePath("path")
         limits.days = try section.count("days", 1...36_500) ?? limits.days
@@ -20,9 +21,11 @@ struct LedgerSettings: Equatable {
 
 /// The ledger that the console of this user writes.
 public enum LedgerPlace {
-    /// As configured; a configuration that cannot be read is an error, as it might name another place.
+    /// As configured; a mistake that may hide the place is an error.
     public static func path(configurationPath: String? = nil) throws(ConfigurationError) -> String {
         let directories = BaseDirectories()
-        return try ConfigurationFile.load(configurationPath ?? directories.configurationPath).ledger.path ?? directories.ledgerPath
+        let file = ConfigurationFile.load(configurationPath ?? directories.configurationPath)
+        if let problem = file.ledgerProblem { throw problem }
+        return file.ledger.path ?? directories.ledgerPath
     }
 }

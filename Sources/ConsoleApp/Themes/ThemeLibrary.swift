@@ -1,14 +1,15 @@
-internal import ConsoleCore
+public import ConsoleCore
 internal import Glibc
+public import HostEnvironment
 
 /// Finds themes by name or path: the user's folders, the system's, those beside the sources of a checkout, and the compiled-in
 /// ones. Reads files anew each time; used on any thread.
-struct ThemeLibrary: Sendable {
+public struct ThemeLibrary: Sendable {
     /// Folders to look in, the first that has the name wins.
-    let folders: [String]
+    public let folders: [String]
     private static let suffix = ".toml"
 
-    init(directories: BaseDirectories = BaseDirectories(), executablePath: String? = Surroundings.executablePath()) {
+    public init(directories: BaseDirectories = BaseDirectories(), executablePath: String? = ProcessEnvironment.executablePath()) {
         folders =
             ([directories.configuration] + directories.data).map { $0 + "/weir/themes" }
             + (executablePath.flatMap(Self.checkoutFolder).map { [$0] } ?? [])
@@ -25,7 +26,7 @@ struct ThemeLibrary: Sendable {
     }
 
     /// The theme of a name, or of a path (anything with "/" or ending in ".toml"). It knows where it comes from.
-    func load(_ nameOrPath: String) throws(ThemeError) -> Theme {
+    public func load(_ nameOrPath: String) throws(ThemeError) -> Theme {
         var theme: Theme
         if let path = file(of: nameOrPath) {
             // Which files were read is known only when they have been.
@@ -46,7 +47,7 @@ struct ThemeLibrary: Sendable {
     }
 
     /// A theme looked over: what is wrong with it.
-    func check(_ nameOrPath: String) throws(ThemeError) -> ThemeReport {
+    public func check(_ nameOrPath: String) throws(ThemeError) -> ThemeReport {
         let theme = try load(nameOrPath)
         guard let path = theme.files.first else { return theme.check(source: Theme.builtinSource(nameOrPath) ?? "", file: nameOrPath) }
         return theme.check(source: String(decoding: try read(path), as: UTF8.self), file: path)
@@ -58,9 +59,9 @@ struct ThemeLibrary: Sendable {
     }
 
     /// All names, sorted; compiled-in ones included.
-    func names() -> [String] { Set(Theme.builtinNames + folders.flatMap(list)).sorted() }
+    public func names() -> [String] { Set(Theme.builtinNames + folders.flatMap(list)).sorted() }
 
-    func path(of name: String) -> String? {
+    public func path(of name: String) -> String? {
         // A name is one file name: nothing that climbs out of the folder.
         guard !name.isEmpty, !name.hasPrefix(".") else { return nil }
         return folders.lazy.map { "\($0)/\(name)\(Self.suffix)" }.first { access($0, F_OK) == 0 }
@@ -69,7 +70,7 @@ struct ThemeLibrary: Sendable {
     /// Path and text of a theme that another inherits from; nil leaves it to the compiled-in ones.
     private func source(_ name: String) -> (path: String, text: String)? {
         guard !name.contains("/"), let path = path(of: name) else { return nil }
-        // An unreadable ancestor is reported by the parser as an unknown one.
+        // SmallFile.Failure: the parser reports an ancestor that cannot be read as unknown.
         return (try? SmallFile.read(path, limit: Theme.bytesMax)).flatMap { String(validating: $0, as: UTF8.self) }.map { (path, $0) }
     }
 

@@ -35,7 +35,15 @@ extension ConsoleModel {
             chosen = knownCheckpoints(key).first { $0.path.map(SnapshotLocation.init) == place }
         }
         guard let path = path.isEmpty ? chosen?.path : path else { return }
+        askNeeds(of: path, key.context, &effects)
         begin(.dispose(path: path, chosen), on: key, &effects)
+    }
+
+    /// Asks which jobs need the files, anew for each sheet.
+    private mutating func askNeeds(of path: String, _ context: String, _ effects: inout [ConsoleEffect]) {
+        guard let index = live.index(of: context), live.contexts[index].capabilities.canDispose else { return }
+        live.contexts[index].inspections[path] = .pending
+        effects.append(.send(context: context, .ask(.inspectForDeletion(path: path))))
     }
 
     /// After a disposal that the engine calls completed: whether the files are gone is looked at, where they can be seen.
@@ -55,8 +63,10 @@ extension ConsoleModel {
             say(live.operations[position].progress(at: now), .ok)
         // The engine's word stands, and is called that.
         case .unreachable: break
-        case .ok, .damaged, .foreign:
-            say("\(live.operations[position].verb) op \(live.operations[position].id.short): the engine says completed, and there are files at \(inspection.path) still", .warn)
+        case .ok, .damaged, .foreign, .unchecked, .abandoned, .tooNew:
+            say(
+                "\(live.operations[position].verb) op \(live.operations[position].id.short): the engine says completed, and there are files at \(inspection.path) still",
+                .warn)
         }
     }
 }
@@ -107,10 +117,23 @@ extension PreflightCheck {
             let name: SafeText = "\(other.name) \(other.id.short)"
             lines.append(hasOwn ? .warn("\(name) began from it") : .stop("still needed by \(name), which began from it"))
         }
+        lines += needs(path)
         if let other = operations.first(where: { $0.isInFlight && $0.request.kind.launch?.path.map(SnapshotLocation.init) == place }) {
             lines.append(.stop("\(other.verb) op \(other.id.short) is launching a job from it"))
         }
         return lines
+    }
+
+    /// The jobs whose checkpoints name its files.
+    private func needs(_ path: String) -> [Preflight] {
+        switch context.inspections[path] {
+        case nil, .pending: return [.pending("looking at which jobs need its files")]
+        case .failed(let message): return [.stop("which jobs need its files is not known: \(message)")]
+        case .done(let inspection):
+            guard let needs = inspection.needs else { return [.pending("looking at which jobs need its files")] }
+            if let problem = needs.problem { return [.stop("which jobs need its files is not known: \(problem)")] }
+            return needs.jobs.isEmpty ? [.ok("no live job of this cluster names its files")] : needs.jobs.map { .stop("\($0)") }
+        }
     }
 
     /// The snapshots of the job that can be restored besides this one, the newest first.
@@ -126,9 +149,11 @@ extension PreflightCheck {
 
     private func whatIsLeft(_ path: String) -> Preflight {
         guard let next = others(than: path).first else {
-            return .warn("the ONLY one that can be restored: NO way back after it")
+            return .warn("the only restorable snapshot; deleting it cannot be undone")
         }
         let words: SafeText = "#\(next.id), \(Figures.age(engineTime - (next.endedAt ?? next.triggeredAt))) old"
+        // A newer checkpoint of this job does not help another job that needs the files.
+        if context.inspection(path)?.needs?.jobs.isEmpty == false { return .ok("of this job is left: \(words)") }
         return isNewest(path) ? .warn("the NEWEST restorable one; what is left: \(words)") : .ok("a newer one can be restored: \(words)")
     }
 
@@ -139,7 +164,9 @@ extension PreflightCheck {
             words =
                 "deletes \(kind) #\(chosen.id) of \(job.name) for good: \(Figures.bytes(chosen.stateSize)) of state, \(Figures.age(engineTime - (chosen.endedAt ?? chosen.triggeredAt))) old, at \(path)"
         }
-        if isNewest(path), let next = others(than: path).first { return "\(words). A restart then begins from #\(next.id): \(replay(since: next)) is read again" }
+        if isNewest(path), let next = others(than: path).first {
+            return "\(words). A restart then begins from #\(next.id): \(replay(since: next)) is read again"
+        }
         return "\(words). No job can be started from it any more"
     }
 }

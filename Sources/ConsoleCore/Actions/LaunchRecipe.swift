@@ -1,7 +1,7 @@
 import CellGrid
 import StreamModel
 
-/// What the console knows of how a job is launched, where the engine itself does not know it.
+/// A job's relaunch recipe as the console knows it, where the engine does not.
 enum LaunchRecipe: Sendable, Equatable {
     /// The record of actions is being read.
     case sought
@@ -23,14 +23,14 @@ enum LaunchRecipe: Sendable, Equatable {
 }
 
 extension ContextState {
-    /// How a job is launched, for screens: as the engine knows it, or the record, or the operator; nil = not known.
+    /// A job's relaunch recipe, for screens: from the engine, the record or the operator; nil = unknown.
     func recipe(of job: JobReport) -> JobRecipe? { job.recipe ?? recipes[job.id]?.recipe?.summary }
 }
 
 extension ConsoleModel {
-    /// Has the record read, where the engine does not know how the job was launched. Once a job.
+    /// Reads the record for the relaunch recipe, once a job, where the engine does not know it.
     mutating func seekRecipe(_ key: JobKey, _ effects: inout [ConsoleEffect]) {
-        guard let index = live.contexts.firstIndex(where: { $0.name == key.context }), live.contexts[index].capabilities.needsJarRecipe,
+        guard let index = live.index(of: key.context), live.contexts[index].capabilities.needsJarRecipe,
             live.contexts[index].recipes[key.job] == nil
         else { return }
         live.contexts[index].recipes[key.job] = .sought
@@ -38,19 +38,19 @@ extension ConsoleModel {
     }
 
     mutating func take(_ recipe: JarRecipe?, of job: JobID, in context: String) {
-        guard let index = live.contexts.firstIndex(where: { $0.name == context }) else { return }
-        // What was typed meanwhile counts more.
+        guard let index = live.index(of: context) else { return }
+        // A recipe typed meanwhile wins.
         if case .given = live.contexts[index].recipes[job] { return }
         live.contexts[index].recipes[job] = recipe.map { .recorded($0) } ?? .unknown
     }
 
-    /// `:recipe ...`: how the job on the screen is to be launched again.
+    /// `:recipe ...` sets the relaunch recipe of the job on the screen.
     mutating func runRecipe(_ line: String) {
         let chosen: JobKey? = if case .chooser(let chooser) = modals.last { chooser.key } else { focusedJob }
-        guard let key = chosen, let index = live.contexts.firstIndex(where: { $0.name == key.context }), let job = live.contexts[index].job(key.job) else {
+        guard let key = chosen, let index = live.index(of: key.context), let job = live.contexts[index].job(key.job) else {
             return say("there is no job here", .warn)
         }
-        guard live.contexts[index].capabilities.needsJarRecipe else { return say("\(key.context) knows itself how its jobs are launched", .warn) }
+        guard live.contexts[index].capabilities.needsJarRecipe else { return say("\(key.context) keeps the relaunch recipes itself", .warn) }
         guard !line.isEmpty else {
             guard let known = live.contexts[index].recipes[key.job]?.recipe else { return say("usage: \(LaunchRecipe.usage)", .warn) }
             return say("\(job.name) is launched with: \(Secrets.masked(known))")

@@ -1,15 +1,18 @@
 import CellGrid
 import StreamModel
 
-/// Why a key that acts cannot act now.
+/// The reason that an action is unavailable.
 enum Refusal: Sendable, Equatable {
     case tooSmall(Size)
     case frozen
     case noJob
     case readOnly(context: String)
     case viewer(context: String)
+    case historyServer(context: String)
     case noLink(context: String)
     case notReported(context: String)
+    /// The cluster's list has it no more.
+    case missing(job: String)
     /// `engine` names it with its version.
     case cannotCheckpoint(engine: String)
     /// `engine` names it with its version.
@@ -25,14 +28,16 @@ enum Refusal: Sendable, Equatable {
         case .frozen: "the screen is frozen: \(keys.label(.freeze)) returns to live"
         case .noJob: "there is no job here"
         case .readOnly(let context): "\(context) is read-only here"
-        case .viewer(let context): "this link to \(context) may only look"
+        case .viewer(let context): "this link to \(context) is view-only"
+        case .historyServer(let context): "\(context) is a history server: it runs no jobs"
         case .noLink(let context): "there is no link to \(context)"
         case .notReported(let context): "the job is not in the last report of \(context)"
-        case .cannotCheckpoint(let engine): "\(engine) cannot begin a checkpoint on request: take a savepoint"
-        case .cannotDispose(let engine): "\(engine) deletes no savepoints on request: remove the directory when no job needs it"
-        case .noSnapshot: "no savepoint is selected here: choose one on \(keys.label(.checkpoints)), or type :dispose PATH"
+        case .missing(let job): "\(job) is not in the list of its cluster: nothing can be sent to it"
+        case .cannotCheckpoint(let engine): "\(engine) cannot trigger a checkpoint on request: take a savepoint"
+        case .cannotDispose(let engine): "\(engine) cannot delete savepoints: remove the directory once no job needs it"
+        case .noSnapshot: "no savepoint is selected: choose one on \(keys.label(.checkpoints)), or type :dispose PATH"
         case .notRunning(let job, let state): "\(job) is \(state.rawValue), not RUNNING"
-        case .ended(let job, let state): "\(job) is \(state.rawValue) already"
+        case .ended(let job, let state): "\(job) is already \(state.rawValue)"
         }
     }
 
@@ -44,8 +49,10 @@ enum Refusal: Sendable, Equatable {
         case .noJob: "no job"
         case .readOnly: "read-only"
         case .viewer: "viewer"
+        case .historyServer: "history"
         case .noLink: "no link"
         case .notReported: "job unknown"
+        case .missing: "not listed"
         case .cannotCheckpoint, .cannotDispose: "not here"
         case .noSnapshot: "none selected"
         case .notRunning(_, let state), .ended(_, let state): SafeText(state.rawValue)

@@ -21,6 +21,8 @@ struct TrackedOperation: Sendable {
         case failed
         /// The engine cannot tell, or does not know the operation after the link came back.
         case unknown
+        /// Its process ended in the middle of it: it can be gone on with.
+        case interrupted
     }
 
     let request: OperationRequest
@@ -32,50 +34,62 @@ struct TrackedOperation: Sendable {
     var isOwn: Bool
     /// Asked for by this console in an earlier run.
     var isReattached = false
-    private(set) var report: OperationReport?
-    private(set) var refusal: String?
-    private(set) var isLost = false
+    /// What was heard of it.
+    private(set) var heard = OperationProgress()
     /// What a report showed; nil = not yet.
     private(set) var evidence: SafeText?
+    /// The files that a cancel left are being read, or were.
+    var isKeptChecked = false
     private(set) var observedAt: WallTime?
     private(set) var proof: RestartProof?
 
-    init(_ request: OperationRequest, context: String, jobName: String, since: WallTime, isOwn: Bool, chosen: CheckpointID? = nil) {
+    /// Whether a proof can still be observed.
+    private let isProvable: Bool
+
+    init(
+        _ request: OperationRequest, context: String, jobName: String, since: WallTime, isOwn: Bool, chosen: CheckpointID? = nil, isProvable: Bool = true
+    ) {
+        self.isProvable = isProvable
         self.request = request
         self.context = context
         self.jobName = jobName
         self.since = since
         self.isOwn = isOwn
-        if let options = request.kind.launch, let path = options.path {
+        if isProvable, let options = request.kind.launch, let path = options.path {
             proof = RestartProof(
                 chosenID: chosen, chosenPath: path, origin: request.job, allowsUnmatchedState: options.allowsUnmatchedState)
         }
     }
 
     var id: OperationID { request.id }
+    var report: OperationReport? { heard.report }
+    var refusal: String? { heard.refusal }
+    /// The engine does not name it although it should be under way.
+    var isLost: Bool { heard.stage == .unknown && heard.report?.state != .unknown }
 
     /// Followed on every screen.
     var isFollowed: Bool { isOwn || isReattached }
 
     var stage: Stage {
-        if refusal != nil { return .refused }
-        if isLost { return .unknown }
-        guard let report else { return .sent }
-        switch report.state {
-        case .failed: return .failed
-        case .unknown: return evidence == nil ? .unknown : .observed
-        case .accepted: return .accepted
-        case .running: return .running
-        case .completed:
-            if let proof {
-                switch proof.verdict {
-                case .resumedDurable, .caughtUp: return .proven
-                case .mismatch, .failed: return .failed
-                case .resumed: return .observed
-                case .waiting, .launched: return .completed
-                }
-            }
-            return evidence == nil ? .completed : .observed
+        switch heard.stage {
+        case .recorded, .sent: .sent
+        case .refused: .refused
+        case .accepted: .accepted
+        case .running: .running
+        case .failed: .failed
+        case .unknown: isLost || evidence == nil ? .unknown : .observed
+        case .interrupted: .interrupted
+        case .completed: completedStage
+        }
+    }
+
+    private var completedStage: Stage {
+        guard let proof else { return report?.verdict?.isProven == true ? .proven : evidence == nil ? .completed : .observed }
+        return switch proof.verdict {
+        case .resumedDurable, .caughtUp: .proven
+        case .mismatch, .failed: .failed
+        case .resumed: .observed
+        case .waiting, .launched: .completed
         }
     }
 
@@ -83,8 +97,8 @@ struct TrackedOperation: Sendable {
     var isSettled: Bool {
         switch stage {
         case .sent, .accepted, .running: false
-        case .refused, .failed, .proven: true
-        case .completed: if case .dispose = request.kind { true } else { proof?.isSettled ?? false }
+        case .refused, .failed, .proven, .interrupted: true
+        case .completed: request.kind.isOfCluster || (proof?.isSettled ?? !isProvable)
         case .observed, .unknown: proof?.isSettled ?? true
         }
     }
@@ -96,34 +110,27 @@ struct TrackedOperation: Sendable {
         switch stage {
         case .sent, .accepted, .running, .completed: .run
         case .observed, .proven: .ok
-        case .refused, .failed: .crit
+        case .refused, .failed, .interrupted: .crit
         case .unknown: .unknown
         }
     }
 
     /// Takes in what the engine says of it.
     mutating func observe(_ report: OperationReport) {
-        // A late copy of an older state must not undo a newer one.
-        if let known = self.report, known.state.isTerminal, !report.state.isTerminal { return }
-        self.report = report
-        isLost = false
-        jobName = report.jobName
+        guard heard.take(.reported(report)) != .none else { return }
+        if !report.jobName.isEmpty { jobName = report.jobName }
         // Asked to begin from the newest, the engine has chosen.
-        if proof == nil, let options = request.kind.launch, let path = report.path {
+        if isProvable, proof == nil, let options = request.kind.launch, let path = report.path {
             proof = RestartProof(
                 chosenID: report.checkpoint, chosenPath: path, origin: request.job, allowsUnmatchedState: options.allowsUnmatchedState)
         }
         proof?.observe(report)
     }
 
-    mutating func refuse(_ message: String) {
-        if report == nil { refusal = message }
-    }
+    mutating func refuse(_ message: String) { heard.take(.refused(message)) }
 
     /// The engine does not name the operation in its reports although it should be under way.
-    mutating func lose() {
-        if refusal == nil, !(report?.state.isTerminal ?? false) { isLost = true }
-    }
+    mutating func lose() { heard.take(.lost) }
 
     /// Takes in a report of a job of its context: looks for the effect.
     mutating func observe(_ job: JobReport, at now: WallTime) {
@@ -134,6 +141,9 @@ struct TrackedOperation: Sendable {
             observedAt = now
         }
     }
+
+    /// Takes in all jobs of its context.
+    mutating func observe(runs: [JobReport]) { proof?.observe(runs: runs) }
 
     private func effect(on job: JobReport, _ report: OperationReport) -> SafeText? {
         switch request.kind {
@@ -150,9 +160,9 @@ struct TrackedOperation: Sendable {
         case .cancel:
             guard job.state == .canceled else { return nil }
             return "job is CANCELED"
-        case .restart, .dispose: return nil
+        case .restart, .dispose, .uploadJar, .deleteJar: return nil
         case .launch: return job.state == .running ? "job is RUNNING, \(job.runningSubtasks)/\(job.totalSubtasks) tasks" : nil
-        case .fault: return "the job took it"
+        case .fault: return "applied"
         }
     }
 
@@ -167,29 +177,21 @@ struct TrackedOperation: Sendable {
 
     var verb: SafeText { Self.verb(request.kind) }
 
-    /// "savepoint".
-    static func verb(_ kind: OperationRequest.Kind) -> SafeText {
-        switch kind {
-        case .savepoint: "savepoint"
-        case .checkpoint: "checkpoint"
-        case .stop(let drain, _): drain ? "stop+drain" : "stop"
-        case .cancel(.discard): "cancel+discard"
-        case .cancel: "cancel"
-        case .restart: "restart"
-        case .launch: "launch"
-        case .dispose: "dispose"
-        case .fault: "fault"
-        }
-    }
+    /// The job, or the end of the path of what it is about.
+    var subject: String { jobName.isEmpty ? request.subject : jobName }
+
+    static func verb(_ kind: OperationRequest.Kind) -> SafeText { SafeText(kind.title) }
 
     /// One line for the message row: what it is and how far it has come.
     func progress(at now: WallTime) -> SafeText {
         let start: SafeText = "\(isReattached ? "re-attached: " : "")\(verb) op \(id.short) of \(jobName)"
         switch stage {
         case .sent: return "\(start): sent, not accepted yet"
+        case .interrupted: return "\(start): interrupted: \(failure)"
         case .refused: return "\(start): refused: \(refusal ?? "")"
-        case .accepted: return "\(start): accepted"
+        case .accepted: return "\(start): \(report?.activity.map { SafeText($0) } ?? "accepted")"
         case .running:
+            if let activity = report?.activity { return "\(start): \(activity)" }
             guard let report, let acknowledged = report.acknowledgedSubtasks, let total = report.totalSubtasks else { return "\(start): running" }
             return "\(start): acked \(acknowledged)/\(total), \(Figures.duration(roundedDown(now - since)))"
         case .completed:
@@ -201,8 +203,13 @@ struct TrackedOperation: Sendable {
         case .proven: return "\(start): proven: \(proof.map(verdictWords) ?? "")"
         case .failed: return "\(start): failed: \(failure)"
         case .unknown:
-            return "\(start): outcome unknown: \(isLost ? "the engine does not know it" : "the engine ended while it ran"); look at 3"
+            return "\(start): outcome unknown: \(whyUnknown); look at 3"
         }
+    }
+
+    private var whyUnknown: SafeText {
+        if let error = report?.error, !isLost { return SafeText(error) }
+        return isLost ? "the engine does not know it" : "the engine ended while it ran"
     }
 
     var failure: SafeText {
@@ -218,7 +225,11 @@ struct TrackedOperation: Sendable {
 
     /// For a column: the path, the error, or what was seen.
     var result: SafeText {
-        if stage == .failed || stage == .refused { return failure }
+        if stage == .failed || stage == .refused || stage == .interrupted { return failure }
+        if stage == .unknown { return whyUnknown }
+        if let activity = report?.activity { return SafeText(activity) }
+        if stage == .completed, let line = proof?[.tasks], line.state == .unproven { return "not observed: \(line.evidence)" }
+        if report?.deletedCheckpoints != nil, let deleted = report?.result { return SafeText(deleted) }
         if let path = report?.path { return SafeText(path) }
         if let evidence { return evidence }
         return stage == .sent ? "no answer yet" : ""
@@ -230,18 +241,23 @@ enum RestartWords {
     static func role(_ proof: RestartProof) -> StyleRole {
         switch proof.verdict {
         case .mismatch, .failed: .severityCrit
+        case _ where proof.secondCopy != nil: .severityCrit
         case let verdict: verdict.isProven ? .severityOK : .severityRun
         }
     }
 
     static func verdict(_ proof: RestartProof) -> SafeText {
+        guard let other = proof.secondCopy else { return ownVerdict(proof) }
+        return "A SECOND COPY RUNS: job \(other.short) has the same name; \(ownVerdict(proof))"
+    }
+
+    private static func ownVerdict(_ proof: RestartProof) -> SafeText {
         let from: SafeText = proof.chosenID.map { "FROM #\($0)" } ?? "FROM THE CHOSEN PATH"
         switch proof.verdict {
         case .waiting: return "WAITING for the engine to launch the job"
         case .launched:
-            let restored = proof[.restored]
-            return restored.state == .unproven
-                ? "LAUNCHED - not proven to have resumed: \(restored.evidence)" : "LAUNCHED - not yet known to have resumed"
+            let unproven = [proof[.restored], proof[.tasks]].first { $0.state == .unproven }
+            return unproven.map { "LAUNCHED - not proven to have resumed: \($0.evidence)" } ?? "LAUNCHED - not yet known to have resumed"
         case .resumed:
             let pending = proof.lines.filter { $0.state == .waiting && $0.step != .outputs }.map { "\($0.step.rawValue)" }
             if pending.isEmpty { return "RESUMED \(from) - not proven durable: \(proof[.firstCheckpoint].evidence)" }
@@ -260,7 +276,9 @@ enum RestartWords {
         switch strategy {
         case .none: "no restart"
         case .fixedDelay(let attempts, let delay):
-            attempts >= Int(Int32.max) ? "without limit, after \(Figures.setting(delay))" : "at most \(attempts), after \(Figures.setting(delay))"
+            attempts >= Int(Int32.max)
+                ? "fixed delay: no limit, \(Figures.setting(delay)) apart"
+                : "fixed delay: up to \(Figures.plural(attempts, "attempt")), \(Figures.setting(delay)) apart"
         case .exponentialDelay(let initial, let maximum, let multiplier, _, _):
             "after \(Figures.setting(initial)), x\(Figures.factor(multiplier)) up to \(Figures.setting(maximum))"
         case .failureRate(let failures, let interval, let delay):

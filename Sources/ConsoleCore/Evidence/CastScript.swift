@@ -2,7 +2,7 @@ public import CellGrid
 public import StreamModel
 
 /// Turns frames into a recording in the format asciicast, version 2: a header, then one line an event. Only differences are written, so
-/// an unchanged frame is no event. Pure: whoever records writes the lines.
+/// an unchanged frame is no event. Pure: the recorder writes the lines.
 public struct CastScript: Sendable {
     private var shown: CellBuffer?
     private var styles: StyleSheet?

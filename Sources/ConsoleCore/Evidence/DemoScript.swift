@@ -1,8 +1,8 @@
 public import CellGrid
 public import StreamModel
 
-/// The scripted demonstration: looks at the console and says which key is pressed next, as a presenter would. It goes on when what it waits
-/// for has been observed, never by the clock alone. A presenter's own key stops it, `:demo next` lets it go on.
+/// The scripted demonstration: watches the console and chooses the next key, as a presenter would. It continues when the awaited
+/// state has been observed, never by the clock alone. A presenter's own key stops it, `:demo next` continues it.
 ///
 /// A value and pure, like the model: its surroundings ask `step` after every event and when `dueAt` has come.
 public struct DemoScript: Sendable {
@@ -10,7 +10,7 @@ public struct DemoScript: Sendable {
     struct Scene: Sendable {
         private let text: String
         private let names: [Command]
-        /// At least so long, for people to read it.
+        /// The least time for people to read it.
         var dwell: Milliseconds
         /// The key to press after so many of this scene; nil = no more.
         var key: @Sendable (_ count: Int, ConsoleModel) -> KeyPress?
@@ -20,7 +20,8 @@ public struct DemoScript: Sendable {
 
         /// Each "%" of the caption is the key of one of `names`.
         init(
-            _ caption: String, _ names: Command..., dwell: Milliseconds = .seconds(4), key: @escaping @Sendable (Int, ConsoleModel) -> KeyPress? = { _, _ in nil },
+            _ caption: String, _ names: Command..., dwell: Milliseconds = .seconds(4),
+            key: @escaping @Sendable (Int, ConsoleModel) -> KeyPress? = { _, _ in nil },
             isTyped: Bool = false, until: @escaping @Sendable (ConsoleModel) -> Bool
         ) {
             (text, self.names, self.dwell, self.key, self.isTyped, self.until) = (caption, names, dwell, key, isTyped, until)
@@ -41,10 +42,10 @@ public struct DemoScript: Sendable {
     private var recentKeys: [KeyPress] = []
     /// The presenter has the keys.
     public private(set) var isTakenOver = false
-    /// When it wants to be asked again.
+    /// The time of the next `step`.
     public private(set) var dueAt: WallTime?
 
-    /// `speed`: 2 halves every pause; what is waited for takes its time all the same.
+    /// `speed`: 2 halves every pause; waiting for a state is not affected.
     public init(speed: Double = 1) {
         self.init(scenes: Self.restoreFromOlder, speed: speed)
     }
@@ -59,7 +60,7 @@ public struct DemoScript: Sendable {
     /// The presenter pressed a key of his own.
     public mutating func takeOver() { isTakenOver = !isOver }
 
-    /// Goes on; over a scene that the presenter has played himself too.
+    /// Continues the script, also after the presenter has played a scene.
     public mutating func goOn() {
         isTakenOver = false
         sceneBegan = nil
@@ -67,8 +68,8 @@ public struct DemoScript: Sendable {
 
     public func caption(_ map: KeyMap) -> Caption {
         let keys = recentKeys.map(\.label.string).joined(separator: " ")
-        if isOver { return Caption(badge: "DEMO", text: "Nothing was lost. You have the keys; \(map.label(.quit)) leaves.", keys: "") }
-        if isTakenOver { return Caption(badge: "DEMO", text: "You have the keys; `:demo next` goes on.", keys: "") }
+        if isOver { return Caption(badge: "DEMO", text: "Nothing was lost. The keys are yours; \(map.label(.quit)) leaves.", keys: "") }
+        if isTakenOver { return Caption(badge: "DEMO", text: "The keys are yours; `:demo next` continues.", keys: "") }
         return Caption(badge: "DEMO", text: scenes[index].caption(map), keys: SafeText(keys))
     }
 
@@ -102,7 +103,7 @@ public struct DemoScript: Sendable {
             index += 1
             (sceneBegan, dueAt) = (nil, now + Milliseconds(1))
         } else {
-            // What it waits for comes with an event.
+            // The awaited state comes with an event.
             dueAt = end > now ? end : nil
         }
         return nil
@@ -121,37 +122,38 @@ extension DemoScript {
 
     /// Savepoint, slow storage, a budget that shrinks, cancel and keep, a restart from an older checkpoint on purpose, the proof.
     static let restoreFromOlder: [Scene] = [
-        Scene("A private engine, two jobs, the worst on top. The keys are real.", dwell: .seconds(5)) { model in
+        Scene("A private engine with two jobs, worst first. The keys are real.", dwell: .seconds(5)) { model in
             model.demoJob != nil
         },
-        Scene("% opens a job: alive? losing ground? can it go back?", .open, key: openJob) { model in
+        Scene("% opens a job: is it alive, falling behind, restorable?", .open, key: openJob) { model in
             model.screen == .job && model.demoJob?.counts.completed ?? 0 >= 2
         },
-        Scene("FAIL: failure budget. CKPT: newest and its age. SEQ: the count.", dwell: .seconds(6)
+        Scene(
+            "FAIL: failure budget. CKPT: newest and its age. SEQ: losses.", dwell: .seconds(6)
         ) { $0.demoJob?.counts.completed ?? 0 >= 3 },
-        Scene("%: a savepoint. Sent, accepted, observed are different words.", .savepoint, key: command(.savepoint)) {
+        Scene("%: a savepoint. Sent, accepted and observed are not the same.", .savepoint, key: command(.savepoint)) {
             $0.demoJob?.latestSavepoint != nil
         },
-        Scene("Now the storage turns slow.", key: typed(":fault slow 60s"), isTyped: true) {
+        Scene("Now the storage gets slow.", key: typed(":fault slow 60s"), isTyped: true) {
             $0.modals.isEmpty
         },
-        Scene("Checkpoints expire. FAIL counts them in a row.", dwell: .seconds(3)) {
+        Scene("Checkpoints expire. FAIL counts consecutive ones.", dwell: .seconds(3)) {
             $0.demoJob?.budget.counted ?? 0 >= 2
         },
-        Scene("% cancels. The sheet reads first whether checkpoints are kept.", .cancel, dwell: .seconds(5), key: command(.cancel)) {
+        Scene("% cancels. The sheet first checks if checkpoints are kept.", .cancel, dwell: .seconds(5), key: command(.cancel)) {
             $0.openSheet != nil
         },
-        Scene("y sends it. No other key does, and y opens nothing.", key: accept) { $0.demoJob?.state == .canceled },
-        Scene("%: what can a restart begin with? Every file of it is read.", .restart, dwell: .seconds(5), key: openChooser) {
+        Scene("y sends it, and no other key does.", key: accept) { $0.demoJob?.state == .canceled },
+        Scene("%: which checkpoints can be restored? Every file is verified.", .restart, dwell: .seconds(5), key: openChooser) {
             $0.demoChooser != nil
         },
         Scene("Not the newest: an older checkpoint, on purpose.", key: chooseOlder) { $0.isOlderChosen },
-        Scene("Options, then the sheet: what is sent, what is read again.", dwell: .seconds(5), key: toSheet) { $0.openSheet != nil },
+        Scene("Options, then the sheet: the request and the replay.", dwell: .seconds(5), key: toSheet) { $0.openSheet != nil },
         Scene("y launches it.", dwell: .seconds(2), key: accept) { $0.demoProof != nil },
-        Scene("The proof, as it is observed. Nothing is claimed before.", dwell: .seconds(6)) {
+        Scene("The proof, as it is observed. Nothing is claimed early.", dwell: .seconds(6)) {
             $0.demoProof?.verdict.isProven ?? false
         },
-        Scene("Back at the job: what came after was read again, once.", dwell: .seconds(6), key: leaveProof) {
+        Scene("Back at the job: later input was read again, exactly once.", dwell: .seconds(6), key: leaveProof) {
             guard let audit = $0.demoJob?.audit, let toReplay = audit.toReplay else { return false }
             return $0.modals.isEmpty && toReplay > 0 && audit.replayed >= toReplay && audit.duplicates == 0 && audit.lost == 0
         },

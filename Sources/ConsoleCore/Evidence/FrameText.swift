@@ -1,6 +1,6 @@
 public import CellGrid
 
-/// A frame as text that leaves the terminal: plain, with escape sequences, as a picture. Cells hold `SafeText` only, so nothing else
+/// A frame as text that leaves the terminal: plain, with escape sequences, as SVG. Cells hold `SafeText` only, so nothing else
 /// can get out.
 public enum FrameText {
     /// The characters, one line a row, without trailing spaces.
@@ -21,10 +21,10 @@ public enum FrameText {
         }
     }
 
-    /// A picture: one `text` element for each run of a style. `title` and the names of fonts are the only text that is not of the frame.
+    /// SVG: one `text` element for each run of a style. `title` and the names of fonts are the only text that is not of the frame.
     public static func svg(_ frame: CellBuffer, _ styles: StyleSheet, ground: Ground, title: SafeText) -> String {
-        var picture = Picture(frame: frame, styles: styles, ground: ground)
-        return picture.draw(title: title)
+        var drawing = SVGDrawing(frame: frame, styles: styles, ground: ground)
+        return drawing.draw(title: title)
     }
 
     /// The colours that a terminal has of its own.
@@ -32,7 +32,9 @@ public enum FrameText {
         case dark, light
 
         var background: ThemeColor.RGB { self == .dark ? ThemeColor.RGB(red: 0x1e, green: 0x21, blue: 0x27) : ThemeColor.RGB(red: 255, green: 255, blue: 255) }
-        var foreground: ThemeColor.RGB { self == .dark ? ThemeColor.RGB(red: 0xd0, green: 0xd0, blue: 0xd0) : ThemeColor.RGB(red: 0x26, green: 0x26, blue: 0x26) }
+        var foreground: ThemeColor.RGB {
+            self == .dark ? ThemeColor.RGB(red: 0xd0, green: 0xd0, blue: 0xd0) : ThemeColor.RGB(red: 0x26, green: 0x26, blue: 0x26)
+        }
     }
 
     private static func rows(_ frame: CellBuffer, _ line: (Int) -> String) -> String {
@@ -87,7 +89,7 @@ struct SequencePainter {
 }
 
 /// A frame as SVG.
-private struct Picture {
+private struct SVGDrawing {
     let frame: CellBuffer
     let styles: StyleSheet
     let ground: FrameText.Ground
@@ -151,7 +153,8 @@ private struct Picture {
         if attributes.contains(.reverse) { swap(&front, &back) }
         let x = run.column * cellWidth, y = row * cellHeight
         if attributes.contains(.reverse) || run.style.background != .default {
-            body += "<rect x=\"\(tenths(x))\" y=\"\(tenths(y))\" width=\"\(tenths(run.columns * cellWidth))\" height=\"\(tenths(cellHeight))\" fill=\"\(back)\"/>\n"
+            body +=
+                "<rect x=\"\(tenths(x))\" y=\"\(tenths(y))\" width=\"\(tenths(run.columns * cellWidth))\" height=\"\(tenths(cellHeight))\" fill=\"\(back)\"/>\n"
         }
         var look = ""
         if attributes.contains(.bold) { look += " font-weight=\"bold\"" }

@@ -2,8 +2,8 @@ import CellGrid
 import StreamModel
 
 extension ConsoleModel {
-    /// A few lines about a job for the incident channel: what it is, what is wrong, whether it may fail again, where it can go back to, what
-    /// failed last, and how old all that is. Plain text; every line stands for itself.
+    /// A few lines about a job for the incident channel: identity, problem, budget, restorable state,
+    /// last failure, and the age of all that. Plain text; every line stands for itself.
     func incidentSummary(_ key: JobKey) -> [SafeText] {
         guard let context = shown.context(key.context), let job = context.job(key.job) else { return [] }
         let time = context.engineTime(at: shownAt)
@@ -12,11 +12,12 @@ extension ConsoleModel {
         var lines: [SafeText] = [
             "\(job.name) (\(job.id.short)) in \(context.name) [\(context.description.class.rawValue)]: \(job.state.rawValue) for \(Figures.age(since)), \(Figures.plural(job.restarts, "restart"))",
             "problem: \(condition.text(at: shownAt, keys: options.keyMap).isEmpty ? "none seen" : condition.text(at: shownAt, keys: options.keyMap))",
-            budgetLine(job), goBackLine(job, at: time),
+            budgetLine(job), goBackLine(job, context, at: time),
         ]
         if let last = job.lastFailure { lines.append("last failure: \(Figures.age(time - last.at)) ago, \(place(of: last))\(last.message)") }
         lines.append(
-            "in \(Figures.count(job.throughput.recordsReadPerSecond)) rec/s, out \(Figures.count(job.throughput.recordsWrittenPerSecond)) rec/s; \(linkWords(context))")
+            "in \(Figures.rate(job.throughput.recordsReadPerSecond)) rec/s, out \(Figures.rate(job.throughput.recordsWrittenPerSecond)) rec/s; \(linkWords(context))"
+        )
         return lines
     }
 
@@ -28,10 +29,11 @@ extension ConsoleModel {
         return "failure budget: counted \(job.budget.counted) of \(tolerable) in a row (\(source))\(reason)\(next)"
     }
 
-    private func goBackLine(_ job: JobReport, at time: WallTime) -> SafeText {
-        guard let newest = Condition.newestRestorable(job) else { return "go back to: nothing restorable is known" }
+    private func goBackLine(_ job: JobReport, _ context: ContextState, at time: WallTime) -> SafeText {
+        guard let way = WayBack.of(job, in: context) else { return "restore from: nothing restorable is known" }
+        guard let newest = way.own else { return "restore from: no checkpoint of its own, it \(way.originWords)" }
         let kind = newest.kind.isSavepoint ? "savepoint" : "checkpoint"
-        return "go back to: \(kind) #\(newest.id), \(Figures.age(time - (newest.endedAt ?? newest.triggeredAt))) old, \(newest.path ?? "its path is not known")"
+        return "restore from: \(kind) #\(newest.id), \(Figures.age(time - (newest.endedAt ?? newest.triggeredAt))) old, \(newest.path ?? "path unknown")"
     }
 
     private func place(of failure: FailureReport) -> SafeText {

@@ -1,7 +1,7 @@
 import CellGrid
 public import StreamModel
 
-/// How a screen is written to a file; the name of the file says it.
+/// The format of a screen in a file, by the file's suffix.
 public enum DumpFormat: String, Sendable, CaseIterable {
     /// Characters only.
     case text = "txt"
@@ -21,7 +21,7 @@ public enum DumpFormat: String, Sendable, CaseIterable {
     static let suffixes: SafeText = "\(allCases.map { ".\($0.rawValue)" }.joined(separator: ", "))"
 }
 
-/// What a screen shows, as records: the engine's own, with when and from where. What `:dump FILE.json` writes.
+/// The contents of a screen as records: the engine's own, with time and origin. `:dump FILE.json` writes them.
 public struct ScreenRecord: Encodable, Sendable {
     public struct Context: Encodable, Sendable {
         public var name: String
@@ -68,7 +68,7 @@ public struct ScreenRecord: Encodable, Sendable {
     public var checkpoints: [CheckpointReport]?
     public var failures: [FailureReport]?
     public var operations: [OperationReport]?
-    /// What operators did, of the record and of the engines; nil but on the audit screen.
+    /// Operations of the record and of the engines; nil but on the audit screen.
     public var audit: [Action]?
     /// The screen as text.
     public var lines: [String]
@@ -144,12 +144,12 @@ extension ConsoleModel {
         for row in overviewRows {
             guard let context = shown.context(row.id.context) else { continue }
             let job = row.id.job.flatMap { context.job($0) }
-            let newest = job.flatMap { Condition.newestRestorable($0) }
-            let age = newest.map { context.engineTime(at: shownAt) - ($0.endedAt ?? $0.triggeredAt) }
+            let way = job.flatMap { WayBack.of($0, in: context) }
+            let age = way?.own.map { context.engineTime(at: shownAt) - ($0.endedAt ?? $0.triggeredAt) }
             table.row(
                 context.name, context.description.class.rawValue, row.jobName, row.id.job?.description, job?.state.rawValue,
-                job.map { "\(Int($0.throughput.recordsReadPerSecond.isFinite ? min(max($0.throughput.recordsReadPerSecond, 0), 1e15) : 0))" },
-                newest?.id.description, age?.count.description, job?.budget.counted.description, job?.budget.tolerable?.description,
+                job?.throughput.recordsReadPerSecond.map { "\(Int($0.isFinite ? min(max($0, 0), 1e15) : 0))" },
+                way?.id.description, age?.count.description, job?.budget.counted.description, job?.budget.tolerable?.description,
                 job?.restarts.description, row.condition.text(at: shownAt, keys: options.keyMap).string)
         }
     }

@@ -1,7 +1,7 @@
 import CellGrid
 import StreamModel
 
-/// How the console calls an operator who looks elsewhere.
+/// The ways to alert an operator who looks elsewhere.
 public struct AlertOptions: Sendable, Equatable {
     /// The terminal's bell.
     public var rings: Bool
@@ -14,7 +14,7 @@ public struct AlertOptions: Sendable, Equatable {
     }
 }
 
-/// Tells when something has become bad: once when it does, not again while it lasts, and again only after it was better for a while. So
+/// Tells when a condition has become bad: once, and again only after it was better for a while. So
 /// what flaps rings once.
 ///
 ///     level ok ── seen warn ──► rings, level warn ── seen crit ──► rings, level crit
@@ -23,7 +23,7 @@ public struct AlertOptions: Sendable, Equatable {
 struct Alarm: Sendable, Equatable {
     static let calm = Milliseconds.seconds(15)
 
-    /// What was rung for and may last: ok, warn or crit.
+    /// The severity that was last alerted: ok, warn or crit.
     private(set) var level: Severity
     private var betterSince: WallTime?
     private var worstSince = Severity.ok
@@ -53,14 +53,22 @@ struct Alarm: Sendable, Equatable {
     }
 }
 
+/// The alarms of all jobs.
+struct Alarms: Sendable {
+    var states: [JobKey: Alarm] = [:]
+    /// Jobs that do not ring.
+    var muted: Set<JobKey> = []
+    /// Contexts that have reported.
+    var heardContexts: Set<String> = []
+}
+
 extension ConsoleModel {
-    /// Looks at the conditions of a context's jobs, and calls the operator where one has become bad. What was bad when the console first saw it
+    /// Checks the conditions of a context's jobs, and alerts where one has become bad. A job that was bad when the console first saw it
     /// is no news.
     mutating func soundAlarms(_ index: Int, _ effects: inout [ConsoleEffect]) {
         let context = live.contexts[index]
         guard let report = context.report else { return }
-        let isFirst = !heardContexts.contains(context.name)
-        heardContexts.insert(context.name)
+        let isFirst = alarms.heardContexts.insert(context.name).inserted
         var news: [(job: JobReport, condition: Condition)] = []
         for job in report.jobs {
             let condition = Condition.of(job, in: context, at: now)
@@ -68,20 +76,20 @@ extension ConsoleModel {
             if case .stale = condition { continue }
             let key = JobKey(context: context.name, job: job.id)
             if isFirst {
-                alarms[key] = Alarm(at: condition.severity)
-            } else if alarms[key, default: Alarm()].observe(condition.severity, at: now), !muted.contains(key) {
+                alarms.states[key] = Alarm(at: condition.severity)
+            } else if alarms.states[key, default: Alarm()].observe(condition.severity, at: now), !alarms.muted.contains(key) {
                 news.append((job, condition))
             }
         }
         let known = Set(report.jobs.map(\.id))
-        alarms = alarms.filter { $0.key.context != context.name || known.contains($0.key.job) }
+        alarms.states = alarms.states.filter { $0.key.context != context.name || known.contains($0.key.job) }
         guard let worst = news.max(by: { $0.condition.rank < $1.condition.rank }) else { return }
         let what: SafeText = news.count == 1 ? SafeText(worst.job.name) : "\(Figures.plural(news.count, "job")), \(worst.job.name)"
         let text: SafeText = "\(what) (\(context.name)): \(worst.condition.text(at: now, keys: options.keyMap))"
         effects.append(.bell)
         if options.alerts.notifies { effects.append(.notify(text.string)) }
-        // The screen of a job tells its condition itself, and a lost link has been told.
+        // The screen of a job shows its condition, and a lost link has been announced.
         if case .linkDown = worst.condition { return }
-        if jobOfScreen != JobKey(context: context.name, job: worst.job.id) || news.count > 1 { say(text, worst.condition.severity) }
+        if jobOfScreen != JobKey(context: context.name, job: worst.job.id) || news.count > 1 { tell(text, worst.condition.severity) }
     }
 }

@@ -13,6 +13,10 @@ struct OverviewRow: Sendable {
     /// Position of the context in the configuration.
     var contextIndex: Int
     var jobName: String
+    /// As reported; nil for a context.
+    var state: JobState?
+
+    var isEnded: Bool { state?.isTerminal ?? false }
 
     var key: JobKey? { id.job.map { JobKey(context: id.context, job: $0) } }
 }
@@ -21,7 +25,10 @@ extension ConsoleModel {
     // MARK: Rows
 
     /// All jobs of all contexts, the worst first.
-    var overviewRows: [OverviewRow] { lists.overview ?? arrangedOverview }
+    var overviewRows: [OverviewRow] { kept(.overview, \.overview) ?? arrangedOverview }
+
+    /// Counted when the rows are put in order.
+    func overviewCounts(_ rows: [OverviewRow]) -> OverviewCounts { kept(.overview, \.overview) == nil ? OverviewCounts(rows) : rowCache.counts }
 
     var arrangedOverview: [OverviewRow] {
         var rows: [OverviewRow] = []
@@ -30,7 +37,7 @@ extension ConsoleModel {
                 rows.append(
                     OverviewRow(
                         id: .init(context: context.name, job: job.id), condition: .of(job, in: context, at: shownAt), contextIndex: index,
-                        jobName: job.name))
+                        jobName: job.name, state: job.state))
             }
             if context.report?.jobs.isEmpty ?? true {
                 rows.append(
@@ -59,7 +66,7 @@ extension ConsoleModel {
     }
 
     /// The checkpoints of the current job, the newest first, those that only the ledger remembers among them.
-    var checkpointRows: [CheckpointReport] { lists.checkpoints ?? arrangedCheckpoints }
+    var checkpointRows: [CheckpointReport] { kept(.checkpoints, \.checkpoints) ?? arrangedCheckpoints }
 
     var arrangedCheckpoints: [CheckpointReport] {
         guard let key = currentJob else { return [] }
@@ -67,7 +74,7 @@ extension ConsoleModel {
     }
 
     var selectedCheckpoint: CheckpointReport? {
-        if filters[.checkpoints] == nil, orders[.checkpoints] == nil, let key = currentJob {
+        if listViews[.checkpoints].filter == nil, listViews[.checkpoints].order == nil, let key = currentJob {
             let memory = shown.memory(key)
             if let id = cursors.checkpoint, let selected = memory[id] ?? remembered(id)?.report { return selected }
             return memory.checkpoints.first ?? checkpointRows.first
@@ -179,7 +186,7 @@ extension ConsoleModel {
     mutating func select(_ index: Int) {
         let index = max(0, min(index, listPosition.count - 1))
         /// The first row of a list in its own order means the newest, whichever that will be.
-        func follows(_ kind: ListKind) -> Bool { index == 0 && orders[kind] == nil }
+        func follows(_ kind: ListKind) -> Bool { index == 0 && listViews[kind].order == nil }
         func pick<Row, ID>(_ rows: [Row], _ id: (Row) -> ID) -> ID? { rows.indices.contains(index) ? id(rows[index]) : nil }
         switch (listKind, screen) {
         case (.overview, _): cursors.overview = pick(overviewRows, \.id)

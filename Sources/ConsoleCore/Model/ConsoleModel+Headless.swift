@@ -1,7 +1,7 @@
 public import CellGrid
 public import StreamModel
 
-// The console without a keyboard: a screen is opened by its name, and whoever wants to print it must know when it is all there.
+// The console without a keyboard: a screen is opened by its name and printed once it is complete.
 extension ConsoleModel {
     /// The screens that can be opened by name.
     public static let screenNames = CommandLine.screens.map(\.name)
@@ -10,7 +10,7 @@ extension ConsoleModel {
     public mutating func open(_ screen: String, job name: String?, at now: WallTime, _ effects: inout [ConsoleEffect]) -> SafeText? {
         self.now = now
         guard Self.screenNames.contains(screen), let entry = CommandLine.screens.first(where: { $0.name == screen }) else {
-            return "there is no screen \"\(SafeText(screen, limit: 40))\"; there are \(Self.screenNames.joined(separator: ", "))"
+            return "there is no screen \"\(SafeText(screen, limit: 40))\"; screens: \(Self.screenNames.joined(separator: ", "))"
         }
         if let name {
             guard let key = jobKey(name) else { return "there is no job \"\(SafeText(name, limit: 60))\"" }
@@ -24,7 +24,7 @@ extension ConsoleModel {
         return nil
     }
 
-    /// Whether every engine has said how it is: reported, or told why it cannot.
+    /// Whether every engine has reported, or is known to be down.
     public var hasHeardFromAll: Bool { live.contexts.allSatisfy { $0.report != nil || $0.isDown } }
 
     /// Whether any engine has reported.
@@ -38,9 +38,9 @@ extension ConsoleModel {
             }.joined(separator: "; "))
     }
 
-    /// Whether all that the screen shows has been told since a moment, and nothing that was asked for is outstanding.
+    /// Whether the screen is complete: reported since a moment, and no question unanswered.
     public func isComplete(since moment: WallTime) -> Bool {
-        if screen == .audit, !auditIsLoaded { return false }
+        if screen == .audit, auditRecords == nil { return false }
         guard let key = jobOfScreen, let context = live.context(key.context), screens != [.overview] else { return hasHeardFromAll }
         if context.isDown { return true }
         guard let received = context.receivedAt, received > moment, let job = context.job(key.job) else { return false }
@@ -51,7 +51,7 @@ extension ConsoleModel {
 }
 
 extension JobReport {
-    /// Of a cluster not everything is asked for at once; an engine of ours tells all.
+    /// A cluster is not asked for everything at once; an embedded engine reports all.
     fileprivate var isWholeReport: Bool { freshness.map { $0.checkpoints != nil && (state.isTerminal || $0.flow != nil) } ?? true }
 }
 

@@ -1,7 +1,7 @@
 public import CellGrid
 public import StreamModel
 
-/// What the surroundings decide once for a console.
+/// Options that are fixed when the console starts.
 public struct ConsoleOptions: Sendable {
     /// Seconds that local time is ahead of UTC.
     public var utcOffsetSeconds: Int
@@ -12,19 +12,26 @@ public struct ConsoleOptions: Sendable {
     public var themeNames: [String]
     /// Refuse every action in every context.
     public var isReadOnly: Bool
+    /// What is shown was recorded: there are no engines.
+    public var isReplay = false
     /// The size of the terminal; a `.resize` changes it.
     public var size: Size
     public var keyMap: KeyMap
     public var alerts: AlertOptions
     /// The mouse is the console's, and not the terminal's for selecting text.
     public var usesMouse: Bool
-    /// What is sent to a context for an operation, for reading. Pure.
-    public var requestText: @Sendable (ContextDescription, OperationRequest) -> [SafeText]
+    /// The limits beyond which something is a condition.
+    public var thresholds = DiagnosisThresholds()
+    /// Mistakes in the configuration: the first stays on the message row when nothing newer stands there.
+    public var configurationProblems: [SafeText]
+    /// The request that an operation sends to a context whose engine has this version, for reading. Pure.
+    public var requestText: @Sendable (ContextDescription, String?, OperationRequest) -> [SafeText]
 
     public init(
         utcOffsetSeconds: Int = 0, glyphs: GlyphProfile = .braille, theme: Theme = .base, themeNames: [String] = Theme.builtinNames,
-        isReadOnly: Bool = false, size: Size = Size(columns: 80, rows: 24), keyMap: KeyMap = .standard, alerts: AlertOptions = AlertOptions(), usesMouse: Bool = false,
-        requestText: @escaping @Sendable (ContextDescription, OperationRequest) -> [SafeText] = { _, _ in [] }
+        isReadOnly: Bool = false, size: Size = Size(columns: 80, rows: 24), keyMap: KeyMap = .standard, alerts: AlertOptions = AlertOptions(),
+        usesMouse: Bool = false, configurationProblems: [SafeText] = [],
+        requestText: @escaping @Sendable (ContextDescription, String?, OperationRequest) -> [SafeText] = { _, _, _ in [] }
     ) {
         self.utcOffsetSeconds = utcOffsetSeconds
         self.glyphs = glyphs
@@ -35,141 +42,83 @@ public struct ConsoleOptions: Sendable {
         self.keyMap = keyMap
         self.alerts = alerts
         self.usesMouse = usesMouse
+        self.configurationProblems = configurationProblems
         self.requestText = requestText
     }
 }
 
-/// All that the console knows and shows. A value: changed by `update` alone, drawn by `render`, owned by the console's one loop.
-/// It reads no clock: every change brings its time along.
+/// The whole state of the console. A value: changed by `update` alone, drawn by `render`, owned by the console's one loop.
+/// It reads no clock: every event carries its time.
 public struct ConsoleModel: Sendable {
     public internal(set) var options: ConsoleOptions
-    /// The time of the last event.
-    public internal(set) var now: WallTime
-    /// What the wall clock has been set forward by since the start; `now` and all that is counted by it know nothing of that.
-    public internal(set) var clockOffset: Milliseconds = 0
-    let operatorName: String
-    /// State of the generator of operation ids.
-    var randomState: UInt64
+    var time: ConsoleTime
+    var author: OperationAuthor
 
-    var live: Observations { didSet { lists.forgetLive() } }
-    /// What the screen shows instead of `live` while it is frozen.
-    var frozen: Frozen? { didSet { lists.forgetLive() } }
+    @Revised var live: Observations
+    /// The observations on the screen while it is frozen, instead of `live`.
+    @Revised var frozen: Frozen?
+    /// From the ledger, as far as it was read.
+    @Revised var pasts: [HistoryScope: PastCheckpoints] = [:]
+    /// From the record of earlier actions; nil = not read yet.
+    var auditRecords: [AuditRecord]?
+    /// When the record was last asked for to show operations of others.
+    var recordAskedAt: WallTime?
+    /// Past moments of `live`.
+    var history = History()
+    var alarms = Alarms()
+    /// Cancels whose kept checkpoint is being read: path to operation.
+    var fileChecks: [String: OperationID] = [:]
 
     /// The screens that back leads through; the last one is shown. Never empty.
-    var screens: [Screen] = [.overview] { didSet { lists.history = nil } }
-    /// What of a screen that is wider than the window is out of sight at the left; of another screen nothing is.
+    var screens: [Screen] = [.overview]
+    /// The columns out of sight at the left of a screen that is wider than the window.
     var sideways: (screen: Screen, columns: Int) = (.overview, 0)
     /// The job that the screens below the overview are about.
-    var currentJob: JobKey? { didSet { lists.checkpoints = nil } }
+    var currentJob: JobKey?
     /// Boxes over the screen; the last one has the keyboard.
     var modals: [Modal] = []
     var cursors = Cursors()
-    var filters: [ListKind: String] = [:] { didSet { lists.forgetAll() } }
-    /// The last filter that was typed, for going from match to match when it is cleared.
-    var lastFilters: [ListKind: String] = [:]
-    var orders: [ListKind: ListOrder] = [:] { didSet { lists.forgetAll() } }
-    var lists = ArrangedLists()
+    var listViews = ListViews()
+    var rowCache = RowCache()
     /// The pane that was chosen by Tab; see `focusedPane`.
     var chosenPane = Pane.list
     var metrics = MetricsView()
-    /// Past moments of `live`.
-    var history = History()
-    /// Jobs that do not ring.
-    var muted: Set<JobKey> = []
-    var alarms: [JobKey: Alarm] = [:]
-    /// Contexts that have reported.
-    var heardContexts: Set<String> = []
-    /// From the record of earlier actions.
-    var auditRecords: [AuditRecord] = []
-    var auditIsLoaded = false
-    /// From the ledger, as far as it was read.
-    var pasts: [HistoryScope: PastCheckpoints] = [:] { didSet { lists.forgetPast() } }
     /// Newest last.
     var messages: [Message] = []
-    var interruptedAt: WallTime?
+    var input = InputHistory()
     public internal(set) var caption: Caption?
-    /// Times of the last keys, the newest last.
-    var keyTimes: [WallTime] = []
-    /// Newest last.
-    var commandHistory: [String] = []
-    /// Cancels whose kept checkpoint is being read: path to operation.
-    var fileChecks: [String: OperationID] = [:]
 
     struct Frozen: Sendable {
         var observations: Observations
         var at: WallTime
     }
 
-    enum Screen: Sendable, Equatable {
-        case overview, job, checkpoints
-        case checkpoint(CheckpointID)
-        /// By subtask of the operator with this uid.
-        case subtasks(CheckpointID, String)
-        case failures, operations
-        case operation(OperationID)
-        case metrics, configuration, contexts, audit
-        case history(HistoryScope)
-    }
-
-    enum Modal: Sendable {
-        case command(TextField, recalled: Int?)
-        case filter(TextField)
-        case sheet(ActionSheet)
-        case chooser(RestartChooser)
-        /// Names come from the options; the theme is the one to go back to.
-        case themes(index: Int, before: Theme)
-        case help(HelpPage)
-        /// Begins with this row.
-        case messages(top: Int)
-        case actions
-        case quit
-    }
-
-    enum ListKind: Sendable, Hashable {
-        case overview, checkpoints, failures, operations, operators, subtasks, configuration, contexts, audit, history
-    }
-
-    /// The parts of a screen that the cursor keys can be given to.
-    enum Pane: Sendable, Equatable { case list, trend, failures, operations }
-
-    /// The selected rows, by identity; nil = the first row.
-    struct Cursors: Sendable {
-        var overview: OverviewRow.ID?
-        var checkpoint: CheckpointID?
-        var operatorUID: String?
-        var subtask: Int?
-        var failure: FailureRow.ID?
-        var operation: OperationID?
-        var setting: String?
-        var context: String?
-        var audit: OperationID?
-        var history: RememberedCheckpoint.RowID?
-    }
-
-    struct Message: Sendable, Equatable {
-        var at: WallTime
-        var severity: Severity
-        var text: SafeText
-    }
-
     /// `seed` feeds the operation ids; `operatorName` ("user@host") goes on record with every action.
     public init(contexts: [ContextDescription], start: WallTime, seed: UInt64, operatorName: String, options: ConsoleOptions = ConsoleOptions()) {
         self.options = options
-        self.operatorName = operatorName
-        now = start
-        randomState = seed
-        live = Observations(contexts: contexts.map { ContextState($0) })
+        time = ConsoleTime(now: start)
+        author = OperationAuthor(name: operatorName, seed: seed)
+        live = Observations(contexts: contexts.map { ContextState($0, options.thresholds) })
     }
 
-    /// When the surroundings must send `.tick` for the screen to stay true: the next whole second, or nil when nothing on it ages.
+    /// The time of the next `.tick`: the next whole second, or nil when nothing on the screen ages.
     public var nextDueTick: WallTime? {
         frozen != nil ? nil : WallTime(milliseconds: (wall(now).milliseconds / 1000 + 1) * 1000) + (0 - clockOffset)
     }
 
-    /// What the wall clock, as it is set now, shows at a moment of the console's time.
-    func wall(_ time: WallTime) -> WallTime { time + clockOffset }
+    /// The time of the last event.
+    public internal(set) var now: WallTime {
+        get { time.now }
+        set { time.now = newValue }
+    }
 
-    /// Nothing is open that counts down or waits for a moment: a tick may come a little late.
+    /// How far the wall clock has been set forward since the start.
+    public var clockOffset: Milliseconds { time.offset }
+
+    /// The wall clock, as it is set now, at a moment of the console's time.
+    func wall(_ moment: WallTime) -> WallTime { moment + time.offset }
+
+    /// No box counts down or waits for a moment: a tick may come a little late.
     public var isAtRest: Bool { modals.isEmpty }
 
     /// The theme in use; applied where cells become terminal output: `model.theme.styleSheet(depth:)`.
@@ -223,17 +172,41 @@ public struct ConsoleModel: Sendable {
     /// The pane that has the cursor keys.
     var focusedPane: Pane { panes.contains(chosenPane) ? chosenPane : .list }
 
+    /// Answers the operator.
     mutating func say(_ text: SafeText, _ severity: Severity = .run) {
-        messages.append(Message(at: now, severity: severity, text: text))
+        note(Message(at: now, severity: severity, text: text, isAnswer: true, shownFrom: now))
+    }
+
+    /// Tells what nobody asked for.
+    mutating func tell(_ text: SafeText, _ severity: Severity = .run) {
+        let before = messages.last { !$0.isAnswer }.map { $0.shownFrom + Self.newsSpan } ?? now
+        let from = min(max(now, before), now + Self.newsDelayMax)
+        note(Message(at: now, severity: severity, text: text, isAnswer: false, shownFrom: from))
+    }
+
+    private mutating func note(_ message: Message) {
+        messages.append(message)
         if messages.count > 50 { messages.removeFirst(messages.count - 50) }
     }
 
-    /// SplitMix64.
-    mutating func random() -> UInt64 {
-        randomState &+= 0x9e37_79b9_7f4a_7c15
-        var z = randomState
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
+    /// How long a message counts as fresh.
+    static let messageSpan = Milliseconds.seconds(4)
+    /// How long news stands in the row before other news takes its place, and the longest that news waits for it.
+    private static let newsSpan = Milliseconds.seconds(2), newsDelayMax = Milliseconds.seconds(8)
+
+    /// The message of the last row: a fresh answer, else the news whose turn it is. So the last key is answered at once, and the answer can be
+    /// read; all messages are in the list at once.
+    var rowMessage: Message? {
+        if let answer = messages.last(where: { $0.isAnswer && now - $0.at < Self.messageSpan }) { return answer }
+        return messages.reversed().filter { $0.shownFrom <= now }.max { $0.shownFrom < $1.shownFrom }
+    }
+
+    /// Whether the message of the row is one of the last seconds.
+    var hasFreshMessage: Bool { rowMessage.map { now - $0.shownFrom < Self.messageSpan } ?? false }
+
+    /// News that waits for its turn, or for a fresh answer to be read.
+    var newsBeside: Int {
+        let isAnswered = rowMessage?.isAnswer == true && hasFreshMessage
+        return messages.count { !$0.isAnswer && ($0.shownFrom > now || isAnswered && now - $0.shownFrom < Self.messageSpan) }
     }
 }

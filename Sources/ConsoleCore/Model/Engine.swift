@@ -1,3 +1,4 @@
+public import CellGrid
 public import StreamModel
 
 /// Everything the console can learn of an engine: reports come in, questions go out. The control socket implements it, and so can
@@ -34,9 +35,15 @@ public protocol ActingEngine: Engine {
 public enum EngineFocus: Sendable, Equatable {
     /// All its jobs, a line each.
     case overview
+    /// The same, of which only these are in sight.
+    case rows([JobID])
     case job(JobID)
     /// One checkpoint of a job, with its operators and subtasks.
     case checkpoint(JobID, CheckpointID)
+    /// The same, and of the operators the one with this uid.
+    case subtasks(JobID, CheckpointID, String)
+    /// Another context.
+    case elsewhere
 }
 
 public enum LinkState: Sendable, Equatable {
@@ -74,15 +81,26 @@ public struct EngineCapabilities: Sendable, Equatable, Codable {
     public var dialect: Dialect
 
     /// Deletes a savepoint on request.
-    public var canDispose: Bool { dialect == .flinkREST }
+    public var canDispose: Bool
+    /// Puts savepoints beside the checkpoints where no other directory is configured.
+    public var savesBesideCheckpoints: Bool
+    /// Shows jobs that have ended, and runs none.
+    public var isHistoryServer: Bool
+    /// Why its version asks for caution.
+    public var versionWarning: String?
 
     public enum Dialect: String, Sendable, Codable { case controlSocket, flinkREST }
 
     public init(
         canCheckpointNow: Bool = true, canFault: Bool = false, exactBudget: Bool = true, verifiesFiles: Bool = true, hasChecksums: Bool = true,
         canOverrideRetention: Bool = true, isViewer: Bool = false, canClaim: Bool = true, needsJarRecipe: Bool = false,
-        dialect: Dialect = .controlSocket
+        canDispose: Bool = false, dialect: Dialect = .controlSocket, isHistoryServer: Bool = false, versionWarning: String? = nil,
+        savesBesideCheckpoints: Bool = true
     ) {
+        self.savesBesideCheckpoints = savesBesideCheckpoints
+        self.isHistoryServer = isHistoryServer
+        self.versionWarning = versionWarning
+        self.canDispose = canDispose
         self.canClaim = canClaim
         self.needsJarRecipe = needsJarRecipe
         self.dialect = dialect
@@ -93,6 +111,37 @@ public struct EngineCapabilities: Sendable, Equatable, Codable {
         self.hasChecksums = hasChecksums
         self.canOverrideRetention = canOverrideRetention
         self.isViewer = isViewer
+    }
+}
+
+extension EngineCapabilities {
+    /// The engine reports what others have asked of it; of one that does not, only our own record tells.
+    var reportsOperations: Bool { dialect == .controlSocket }
+    /// Started anew, the engine may know nothing of the jobs that ran.
+    var forgetsJobs: Bool { dialect == .flinkREST }
+}
+
+extension EngineCapabilities {
+    private enum CodingKeys: String, CodingKey {
+        case canCheckpointNow, canFault, exactBudget, verifiesFiles, hasChecksums, canOverrideRetention, isViewer, canClaim, needsJarRecipe, canDispose,
+            dialect,
+            isHistoryServer, versionWarning, savesBesideCheckpoints
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        let dialect = try values.decode(Dialect.self, forKey: .dialect)
+        try self.init(
+            canCheckpointNow: values.decode(Bool.self, forKey: .canCheckpointNow), canFault: values.decode(Bool.self, forKey: .canFault),
+            exactBudget: values.decode(Bool.self, forKey: .exactBudget), verifiesFiles: values.decode(Bool.self, forKey: .verifiesFiles),
+            hasChecksums: values.decode(Bool.self, forKey: .hasChecksums), canOverrideRetention: values.decode(Bool.self, forKey: .canOverrideRetention),
+            isViewer: values.decode(Bool.self, forKey: .isViewer), canClaim: values.decode(Bool.self, forKey: .canClaim),
+            needsJarRecipe: values.decode(Bool.self, forKey: .needsJarRecipe),
+            // Recordings of 0.1 have no such key: clusters could, engines of ours could not.
+            canDispose: values.decodeIfPresent(Bool.self, forKey: .canDispose) ?? (dialect == .flinkREST), dialect: dialect,
+            isHistoryServer: values.decodeIfPresent(Bool.self, forKey: .isHistoryServer) ?? false,
+            versionWarning: values.decodeIfPresent(String.self, forKey: .versionWarning),
+            savesBesideCheckpoints: values.decodeIfPresent(Bool.self, forKey: .savesBesideCheckpoints) ?? (dialect == .controlSocket))
     }
 }
 
@@ -117,6 +166,8 @@ public enum EngineEvent: Sendable {
 /// What the console wants from an engine.
 public enum EngineRequest: Sendable, Equatable {
     case operate(OperationRequest)
+    /// Go on with an operation whose process ended in the middle of it.
+    case goOn(OperationRequest)
     case ask(EngineQuestion)
 }
 
@@ -126,6 +177,8 @@ public enum EngineQuestion: Sendable, Equatable {
     case checkpoint(JobID, CheckpointID)
     case failures(JobID)
     case inspect(path: String)
+    /// As `inspect`, and which jobs need the files.
+    case inspectForDeletion(path: String)
 }
 
 /// What an engine's jobs are worth, and so how careful the console is with them.
@@ -153,10 +206,14 @@ public struct ContextDescription: Sendable, Equatable {
     public var isReadOnly: Bool
     /// The class whose guard rules hold here.
     public var guardClass: ContextClass
+    /// A mistake in its configuration: why it is read-only.
+    public var problem: SafeText?
     /// A colour for its badge and title: "#rrggbb" or a name of the sixteen; nil = the theme's.
     public var accent: String?
     /// For this session only: added by the operator, and in no file.
     public var isAdded = false
+    /// In whose words a request to it is shown.
+    public var dialect = EngineCapabilities.Dialect.controlSocket
     /// A REST API that is asked without a token, a header or a certificate of ours: as far as we know anybody may.
     public var isUnauthenticated = false
 

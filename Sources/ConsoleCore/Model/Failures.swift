@@ -16,7 +16,7 @@ struct Failure: Sendable, Equatable {
     /// All that the engine says of it, such as a stack trace; nil = `message` is all.
     var fullText: String?
 
-    /// What can be told of a job's failures: of its tasks, and of its checkpoints.
+    /// The known failures of a job's tasks and checkpoints.
     static func known(of job: JobReport, _ memory: JobMemory) -> [Failure] {
         var reports = memory.failures
         // Reports of jobs come without the whole text.
@@ -34,7 +34,7 @@ struct Failure: Sendable, Equatable {
         for index in memory.checkpoints.indices where memory.checkpoints[index].status == .failed {
             let checkpoint = memory.checkpoints[index]
             guard let failure = checkpoint.failure else { continue }
-            // Where the subtask ran is in the detail, if that was looked at.
+            // The detail has the subtask's host, if it was loaded.
             let detail = memory.details[checkpoint.id]?.operators?.first { $0.uid == failure.operatorUID }
             failures.append(
                 Failure(
@@ -52,9 +52,11 @@ struct Failure: Sendable, Equatable {
     }
 
     /// The innermost cause: what stands behind the last "Caused by:", or the whole message.
-    var rootCause: String {
+    var rootCause: String { Self.rootCause(of: message) }
+
+    static func rootCause(of message: String) -> String {
         let marker = "Caused by:"
-        guard let start = Self.lastRange(of: marker, in: message) else { return message }
+        guard let start = lastRange(of: marker, in: message) else { return message }
         let cause = message[start...].drop { $0 == " " }
         return cause.isEmpty ? message : String(cause)
     }
@@ -67,12 +69,14 @@ struct Failure: Sendable, Equatable {
 
     /// The index behind the last occurrence of a text.
     private static func lastRange(of marker: String, in text: String) -> String.Index? {
-        var index = text.startIndex, found: String.Index?
-        while index < text.endIndex {
-            if text[index...].hasPrefix(marker) { found = text.index(index, offsetBy: marker.count) }
-            index = text.index(after: index)
+        let bytes = Array(text.utf8), word = Array(marker.utf8)
+        guard !word.isEmpty, bytes.count >= word.count else { return nil }
+        var start = bytes.count - word.count
+        while bytes[start] != word[0] || !bytes[start..<start + word.count].elementsEqual(word) {
+            guard start > 0 else { return nil }
+            start -= 1
         }
-        return found
+        return text.utf8.index(text.startIndex, offsetBy: start + word.count)
     }
 
     /// Equal for failures that tell of the same thing: numbers and addresses in the cause do not make a difference.
@@ -107,12 +111,12 @@ struct FailureRow: Sendable {
     /// Whether it raised the failure counter; nil for what does not count at all.
     var isCounted: Bool? { newest.checkpoint?.failure?.counted }
     var message: SafeText { SafeText(newest.message) }
-    /// Those of the same cause besides the newest.
+    /// The failures of the same cause, without the newest.
     var folded: Int { failures.count - 1 }
     /// Sorted.
     var hosts: [String] { Set(failures.compactMap(\.host)).sorted() }
 
-    /// What failed: a task or job, or a checkpoint, and where.
+    /// The task, job or checkpoint that failed, and its place.
     var subject: SafeText {
         let place = newest.whereabouts
         if let checkpoint = newest.checkpoint, let failure = checkpoint.failure {
@@ -138,7 +142,7 @@ struct FailureRow: Sendable {
     }
 }
 
-/// What several things that went wrong have in common: the suspect.
+/// The common factor of several failures: the suspect.
 enum CommonFactor {
     /// In words: "all 3 on host tm-12, in win-agg"; nil = nothing, or too few to tell.
     static func words(_ failures: [Failure]) -> SafeText? {

@@ -1,10 +1,10 @@
 import StreamModel
 
-/// What the reports said at past moments, to be looked at again: finely for the last minutes, ever more coarsely before.
+/// Reports of past moments: finely for the last minutes, ever more coarsely before.
 ///
 /// Bounded by the number of job reports kept, so that a console with many jobs remembers less time instead of more memory.
 struct History: Sendable {
-    /// What was known of one context.
+    /// The state of one context.
     struct ContextMoment: Sendable {
         var name: String
         var link: LinkState
@@ -35,7 +35,7 @@ struct History: Sendable {
     /// Remembers this moment, unless the last one is younger than a second.
     mutating func record(_ observations: Observations, at now: WallTime) {
         if let last = moments.last, now - last.at < Self.step {
-            // The clock was set back: what lies ahead of it cannot be in order any more.
+            // The clock was set back: moments ahead of it are no longer in order.
             if now < last.at { moments.removeAll { $0.at > now } }
             return
         }
@@ -88,7 +88,7 @@ extension ContextState {
 }
 
 extension Observations {
-    /// What these observations were at a past moment, as far as it can be told.
+    /// These observations at a past moment, as far as it is recorded.
     func asOf(_ moment: History.Moment) -> Observations {
         var past = self
         for index in past.contexts.indices {
@@ -109,7 +109,7 @@ extension JobMemory {
     fileprivate func asOf(_ time: WallTime, sampleCount: Int, job: JobReport?) -> JobMemory {
         var past = self
         past.trimSeries(to: sampleCount)
-        // What was in flight then is in the report of that time.
+        // The report of that time has the checkpoints in flight.
         past.take(list: checkpoints.compactMap { $0.asOf(time) }, job: job)
         past.failures = failures.filter { $0.at <= time }
         return past

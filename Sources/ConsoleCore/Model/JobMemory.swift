@@ -1,94 +1,6 @@
-import CellGrid
-public import StreamModel
+import StreamModel
 
-/// A job of a context: what cursors and screens hold on to while reports come and go.
-public struct JobKey: Hashable, Sendable {
-    public var context: String
-    public var job: JobID
-
-    public init(context: String, job: JobID) {
-        self.context = context
-        self.job = job
-    }
-}
-
-/// What the engines have told so far. Freezing the screen keeps a copy to look at while the live one goes on.
-struct Observations: Sendable {
-    /// In the order of the configuration.
-    var contexts: [ContextState]
-    /// Newest first; those of this console and those of others.
-    var operations: [TrackedOperation] = []
-
-    func context(_ name: String) -> ContextState? { contexts.first { $0.name == name } }
-
-    func job(_ key: JobKey?) -> JobReport? { key.flatMap { context($0.context)?.job($0.job) } }
-
-    /// In whose words a request to a context is shown.
-    func dialect(of context: String) -> EngineCapabilities.Dialect { self.context(context)?.capabilities.dialect ?? .controlSocket }
-
-    func memory(_ key: JobKey) -> JobMemory { context(key.context)?.memories[key.job] ?? JobMemory() }
-}
-
-/// What is known of one context: its link, its last report, and what was asked for beside the reports.
-struct ContextState: Sendable {
-    /// A report older than this is shown as old.
-    static let freshness = Milliseconds.seconds(3)
-
-    let description: ContextDescription
-    var link = LinkState.connecting
-    /// What the engine was last told that the screen shows.
-    var focus = EngineFocus.overview
-    /// When the link was lost.
-    var downSince: WallTime?
-    var capabilities = EngineCapabilities()
-    var report: EngineReport?
-    /// This machine's clock when the report came.
-    var receivedAt: WallTime?
-    var memories: [JobID: JobMemory] = [:]
-    var inspections: [String: Inspection] = [:]
-    /// `:unlock` holds until then.
-    var unlockedUntil: WallTime?
-    /// How jobs are launched, where the engine does not know it.
-    var recipes: [JobID: LaunchRecipe] = [:]
-
-    enum Inspection: Sendable, Equatable {
-        case pending
-        case done(SnapshotInspection)
-        case failed(String)
-    }
-
-    init(_ description: ContextDescription) { self.description = description }
-
-    var name: String { description.name }
-
-    func job(_ id: JobID) -> JobReport? { report?.jobs.first { $0.id == id } }
-
-    /// Since the last report came.
-    func age(at now: WallTime) -> Milliseconds? { receivedAt.map { now - $0 } }
-
-    func isStale(at now: WallTime) -> Bool { !link.isUp || age(at: now).map { $0 > Self.freshness } ?? true }
-
-    /// The engine's clock at a moment of ours. Clocks that differ by less than 2 s count as the same, so that the way of a report
-    /// does not make ages jump.
-    func engineTime(at now: WallTime) -> WallTime {
-        guard let report, let receivedAt else { return now }
-        let offset = receivedAt - report.at
-        return abs(offset.count) < 2000 ? now : WallTime(milliseconds: now.milliseconds - offset.count)
-    }
-
-    func isUnlocked(at now: WallTime) -> Bool { unlockedUntil.map { $0 > now } ?? false }
-
-    /// State of the link in a word: "ok", "stale", "down", "connecting".
-    func linkWord(at now: WallTime) -> String {
-        switch link {
-        case .connecting: "connecting"
-        case .down: "down"
-        case .up: age(at: now).map { $0 > Self.freshness ? "stale" : "ok" } ?? "silent"
-        }
-    }
-}
-
-/// What the console remembers of a job beside its last report.
+/// The console's memory of a job, in addition to its last report.
 struct JobMemory: Sendable {
     /// One sample a second of each metric.
     private(set) var series: [Metric: Series] = [:]
@@ -100,7 +12,7 @@ struct JobMemory: Sendable {
     private(set) var checkpoints: [CheckpointReport] = []
     /// The list as the engine last sent it, newest first.
     private var answered: [CheckpointReport] = []
-    /// What of the report is in `checkpoints`.
+    /// The part of the report that is in `checkpoints`.
     private var merged: [CheckpointID: CheckpointReport]?
     /// `checkpointsRevision` of the report that made us ask for the list.
     var revision: UInt64?
@@ -109,8 +21,12 @@ struct JobMemory: Sendable {
     /// With operators and subtasks.
     var details: [CheckpointID: CheckpointReport] = [:]
     var detailAskedAt: [CheckpointID: WallTime] = [:]
-    /// Newest first.
+    /// Newest first, as the engine answered.
     var failures: [FailureReport] = []
+    /// Failures as the reports told them, without a question.
+    var trail = FailureTrail()
+    /// What the texts of its failures say.
+    var readings = FailureReadings()
     var failuresAskedAt: WallTime?
     /// `restarts` and time of the last failure when the failures were last asked for.
     var failuresMark: FailuresMark?
@@ -187,7 +103,7 @@ struct JobMemory: Sendable {
         for checkpoint in job?.inProgress ?? [] { newer[checkpoint.id] = checkpoint }
         guard newer != merged else { return }
         merged = newer
-        // An in-flight row of the answer that the report does not have any more has ended: it comes back with the next answer.
+        // An in-flight row that is no longer in the report has ended: it comes back with the next answer.
         checkpoints = answered.filter { $0.status != .inProgress && newer[$0.id]?.status != .inProgress }
         for checkpoint in newer.values {
             if let index = index(of: checkpoint.id) {
@@ -211,5 +127,21 @@ struct JobMemory: Sendable {
             if checkpoints[middle].id > id { low = middle + 1 } else { high = middle - 1 }
         }
         return nil
+    }
+
+    // MARK: Questions
+
+    /// Forgets unanswered questions, so that they are asked again.
+    mutating func forgetQuestions() {
+        if checkpointsAskedAt != nil { revision = nil }
+        if failuresAskedAt != nil { failuresMark = nil }
+        (checkpointsAskedAt, failuresAskedAt) = (nil, nil)
+        detailAskedAt = [:]
+    }
+
+    /// Lists are asked for again, whether or not the report tells of a change.
+    mutating func askAgain() {
+        (revision, checkpointsAskedAt) = (nil, nil)
+        (failuresMark, failuresAskedAt) = (nil, nil)
     }
 }

@@ -3,7 +3,7 @@
 /// It knows literals, ".", classes ("[a-z]", "[^0-9]", "\d \w \s"), "*", "+", "?", "|", groups, "^" and "$". Matching is by letters
 /// without regard to case. States are followed side by side; there are no captures and no back references.
 struct LinearPattern: Sendable {
-    /// Why an expression cannot be used: one line.
+    /// The reason that an expression cannot be used: one line.
     struct Problem: Error, Equatable {
         let text: String
     }

@@ -1,6 +1,7 @@
 import CellGrid
+import StreamModel
 
-/// What a column of a list holds, for filters and orders.
+/// The value of a list's column, for filters and orders.
 enum FieldValue: Sendable {
     case text(String)
     /// The number to sort by, and the text that filters look at.
@@ -24,14 +25,17 @@ enum FieldValue: Sendable {
 struct ListField<Row> {
     let name: String
     let value: (Row) -> FieldValue
+    /// The words on the screen, where they are shorter than the value; a filter finds both.
+    let shown: ((Row) -> SafeText)?
 
-    init(_ name: String, _ value: @escaping (Row) -> FieldValue) {
+    init(_ name: String, _ value: @escaping (Row) -> FieldValue, shown: ((Row) -> SafeText)? = nil) {
         self.name = name
         self.value = value
+        self.shown = shown
     }
 }
 
-/// What is typed behind "/": terms with spaces between them, all of which a row must satisfy.
+/// The text behind "/": terms separated by spaces, all of which a row must satisfy.
 ///
 ///     late            some field has "late" in it
 ///     ~^chk-\d+$      some field matches the expression
@@ -99,7 +103,10 @@ struct ListFilter: Sendable {
 
     func admits<Row>(_ row: Row, _ fields: [ListField<Row>]) -> Bool {
         terms.allSatisfy { term in
-            let hit = fields.contains { (term.field == nil || $0.name == term.field) && term.pattern.matches($0.value(row).text) }
+            let hit = fields.contains { field in
+                guard term.field == nil || field.name == term.field else { return false }
+                return term.pattern.matches(field.value(row).text) || field.shown.map { term.pattern.matches($0(row).string) } ?? false
+            }
             return hit != term.isInverse
         }
     }
@@ -122,7 +129,7 @@ extension ConsoleModel {
     /// Filters and sorts the rows of a list. Rows that are equal keep their order; a filter that cannot be read lets all pass.
     func arranged<Row>(_ rows: [Row], _ kind: ListKind, _ fields: [ListField<Row>]) -> [Row] {
         var rows = rows
-        if let text = filters[kind] {
+        if let text = listViews[kind].filter {
             do throws(LinearPattern.Problem) {
                 let filter = try ListFilter(text, fields: fields.map(\.name))
                 rows = rows.filter { filter.admits($0, fields) }
@@ -130,7 +137,7 @@ extension ConsoleModel {
                 // `filterProblem` tells it.
             }
         }
-        guard let order = orders[kind] else { return rows }
+        guard let order = listViews[kind].order else { return rows }
         guard let field = fields.first(where: { $0.name == order.field }) else { return order.isReversed ? rows.reversed() : rows }
         let keyed = rows.enumerated().map { (offset: $0.offset, key: field.value($0.element), row: $0.element) }
         return keyed.sorted { left, right in
@@ -142,7 +149,7 @@ extension ConsoleModel {
 
     /// Why the filter of a list cannot be read; nil = it can.
     func filterProblem(_ kind: ListKind) -> String? {
-        guard let text = filters[kind] else { return nil }
+        guard let text = listViews[kind].filter else { return nil }
         do throws(LinearPattern.Problem) {
             _ = try ListFilter(text, fields: fieldNames(kind))
             return nil
@@ -176,33 +183,49 @@ extension ConsoleModel {
         }
     }
 
+    /// "3 of 15": rows that the filter leaves, for the prompt while it is typed.
+    func filterCount(_ kind: ListKind) -> SafeText { "\(listPosition.count) of \(unfilteredCount(kind))" }
+
+    private func unfilteredCount(_ kind: ListKind) -> Int {
+        switch (kind, screen) {
+        // The long ones are counted, and not put in order once more with every frame.
+        case (.overview, _): return shown.contexts.reduce(0) { $0 + max(1, $1.report?.jobs.count ?? 0) }
+        case (.checkpoints, _): return currentJob.map { knownCheckpoints($0).count } ?? 0
+        case (.history, .history(let scope)): return past(scope).rows.count
+        default:
+            var bare = self
+            bare.listViews[kind] = ListView()
+            return bare.listPosition.count
+        }
+    }
+
     /// Filter and order, for the title of a pane.
     func listNote(_ kind: ListKind) -> SafeText {
-        let filter = filters[kind].map { SafeText("  /\($0)") } ?? ""
+        let filter = listViews[kind].filter.map { SafeText("  /\($0)") } ?? ""
         let problem = filterProblem(kind).map { SafeText(" (not used: \($0))") } ?? ""
-        return filter + problem + (orders[kind]?.note ?? "")
+        return filter + problem + (listViews[kind].order?.note ?? "")
     }
 
     /// The role of a column's header.
-    func headerRole(_ kind: ListKind, _ field: String) -> StyleRole { orders[kind]?.field == field ? .headerSort : .header }
+    func headerRole(_ kind: ListKind, _ field: String) -> StyleRole { listViews[kind].order?.field == field ? .headerSort : .header }
 
     /// The next column to sort by; after the last comes the list's own order.
     mutating func sortByNextField() {
         guard let kind = listKind else { return say("there is no list to sort here", .warn) }
         let names = fieldNames(kind)
-        let next = orders[kind]?.field.flatMap { names.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
+        let next = listViews[kind].order?.field.flatMap { names.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
         holdSelection(kind)
         // Numbers are most wanted with the largest on top, words from A on.
-        orders[kind] = next < names.count ? ListOrder(field: names[next], isReversed: isNumeric(kind, names[next])) : nil
-        say(orders[kind].map { "sorted\($0.note)" } ?? "in the list's own order")
+        listViews[kind].order = next < names.count ? ListOrder(field: names[next], isReversed: isNumeric(kind, names[next])) : nil
+        say(listViews[kind].order.map { "sorted\($0.note)" } ?? "in the default order")
     }
 
     mutating func flipOrder() {
         guard let kind = listKind else { return say("there is no list to sort here", .warn) }
         holdSelection(kind)
-        var order = orders[kind] ?? ListOrder()
+        var order = listViews[kind].order ?? ListOrder()
         order.isReversed.toggle()
-        orders[kind] = order == ListOrder() ? nil : order
-        say(orders[kind].map { "sorted\($0.note)" } ?? "in the list's own order")
+        listViews[kind].order = order == ListOrder() ? nil : order
+        say(listViews[kind].order.map { "sorted\($0.note)" } ?? "in the default order")
     }
 }

@@ -54,11 +54,11 @@ extension ConsoleModel {
         return [
             ListField("context") { .text($0.id.context) },
             ListField("link") { row in .text(shown.context(row.id.context)?.linkWord(at: now) ?? "") },
-            ListField("job") { .text($0.jobName) },
-            ListField("state") { .text(job($0)?.state.rawValue ?? "") },
+            ListField("job") { .text(SafeText($0.jobName).string) },
+            ListField("state", { .text(job($0)?.state.rawValue ?? "") }, shown: { SafeText(job($0)?.stateText ?? "") }),
             ListField("in") { Self.number(job($0)?.throughput.recordsReadPerSecond, "") },
             ListField("age") { row in
-                let newest = job(row).flatMap(Condition.newestRestorable)
+                let newest = job(row).flatMap { Condition.newestRestorable($0, in: shown.context(row.id.context)) }
                 return Self.number(newest.map { Double((now - ($0.endedAt ?? $0.triggeredAt)).count) }, "")
             },
             ListField("duration") { Self.number(job($0)?.latestCompleted?.duration.map { Double($0.count) }, "") },
@@ -66,24 +66,41 @@ extension ConsoleModel {
                 let budget = job(row)?.budget
                 return Self.number(budget.map { Double($0.counted) }, budget.map { "\($0.counted)" } ?? "")
             },
+            ListField("restarts") { row in
+                let restarts = job(row)?.restarts
+                return Self.number(restarts.map(Double.init), restarts.map { "\($0)" } ?? "")
+            },
             ListField("condition") { .text($0.condition.text(at: now, keys: keys).string) },
         ]
     }
 
+    /// Why checkpoints of the job on the screen are gone.
+    var losses: LossWords? {
+        guard let key = currentJob else { return nil }
+        return LossWords(shown.memory(key).checkpoints, of: shown.job(key))
+    }
+
     var checkpointFields: [ListField<CheckpointReport>] {
-        [
+        let losses = losses
+        return [
             ListField("id") { .number(Double($0.id.rawValue), "#\($0.id)") },
-            ListField("kind") { .text($0.kind.rawValue) },
-            ListField("status") { .text($0.status.rawValue) },
+            ListField("kind", { .text($0.kind.rawValue) }, shown: { CheckpointTable.kind($0) }),
+            ListField("status", { .text($0.status.rawValue) }, shown: { statusWords($0, remembered: remembered($0.id)) }),
             ListField("trigger") { .number(Double($0.triggeredAt.milliseconds), clock($0.triggeredAt)) },
             ListField("duration") { Self.number($0.duration.map { Double($0.count) }, $0.duration.map { Figures.duration($0).string } ?? "") },
             ListField("size") { .number(Double($0.stateSize.count), Figures.bytes($0.stateSize).string) },
             ListField("ack") { .number(Double($0.acknowledgedSubtasks), "\($0.acknowledgedSubtasks)/\($0.totalSubtasks)") },
             ListField("kept") { .text(kept($0).string) },
-            ListField("cause") { .text(CheckpointTable.cause($0).string) },
+            ListField("cause") { .text(CheckpointTable.cause($0, losses).string) },
             ListField("by") { .text($0.requestedBy ?? "") },
             ListField("path") { .text($0.path ?? "") },
         ]
+    }
+
+    /// "SP done", as the tables show it.
+    private func statusWords(_ checkpoint: CheckpointReport, remembered: RememberedCheckpoint?) -> SafeText {
+        let status = CheckpointTable.status(checkpoint, remembered: remembered)
+        return "\(theme.mark(status.role)) \(status.word)"
     }
 
     /// As the table shows it.
@@ -95,8 +112,8 @@ extension ConsoleModel {
             ListField("context") { .text($0.context) },
             ListField("job") { .text("\($0.jobName) \($0.job)") },
             ListField("id") { .number(Double($0.report.id.rawValue), "#\($0.report.id)") },
-            ListField("kind") { .text($0.report.kind.rawValue) },
-            ListField("status") { .text($0.report.status.rawValue) },
+            ListField("kind", { .text($0.report.kind.rawValue) }, shown: { CheckpointTable.kind($0.report) }),
+            ListField("status", { .text($0.report.status.rawValue) }, shown: { statusWords($0.report, remembered: $0) }),
             ListField("duration") { Self.number($0.report.duration.map { Double($0.count) }, $0.report.duration.map { Figures.duration($0).string } ?? "") },
             ListField("size") { .number(Double($0.report.stateSize.count), Figures.bytes($0.report.stateSize).string) },
             ListField("fate") { .text($0.fate.rawValue) },

@@ -62,7 +62,7 @@ enum Metric: String, Sendable, CaseIterable, Hashable {
     }
 }
 
-/// How far back a series reaches, and how finely.
+/// The reach and the resolution of a series.
 enum SampleSpan: Sendable, CaseIterable {
     /// A second a sample, 4 minutes.
     case fine
@@ -116,7 +116,7 @@ struct Series: Sendable {
     }
 }
 
-/// What the metrics screen shows.
+/// The state of the metrics screen.
 struct MetricsView: Sendable {
     var selected = Metric.read
     /// One to four, in the order in which they were chosen.
@@ -137,7 +137,7 @@ struct MetricsView: Sendable {
 }
 
 extension JobReport {
-    /// What the operators hold; nil = the engine tells nothing of it, as a cluster does not.
+    /// The size of the operators' state; nil = not reported, as by a cluster.
     var stateInMemory: ByteCount? {
         let sum = vertices.reduce(Int64(0)) { $0 &+ min(max($1.stateBytes.count, 0), 1 << 50) }
         return sum == 0 && freshness != nil ? nil : ByteCount(sum)

@@ -14,12 +14,14 @@ extension ContextState {
     /// has ended what is known stays true.
     func oldAge(of part: Part, _ job: JobReport, at now: WallTime) -> Milliseconds? {
         guard let at = job.freshness?[keyPath: part], !job.state.isTerminal, !isStale(at: now) else { return nil }
-        let age = engineTime(at: now) - at
-        return age > Self.partFreshness ? age : nil
+        // Flink reads its metrics every ten seconds: what it told a moment ago may be as old.
+        let cache: Milliseconds = part == \.flow ? .seconds(10) : 0
+        let age = engineTime(at: now) - at + cache
+        return age > Self.partFreshness + cache ? age : nil
     }
 }
 
-extension JobScreen {
+extension JobFacts {
     /// Dims a row whose numbers are older than the report, and says how old they are at its end.
     func markAge(_ part: ContextState.Part, row: Int, from column: Int, _ canvas: inout Canvas) {
         guard let age = context.oldAge(of: part, job, at: model.shownAt) else { return }

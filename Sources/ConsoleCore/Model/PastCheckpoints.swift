@@ -1,7 +1,7 @@
 import CellGrid
 public import StreamModel
 
-/// Whose remembered checkpoints are meant: of a context, of a job (its name, or its id of 32 digits); nil = of all.
+/// A set of remembered checkpoints: of a context, of a job (name, or id of 32 digits); nil = all.
 public struct HistoryScope: Hashable, Sendable {
     public var context: String?
     public var job: String?
@@ -29,9 +29,9 @@ public struct HistoryQuestion: Sendable, Equatable {
     public static let pageRows = 500
 }
 
-/// What the ledger has told of one scope so far, the newest first.
+/// The rows of one scope that were read from the ledger, newest first.
 struct PastCheckpoints: Sendable {
-    /// So many rows are held at most; what is older is found by a narrower question.
+    /// The most rows that are held; a narrower question finds older ones.
     static let rowsMax = 2000
 
     private(set) var rows: [RememberedCheckpoint] = [] {
@@ -90,7 +90,7 @@ extension ConsoleModel {
 
     func past(_ scope: HistoryScope) -> PastCheckpoints { pasts[scope] ?? PastCheckpoints() }
 
-    /// What the ledger knows of a job of which the engine does not tell: not listed now, and before the moment that the screen shows.
+    /// A job's checkpoints in the ledger that the engine does not list, up to the moment that the screen shows.
     func remembered(_ key: JobKey) -> [RememberedCheckpoint] {
         let rows = past(HistoryScope(job: key.job.description)).rows
         guard !rows.isEmpty else { return [] }
@@ -98,7 +98,7 @@ extension ConsoleModel {
         return rows.filter { row in memory[row.report.id] == nil && (limit.map { row.report.triggeredAt <= $0 } ?? true) }
     }
 
-    /// A checkpoint of the current job that only the ledger knows; nil = the engine lists it, or nobody knows it.
+    /// A checkpoint of the current job that only the ledger knows; nil = listed by the engine, or unknown.
     func remembered(_ id: CheckpointID) -> RememberedCheckpoint? {
         guard let key = currentJob, !pasts.isEmpty, shown.memory(key)[id] == nil else { return nil }
         let own = past(HistoryScope(job: key.job.description)), rowID = RememberedCheckpoint.RowID(job: key.job, checkpoint: id)
@@ -129,10 +129,25 @@ extension ConsoleModel {
         let own = past(HistoryScope(job: key.job.description)).rows
         let listed = Set(live.memory(key).checkpoints.compactMap(\.path))
         var known: Set<String> = []
+        let oldest = oldestRetained(key)
         return (own + names).filter { row in
             guard row.mayBeRestored, let path = row.report.path, !listed.contains(path) else { return false }
+            if row.job == key.job, let oldest, !row.report.kind.isSavepoint, row.report.id < oldest { return false }
             return known.insert(path).inserted
         }.sorted { $0.report.triggeredAt > $1.report.triggeredAt }
+    }
+
+    /// The oldest checkpoint that a job still keeps, by how many it keeps: those before it were subsumed. nil = not known.
+    private func oldestRetained(_ key: JobKey) -> CheckpointID? {
+        guard let job = live.job(key), !job.state.isTerminal, job.configuration.tells(.retainedCheckpoints) else { return nil }
+        let completed = live.memory(key).checkpoints.filter { $0.status == .completed && !$0.kind.isSavepoint }.map(\.id).sorted(by: >)
+        let kept = max(1, job.configuration.retainedCheckpoints)
+        return completed.count >= kept ? completed[kept - 1] : nil
+    }
+
+    /// The ledger has told all that it knows of a job and of its earlier runs.
+    func pastIsLoaded(of key: JobKey) -> Bool {
+        past(HistoryScope(job: key.job.description)).isLoaded && (lineage(key).map { past($0).isLoaded } ?? true)
     }
 
     private func lineage(_ key: JobKey) -> HistoryScope? {
@@ -141,7 +156,7 @@ extension ConsoleModel {
 
     // MARK: Questions to the ledger
 
-    /// What the screen shows of the ledger.
+    /// The scopes that the screen shows.
     private var shownScopes: [HistoryScope] {
         for modal in modals.reversed() {
             if case .chooser(let chooser) = modal { return [HistoryScope(job: chooser.key.job.description)] + (lineage(chooser.key).map { [$0] } ?? []) }
@@ -179,13 +194,13 @@ extension ConsoleModel {
         }
     }
 
-    /// What was read may be old: it is read again when it is shown.
+    /// Forgets rows that may be old; they are read again when shown.
     mutating func forgetPast(_ isOld: (HistoryScope) -> Bool = { _ in true }) {
         pasts = pasts.filter { $0.value.isAsked || !isOld($0.key) }
     }
 
     mutating func take(history question: HistoryQuestion, _ rows: [RememberedCheckpoint], total: Int) {
-        // What is not shown any more was given up.
+        // A scope that is no longer shown was given up.
         guard pasts[question.scope]?.isAsked ?? false else { return }
         pasts[question.scope]?.take(rows, of: question, total: total)
     }
@@ -205,7 +220,7 @@ extension ConsoleModel {
 
     // MARK: The list of what is remembered
 
-    var historyRows: [RememberedCheckpoint] { lists.history ?? arrangedHistory }
+    var historyRows: [RememberedCheckpoint] { kept(.history, \.history) ?? arrangedHistory }
 
     var arrangedHistory: [RememberedCheckpoint] {
         guard case .history(let scope) = screen else { return [] }

@@ -14,10 +14,14 @@ public struct AuditRecord: Sendable, Equatable {
     public var outcome: String
     /// Path, new job or error: what came of it; may be empty.
     public var result: String
+    /// As an engine would report it, where the record says enough.
+    public var report: OperationReport?
 
     public init(
-        request: OperationRequest, context: String, jobName: String, at: WallTime, endedAt: WallTime? = nil, outcome: String, result: String
+        request: OperationRequest, context: String, jobName: String, at: WallTime, endedAt: WallTime? = nil, outcome: String, result: String,
+        report: OperationReport? = nil
     ) {
+        self.report = report
         self.request = request
         self.context = context
         self.jobName = jobName
@@ -38,11 +42,11 @@ public struct AuditRecord: Sendable, Equatable {
 }
 
 extension ConsoleModel {
-    /// What operators did, the newest first: what engines report now, and what is on record from before.
+    /// Operations, newest first: those that engines report now, and earlier ones on record.
     var auditRows: [AuditRecord] {
         let live = shown.operations.map(AuditRecord.init)
         let known = Set(live.map(\.id))
-        let earlier = auditRecords.filter { !known.contains($0.id) }.map { record in
+        let earlier = (auditRecords ?? []).filter { !known.contains($0.id) }.map { record in
             var record = record
             if record.jobName.isEmpty { record.jobName = shown.context(record.context)?.job(record.request.job)?.name ?? "" }
             return record
@@ -57,7 +61,7 @@ extension ConsoleModel {
     }
 }
 
-/// Who did what, where, why, and what came of it: across contexts and runs of the console.
+/// Operations with author, place, reason and outcome: across contexts and runs of the console.
 struct AuditScreen {
     let model: ConsoleModel
 
@@ -65,7 +69,9 @@ struct AuditScreen {
         let rows = model.auditRows
         Chrome(model).plainTitle("audit \(rows.count)", &canvas)
         let cursor = model.listPosition.index
-        canvas.split(from: 1, detailRows: 5) { list(rows, cursor, &$0) } detail: { inner in
+        let stack = RowStack.list(canvas.size.rows, detail: .fixed(5))
+        canvas.inside(stack[.list]) { list(rows, cursor, &$0) }
+        canvas.inside(stack[.detail]) { inner in
             guard rows.indices.contains(cursor) else { return inner.rule("", row: 0) }
             detail(rows[cursor], &inner)
         }
@@ -73,19 +79,29 @@ struct AuditScreen {
     }
 
     private func list(_ rows: [AuditRecord], _ cursor: Int, _ canvas: inout Canvas) {
-        canvas.rule("\(model.options.keyMap.title(.audit, "audit"))\(model.listNote(.audit))", row: 0, note: model.auditIsLoaded ? "engines and this user's records" : "this user's records are being read")
+        canvas.rule(
+            "\(model.options.keyMap.title(.audit, "audit"))\(model.listNote(.audit))", row: 0,
+            note: model.auditRecords != nil ? "engines and this user's records" : "reading this user's records")
         let isWide = canvas.size.columns >= 100
         canvas.header(
-            [(3, "WHEN", "when"), (13, "WHO", "who"), (isWide ? 32 : 26, "WHAT", "what"), (isWide ? 47 : 40, "JOB", "job"), (isWide ? 76 : 62, "OUTCOME", "outcome")]
+            [
+                (3, "WHEN", "when"), (13, "WHO", "who"), (isWide ? 32 : 26, "WHAT", "what"), (isWide ? 47 : 41, "JOB", "job"),
+                (isWide ? 76 : 62, "OUTCOME", "outcome"),
+            ]
                 + (isWide ? [(87, "REASON", "reason")] : []), of: .audit, model)
-        if rows.isEmpty { canvas.put("   nothing on record\(model.filters[.audit] == nil ? "" : " matches the filter; \(model.options.keyMap.label(.back)) clears it")", column: 0, row: 2, role: .textDim) }
+        if rows.isEmpty {
+            canvas.put(
+                "   nothing on record\(model.listViews[.audit].filter == nil ? "" : " matches the filter; \(model.options.keyMap.label(.back)) clears it")",
+                column: 0, row: 2, role: .textDim)
+        }
         canvas.list(rows.count, cursor: cursor, from: 2) { index, y, canvas in
             let row = rows[index]
-            canvas.put(Figures.moment(row.at, now: model.wall(model.shownAt), offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim, columns: 9)
-            canvas.put(SafeText(row.request.by).prefix(columns: isWide ? 18 : 12, ending: "~"), column: 13, row: y)
+            canvas.put(
+                Figures.moment(row.at, now: model.wall(model.shownAt), offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim, columns: 9)
+            canvas.put(SafeText(row.request.by).prefix(columns: isWide ? 18 : 12, ending: .cut), column: 13, row: y)
             canvas.put(row.verb, column: isWide ? 32 : 26, row: y, columns: 14)
-            let job = row.jobName.isEmpty ? row.request.job.short : row.jobName
-            canvas.put(SafeText("\(row.context)/\(job)").prefix(columns: isWide ? 28 : 21, ending: "~"), column: isWide ? 47 : 40, row: y)
+            let job = row.jobName.isEmpty ? row.request.job == .none ? "-" : row.request.job.short : row.jobName
+            canvas.put(SafeText("\(row.context)/\(job)").middle(columns: isWide ? 28 : 20), column: isWide ? 47 : 41, row: y)
             canvas.put(SafeText(row.outcome), column: isWide ? 76 : 62, row: y, role: Self.role(row.outcome), columns: 10)
             if isWide { canvas.put(SafeText(row.request.reason), column: 87, row: y, role: .textDim) }
         }
@@ -106,7 +122,9 @@ struct AuditScreen {
         let ended = row.endedAt.map { ", ended \(Figures.clock($0, offset: offset))" } ?? ""
         canvas.put(" \(TrackedOperation.action(row.request.kind).request(row.request.job, in: model.live.dialect(of: row.context)))", column: 0, row: 1)
         canvas.put(" by \(row.request.by) at \(Figures.clock(row.at, offset: offset))\(ended)", column: 0, row: 2)
-        canvas.put(" reason: \(row.request.reason.isEmpty ? "none given" : SafeText(row.request.reason))", column: 0, row: 3, role: row.request.reason.isEmpty ? .textDim : .text)
+        canvas.put(
+            " reason: \(row.request.reason.isEmpty ? "none given" : SafeText(row.request.reason))", column: 0, row: 3,
+            role: row.request.reason.isEmpty ? .textDim : .text)
         canvas.put(" result: \(row.result.isEmpty ? "-" : SafeText(row.result))", column: 0, row: 4)
     }
 }

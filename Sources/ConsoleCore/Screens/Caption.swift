@@ -2,7 +2,7 @@ public import CellGrid
 
 /// A bar above the message row, over the hints: what a demonstration or a playback has to say.
 public struct Caption: Sendable, Equatable {
-    /// Who speaks: "DEMO", "REPLAY".
+    /// The speaker: "DEMO", "REPLAY".
     public var badge: SafeText
     public var text: SafeText
     /// Keys as they are pressed; empty = none.
@@ -34,7 +34,7 @@ extension ConsoleModel {
         let keys = caption.keys.prefix(columns: 24)
         let start = canvas.line([Span(" \(caption.badge) ", .envDemo), Span(" ")], row: row)
         let room = max(0, canvas.size.columns - start - keys.columns - 3)
-        canvas.put(caption.text.prefix(columns: room, ending: "..."), column: start, row: row, role: .textStrong)
+        canvas.put(caption.text.prefix(columns: room, ending: .cut), column: start, row: row, role: .textStrong)
         if !keys.isEmpty { canvas.put(" \(keys) ", endingAt: canvas.size.columns - 1, row: row, role: .select) }
     }
 }

@@ -4,7 +4,7 @@ import StreamModel
 /// A chart of one series over several rows, time from left to right.
 ///
 /// It does not slide: samples are added at the right until the room is used up, then a quarter of it is cleared in one step. So a
-/// new sample changes a few cells, and the whole picture moves once in a while.
+/// new sample changes a few cells, and the whole chart moves once in a while.
 struct Chart {
     let values: [Float]
     /// How many samples there have been.

@@ -11,30 +11,28 @@ struct CheckpointsScreen {
         let job = context.job(key.job)
         let isStale = context.isStale(at: model.shownAt)
         let time = isStale ? context.report?.at ?? model.shownAt : context.engineTime(at: model.shownAt)
-        if let screen = JobScreen(model) { screen.condition(row: 1, &canvas) }
-        let body = CellRect(column: 0, row: 2, columns: canvas.size.columns, rows: canvas.size.rows - 2 - Chrome.footerRows)
-        canvas.inside(body) { inner in
-            if let job { configuration(job, row: 0, &inner) }
-            inner.inside(CellRect(column: 0, row: 1, columns: inner.size.columns, rows: inner.size.rows - 1)) {
-                CheckpointTable(model, job: job, at: time).draw(&$0, title: model.options.keyMap.title(.checkpoints, "checkpoints"), isStale: isStale)
-            }
+        let stack = RowStack.list(canvas.size.rows, condition: 1, summary: 1)
+        if let facts = JobFacts(model) { canvas.inside(stack[.condition]) { facts.condition(&$0) } }
+        if let job { canvas.inside(stack[.summary]) { configuration(job, &$0) } }
+        canvas.inside(stack[.list]) {
+            CheckpointTable(model, job: job, at: time).draw(&$0, title: model.options.keyMap.title(.checkpoints, "checkpoints"), isStale: isStale)
         }
-        if isStale { canvas.restyle(body, role: .textStale) }
+        if isStale { canvas.restyle(stack[.summary].lowerBound..<stack[.list].upperBound, role: .textStale) }
         Chrome(model).footer(&canvas)
     }
 
-    private func configuration(_ job: JobReport, row: Int, _ canvas: inout Canvas) {
+    private func configuration(_ job: JobReport, _ canvas: inout Canvas) {
         let configuration = job.configuration
         let interval = configuration.interval.map { "every \(Figures.setting($0))" } ?? "on request only"
         let retention: SafeText =
             switch configuration.retention {
-            case .none: "not kept after the end"
+            case .none: "deleted when the job ends"
             case .deleteOnCancellation: "deleted on cancel"
             case .retainOnCancellation: "kept on cancel"
             }
         canvas.put(
-            " \(interval), timeout \(Figures.setting(configuration.timeout)), pause \(Figures.setting(configuration.minimumPause)), \(configuration.mode == .exactlyOnce ? "exactly once" : "at least once"), keeps \(configuration.retainedCheckpoints), \(retention)",
-            column: 0, row: row, role: .textDim)
+            " \(interval), timeout \(Figures.setting(configuration.timeout)), pause \(Figures.setting(configuration.minimumPause)), \(configuration.mode == .exactlyOnce ? "exactly once" : "at least once"), keeps \(configuration.tells(.retainedCheckpoints) ? "\(configuration.retainedCheckpoints)" : "?"), \(retention)",
+            column: 0, row: 0, role: .textDim)
     }
 }
 
@@ -47,20 +45,22 @@ struct CheckpointDetailScreen {
 
     func draw(_ canvas: inout Canvas) {
         Chrome(model).jobTitle(&canvas)
+        let stack = RowStack.list(canvas.size.rows, summary: Self.factRows)
         if let checkpoint = model.detail(id) {
-            facts(checkpoint, &canvas)
-            let top = 7
-            let body = CellRect(column: 0, row: top, columns: canvas.size.columns, rows: canvas.size.rows - top - Chrome.footerRows)
-            canvas.inside(body) { inner in
+            canvas.inside(stack[.summary]) { facts(checkpoint, &$0) }
+            canvas.inside(stack[.list]) { inner in
                 if let uid { subtasks(checkpoint, uid, &inner) } else { operators(checkpoint, &inner) }
             }
         } else {
-            canvas.put(" #\(id) is not known any more", column: 0, row: 2, role: .severityWarn)
+            canvas.inside(stack[.summary]) { $0.put(" #\(id) is no longer known", column: 0, row: 1, role: .severityWarn) }
         }
         Chrome(model).footer(&canvas)
     }
 
-    /// What an incremental checkpoint wrote of its state.
+    /// A rule, four facts, and the ledger's word or none.
+    private static let factRows = 6
+
+    /// The part of its state that an incremental checkpoint wrote.
     private func written(_ checkpoint: CheckpointReport) -> String {
         guard let size = checkpoint.checkpointedSize, size.count < checkpoint.stateSize.count else { return "" }
         return ", wrote \(Figures.bytes(size))"
@@ -75,18 +75,18 @@ struct CheckpointDetailScreen {
                 [
                     Span(" LEDGER    ", .header),
                     Span(
-                        "\(remembered.fateWords); seen in \(remembered.context), for the last time \(Figures.age(model.wall(model.shownAt) - remembered.lastSeenAt)) ago",
+                        "\(remembered.fateWords); last seen in \(remembered.context) \(Figures.age(model.wall(model.shownAt) - remembered.lastSeenAt)) ago",
                         .textStale),
-                ], row: 6)
+                ], row: 5)
         }
-        canvas.rule("\(checkpoint.kind.isSavepoint ? "savepoint" : "checkpoint") #\(checkpoint.id)", row: 1)
+        canvas.rule("\(checkpoint.kind.isSavepoint ? "savepoint" : "checkpoint") #\(checkpoint.id)", row: 0)
         canvas.line(
             [
                 Span(" STATUS    ", .header), Span(model.theme.mark(status.role), status.role), Span(" \(status.word)", status.role),
                 Span(
                     "   acked \(checkpoint.acknowledgedSubtasks)/\(checkpoint.totalSubtasks)   kept \(CheckpointTable.kept(checkpoint, remembered: remembered))   \(Figures.bytes(checkpoint.stateSize))\(written(checkpoint))"
                 ),
-            ], row: 2)
+            ], row: 1)
         let ended = checkpoint.endedAt.map { "   ended \(Figures.clock($0, offset: offset))" } ?? ""
         canvas.line(
             [
@@ -94,36 +94,36 @@ struct CheckpointDetailScreen {
                 Span(
                     "\(Figures.clock(checkpoint.triggeredAt, offset: offset))\(ended)   took \(checkpoint.duration.map { Figures.duration($0) } ?? "-") of \(Figures.setting(checkpoint.timeoutAt - checkpoint.triggeredAt))\(checkpoint.requestedBy.map { "   by \($0)" } ?? "")"
                 ),
-            ], row: 3)
+            ], row: 2)
         canvas.line(
             [
                 Span(" PATH      ", .header),
-                Span(checkpoint.path.map { SafeText($0).suffix(columns: canvas.size.columns - 12, beginning: "...") } ?? "-"),
-            ], row: 4)
+                Span(checkpoint.path.map { SafeText($0).middle(columns: canvas.size.columns - 12) } ?? "-"),
+            ], row: 3)
         if let failure = checkpoint.failure {
             canvas.line(
                 [
                     Span(" FAILURE   ", .header),
                     Span("\(failure.reasonName) (\(failure.counted ? "counted" : "not counted")): \(failure.message)", .checkpointFailed),
                 ],
-                row: 5)
+                row: 4)
         }
     }
 
     private func operators(_ checkpoint: CheckpointReport, _ canvas: inout Canvas) {
         canvas.rule("by operator, phases of the slowest subtask\(model.listNote(.operators))", row: 0)
         if model.remembered(id) != nil {
-            canvas.put(" the engine does not tell of it any more, and the ledger keeps no operators", column: 0, row: 1, role: .textDim)
+            canvas.put(" the engine no longer reports it, and the ledger keeps no operators", column: 0, row: 1, role: .textDim)
             return
         }
         guard checkpoint.operators != nil else {
-            canvas.put(" asked the engine for the operators; no answer yet", column: 0, row: 1, role: .textDim)
+            canvas.put(" waiting for the operators from the engine", column: 0, row: 1, role: .textDim)
             return
         }
         let operators = model.operatorRows(id)
         canvas.put(
-            "   OPERATOR          PAR  ACKED     SIZE    DELAY    ALIGN     SYNC    ASYNC", column: 0, row: 1,
-            role: model.orders[.operators]?.field == nil ? .header : .headerSort)
+            "   OPERATOR        PAR     ACKED     SIZE    DELAY    ALIGN     SYNC    ASYNC", column: 0, row: 1,
+            role: model.listViews[.operators].order?.field == nil ? .header : .headerSort)
         let cursor = model.listPosition.index
         let slowest = SubtaskTable.slowest(checkpoint.operators ?? [])
         canvas.put(" \(SubtaskTable.commonFactor(slowest))", column: 0, row: canvas.size.rows - 1, role: .textStrong)
@@ -132,10 +132,10 @@ struct CheckpointDetailScreen {
 
     private func row(_ part: OperatorCheckpointReport, row: Int, _ canvas: inout Canvas) {
         let isDone = part.acknowledged == part.subtasks.count
-        var column = canvas.put("   \(SafeText(part.name).prefix(columns: 16, ending: "~").padded(17))", column: 0, row: row)
-        column += canvas.put("\(SafeText("\(part.parallelism)").padded(leading: 4))", column: column, row: row)
+        var column = canvas.put("   \(SafeText(part.name).prefix(columns: 13, ending: .cut).padded(14))", column: 0, row: row)
+        column += canvas.put(SafeText("\(part.parallelism)").padded(leading: 5), column: column, row: row)
         column += canvas.put(
-            SafeText("\(part.acknowledged)/\(part.subtasks.count)").padded(leading: 7), column: column, row: row,
+            Figures.part(part.acknowledged, of: part.subtasks.count, columns: 9).padded(leading: 10), column: column, row: row,
             role: isDone ? .checkpointOK : .checkpointRun)
         column += canvas.put(Figures.bytes(part.stateSize).padded(leading: 9), column: column, row: row)
         let phases = part.subtasks.map(PhaseSpan.all)
@@ -152,7 +152,7 @@ struct CheckpointDetailScreen {
         let part = checkpoint.operators?.first { $0.uid == uid }
         canvas.rule("by subtask: \(part?.name ?? uid)\(model.listNote(.subtasks))", row: 0, note: "\(part?.operatorID.short ?? "")")
         guard part != nil else {
-            canvas.put(" the operator \(uid) has no part in #\(id), or its part is not known yet", column: 0, row: 1, role: .textDim)
+            canvas.put(" operator \(uid) has no state in #\(id), or none is known yet", column: 0, row: 1, role: .textDim)
             return
         }
         SubtaskTable.header(row: 1, names: nil, &canvas)

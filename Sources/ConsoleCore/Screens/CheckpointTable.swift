@@ -19,7 +19,7 @@ struct CheckpointTable {
         let duration = 33
         let durationColumns: Int
         let phases: (column: Int, columns: Int)?
-        /// What an incremental checkpoint wrote of its size; only where there is much room.
+        /// The part of its size that an incremental checkpoint wrote; only where there is much room.
         let wroteEnd: Int?
         let sizeEnd, acknowledged, kept, cause: Int
 
@@ -45,7 +45,7 @@ struct CheckpointTable {
     func draw(_ canvas: inout Canvas, title: SafeText, isStale: Bool) {
         let rows = model.checkpointRows
         let cursor = rows.firstIndex { $0.id == model.cursors.checkpoint } ?? 0
-        let follows = model.cursors.checkpoint == nil && model.orders[.checkpoints] == nil ? "follow -- " : ""
+        let follows = model.cursors.checkpoint == nil && model.listViews[.checkpoints].order == nil ? "follow -- " : ""
         canvas.rule(
             "\(title)\(model.listNote(.checkpoints))\(isStale ? " ~" : "")", row: 0, note: "\(follows)\(count(rows.count))",
             isFocused: model.listKind == .checkpoints)
@@ -54,27 +54,47 @@ struct CheckpointTable {
         let space = canvas.size.rows - 2
         if rows.isEmpty { canvas.put(emptyReason, column: 2, row: 2, role: .textDim) }
         let window = listWindow(count: rows.count, cursor: cursor, rows: space)
+        let losses = model.losses
         for (line, index) in window.enumerated() {
             canvas.target(row: line + 2, index: index)
-            draw(rows[index], row: line + 2, isSelected: index == cursor, layout, &canvas)
+            draw(rows[index], row: line + 2, isSelected: index == cursor, losses, layout, &canvas)
             if index == cursor { canvas.overlay(CellRect(column: 0, row: line + 2, columns: canvas.size.columns, rows: 1), role: .select) }
         }
     }
 
-    /// How many rows of how many; those that only the ledger remembers are counted apart.
+    /// How many rows of how many: of those without the filter, or of all that the engine has counted where it lists fewer. The count of an engine
+    /// that was started again is below that of the list. Rows that only the ledger remembers are counted apart.
     private func count(_ rows: Int) -> SafeText {
         guard let key = model.currentJob else { return "\(rows)" }
+        if model.listViews[.checkpoints].filter != nil { return "\(rows) of \(model.knownCheckpoints(key).count)" }
         let past = model.past(HistoryScope(job: key.job.description))
-        guard model.filters[.checkpoints] == nil, !past.rows.isEmpty, case let listed = model.shown.memory(key).checkpoints.count, listed < rows else {
-            return "\(rows) of \(job?.counts.total ?? rows)"
+        guard !past.rows.isEmpty, case let listed = model.shown.memory(key).checkpoints.count, listed < rows else {
+            let total = job?.counts.total ?? rows
+            return total > rows ? "\(rows) of \(total)" : "\(rows)"
         }
         return "\(listed) listed, \(rows - listed) remembered*"
     }
 
     private var emptyReason: SafeText {
-        if model.filters[.checkpoints] != nil { return "no checkpoint matches the filter; \(model.options.keyMap.label(.back)) clears it" }
-        if job?.configuration.interval == nil { return "no checkpoint yet; periodic checkpoints are off (\(model.options.keyMap.label(.checkpoint)) begins one, \(model.options.keyMap.label(.savepoint)) takes a savepoint)" }
+        if model.listViews[.checkpoints].filter != nil { return "no checkpoint matches the filter; \(model.options.keyMap.label(.back)) clears it" }
+        if let silence = job.flatMap({ Self.silence(of: $0) }) { return silence }
+        if job?.configuration.interval == nil {
+            return
+                "no checkpoint yet; periodic checkpoints are off (\(model.options.keyMap.label(.checkpoint)) triggers one, \(model.options.keyMap.label(.savepoint)) takes a savepoint)"
+        }
         return "no checkpoint yet"
+    }
+
+    /// Why an empty list does not mean that there are none; nil = it does.
+    static func silence(of job: JobReport) -> SafeText? {
+        if job.lacksCheckpointList == true, job.counts.total > 0 {
+            return "\(job.counts.completed) completed and \(job.counts.failed) failed, says the cluster: it lists none of them"
+        }
+        guard let freshness = job.freshness else { return nil }
+        guard freshness.checkpoints != nil else {
+            return job.state.isTerminal ? "the cluster does not say which checkpoints it took" : "the cluster has not told its checkpoints yet"
+        }
+        return freshness.configuration == nil ? "no checkpoint yet; whether periodic checkpoints are on, the cluster has not told" : nil
     }
 
     private func header(_ layout: Layout, _ canvas: inout Canvas) {
@@ -95,14 +115,14 @@ struct CheckpointTable {
         canvas.put("CAUSE", column: layout.cause, row: 1, role: role("cause"))
     }
 
-    private func draw(_ checkpoint: CheckpointReport, row: Int, isSelected: Bool, _ layout: Layout, _ canvas: inout Canvas) {
+    private func draw(_ checkpoint: CheckpointReport, row: Int, isSelected: Bool, _ losses: LossWords?, _ layout: Layout, _ canvas: inout Canvas) {
         let remembered = model.remembered(checkpoint.id)
         let status = Self.status(checkpoint, remembered: remembered)
         if isSelected { canvas.put(">", column: 0, row: row, role: .mark) }
-        canvas.put(SafeText(checkpoint.id.description).padded(leading: 6), column: 1, row: row, role: .text)
+        canvas.put(Self.number(checkpoint.id), column: 1, row: row, role: .text)
         if remembered != nil { canvas.put("*", column: 7, row: row, role: .textStale) }
         canvas.put(
-            checkpoint.kind.isSavepoint ? "save" : "ckpt", column: 8, row: row, role: checkpoint.kind.isSavepoint ? .checkpointSavepoint : .text)
+            Self.kind(checkpoint), column: 8, row: row, role: checkpoint.kind.isSavepoint ? .checkpointSavepoint : .text)
         canvas.line([Span(model.theme.mark(status.role), status.role), Span(" "), Span(status.word, status.role)], row: row, column: 13)
         canvas.put(
             Figures.moment(checkpoint.triggeredAt, now: time, offset: model.options.utcOffsetSeconds), column: 24, row: row, columns: 9)
@@ -111,19 +131,20 @@ struct CheckpointTable {
         let size = checkpoint.stateSize.count == 0 && checkpoint.status != .completed ? "-" : Figures.bytes(checkpoint.stateSize)
         canvas.put(size, endingAt: layout.sizeEnd, row: row)
         if let wrote = layout.wroteEnd { canvas.put(checkpoint.checkpointedSize.map { Figures.bytes($0) } ?? "-", endingAt: wrote, row: row) }
-        canvas.put("\(checkpoint.acknowledgedSubtasks)/\(checkpoint.totalSubtasks)", column: layout.acknowledged, row: row, columns: 7)
+        let acknowledged = Figures.part(checkpoint.acknowledgedSubtasks, of: checkpoint.totalSubtasks, columns: layout.kept - layout.acknowledged - 1)
+        canvas.put(acknowledged, column: layout.acknowledged, row: row)
         canvas.put(Self.kept(checkpoint, remembered: remembered), column: layout.kept, row: row, role: checkpoint.discarded ? .checkpointGone : .text)
         guard let remembered else {
-            canvas.put(Self.cause(checkpoint), column: layout.cause, row: row)
+            canvas.put(Self.cause(checkpoint, losses), column: layout.cause, row: row)
             return
         }
-        let cause = Self.cause(checkpoint)
+        let cause = Self.cause(checkpoint, losses)
         let seen: SafeText = "seen \(Figures.age(model.wall(model.shownAt) - remembered.lastSeenAt)) ago"
         canvas.put(cause == "-" ? seen : layout.phases == nil ? cause : "\(cause), \(seen)", column: layout.cause, row: row)
         canvas.restyle(CellRect(column: 0, row: row, columns: canvas.size.columns, rows: 1), role: .textStale)
     }
 
-    /// - Parameter isOver: nobody tells any more how it goes on.
+    /// - Parameter isOver: no engine reports its progress any longer.
     private func duration(_ checkpoint: CheckpointReport, isOver: Bool, row: Int, _ layout: Layout, _ canvas: inout Canvas) {
         guard checkpoint.status == .inProgress, !isOver else {
             canvas.put(checkpoint.duration.map { Figures.duration($0) } ?? "-", column: layout.duration, row: row)
@@ -160,7 +181,12 @@ struct CheckpointTable {
 
     // MARK: Words
 
-    /// - Parameter remembered: not nil = its engine does not tell of it any more.
+    /// An id in six columns: of a longer one its last digits, marked as such.
+    static func number(_ id: CheckpointID) -> SafeText { SafeText(id.description).suffix(columns: 6, beginning: .cut).padded(leading: 6) }
+
+    static func kind(_ checkpoint: CheckpointReport) -> SafeText { checkpoint.kind.isSavepoint ? "save" : "ckpt" }
+
+    /// - Parameter remembered: not nil = its engine no longer reports it.
     static func status(_ checkpoint: CheckpointReport, remembered: RememberedCheckpoint? = nil) -> (word: SafeText, role: StyleRole) {
         switch checkpoint.status {
         case .inProgress where remembered != nil: ("unknown", .severityUnknown)
@@ -178,13 +204,14 @@ struct CheckpointTable {
         return checkpoint.discarded ? "gone" : checkpoint.path == nil ? "?" : "yes"
     }
 
-    static func cause(_ checkpoint: CheckpointReport) -> SafeText {
+    /// - Parameter losses: why checkpoints of the job are gone; nil = only the rule is known.
+    static func cause(_ checkpoint: CheckpointReport, _ losses: LossWords? = nil) -> SafeText {
         if let failure = checkpoint.failure {
             let place = failure.operatorUID.map { uid in " \(uid)\(failure.subtask.map { ".\($0)" } ?? "")" } ?? ""
             return "\(failure.shortReason)\(place)"
         }
         if let by = checkpoint.requestedBy, !by.isEmpty { return "by \(by)" }
-        return checkpoint.discarded ? "subsumed" : "-"
+        return checkpoint.discarded ? SafeText(losses?.word(checkpoint) ?? "subsumed") : "-"
     }
 }
 

@@ -1,7 +1,7 @@
 import CellGrid
 import StreamModel
 
-/// What every full screen has in common: the title row above; the actions, the hints and the message row below.
+/// The common rows of full screens: the title above; actions, hints and message below.
 struct Chrome {
     let model: ConsoleModel
 
@@ -21,7 +21,7 @@ struct Chrome {
         var right = link(context) + [Span(" "), clock]
         var rightColumns = right.reduce(0) { $0 + $1.text.columns }
         var room = canvas.size.columns - rightColumns - 1
-        // Where the row is short of room it tells less: the state's age goes first, then the digits of the id, then most of the context's name.
+        // A short row drops the state's age first, then the digits of the id, then most of the context's name.
         let forms = [(16, true, true), (16, false, true), (16, false, false), (6, false, false)].map { names, age, digits in
             jobParts(key, job, context, contextColumns: names, withAge: age, withDigits: digits)
         }
@@ -34,22 +34,22 @@ struct Chrome {
             rightColumns = right.reduce(0) { $0 + $1.text.columns }
             room = canvas.size.columns - rightColumns - 1
         }
-        canvas.line(parts.left + [Span(name.prefix(columns: max(4, room - columns(parts)), ending: "~"), .titleJob)] + parts.tail, row: 0)
+        canvas.line(parts.left + [Span(name.middle(columns: max(4, room - columns(parts))), .titleJob)] + parts.tail, row: 0)
         canvas.line(right, row: 0, column: canvas.size.columns - rightColumns)
     }
 
-    /// What stands before and after the name of the job.
+    /// The spans before and after the name of the job.
     private func jobParts(
         _ key: JobKey, _ job: JobReport?, _ context: ContextState, contextColumns: Int, withAge: Bool, withDigits: Bool
     ) -> (left: [Span], tail: [Span]) {
-        let left = [Span(" "), Span(SafeText(context.name).prefix(columns: contextColumns, ending: "~"), .title), Span(" ")] + badges(context) + [Span("  ")]
+        let left = [Span(" "), Span(SafeText(context.name).prefix(columns: contextColumns, ending: .cut), .title), Span(" ")] + badges(context) + [Span("  ")]
         guard let job else { return (left, []) }
         let isWide = model.size.columns >= 120
         var tail = [Span(withDigits ? " \(String(key.job.description.prefix(isWide ? 6 : 4)))  " : " ", .titleJob)]
         tail.append(Span(SafeText(job.stateText, limit: 20), stateRole(job.state)))
         if withAge {
             let time = context.engineTime(at: model.shownAt)
-            tail.append(Span(" \(Figures.age(time - (job.state == .running ? job.submittedAt : job.stateSince)))", .title))
+            tail.append(Span(" \(Figures.age(time - job.stateSince))", .title))
         }
         if isWide { tail.append(Span("  p=\(job.parallelism)/\(job.maxParallelism)", .title)) }
         return (left, tail)
@@ -58,7 +58,7 @@ struct Chrome {
     /// The title of a screen about no job.
     func plainTitle(_ text: SafeText, _ canvas: inout Canvas) {
         let room = canvas.size.columns - clock.text.columns - 2
-        canvas.put(text.prefix(columns: room, ending: "~"), column: 1, row: 0, role: .title)
+        canvas.put(text.prefix(columns: room, ending: .cut), column: 1, row: 0, role: .title)
         canvas.line([clock], row: 0, column: canvas.size.columns - clock.text.columns)
     }
 
@@ -79,7 +79,7 @@ struct Chrome {
 
     func badges(_ context: ContextState) -> [Span] {
         var spans = [badge(context.description.class)]
-        if model.options.isReadOnly || context.description.isReadOnly || context.capabilities.isViewer {
+        if model.options.isReadOnly || context.description.isReadOnly || context.capabilities.isViewer || context.capabilities.isHistoryServer {
             spans.append(Span("[RO]", .titleLock))
         } else if context.description.guardClass == .prod {
             let left = context.unlockedUntil.map { $0 - model.shownAt }
@@ -169,12 +169,12 @@ struct Chrome {
         }
         let room = canvas.size.columns - column - 1
         if reason.columns > room, let brief { reason = brief }
-        canvas.put(reason.prefix(columns: room, ending: "~"), endingAt: canvas.size.columns - 1, row: row, role: .hintLocked)
+        canvas.put(reason.prefix(columns: room, ending: .cut), endingAt: canvas.size.columns - 1, row: row, role: .hintLocked)
     }
 
     private func hints(row: Int, _ canvas: inout Canvas) {
         if let choices = completions {
-            canvas.put(choices.prefix(columns: canvas.size.columns - 2, ending: "..."), column: 1, row: row, role: .textDim)
+            canvas.put(choices.prefix(columns: canvas.size.columns - 2, ending: .cut), column: 1, row: row, role: .textDim)
             return
         }
         var column = 1
@@ -185,7 +185,7 @@ struct Chrome {
         }
     }
 
-    /// What a text that is being typed can become, in the place of the hints: the row of messages has the text. nil = nothing is typed.
+    /// The completions of a text being typed, in the place of the hints; nil = nothing is typed.
     private var completions: SafeText? {
         switch model.modals.last {
         case .command(let field, _):
@@ -200,7 +200,7 @@ struct Chrome {
     /// The keys that are good for something on this screen, the most needed first; from the key map.
     private var hintList: [(SafeText, SafeText)] { screenHints.compactMap { $0 } }
 
-    /// nil where the operator has taken the key away.
+    /// nil where the command has no key.
     private var screenHints: [(SafeText, SafeText)?] {
         let map = model.options.keyMap
         func hint(_ command: Command, _ text: SafeText) -> (SafeText, SafeText)? { map.hasKey(command) ? (map.label(command), text) : nil }
@@ -219,11 +219,12 @@ struct Chrome {
         case .job:
             return general + [
                 hint(.open, "detail"), jobs, past, hint(.filter, "filter"), hint(.copy, "copy"), hint(.quit, "back"), hint(.freeze, "freeze"),
-                hint(.sort, "sort"), hint(.nextPane, "pane"), hint(.zoom, "zoom"), hint(.refresh, "ask now"), hint(.themes, "theme"),
+                hint(.sort, "sort"), hint(.nextPane, "pane"), hint(.zoom, "zoom"), hint(.refresh, "refresh"), hint(.themes, "theme"),
             ]
         case .checkpoints:
             return general + [
-                hint(.open, "detail"), hint(.filter, "filter"), hint(.sort, "sort"), jobs, hint(.copy, "path"), hint(.copyCommand, "command"), hint(.quit, "back"),
+                hint(.open, "detail"), hint(.filter, "filter"), hint(.sort, "sort"), jobs, hint(.copy, "path"), hint(.copyCommand, "command"),
+                hint(.quit, "back"),
             ]
         case .checkpoint:
             let steps = hint(.previousCheckpoint, .nextCheckpoint, "checkpoint")
@@ -236,44 +237,59 @@ struct Chrome {
         case .operation: return general + [hint(.copy, "copy evidence"), hint(.write, "write it"), hint(.quit, "back")]
         case .metrics: return general + [hint(.open, "chart"), hint(.wide, "span"), past, jobs, hint(.copy, "value"), hint(.quit, "back")]
         case .configuration: return general + [hint(.filter, "filter"), jobs, hint(.copy, "copy"), hint(.quit, "back")]
-        case .contexts: return general + [hint(.open, "its jobs"), hint(.refresh, "try link"), hint(.actions, "add"), hint(.filter, "filter"), hint(.copy, "address"), hint(.quit, "back")]
-        case .history: return general + [hint(.open, "detail"), hint(.filter, "filter"), hint(.sort, "sort"), hint(.copy, "path"), hint(.copyCommand, "command"), hint(.quit, "back")]
+        case .contexts:
+            return general + [
+                hint(.open, "its jobs"), hint(.refresh, "reconnect"), hint(.actions, "add"), hint(.filter, "filter"), hint(.copy, "address"),
+                hint(.quit, "back"),
+            ]
+        case .history:
+            return general + [
+                hint(.open, "detail"), hint(.filter, "filter"), hint(.sort, "sort"), hint(.copy, "path"), hint(.copyCommand, "command"), hint(.quit, "back"),
+            ]
         case .audit: return general + [hint(.open, "evidence"), hint(.filter, "filter"), hint(.sort, "sort"), hint(.copy, "copy"), hint(.quit, "back")]
         }
     }
 
-    /// What is being typed, or what is under way, or the last message.
+    /// The text being typed, or the operation in progress, or the last message.
     func message(row: Int, _ canvas: inout Canvas) {
         switch model.modals.last {
         case .command(let field, _): return prompt(":", field, suggestion: model.suggestion(field), row: row, &canvas)
         case .filter(let field):
-            let problem = model.listKind.flatMap { model.filterProblem($0) }
-            return prompt("/", field, suggestion: problem.map { "   \($0)" } ?? "", row: row, &canvas)
+            let words = model.listKind.map { kind in model.filterProblem(kind).map { SafeText($0) } ?? model.filterCount(kind) }
+            return prompt("/", field, suggestion: words.map { "   \($0)" } ?? "", row: row, &canvas)
         case .quit:
             // A demonstration's engine belongs to the console that shows it.
             let isDemo = model.live.contexts.allSatisfy { $0.description.class == .demo }
-            let consequence: SafeText = isDemo ? "the demo's engine ends with it" : "jobs and operations go on without this console"
+            let consequence: SafeText =
+                model.options.isReplay ? "this is a recording, nothing else ends" : isDemo ? "the demo engine ends too" : "jobs and operations keep running"
             canvas.put(" quit? y quits; \(consequence)", column: 0, row: row, role: .toast)
             return
         default: break
         }
-        let last = model.messages.last
-        let isRecent = last.map { model.now - $0.at < Milliseconds.seconds(4) } ?? false
+        let last = model.rowMessage
+        let isRecent = model.hasFreshMessage
         if !isRecent, let operation = model.live.operations.first(where: { $0.isFollowed && $0.isInFlight }) {
             let text = cut(operation.progress(at: model.now), columns: canvas.size.columns - 4, whole: .operations)
             canvas.put(" .. \(text)", column: 0, row: row, role: .severityRun)
             return
         }
+        if !isRecent, let problem = model.configurationProblem {
+            canvas.put(" \(cut(problem, columns: canvas.size.columns - 1, whole: .messages))", column: 0, row: row, role: .severityCrit)
+            return
+        }
         guard let last else { return }
         let time = Figures.clock(model.wall(last.at), offset: model.options.utcOffsetSeconds)
         let role: StyleRole = last.severity >= .warn ? last.severity.role : .toast
-        canvas.line(
-            [Span(" \(time) ", .textDim), Span(cut(last.text, columns: canvas.size.columns - time.columns - 2, whole: .messages), role)], row: row)
+        let beside = model.newsBeside
+        let more: SafeText = beside > 0 ? " +\(beside) \(model.options.keyMap.label(.messages))" : ""
+        let room = canvas.size.columns - time.columns - 2 - more.columns
+        canvas.line([Span(" \(time) ", .textDim), Span(cut(last.text, columns: room, whole: .messages), role)], row: row)
+        canvas.put(more, endingAt: canvas.size.columns, row: row, role: .hintKey)
     }
 
     /// The text, or as much of it as there is room for and the key under which the whole stands.
     private func cut(_ text: SafeText, columns: Int, whole: Command) -> SafeText {
-        text.prefix(columns: max(0, columns), ending: "... \(model.options.keyMap.label(whole))")
+        text.prefix(columns: max(0, columns), ending: "\(SafeText.cut) \(model.options.keyMap.label(whole))")
     }
 
     private func prompt(_ sign: SafeText, _ field: TextField, suggestion: SafeText, row: Int, _ canvas: inout Canvas) {

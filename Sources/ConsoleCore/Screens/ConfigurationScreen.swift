@@ -6,7 +6,7 @@ struct ConfigurationRow: Sendable, Equatable {
     /// Unique: the filter and the cursor go by it.
     var name: String
     var value: SafeText
-    /// What the value means for the job, where a number alone does not say it.
+    /// The meaning of the value for the job, where a number alone does not say it.
     var note: SafeText = ""
     /// Something that an operator should know before an incident.
     var isWarning = false
@@ -26,9 +26,9 @@ enum ConfigurationRows {
         var rows = checkpoints(job.configuration)
         if job.freshness != nil {
             // A cluster does not tell these.
-            rows.removeAll { ["retained checkpoints", "incremental", "prefers checkpoint"].contains($0.name) }
+            rows.removeAll { ["incremental", "prefer checkpoint"].contains($0.name) }
         }
-        rows += directories(job.configuration)
+        rows += directories(job.configuration, context.capabilities)
         rows += [failures(job), restart(job)]
         rows += program(job, context)
         rows += engine(job, context)
@@ -45,47 +45,54 @@ enum ConfigurationRows {
         return [
             ConfigurationRow(
                 name: "checkpoint interval", value: configuration.interval.map { Figures.setting($0) } ?? "none",
-                note: configuration.interval == nil ? "only on request: a failure starts from the last one asked for" : "", isWarning: configuration.interval == nil),
-            ConfigurationRow(name: "checkpoint timeout", value: Figures.setting(configuration.timeout), note: "then it expires, which counts as a failure"),
+                note: configuration.interval == nil ? "on request only: a failure restores the last one requested" : "",
+                isWarning: configuration.interval == nil),
+            ConfigurationRow(name: "checkpoint timeout", value: Figures.setting(configuration.timeout), note: "an expired checkpoint counts as a failure"),
             ConfigurationRow(name: "minimum pause", value: Figures.setting(configuration.minimumPause)),
             ConfigurationRow(name: "concurrent checkpoints", value: "\(configuration.maximumConcurrent)"),
             ConfigurationRow(name: "mode", value: configuration.mode == .exactlyOnce ? "exactly once" : "at least once"),
             ConfigurationRow(name: "retention", value: retention.0, note: retention.1, isWarning: retention.2),
-            ConfigurationRow(name: "retained checkpoints", value: "\(configuration.retainedCheckpoints)"),
+            ConfigurationRow(
+                name: "retained checkpoints", value: configuration.tells(.retainedCheckpoints) ? "\(configuration.retainedCheckpoints)" : notTold),
             ConfigurationRow(name: "incremental", value: configuration.incremental ? "yes" : "no"),
             ConfigurationRow(name: "unaligned", value: configuration.unaligned ? "yes" : "no"),
             ConfigurationRow(
-                name: "prefers checkpoint", value: configuration.prefersCheckpointForRecovery ? "yes" : "no",
-                note: configuration.prefersCheckpointForRecovery ? "recovery may fall back past output that a savepoint committed" : "",
+                name: "prefer checkpoint", value: configuration.prefersCheckpointForRecovery ? "yes" : "no",
+                note: configuration.prefersCheckpointForRecovery
+                    ? "for recovery: it may rewind past output that a savepoint committed" : "for recovery, to a newer savepoint",
                 isWarning: configuration.prefersCheckpointForRecovery),
         ]
     }
 
-    private static func directories(_ configuration: CheckpointConfiguration) -> [ConfigurationRow] {
-        [
+    private static let notTold: SafeText = "not told"
+
+    private static func directories(_ configuration: CheckpointConfiguration, _ capabilities: EngineCapabilities) -> [ConfigurationRow] {
+        let savepoints = configuration.savepointDirectory ?? (capabilities.savesBesideCheckpoints ? configuration.storageDirectory : nil)
+        let isStored = configuration.storageDirectory != nil || !configuration.tells(.storageDirectory)
+        func absent(_ setting: CheckpointConfiguration.Setting) -> SafeText { configuration.tells(setting) ? "none configured" : notTold }
+        return [
             ConfigurationRow(
-                name: "checkpoint storage", value: configuration.storageDirectory.map { SafeText($0) } ?? "none configured",
-                isWarning: configuration.storageDirectory == nil),
-            ConfigurationRow(
-                name: "savepoint directory", value: (configuration.savepointDirectory ?? configuration.storageDirectory).map { SafeText($0) } ?? "none configured"),
+                name: "checkpoint storage", value: configuration.storageDirectory.map { SafeText($0) } ?? absent(.storageDirectory), isWarning: !isStored),
+            ConfigurationRow(name: "savepoint directory", value: savepoints.map { SafeText($0) } ?? absent(.savepointDirectory)),
         ]
     }
 
     private static func failures(_ job: JobReport) -> ConfigurationRow {
         guard let tolerable = job.budget.tolerable else {
-            return ConfigurationRow(name: "tolerable failures", value: "not counted", note: "no number of failed checkpoints fails the job")
+            return ConfigurationRow(name: "tolerable failures", value: "not counted", note: "failed checkpoints never fail the job")
         }
         return ConfigurationRow(name: "tolerable failures", value: "\(tolerable)", note: "one more in a row fails the job")
     }
 
     private static func restart(_ job: JobReport) -> ConfigurationRow {
-        ConfigurationRow(name: "restart strategy", value: RestartWords.strategy(of: job), isWarning: job.restartStrategyWords == nil && job.restartStrategy == .none)
+        ConfigurationRow(
+            name: "restart strategy", value: RestartWords.strategy(of: job), isWarning: job.restartStrategyWords == nil && job.restartStrategy == .none)
     }
 
     private static func program(_ job: JobReport, _ context: ContextState) -> [ConfigurationRow] {
         var rows = [ConfigurationRow(name: "parallelism", value: "\(job.parallelism)", note: "at most \(job.maxParallelism)")]
         guard let recipe = context.recipe(of: job) else {
-            let note: SafeText = context.capabilities.needsJarRecipe ? ":recipe JAR tells it" : "R cannot start the job again"
+            let note: SafeText = context.capabilities.needsJarRecipe ? "set it with :recipe JAR" : "R cannot start the job again"
             return rows + [ConfigurationRow(name: "relaunch recipe", value: "not known", note: note, isWarning: true)]
         }
         let parallelism: SafeText = recipe.parallelism > 0 ? "parallelism \(recipe.parallelism)" : "the program's own parallelism"
@@ -103,7 +110,8 @@ enum ConfigurationRows {
             ConfigurationRow(name: "job id", value: "\(job.id)"),
             ConfigurationRow(name: "context", value: "\(context.name), class \(context.description.class.rawValue)", note: guardNote),
             ConfigurationRow(
-                name: "address", value: SafeText(context.description.address), note: context.description.isUnauthenticated ? SafeText(ContextDescription.openWords) : "",
+                name: "address", value: SafeText(context.description.address),
+                note: context.description.isUnauthenticated ? SafeText(ContextDescription.openWords) : "",
                 isWarning: context.description.isUnauthenticated),
         ]
         if let engine = context.report?.engine {
@@ -116,7 +124,7 @@ enum ConfigurationRows {
     }
 }
 
-/// What must not be read over a shoulder, or in a copy of the screen.
+/// Secrets: not to be read over a shoulder or in a copy of the screen.
 enum Secrets {
     private static let words = ["password", "passwd", "secret", "token", "credential", "apikey", "api-key", "api_key", "access-key", "access.key", "private"]
 
@@ -171,11 +179,13 @@ struct ConfigurationScreen {
 
     func draw(_ canvas: inout Canvas) {
         Chrome(model).jobTitle(&canvas)
-        if let screen = JobScreen(model) { screen.condition(row: 1, &canvas) }
+        let stack = RowStack.list(canvas.size.rows, condition: 1)
+        if let facts = JobFacts(model) { canvas.inside(stack[.condition]) { facts.condition(&$0) } }
         let rows = model.configurationRows
         let cursor = model.listPosition.index
-        canvas.inside(CellRect(column: 0, row: 2, columns: canvas.size.columns, rows: canvas.size.rows - 2 - Chrome.footerRows)) { inner in
-            inner.rule("\(model.options.keyMap.title(.configuration, "config"))\(model.listNote(.configuration))", row: 0, note: Figures.plural(rows.count, "setting"))
+        canvas.inside(stack[.list]) { inner in
+            inner.rule(
+                "\(model.options.keyMap.title(.configuration, "config"))\(model.listNote(.configuration))", row: 0, note: Figures.plural(rows.count, "setting"))
             if rows.isEmpty { inner.put(" no setting matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 0, row: 1, role: .textDim) }
             inner.list(rows.count, cursor: cursor, from: 1) { index, row, inner in draw(rows[index], row: row, &inner) }
         }
@@ -183,9 +193,9 @@ struct ConfigurationScreen {
     }
 
     private func draw(_ row: ConfigurationRow, row line: Int, _ canvas: inout Canvas) {
-        canvas.put(SafeText(row.name).prefix(columns: 24, ending: "~"), column: 2, row: line, role: .header)
+        canvas.put(SafeText(row.name).prefix(columns: 24, ending: .cut), column: 2, row: line, role: .header)
         let room = canvas.size.columns - 27 - (row.note.isEmpty ? 0 : min(row.note.columns, 40) + 2)
-        let column = canvas.put(row.value.suffix(columns: max(room, 12), beginning: "..."), column: 27, row: line, role: row.isWarning ? .severityWarn : .text)
+        let column = canvas.put(row.value.middle(columns: max(room, 12)), column: 27, row: line, role: row.isWarning ? .severityWarn : .text)
         canvas.put(row.note, column: 27 + column + 2, row: line, role: .textDim)
     }
 }

@@ -2,10 +2,11 @@ import CellGrid
 import StreamModel
 
 extension ContextDescription {
-    /// What keeps it, in the words of config.toml. No name or address has a character that needs more than quotes.
+    /// Its lines for config.toml. No name or address has a character that needs more than quotes.
     var configuration: [String] {
         [
-            "[contexts.\"\(SafeText(name))\"]", "\(address.contains("://") ? "url" : "socket") = \"\(SafeText(address))\"", "class = \"\(self.class.rawValue)\"",
+            "[contexts.\"\(SafeText(name))\"]", "\(address.contains("://") ? "url" : "socket") = \"\(SafeText(address))\"",
+            "class = \"\(self.class.rawValue)\"",
         ]
     }
 }
@@ -29,7 +30,9 @@ struct ContextsScreen {
         let up = rows.count { $0.link.isUp }
         Chrome(model).plainTitle("contexts \(rows.count): \(up) linked", &canvas)
         let cursor = model.listPosition.index
-        canvas.split(from: 1, detailRows: 7) { list(rows, cursor, &$0) } detail: { inner in
+        let stack = RowStack.list(canvas.size.rows, detail: .fixed(7))
+        canvas.inside(stack[.list]) { list(rows, cursor, &$0) }
+        canvas.inside(stack[.detail]) { inner in
             guard rows.indices.contains(cursor) else { return inner.rule("", row: 0) }
             detail(rows[cursor], &inner)
         }
@@ -47,7 +50,7 @@ struct ContextsScreen {
 
     private func draw(_ context: ContextState, row: Int, _ canvas: inout Canvas) {
         let now = model.shownAt
-        canvas.put(SafeText(context.name).prefix(columns: 16, ending: "~"), column: 3, row: row)
+        canvas.put(SafeText(context.name).prefix(columns: 16, ending: .cut), column: 3, row: row)
         canvas.line(Chrome(model).badges(context), row: row, column: 20)
         let word = context.linkWord(at: now)
         let role: StyleRole = word == "ok" ? .linkOK : word == "down" ? .linkDown : .linkStale
@@ -55,9 +58,11 @@ struct ContextsScreen {
         if word == "ok", case .up(let roundTrip?) = context.link { text = Figures.duration(roundTrip) }
         canvas.line([Span(model.theme.mark(role), role), Span(" "), Span(text, role)], row: row, column: 36)
         let age = context.age(at: now)
-        canvas.put(age.map { $0 > ContextState.freshness ? Figures.age($0) : "now" } ?? "-", column: 50, row: row, role: age.map { $0 > ContextState.freshness } ?? true ? .linkStale : .textDim)
+        canvas.put(
+            age.map { $0 > ContextState.freshness ? Figures.age($0) : "now" } ?? "-", column: 50, row: row,
+            role: age.map { $0 > ContextState.freshness } ?? true ? .linkStale : .textDim)
         canvas.put(context.report.map { "\($0.jobs.count)" } ?? "-", endingAt: 61, row: row)
-        canvas.put(SafeText(context.description.address).suffix(columns: canvas.size.columns - 64, beginning: "..."), column: 63, row: row, role: .textDim)
+        canvas.put(SafeText(context.description.address).middle(columns: canvas.size.columns - 64), column: 63, row: row, role: .textDim)
     }
 
     private func detail(_ context: ContextState, _ canvas: inout Canvas) {
@@ -74,38 +79,44 @@ struct ContextsScreen {
         line("can", abilities(context), row: 3)
         let condition = Condition.of(context, at: model.shownAt)
         line("link", linkWords(context), condition.severity == .ok ? .text : condition.severity.role, row: 4)
-        line("engine", context.report.map { "\($0.engine.name) \($0.engine.version)" } ?? "not heard of yet", row: 5)
-        let words: SafeText = description.isAdded
+        let warning = context.capabilities.versionWarning
+        let engine = context.report.map { "\($0.engine.name) \($0.engine.version)" } ?? "not known yet"
+        line("engine", SafeText(warning.map { "\(engine): \($0)" } ?? engine), warning == nil ? .text : .severityWarn, row: 5)
+        let words: SafeText =
+            description.isAdded
             ? " to keep it: \(description.configuration.joined(separator: " "))"
             : " \(model.options.keyMap.label(.actions)) adds one for this session; [contexts.NAME] in config.toml keeps it"
-        canvas.put(words.prefix(columns: canvas.size.columns - 1, ending: "~"), column: 0, row: 6, role: .textDim)
+        canvas.put(words.prefix(columns: canvas.size.columns - 1, ending: .cut), column: 0, row: 6, role: .textDim)
     }
 
     private func guardWords(_ context: ContextState) -> SafeText {
+        if let problem = context.description.problem { return "read-only: \(problem)" }
         if model.options.isReadOnly || context.description.isReadOnly { return "read-only: nothing can be sent from here" }
         switch context.description.guardClass {
-        case .lab, .demo: return "savepoints at once; what ends a job asks for y"
-        case .staging: return "savepoints ask for y; what ends a job wants its name typed"
-        case .prod: return "locked until :unlock; then name, reason and 5 s to take it back"
+        case .lab, .demo: return "savepoints are sent at once; ending a job asks for y"
+        case .staging: return "savepoints ask for y; ending a job asks for its name"
+        case .prod: return "locked until :unlock; then name, reason and 5 s to abort"
         }
     }
 
     private func abilities(_ context: ContextState) -> SafeText {
         let can = context.capabilities
-        if can.isViewer { return "only look: this link is a viewer's" }
+        if can.isHistoryServer { return "look only: a history server runs no jobs" }
+        if can.isViewer { return "look only: this link is a viewer's" }
         let words: [(Bool, String)] = [
             (can.canCheckpointNow, "checkpoint now"), (can.verifiesFiles, "read the files of a checkpoint"), (can.exactBudget, "count failures exactly"),
-            (can.canOverrideRetention, "keep checkpoints against the policy"),
+            (can.canOverrideRetention, "override the retention policy"),
         ]
         let able = words.filter(\.0).map(\.1)
-        return able.isEmpty ? "nothing beside the common actions" : SafeText(able.joined(separator: ", "))
+        return able.isEmpty ? "the common actions only" : SafeText(able.joined(separator: ", "))
     }
 
     private func linkWords(_ context: ContextState) -> SafeText {
         switch context.link {
         case .connecting: "connecting"
         case .down: Condition.of(context, at: model.shownAt).text(at: model.shownAt, keys: model.options.keyMap)
-        case .up(let roundTrip): "up\(roundTrip.map { ", round trip \(Figures.duration($0))" } ?? "")\(context.age(at: model.shownAt).map { $0 > ContextState.freshness ? ", last report \(Figures.age($0)) ago" : ", reports come in" } ?? ", no report yet")"
+        case .up(let roundTrip):
+            "up\(roundTrip.map { ", round trip \(Figures.duration($0))" } ?? "")\(context.age(at: model.shownAt).map { $0 > ContextState.freshness ? ", last report \(Figures.age($0)) ago" : ", reports arrive" } ?? ", no report yet")"
         }
     }
 }

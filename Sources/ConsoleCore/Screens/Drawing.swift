@@ -26,7 +26,7 @@ extension Canvas {
         var column = 0
         for span in spans {
             let isCut = column + span.text.columns > size.columns
-            column += put(isCut ? span.text.prefix(columns: size.columns - column, ending: "...") : span.text, column: column, row: row, role: span.role)
+            column += put(isCut ? span.text.prefix(columns: size.columns - column, ending: .cut) : span.text, column: column, row: row, role: span.role)
             if isCut { return }
         }
     }
@@ -34,7 +34,8 @@ extension Canvas {
     /// A horizontal line with a title near its left end and a note near its right end.
     mutating func rule(_ title: SafeText, row: Int, note: SafeText = "", isFocused: Bool = false) {
         horizontalLine(row: row, role: isFocused ? .borderFocus : .border)
-        if !title.isEmpty { put("[\(title)]", column: 2, row: row, role: .header) }
+        let room = size.columns - 6 - (note.isEmpty ? 0 : note.columns + 3)
+        if !title.isEmpty { put("[\(title.middle(columns: max(8, room)))]", column: 2, row: row, role: .header) }
         if !note.isEmpty { put(" \(note) ", endingAt: size.columns - 2, row: row, role: .textDim) }
     }
 
@@ -49,31 +50,6 @@ extension Canvas {
             put(glyph: isFull ? glyphs.bar.full : glyphs.bar.empty, column: column + 1 + offset, row: row, role: isFull ? role : .graphLine)
         }
         put("]", column: column + columns - 1, row: row, role: .border)
-    }
-
-    /// A sparkline of the last samples as a ring: each sample has its place, the newest one overwrites the oldest, and a gap runs
-    /// ahead of it. So one new sample changes two or three cells and not the whole row. Heights are steps of `graph.scale`.
-    mutating func sparkline(_ samples: [Float], count: Int, column: Int, row: Int, columns: Int) {
-        let perCell = glyphs.samplesPerCell
-        let slots = columns * perCell
-        guard slots > 0, count > 0, !samples.isEmpty else { return }
-        let newest = count - 1
-        let gap = (newest % slots / perCell + 1) % columns
-        let scale = Self.scale(Double(samples.suffix(slots).filter { !$0.isNaN }.max() ?? 0))
-        func height(_ slot: Int) -> Int? {
-            let index = newest - (newest % slots - slot + slots) % slots
-            let fromEnd = newest - index
-            guard index >= 0, fromEnd < samples.count else { return nil }
-            let value = Double(samples[samples.count - 1 - fromEnd])
-            if value.isNaN { return nil }
-            return value > 0 ? max(1, Int(clamping: (value / scale * Double(glyphs.sparkLevels)).rounded())) : 0
-        }
-        for cell in 0..<columns where cell != gap || columns == 1 {
-            let left = height(cell * perCell)
-            let right = perCell == 2 ? height(cell * perCell + 1) : nil
-            let role = StyleRole.graphScale(Double(max(left ?? 0, right ?? 0)) / Double(glyphs.sparkLevels))
-            put(glyph: glyphs.spark(left, right), column: column + cell, row: row, role: role)
-        }
     }
 
     /// The next of 1, 2, 5, 10, ... above a value, so that the scale stays while values waver.
@@ -101,7 +77,9 @@ extension Canvas {
 extension Canvas {
     /// The part of a list around its cursor, from row `top` on; the last rows stay free for what follows it. Each row can be pressed, and the selected
     /// one is laid over and marked.
-    mutating func list(_ count: Int, cursor: Int, from top: Int, leaving rest: Int = 0, isMarked: Bool = true, _ draw: (_ index: Int, _ row: Int, inout Canvas) -> Void) {
+    mutating func list(
+        _ count: Int, cursor: Int, from top: Int, leaving rest: Int = 0, isMarked: Bool = true, _ draw: (_ index: Int, _ row: Int, inout Canvas) -> Void
+    ) {
         for (line, index) in listWindow(count: count, cursor: cursor, rows: size.rows - top - rest).enumerated() {
             let row = top + line
             target(row: row, index: index)
@@ -115,13 +93,6 @@ extension Canvas {
     /// The names of a list's columns in row 1: where, what, and the field that the column is sorted by.
     mutating func header(_ columns: [(Int, SafeText, String)], of kind: ConsoleModel.ListKind, _ model: ConsoleModel) {
         for (column, name, field) in columns { put(name, column: column, row: 1, role: model.headerRole(kind, field)) }
-    }
-
-    /// A list from row `top` on and, above the footer, the rows that tell of what is selected.
-    mutating func split(from top: Int, detailRows: Int, list: (inout Canvas) -> Void, detail: (inout Canvas) -> Void) {
-        let rows = size.rows - top - detailRows - Chrome.footerRows
-        inside(CellRect(column: 0, row: top, columns: size.columns, rows: rows), list)
-        inside(CellRect(column: 0, row: top + rows, columns: size.columns, rows: detailRows), detail)
     }
 }
 
@@ -167,5 +138,5 @@ func wrapped(_ text: SafeText, columns: Int, lines most: Int) -> [SafeText] {
     let lines = wrapped(text, columns: columns)
     guard lines.count > most, most > 0 else { return most > 0 ? lines : [] }
     let last: SafeText = "\(lines[most - 1]) \(lines[most])"
-    return lines.prefix(most - 1) + [last.prefix(columns: columns, ending: "...")]
+    return lines.prefix(most - 1) + [last.prefix(columns: columns, ending: .cut)]
 }

@@ -1,14 +1,14 @@
 import CellGrid
 
-/// Where the help stands: its first row, and what is looked for in it.
+/// The state of the help: its first row and its search text.
 struct HelpPage: Sendable, Equatable {
     var top = 0
-    /// Only lines with this text are shown; empty = all.
+    /// The text that shown lines contain; empty = all lines.
     var search = TextField()
     var isTyping = false
 }
 
-/// All keys and commands, from the key map and the command line's own table.
+/// All keys and commands, from the key map and the table of the command line.
 struct HelpScreen {
     let model: ConsoleModel
 
@@ -25,12 +25,13 @@ struct HelpScreen {
     func clamped(_ top: Int) -> Int { max(0, min(top, lines.count - Self.rows(model.size))) }
 
     private static let sections: [(SafeText, [Command])] = [
-        ("ACT (through a box that says what will happen)", Command.acting + [.actions]),
+        ("ACT (each opens a sheet that says what will happen)", Command.acting + [.actions]),
         ("SCREENS", [.overview, .job, .checkpoints, .metrics, .failures, .operations, .configuration, .contexts, .audit, .help]),
         (
             "MOVE",
             [
-                .moveDown, .moveUp, .scrollLeft, .scrollRight, .first, .last, .pageDown, .pageUp, .open, .quit, .back, .previousJob, .nextJob, .previousCheckpoint,
+                .moveDown, .moveUp, .scrollLeft, .scrollRight, .first, .last, .pageDown, .pageUp, .open, .quit, .back, .previousJob, .nextJob,
+                .previousCheckpoint,
                 .nextCheckpoint, .nextPane, .previousPane, .zoom,
             ]
         ),
@@ -89,18 +90,19 @@ struct HelpScreen {
                 lines.append(Line(keys: keys.isEmpty ? "-" : SafeText(keys), name: SafeText(command.name), text: command.summary))
             }
         }
-        lines.append(Line(keys: "COMMANDS (and the names above)", isTitle: true))
+        lines.append(Line(keys: "COMMANDS (the names above work too)", isTitle: true))
         for command in CommandLine.commands { lines.append(Line(keys: ":" + command.usage, text: command.summary)) }
         lines.append(Line(keys: "FILTERS", isTitle: true))
         for (form, text) in [
-            ("word", "rows with the word in some field"), ("~expression", "a regular expression; any case"), ("!term", "rows that the term does not fit"),
-            ("field:term", "only that field; Tab completes its name"), ("a b", "both"),
+            ("word", "rows with the word in any field"), ("~expression", "a regular expression, case-insensitive"),
+            ("!term", "rows that do not match the term"),
+            ("field:term", "only that field; Tab completes its name"), ("a b", "rows that match both"),
         ] as [(SafeText, SafeText)] { lines.append(Line(keys: form, text: text)) }
         lines.append(Line(keys: "MARKS", isTitle: true))
         for (role, text) in [
-            (.severityOK, "well"), (.severityRun, "under way"), (.severityWarn, "look at it"), (.severityCrit, "act"),
-            (.severityUnknown, "not known"),
-            (.linkStale, "old: the number is not fresh"), (.checkpointSavepoint, "a savepoint"), (.checkpointGone, "its files are deleted"),
+            (.severityOK, "healthy"), (.severityRun, "in progress"), (.severityWarn, "needs a look"), (.severityCrit, "needs action"),
+            (.severityUnknown, "unknown"),
+            (.linkStale, "stale: the number is old"), (.checkpointSavepoint, "a savepoint"), (.checkpointGone, "its files were deleted"),
         ] as [(StyleRole, SafeText)] {
             lines.append(Line(keys: model.theme.mark(role), text: text))
         }
@@ -117,13 +119,14 @@ struct HelpScreen {
                 canvas.put(" \(line.keys)", column: 0, row: index + 1, role: .header)
             } else {
                 let room = (line.name.isEmpty ? textColumn - 2 : keyColumns) - 1
-                canvas.put(line.keys.prefix(columns: room, ending: "~"), column: 2, row: index + 1, role: .hintKey)
+                canvas.put(line.keys.prefix(columns: room, ending: .cut), column: 2, row: index + 1, role: .hintKey)
                 if isWide { canvas.put(line.name, column: 2 + keyColumns, row: index + 1, role: .textDim) }
                 canvas.put(line.text, column: textColumn, row: index + 1, role: .hintText)
             }
         }
-        let more: SafeText = all.count > rows ? "   \(top + 1)-\(min(top + rows, all.count)) of \(all.count), \(model.options.keyMap.label(.moveDown, .moveUp)) scroll" : ""
-        if all.isEmpty { canvas.put(" nothing here has \"\(page.search.safe)\"", column: 0, row: 1, role: .textDim) }
+        let more: SafeText =
+            all.count > rows ? "   \(top + 1)-\(min(top + rows, all.count)) of \(all.count), \(model.options.keyMap.label(.moveDown, .moveUp)) scroll" : ""
+        if all.isEmpty { canvas.put(" no line contains \"\(page.search.safe)\"", column: 0, row: 1, role: .textDim) }
         let filter: SafeText = page.search.text.isEmpty ? "" : "  /\(page.search.safe)"
         Chrome(model).plainTitle("help\(filter)\(more)", &canvas)
         footer(page, &canvas)

@@ -3,7 +3,7 @@ import StreamModel
 
 /// Words for what is remembered.
 extension RememberedCheckpoint {
-    /// What became of it, for a column of nine.
+    /// Its fate, for a column of nine.
     var fateWord: SafeText {
         switch fate {
         case .running: "unknown"
@@ -17,16 +17,16 @@ extension RememberedCheckpoint {
     /// In a sentence.
     var fateWords: SafeText {
         switch fate {
-        case .running: "in flight when it was last seen; how it ended nobody saw"
+        case .running: "in flight when last seen; its end was not observed"
         case .failed: "failed"
-        case .kept: "kept when it was last seen"
+        case .kept: "kept when last seen"
         case .gone: "its files are gone"
-        case .unlisted: "its engine lists it no longer; only a look at the files tells"
+        case .unlisted: "its engine no longer lists it; only the files can tell"
         }
     }
 }
 
-/// What the ledger remembers: checkpoints of all jobs, running and ended, of every engine that a console of this user has seen.
+/// The checkpoints in the ledger: of all jobs, running and ended, of every engine that a console of this user has seen.
 struct HistoryScreen {
     let model: ConsoleModel
     let scope: HistoryScope
@@ -35,7 +35,9 @@ struct HistoryScreen {
         let rows = model.historyRows, past = model.past(scope)
         Chrome(model).plainTitle("history \(past.isLoaded ? "\(past.total)" : "")  \(scope.job.map { SafeText($0) } ?? "all jobs")", &canvas)
         let cursor = model.listPosition.index
-        canvas.split(from: 1, detailRows: 6) { list(rows, past, cursor, &$0) } detail: { inner in
+        let stack = RowStack.list(canvas.size.rows, detail: .fixed(6))
+        canvas.inside(stack[.list]) { list(rows, past, cursor, &$0) }
+        canvas.inside(stack[.detail]) { inner in
             guard rows.indices.contains(cursor) else { return inner.rule("", row: 0) }
             detail(rows[cursor], &inner)
         }
@@ -45,25 +47,31 @@ struct HistoryScreen {
     private func list(_ rows: [RememberedCheckpoint], _ past: PastCheckpoints, _ cursor: Int, _ canvas: inout Canvas) {
         let wide = canvas.size.columns >= 100 ? canvas.size.columns - 100 : 0
         let job = 13, id = 35 + wide
-        let note: SafeText = !past.isLoaded ? "the ledger is being read" : past.isComplete && past.rows.count == past.total ? "from the ledger" : "the newest \(past.rows.count) of \(past.total)"
+        let note: SafeText =
+            !past.isLoaded
+            ? "reading the ledger" : past.isComplete && past.rows.count == past.total ? "from the ledger" : "the newest \(past.rows.count) of \(past.total)"
         canvas.rule("history\(model.listNote(.history))", row: 0, note: note, isFocused: true)
         let hasRoom = canvas.size.columns >= id + 62
         canvas.header(
             [
-                (3, "WHEN", "when"), (job, "JOB", "job"), (id + 4, "ID", "id"), (id + 8, "KIND", "kind"), (id + 13, "STATUS", "status"), (id + 29, "SIZE", "size"),
+                (3, "WHEN", "when"), (job, "JOB", "job"), (id + 4, "ID", "id"), (id + 8, "KIND", "kind"), (id + 13, "STATUS", "status"),
+                (id + 29, "SIZE", "size"),
                 (id + 34, "FATE", "fate"),
             ] + (hasRoom ? [(id + 44, "SEEN", "seen")] : []), of: .history, model)
         if rows.isEmpty, past.isLoaded {
-            let words: SafeText = model.filters[.history] == nil ? "nothing is remembered\(scope.job.map { " of \($0)" } ?? "")" : "none matches the filter; Esc clears it"
+            let words: SafeText =
+                model.listViews[.history].filter == nil ? "nothing remembered\(scope.job.map { " of \($0)" } ?? "")" : "none matches the filter; Esc clears it"
             canvas.put("   \(words)", column: 0, row: 2, role: .textDim)
         }
         canvas.list(rows.count, cursor: cursor, from: 2) { index, y, canvas in
             let row = rows[index], report = row.report
             let status = CheckpointTable.status(report, remembered: row)
-            canvas.put(Figures.moment(report.triggeredAt, now: model.wall(model.shownAt), offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim, columns: 9)
-            canvas.put(SafeText("\(row.context)/\(row.jobName)").prefix(columns: id - job - 1, ending: "~"), column: job, row: y)
-            canvas.put("\(report.id)", endingAt: id + 6, row: y)
-            canvas.put(report.kind.isSavepoint ? "save" : "ckpt", column: id + 8, row: y, role: report.kind.isSavepoint ? .checkpointSavepoint : .text)
+            canvas.put(
+                Figures.moment(report.triggeredAt, now: model.wall(model.shownAt), offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim,
+                columns: 9)
+            canvas.put(SafeText("\(row.context)/\(row.jobName)").middle(columns: id - job - 1), column: job, row: y)
+            canvas.put(CheckpointTable.number(report.id), endingAt: id + 6, row: y)
+            canvas.put(CheckpointTable.kind(report), column: id + 8, row: y, role: report.kind.isSavepoint ? .checkpointSavepoint : .text)
             canvas.line([Span(model.theme.mark(status.role), status.role), Span(" "), Span(status.word, status.role)], row: y, column: id + 13)
             canvas.put(report.status == .completed ? Figures.bytes(report.stateSize) : "-", endingAt: id + 33, row: y)
             canvas.put(row.fateWord, column: id + 34, row: y, role: row.fate == .gone ? .checkpointGone : .text)
@@ -80,9 +88,10 @@ struct HistoryScreen {
             " triggered \(Figures.clock(report.triggeredAt, offset: offset)), \(Figures.age(model.wall(model.shownAt) - report.triggeredAt)) ago\(took), acked \(report.acknowledgedSubtasks)/\(report.totalSubtasks)",
             column: 0, row: 2)
         canvas.put(
-            " seen in \(row.context) for the first time \(Figures.age(model.wall(model.shownAt) - row.firstSeenAt)) ago, for the last \(Figures.age(model.wall(model.shownAt) - row.lastSeenAt)) ago", column: 0,
+            " seen in \(row.context): first \(Figures.age(model.wall(model.shownAt) - row.firstSeenAt)) ago, last \(Figures.age(model.wall(model.shownAt) - row.lastSeenAt)) ago",
+            column: 0,
             row: 3, role: .textDim)
-        canvas.put(" path    \(report.path.map { SafeText($0).suffix(columns: canvas.size.columns - 10, beginning: "...") } ?? "-")", column: 0, row: 4)
+        canvas.put(" path    \(report.path.map { SafeText($0).middle(columns: canvas.size.columns - 10) } ?? "-")", column: 0, row: 4)
         if let failure = report.failure { canvas.put(" failure \(failure.reasonName): \(failure.message)", column: 0, row: 5, role: .checkpointFailed) }
     }
 }

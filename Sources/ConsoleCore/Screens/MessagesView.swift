@@ -49,14 +49,16 @@ struct MessagesView {
 
     func draw(_ top: Int, _ canvas: inout Canvas) {
         let top = clamped(top), keys = model.options.keyMap
-        canvas.dialog(rect, title: "messages \(model.messages.count), the newest first") { inner in
-            if rows.isEmpty { inner.put(" there are none yet", column: 0, row: 0, role: .textDim) }
+        canvas.dialog(rect, title: "messages \(model.messages.count), newest first") { inner in
+            if rows.isEmpty { inner.put(" none yet", column: 0, row: 0, role: .textDim) }
             for (line, row) in rows.dropFirst(top).prefix(page).enumerated() {
                 if let time = row.time { inner.put(time, column: 1, row: line, role: .textDim) }
                 inner.put(row.text, column: Self.textColumn, row: line, role: row.role)
             }
             let more: SafeText = top + page < rows.count ? "more below; " : ""
-            inner.put(" \(more)Esc  \(keys.label(.moveDown, .moveUp)) move  \(keys.label(.copy)) copies the first", column: 0, row: inner.size.rows - 1, role: .hintText)
+            inner.put(
+                " \(more)Esc  \(keys.label(.moveDown, .moveUp)) move  \(keys.label(.copy)) copies the first", column: 0, row: inner.size.rows - 1,
+                role: .hintText)
         }
     }
 }
@@ -72,7 +74,7 @@ extension ConsoleModel {
         case .pageUp: scroll(to: top - view.page, &self)
         case .first: scroll(to: 0, &self)
         case .last: scroll(to: .max / 2, &self)
-        // Without a message of its own: it would move what is looked at.
+        // Without a message of its own, which would move the list.
         case .copy: if let text = view.message(top) { effects.append(.copy(text.string)) }
         case .back, .quit, .open, .messages: modals.removeLast()
         default: break

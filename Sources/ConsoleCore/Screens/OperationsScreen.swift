@@ -8,18 +8,18 @@ struct OperationsScreen {
     func draw(_ canvas: inout Canvas) {
         let rows = model.operationRows
         let flying = rows.count(where: \.isInFlight)
-        Chrome(model).plainTitle("operations \(rows.count): \(flying) under way", &canvas)
+        Chrome(model).plainTitle("operations \(rows.count): \(flying) in progress", &canvas)
         let cursor = rows.firstIndex { $0.id == model.cursors.operation } ?? 0
-        let body = CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1 - Chrome.footerRows)
-        canvas.inside(body) { inner in
+        canvas.inside(RowStack.list(canvas.size.rows)[.list]) { inner in
             inner.rule(
-                "\(model.options.keyMap.title(.operations, "operations"))\(model.listNote(.operations))", row: 0, note: "sent > accepted > completed > observed > proven")
+                "\(model.options.keyMap.title(.operations, "operations"))\(model.listNote(.operations))", row: 0,
+                note: "sent > accepted > completed > observed > proven")
             let isWide = inner.size.columns >= 100
             inner.put(
                 isWide
-                    ? " WHEN      OP    WHO          WHAT          JOB                      STAGE     RESULT"
-                    : " WHEN      OP    WHAT          JOB             STAGE     RESULT", column: 0, row: 1,
-                role: model.orders[.operations]?.field == nil ? .header : .headerSort)
+                    ? " WHEN      OP    WHO          WHAT           JOB                     STAGE        RESULT"
+                    : " WHEN      OP    WHAT           JOB            STAGE        RESULT", column: 0, row: 1,
+                role: model.listViews[.operations].order?.field == nil ? .header : .headerSort)
             if rows.isEmpty { inner.put(" none", column: 0, row: 2, role: .textDim) }
             inner.list(rows.count, cursor: cursor, from: 2, isMarked: false) { index, row, inner in line(rows[index], row: row, &inner) }
         }
@@ -31,12 +31,12 @@ struct OperationsScreen {
         let time = Figures.moment(operation.since, now: model.shownAt, offset: model.options.utcOffsetSeconds)
         let isWide = canvas.size.columns >= 100
         var spans: [Span] = [Span(" \(time.padded(9)) ", .textDim), Span("\(operation.id.short)  ")]
-        if isWide { spans.append(Span(SafeText(operation.request.by).prefix(columns: 12, ending: "~").padded(13))) }
-        let jobColumns = isWide ? 24 : 15
+        if isWide { spans.append(Span(SafeText(operation.request.by).prefix(columns: 12, ending: .cut).padded(13))) }
+        let jobColumns = isWide ? 23 : 14
         spans += [
-            Span(operation.verb.padded(14)),
-            Span(SafeText("\(operation.context)/\(operation.jobName)").prefix(columns: jobColumns, ending: "~").padded(jobColumns + 1)),
-            Span(SafeText(operation.stage.rawValue).padded(10), operation.severity.role),
+            Span(operation.verb.padded(15)),
+            Span(SafeText("\(operation.context)/\(operation.subject)").middle(columns: jobColumns).padded(jobColumns + 1)),
+            Span(SafeText(operation.stage.rawValue).padded(13), operation.severity.role),
         ]
         let column = canvas.line(spans, row: row)
         var result = operation.result
@@ -45,7 +45,8 @@ struct OperationsScreen {
         }
         let room = canvas.size.columns - column
         canvas.put(
-            operation.report?.path == nil ? result : result.suffix(columns: room, beginning: ".."), column: column, row: row)
+            operation.report?.path == nil || result != SafeText(operation.report?.path ?? "") ? result : result.middle(columns: room),
+            column: column, row: row)
     }
 }
 
@@ -57,12 +58,13 @@ struct OperationScreen {
     func draw(_ canvas: inout Canvas) {
         guard let operation = model.shown.operations.first(where: { $0.id == id }) else {
             Chrome(model).plainTitle("operation \(id.short)", &canvas)
-            canvas.put(" not known any more", column: 0, row: 2, role: .severityWarn)
+            canvas.put(" no longer known", column: 0, row: 2, role: .severityWarn)
             return Chrome(model).footer(&canvas)
         }
-        Chrome(model).plainTitle("operation \(operation.id): \(operation.verb) of \(operation.jobName) in \(operation.context)", &canvas)
-        canvas.rule("evidence", row: 1)
-        var row = 2
+        Chrome(model).plainTitle("operation \(operation.id): \(operation.verb) of \(operation.subject) in \(operation.context)", &canvas)
+        let body = RowStack.list(canvas.size.rows)[.list]
+        canvas.rule("evidence", row: body.lowerBound)
+        var row = body.lowerBound + 1
         for (name, text, role) in facts(operation) {
             let lines = wrapped(text, columns: canvas.size.columns - 14)
             canvas.put(" \(name)", column: 0, row: row, role: .header)
@@ -72,7 +74,7 @@ struct OperationScreen {
             }
         }
         if let proof = operation.proof {
-            canvas.inside(CellRect(column: 0, row: row, columns: canvas.size.columns, rows: max(0, canvas.size.rows - Chrome.footerRows - row))) {
+            canvas.inside(row..<max(row, body.upperBound)) {
                 ProofView(proof: proof, theme: model.theme).draw(&$0, isTitled: true)
             }
         }
@@ -93,8 +95,12 @@ struct OperationScreen {
         }
         if let report = operation.report {
             facts.append(("engine says", "\(report.state.rawValue)\(report.endedAt.map { " at \(Figures.clock($0, offset: offset))" } ?? "")", .text))
+            if let activity = report.activity { facts.append(("now", SafeText(activity), .text)) }
+            if let step = report.step, !report.state.isTerminal || report.state == .interrupted {
+                facts.append(("last step", "\(step.name.rawValue) at \(Figures.clock(step.at, offset: offset))", .text))
+            }
             if let inference = report.inference { facts.append(("inferred", SafeText(inference), .severityWarn)) }
-            // What a restart began from stands in its request and in its verdict.
+            // A restart's request and verdict name the restored snapshot.
             if operation.proof == nil {
                 if let path = report.path { facts.append(("path", SafeText(path), .textStrong)) }
                 if let checkpoint = report.checkpoint { facts.append(("checkpoint", "#\(checkpoint)", .text)) }
@@ -103,7 +109,8 @@ struct OperationScreen {
             if let job = report.newJob { facts.append(("new job", "\(job)", .text)) }
         }
         if let evidence = operation.evidence { facts.append(("observed", evidence, .severityOK)) }
-        if operation.stage == .failed || operation.stage == .refused { facts.append(("problem", operation.failure, .severityCrit)) }
+        if operation.stage == .unknown, let error = operation.report?.error { facts.append(("reason", SafeText(error), .severityUnknown)) }
+        if [.failed, .refused, .interrupted].contains(operation.stage) { facts.append(("problem", operation.failure, .severityCrit)) }
         return facts
     }
 }
@@ -121,6 +128,7 @@ extension TrackedOperation {
         case .restart(let options): .restart(options, chosen: nil)
         case .launch(let options): .launch(options)
         case .dispose(let path): .dispose(path: path, nil)
+        case .uploadJar, .deleteJar: .jar(kind)
         case .fault(let text): .fault(text)
         }
     }
@@ -132,7 +140,7 @@ struct ProofView {
     let theme: Theme
 
     func draw(_ canvas: inout Canvas, isTitled: Bool) {
-        if isTitled { canvas.rule("verify: from \(SafeText(proof.chosenPath).suffix(columns: 50, beginning: "..."))", row: 0) }
+        if isTitled { canvas.rule("verify: from \(SafeText(proof.chosenPath).middle(columns: 50))", row: 0) }
         for (index, line) in proof.lines.enumerated() {
             let (badge, role): (SafeText, StyleRole) =
                 switch line.state {
@@ -145,7 +153,7 @@ struct ProofView {
             let column = canvas.line(
                 [Span(" "), Span(badge, role), Span(" \(line.step.rawValue) \(RestartWords.name(line.step).padded(15))")], row: index + 1)
             // A number that is cut is another number.
-            let fitting = evidence.prefix(columns: canvas.size.columns - column, ending: "...")
+            let fitting = evidence.prefix(columns: canvas.size.columns - column, ending: .cut)
             canvas.put(fitting, column: column, row: index + 1, role: line.state == .waiting ? .textDim : .text)
         }
     }

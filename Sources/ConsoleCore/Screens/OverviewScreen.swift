@@ -5,80 +5,116 @@ import StreamModel
 struct OverviewScreen {
     let model: ConsoleModel
 
+    private enum Part { case title, list, trend, operations, footer }
+
     func draw(_ canvas: inout Canvas) {
         let rows = model.overviewRows
         let cursor = rows.firstIndex { $0.id == model.cursors.overview } ?? 0
         Chrome(model).plainTitle(counts(rows), &canvas)
-        let body = canvas.size.rows - 1 - Chrome.footerRows
-        let operations = canvas.size.rows >= 40 ? 6 : 3
-        let trend = canvas.size.rows >= 30 ? 7 : canvas.size.rows >= 24 ? 5 : 0
-        let list = max(3, body - operations - trend - 1)
-        canvas.inside(CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: list)) { table(rows, cursor, &$0) }
-        if trend > 0, rows.indices.contains(cursor) {
-            canvas.inside(CellRect(column: 0, row: 1 + list, columns: canvas.size.columns, rows: trend)) { self.trend(rows[cursor], &$0) }
-        }
-        let top = 1 + list + trend
-        canvas.inside(CellRect(column: 0, row: top, columns: canvas.size.columns, rows: operations + 1)) { recent(&$0) }
+        let stack = RowStack<Part>(
+            rows: canvas.size.rows,
+            [
+                (.title, .fixed(1)), (.list, .rest), (.trend, .either(8, or: 6, leaving: 14)), (.operations, .either(7, or: 4, leaving: 22)),
+                (.footer, .fixed(Chrome.footerRows)),
+            ])
+        canvas.inside(stack[.list]) { table(rows, cursor, &$0) }
+        if rows.indices.contains(cursor) { canvas.inside(stack[.trend]) { trend(rows[cursor], &$0) } }
+        canvas.inside(stack[.operations]) { recent(&$0) }
         Chrome(model).footer(&canvas)
     }
 
     private func counts(_ rows: [OverviewRow]) -> SafeText {
-        let jobs = rows.filter { $0.key != nil }
-        let bad = jobs.count { $0.condition.severity >= .warn }
-        let stale = jobs.count { if case .stale = $0.condition { true } else { false } }
-        let fine = jobs.count - bad - stale
+        let contexts = model.shown.contexts
+        let down = model.shown.downContexts
         var worst: Milliseconds?
-        for context in model.shown.contexts {
+        for context in contexts {
             if case .up(let roundTrip?) = context.link { worst = max(worst ?? 0, roundTrip) }
         }
-        let mark = model.theme.mark
-        let staleText = stale > 0 ? "  \(stale) \(mark(.linkStale))" : ""
-        return
-            "contexts \(model.shown.contexts.count)   jobs \(jobs.count): \(fine) \(mark(.severityOK))  \(bad) \(mark(.severityWarn))\(staleText)\(worst.map { "   worst rtt \(Figures.duration($0))" } ?? "")"
+        let downText: SafeText = down > 0 ? ", \(down) down" : ""
+        let jobs = model.overviewCounts(rows).text(model.theme.mark)
+        return "contexts \(contexts.count)\(downText)   \(jobs)\(worst.map { "   worst rtt \(Figures.duration($0))" } ?? "")"
     }
 
     // MARK: List
 
     private struct Layout {
-        let context = 3, link: Int, reported: Int?, job: Int, jobColumns: Int, state: Int, rateEnd: Int, age: Int, duration: Int, fail: Int, condition: Int?
+        let context = 3, contextColumns: Int, badge: Int, link: Int, reported: Int?, job: Int, jobColumns: Int, state: Int, rateEnd: Int, age: Int
+        let duration: Int, fail: Int, restarts: Int, condition: Int?
 
-        init(columns: Int) {
-            let spare = max(0, columns - 80)
-            link = 15
+        /// Columns of a name that is not cut everywhere, and of the condition before a long name takes more.
+        private static let nameColumns = 13, conditionColumns = 50
+
+        /// - Parameter names: columns of the longest name.
+        init(columns: Int, names: Int) {
+            let spare = max(0, columns - 80), needed = max(names - Self.nameColumns, 0)
+            contextColumns = columns >= 90 ? 8 : 7
+            badge = context + contextColumns + 1
+            link = badge + 3
             // How old the report is has a column of its own where there is room; else it takes the place of the round trip once it is old.
-            reported = columns >= 90 ? 24 : nil
-            job = reported == nil ? 24 : 32
-            jobColumns = 15 + min(max(spare - 8, 0) / 3, 14)
+            reported = columns >= 90 ? link + 9 : nil
+            job = link + (reported == nil ? 9 : 17)
+            let least = Self.nameColumns + min(max(spare - 8, 0) / 3, 10, needed)
+            // State and rate, age, duration, failures, restarts.
+            let free = columns - (job + least + 1 + 18 + 2 + 9 + 6 + 8 + 2) - Self.conditionColumns
+            jobColumns = least + min(max(free, 0), max(names - least, 0))
             state = job + jobColumns + 1
-            rateEnd = state + 12 + 7
+            rateEnd = state + 18
             age = rateEnd + 2
             duration = age + 9
             fail = duration + 6
-            condition = columns >= 110 ? fail + 8 : nil
+            // Ends before this column.
+            restarts = fail + 8
+            condition = columns >= 110 ? restarts + 2 : nil
         }
     }
 
     private func table(_ rows: [OverviewRow], _ cursor: Int, _ canvas: inout Canvas) {
         canvas.rule(
-            "\(model.options.keyMap.title(.overview, "overview"))\(model.listNote(.overview))", row: 0, note: rows.count > canvas.size.rows - 2 ? "\(cursor + 1) of \(rows.count)" : "", isFocused: model.focusedPane == .list)
-        let layout = Layout(columns: canvas.size.columns)
+            "\(model.options.keyMap.title(.overview, "overview"))\(model.listNote(.overview))", row: 0,
+            note: rows.count > canvas.size.rows - 2 ? "\(cursor + 1) of \(rows.count)" : "", isFocused: model.focusedPane == .list)
+        let layout = Layout(columns: canvas.size.columns, names: rows.lazy.map { SafeText($0.jobName).columns }.max() ?? 0)
+        let names = names(rows, columns: layout.jobColumns)
         canvas.header(
             [
                 (layout.context, "CONTEXT", "context"), (layout.link, "LINK", "link"), (layout.job, "JOB", "job"), (layout.state, "STATE", "state"),
                 (layout.age, "CKPT-AGE", "age"), (layout.duration, "DUR", "duration"), (layout.fail, "FAIL", "failures"),
             ], of: .overview, model)
         if let reported = layout.reported { canvas.put("REPORT", column: reported, row: 1, role: .header) }
+        canvas.put("RST", endingAt: layout.restarts, row: 1, role: model.headerRole(.overview, "restarts"))
         canvas.put("IN/s", endingAt: layout.rateEnd, row: 1, role: model.headerRole(.overview, "in"))
         if let condition = layout.condition { canvas.put("CONDITION", column: condition, row: 1, role: model.headerRole(.overview, "condition")) }
         if rows.isEmpty { canvas.put("no job matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 3, row: 2, role: .textDim) }
-        canvas.list(rows.count, cursor: cursor, from: 2) { index, row, canvas in draw(rows[index], row: row, layout, &canvas) }
+        canvas.list(rows.count, cursor: cursor, from: 2) { index, row, canvas in
+            draw(rows[index], named: names[rows[index].id] ?? "", row: row, layout, &canvas)
+        }
     }
 
-    private func draw(_ row: OverviewRow, row line: Int, _ layout: Layout, _ canvas: inout Canvas) {
+    /// The names as they fit. Where two of a context would read the same, the digits of the id tell them apart.
+    private func names(_ rows: [OverviewRow], columns: Int) -> [OverviewRow.ID: SafeText] {
+        struct Place: Hashable { var context: String, name: SafeText }
+        var places: [Place: [OverviewRow.ID]] = [:]
+        for row in rows where row.id.job != nil {
+            places[Place(context: row.id.context, name: SafeText(row.jobName).middle(columns: columns)), default: []].append(row.id)
+        }
+        var names: [OverviewRow.ID: SafeText] = [:]
+        for (place, ids) in places {
+            for id in ids {
+                guard ids.count > 1, let job = id.job else {
+                    names[id] = place.name
+                    continue
+                }
+                let digits: SafeText = " \(String(job.description.prefix(4)))"
+                names[id] = place.name.middle(columns: columns - digits.columns) + digits
+            }
+        }
+        return names
+    }
+
+    private func draw(_ row: OverviewRow, named name: SafeText, row line: Int, _ layout: Layout, _ canvas: inout Canvas) {
         guard let context = model.shown.context(row.id.context) else { return }
-        canvas.put(SafeText(context.name).prefix(columns: 8, ending: "~"), column: layout.context, row: line)
+        canvas.put(SafeText(context.name).prefix(columns: layout.contextColumns, ending: .cut), column: layout.context, row: line)
         let (tag, tagRole) = Chrome.shortBadge(context.description.class)
-        canvas.put(tag, column: layout.context + 9, row: line, role: tagRole)
+        canvas.put(tag, column: layout.badge, row: line, role: tagRole)
         link(context, row: line, layout, &canvas)
         guard let id = row.id.job, let job = context.job(id) else {
             let text = row.condition == .fine ? "no jobs" : row.condition.text(at: model.shownAt, keys: model.options.keyMap)
@@ -87,22 +123,34 @@ struct OverviewScreen {
         }
         let isStale = context.isStale(at: model.shownAt)
         canvas.put(
-            SafeText(job.name).prefix(columns: layout.jobColumns, ending: "~"), column: layout.job, row: line, role: isStale ? .textStale : .titleJob)
-        canvas.put(SafeText(job.stateText, limit: 10), column: layout.state, row: line, role: isStale ? .textStale : Chrome(model).stateRole(job.state))
-        // Of what has not been asked for yet nothing is claimed.
-        let rate = job.freshness.map { $0.flow == nil } == true ? "-" : Figures.count(job.throughput.recordsReadPerSecond)
+            name, column: layout.job, row: line, role: isStale ? .textStale : .titleJob)
+        canvas.put(
+            SafeText(job.stateText).prefix(columns: 10, ending: .cut), column: layout.state, row: line,
+            role: isStale ? .textStale : Chrome(model).stateRole(job.state))
+        let rate = Figures.rate(job.throughput.recordsReadPerSecond)
         let isOldFlow = isStale || context.oldAge(of: \.flow, job, at: model.shownAt) != nil
         let isOld = isStale || context.oldAge(of: \.checkpoints, job, at: model.shownAt) != nil
         canvas.put("\(isOldFlow ? "~" : "")\(rate)", endingAt: layout.rateEnd, row: line, role: isOldFlow ? .textStale : .text)
         age(job, context, row: line, layout, isStale: isOld, &canvas)
         if isOld, !isStale { canvas.put("~", column: layout.age - 1, row: line, role: .textStale) }
-        let budget = job.budget
-        let failRole: StyleRole = budget.isExhausted ? .severityCrit : budget.counted > 0 ? .severityWarn : .text
-        canvas.put(
-            "\(Figures.used(budget))\(budget.isExhausted ? "!" : "")", column: layout.fail, row: line, role: isOld ? .textStale : failRole)
+        failures(job, row: line, layout, isStale: isOld, &canvas)
         if let column = layout.condition {
-            canvas.put(row.condition.text(at: model.shownAt, keys: model.options.keyMap), column: column, row: line, role: isStale ? .textStale : row.condition.severity.role)
+            canvas.put(
+                row.condition.text(at: model.shownAt, keys: model.options.keyMap), column: column, row: line,
+                role: isStale ? .textStale : row.condition.severity.role)
         }
+    }
+
+    /// The failure budget and the restarts.
+    private func failures(_ job: JobReport, row: Int, _ layout: Layout, isStale: Bool, _ canvas: inout Canvas) {
+        let budget = job.budget, isExhausted = budget.isExhausted && !job.state.isTerminal
+        let restarts: SafeText = job.restarts > 999 ? ">1k" : "\(job.restarts)"
+        canvas.put(restarts, endingAt: layout.restarts, row: row, role: isStale ? .textStale : job.restarts > 0 ? .severityWarn : .text)
+        let used = "\(Figures.used(budget))\(isExhausted ? "!" : "")" as SafeText
+        let role: StyleRole = isExhausted ? .severityCrit : budget.counted > 0 ? .severityWarn : .text
+        canvas.put(
+            used.prefix(columns: layout.restarts - layout.fail - restarts.columns - 1, ending: .cut), column: layout.fail, row: row,
+            role: isStale ? .textStale : role)
     }
 
     private func link(_ context: ContextState, row: Int, _ layout: Layout, _ canvas: inout Canvas) {
@@ -124,35 +172,44 @@ struct OverviewScreen {
 
     private func age(_ job: JobReport, _ context: ContextState, row: Int, _ layout: Layout, isStale: Bool, _ canvas: inout Canvas) {
         let time = context.engineTime(at: model.shownAt)
-        if let newest = Condition.newestRestorable(job) {
+        let way = WayBack.of(job, in: context)
+        if let newest = way?.own {
             let age = time - (newest.endedAt ?? newest.triggeredAt)
-            let limit = (job.configuration.interval ?? .minutes(10)).count * 3
-            let role: StyleRole = job.state == .running && age.count > max(limit, 10_000) ? .severityWarn : .severityOK
-            canvas.line(
-                [Span(model.theme.mark(role), isStale ? .textStale : role), Span(" \(Figures.age(age))", isStale ? .textStale : .text)], row: row,
-                column: layout.age)
+            let isOld = age > context.thresholds.oldCheckpoint(job.configuration.interval ?? .minutes(10))
+            // A job that has ended takes no more: its newest is neither in time nor late.
+            let role: StyleRole = job.state.isTerminal ? .text : isOld ? .severityWarn : .severityOK
+            let mark: SafeText = job.state.isTerminal ? "- " : model.theme.mark(role)
+            canvas.line([Span(mark, isStale ? .textStale : role), Span(" \(Figures.age(age))", isStale ? .textStale : .text)], row: row, column: layout.age)
             canvas.put(job.inProgress.isEmpty ? newest.duration.map { Figures.duration($0) } ?? "-" : "run", column: layout.duration, row: row)
         } else {
             let isExpected = job.configuration.interval != nil
             let role: StyleRole = isExpected ? .severityUnknown : .text
-            canvas.line([Span(isExpected ? model.theme.mark(role) : "-", isStale ? .textStale : role)], row: row, column: layout.age)
+            var spans = [Span(isExpected ? model.theme.mark(role) : "-", isStale ? .textStale : role)]
+            // The snapshot that it came from is at least that old.
+            if let way { spans.append(Span(" >\(Figures.age(max(0, time - way.since)))", isStale ? .textStale : .text)) }
+            canvas.line(spans, row: row, column: layout.age)
             canvas.put(job.inProgress.isEmpty ? "-" : "run", column: layout.duration, row: row)
         }
     }
 
     // MARK: Below
 
+    /// Room for the largest value at the right of a trend.
+    private static let maximumColumns = 11
+
     private func trend(_ row: OverviewRow, _ canvas: inout Canvas) {
         guard let key = row.key, let context = model.shown.context(key.context), let job = context.job(key.job) else {
             canvas.rule("trend", row: 0)
-            return
+            return problem(of: row, &canvas)
         }
         let memory = model.shown.memory(key)
         // An hour once there is more than the 4 minutes of fine samples: a trend is what moves slowly.
         let span: SampleSpan = memory.sampleCount > SampleSpan.samplesMax ? .coarse : .fine
         let seconds = span.step.count / 1000 * Int64(canvas.glyphs.samplesPerCell)
-        canvas.rule("trend: \(job.name) \(context.name)", row: 0, note: "one cell is \(seconds) s", isFocused: model.focusedPane == .trend)
-        let columns = canvas.size.columns - 20
+        let columns = canvas.size.columns - 20 - Self.maximumColumns
+        let reach = Figures.age(Milliseconds(Int64(columns) * seconds * 1000))
+        canvas.rule(
+            "trend: \(job.name) \(context.name)", row: 0, note: "\(reach), one cell is \(seconds) s", isFocused: model.focusedPane == .trend)
         let metrics: [(SafeText, Metric)] =
             canvas.size.rows >= 7
             ? [("in/s", .read), ("out/s", .written), ("dur", .checkpointDuration), ("fail", .counted)]
@@ -160,12 +217,29 @@ struct OverviewScreen {
         for (line, (name, metric)) in metrics.enumerated() {
             canvas.line(
                 [Span(" \(name.padded(6))", .header), Span(metric.text(metric.value(job)).padded(leading: 7), .textStrong)], row: line + 1)
-            let samples = memory.samples(metric, span)
-            canvas.sparkline(samples.values, count: samples.count, column: 17, row: line + 1, columns: columns)
+            let trend = canvas.sparkline(memory.samples(metric, span), columns: columns)
+            trend.draw(column: 17, row: line + 1, &canvas)
+            if let maximum = trend.maximum {
+                canvas.put("max \(metric.text(maximum))", endingAt: canvas.size.columns - 1, row: line + 1, role: .textDim)
+            }
         }
-        let below = metrics.count + 1
-        let condition = row.condition.text(at: model.shownAt, keys: model.options.keyMap)
-        canvas.line([Span(" now   ", .header), Span(condition.isEmpty ? "no complaint" : condition, row.condition.severity.role)], row: below)
+        problem(row, job, context, from: metrics.count + 1, &canvas)
+    }
+
+    /// What is wrong with the selected job, what to do, and its exactly-once accounting.
+    private func problem(_ row: OverviewRow, _ job: JobReport, _ context: ContextState, from below: Int, _ canvas: inout Canvas) {
+        let next = model.nextStep(row)
+        let rest = (next.isEmpty ? 0 : 1) + (job.audit == nil ? 0 : 1)
+        let lines = nowLines(row, job, context, columns: canvas.size.columns - 8, lines: canvas.size.rows - below - rest > 1 ? 2 : 1)
+        var line = below
+        for (index, text) in lines.enumerated() {
+            canvas.line([Span(index == 0 ? " now   " : "       ", .header), Span(text, row.condition.severity.role)], row: line)
+            line += 1
+        }
+        if !next.isEmpty {
+            canvas.fitting([Span(" next  ", .header)] + next.spans(model.options.keyMap), row: line)
+            line += 1
+        }
         if let audit = job.audit {
             canvas.line(
                 [
@@ -173,16 +247,48 @@ struct OverviewScreen {
                     Span(
                         "verified \(Figures.count(audit.verified))  duplicates \(audit.duplicates)  lost \(audit.lost)",
                         audit.duplicates + audit.lost == 0 ? .text : .severityCrit),
-                ], row: below + 1)
+                ], row: line)
         }
+    }
+
+    /// What is wrong with a context that has no job to show, and what to do.
+    private func problem(of row: OverviewRow, _ canvas: inout Canvas) {
+        let text = row.condition.text(at: model.shownAt, keys: model.options.keyMap)
+        guard !text.isEmpty else { return }
+        canvas.fitting([Span(" now   ", .header), Span(text, row.condition.severity.role)], row: 1)
+        let next = model.nextStep(row)
+        if !next.isEmpty { canvas.fitting([Span(" next  ", .header)] + next.spans(model.options.keyMap), row: 2) }
+    }
+
+    /// The condition, and a possible cause that it does not name where there is room for it.
+    private func nowLines(_ row: OverviewRow, _ job: JobReport, _ context: ContextState, columns: Int, lines most: Int) -> [SafeText] {
+        let condition = row.condition.text(at: model.shownAt, keys: model.options.keyMap)
+        if condition.isEmpty { return ["no problem"] }
+        guard let suspect = row.condition.cause(of: job, in: context, at: model.shownAt)?.text else { return wrapped(condition, columns: columns, lines: most) }
+        if condition.columns + suspect.columns + 2 <= columns { return ["\(condition)  \(suspect)"] }
+        if most == 1 { return wrapped(condition, columns: columns, lines: 1) }
+        return [condition, suspect].map { $0.prefix(columns: columns, ending: .cut) }
     }
 
     private func recent(_ canvas: inout Canvas) {
         let operations = model.shown.operations
         canvas.rule("recent operator actions, all contexts", row: 0, isFocused: model.focusedPane == .operations)
         if operations.isEmpty { canvas.put(" none", column: 0, row: 1, role: .textDim) }
-        for (index, operation) in operations.prefix(canvas.size.rows - 1).enumerated() {
-            OperationsScreen(model: model).line(operation, row: index + 1, &canvas)
+        // A job that was ended and not launched again comes first, whatever was done since.
+        var row = 1
+        for context in model.shown.contexts {
+            for job in context.report?.jobs ?? [] {
+                guard context.brokenRestart(of: job) != nil, row < canvas.size.rows - 1 else { continue }
+                let condition = Condition.of(job, in: context, at: model.shownAt)
+                canvas.put(
+                    " \(model.theme.mark(.severityCrit)) \(condition.text(at: model.shownAt, keys: model.options.keyMap))", column: 0, row: row,
+                    role: .severityCrit)
+                row += 1
+            }
+        }
+        for operation in operations.prefix(max(0, canvas.size.rows - row)) {
+            OperationsScreen(model: model).line(operation, row: row, &canvas)
+            row += 1
         }
     }
 }

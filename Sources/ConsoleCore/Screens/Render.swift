@@ -23,8 +23,8 @@ func drawScreen(_ model: ConsoleModel, isSmall: Bool, _ canvas: inout Canvas) {
     switch model.screen {
     case .overview: OverviewScreen(model: model).draw(&canvas)
     case .job:
-        guard let screen = JobScreen(model) else { return drawMissingJob(model, &canvas) }
-        if WideJobScreen.fits(canvas.size) { WideJobScreen(screen).draw(&canvas) } else { screen.draw(&canvas) }
+        guard let facts = JobFacts(model) else { return drawMissingJob(model, &canvas) }
+        if WideJobScreen.fits(canvas.size) { WideJobScreen(facts).draw(&canvas) } else { JobScreen(facts).draw(&canvas) }
     case .checkpoints: CheckpointsScreen(model: model).draw(&canvas)
     case .checkpoint(let id): CheckpointDetailScreen(model: model, id: id, uid: nil).draw(&canvas)
     case .subtasks(let id, let uid): CheckpointDetailScreen(model: model, id: id, uid: uid).draw(&canvas)
@@ -43,7 +43,7 @@ private func drawMissingJob(_ model: ConsoleModel, _ canvas: inout Canvas) {
     Chrome(model).jobTitle(&canvas)
     let keys = model.options.keyMap
     canvas.put(" this job is not in the last report of its engine", column: 0, row: 2, role: .severityWarn)
-    canvas.put(" \(keys.label(.checkpoints)) shows what is remembered of it, \(keys.label(.overview)) all jobs", column: 0, row: 3, role: .textDim)
+    canvas.put(" \(keys.label(.checkpoints)) shows its remembered checkpoints, \(keys.label(.overview)) all jobs", column: 0, row: 3, role: .textDim)
     Chrome(model).footer(&canvas)
 }
 
@@ -76,21 +76,31 @@ private func drawThemes(_ model: ConsoleModel, _ index: Int, _ canvas: inout Can
     }
 }
 
+/// The actions on the focused job: what helps now first, and why another one would not.
 private func drawActions(_ model: ConsoleModel, _ canvas: inout Canvas) {
-    let key = model.focusedJob
+    let key = model.focusedJob, keys = model.options.keyMap
+    let next = key.map { model.nextStep($0) } ?? NextStep()
+    let commands = Command.acting.filter { next.words($0) != nil } + Command.acting.filter { next.words($0) == nil }
     let rect = CellRect(column: 2, row: canvas.size.rows - 13, columns: canvas.size.columns - 4, rows: 10)
     canvas.dialog(rect, title: "actions on \(key.flatMap { model.live.job($0)?.name } ?? "no job")") { inner in
-        let labels = Command.acting.map { model.options.keyMap.label($0).columns }.max() ?? 1
-        for (row, command) in Command.acting.enumerated() {
+        let labels = commands.map { keys.label($0).columns }.max() ?? 1
+        for (row, command) in commands.enumerated() {
             let refusal = model.refusal(command, on: key)
-            let state: SafeText = refusal.map { "locked: \($0.text(model.options.keyMap))" } ?? "ready"
+            let (state, role) = actionState(command, refusal, next, keys)
             inner.line(
                 [
-                    Span(" \(model.options.keyMap.label(command).padded(labels)) ", refusal == nil ? .hintKey : .hintLocked),
+                    Span(" \(keys.label(command).padded(labels)) ", refusal == nil ? .hintKey : .hintLocked),
                     Span(command.summary.padded(34), refusal == nil ? .hintText : .hintLocked),
-                    Span(state.prefix(columns: inner.size.columns - labels - 36, ending: "..."), refusal == nil ? .severityOK : .hintLocked),
+                    Span(state.prefix(columns: inner.size.columns - labels - 36, ending: .cut), role),
                 ], row: row)
         }
-        inner.put(" \(model.options.keyMap.label(.commandLine)) types one; any other key closes", column: 0, row: inner.size.rows - 1, role: .textDim)
+        if !next.isEmpty { inner.fitting([Span(" Next: ", .header)] + next.spans(keys), row: commands.count) }
+        inner.put(" \(keys.label(.commandLine)) types one; any other key closes", column: 0, row: inner.size.rows - 1, role: .textDim)
     }
+}
+
+private func actionState(_ command: Command, _ refusal: Refusal?, _ next: NextStep, _ keys: KeyMap) -> (SafeText, StyleRole) {
+    if let refusal { return ("locked: \(refusal.text(keys))", .hintLocked) }
+    if let words = next.words(command) { return (words, .severityOK) }
+    return next.vain[command].map { ("no help: \($0)", .severityWarn) } ?? ("ready", .text)
 }

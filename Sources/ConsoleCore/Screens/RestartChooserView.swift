@@ -9,21 +9,25 @@ struct RestartChooserView {
     func draw(_ canvas: inout Canvas) {
         canvas.clear(CellRect(canvas.size))
         title(&canvas)
-        steps(row: 1, &canvas)
-        let body = canvas.size.rows - 2 - 3
-        // Before the launch the steps of the proof give their place to the list where rows are few.
         let isVerifying = if case .verify = chooser.step { true } else { false }
-        let verifyRows = isVerifying || canvas.size.rows >= 30 ? 8 : 1
-        let listRows = max(5, body - 6 - verifyRows)
-        let columns = canvas.size.columns
-        canvas.inside(CellRect(column: 0, row: 2, columns: columns, rows: listRows)) { list(&$0) }
-        canvas.inside(CellRect(column: 0, row: 2 + listRows, columns: columns, rows: 6)) { options(&$0) }
+        let stack = RowStack<Part>(
+            rows: canvas.size.rows,
+            [
+                (.title, .fixed(1)), (.steps, .fixed(1)), (.list, .rest), (.options, .fixed(6)),
+                // Before the launch the steps of the proof make room for the list where rows are few.
+                (.verify, isVerifying ? .fixed(8) : .either(8, or: 1, leaving: 11)), (.answer, .fixed(1)), (.hints, .fixed(1)), (.message, .fixed(1)),
+            ])
+        steps(row: stack[.steps].lowerBound, &canvas)
+        canvas.inside(stack[.list]) { list(&$0) }
+        canvas.inside(stack[.options]) { options(&$0) }
         // A long verdict goes on in the row of the answer, which is empty by then.
-        canvas.inside(CellRect(column: 0, row: 8 + listRows, columns: columns, rows: verifyRows + (isVerifying ? 1 : 0))) { verify(&$0) }
-        canvas.put(" \(chooser.answer)", column: 0, row: canvas.size.rows - 3, role: .severityWarn)
-        hints(row: canvas.size.rows - 2, &canvas)
-        Chrome(model).message(row: canvas.size.rows - 1, &canvas)
+        canvas.inside(stack[.verify].lowerBound..<(isVerifying ? stack[.answer] : stack[.verify]).upperBound) { verify(&$0) }
+        canvas.put(" \(chooser.answer)", column: 0, row: stack[.answer].lowerBound, role: .severityWarn)
+        hints(row: stack[.hints].lowerBound, &canvas)
+        Chrome(model).message(row: stack[.message].lowerBound, &canvas)
     }
+
+    private enum Part { case title, steps, list, options, verify, answer, hints, message }
 
     private var job: JobReport? { model.live.job(chooser.key) }
 
@@ -32,8 +36,12 @@ struct RestartChooserView {
         let clock = Chrome(model).clock
         let spans = [Span(" "), Span(SafeText(context.name), .title), Span(" ")] + Chrome(model).badges(context)
         let column = canvas.line(spans, row: 0)
-        let state = job.map { "\($0.name) \($0.id.short)  \($0.state.rawValue)" } ?? "\(chooser.key.job.short) is not in the last report"
-        canvas.put("  \(state)", column: column, row: 0, role: .titleJob, columns: max(0, canvas.size.columns - column - 10))
+        let room = max(0, canvas.size.columns - column - 12)
+        let state = job.map { job in
+            let rest: SafeText = " \(job.id.short)  \(job.state.rawValue)"
+            return SafeText(job.name).middle(columns: max(8, room - rest.columns)) + rest
+        }
+        canvas.put("  \(state ?? "\(chooser.key.job.short) is not in the last report")", column: column, row: 0, role: .titleJob, columns: room + 2)
         canvas.line([clock], row: 0, column: canvas.size.columns - clock.text.columns)
     }
 
@@ -62,10 +70,12 @@ struct RestartChooserView {
         canvas.put("    ID  KIND  AGE         SIZE  CHECKS", column: 0, row: 0, role: .header)
         canvas.put("PATH", column: 45, row: 0, role: .header)
         if rows.isEmpty {
-            canvas.put("   no checkpoint of this job can be restored", column: 0, row: 1, role: .severityWarn)
+            let silence = model.shown.job(chooser.key).flatMap { CheckpointTable.silence(of: $0) }
+            canvas.put("   \(silence ?? "no checkpoint of this job can be restored")", column: 0, row: 1, role: .severityWarn)
         }
         let space = canvas.size.rows - 2
-        for (line, index) in listWindow(count: rows.count, cursor: cursor, rows: space).enumerated() {
+        let window = listWindow(count: rows.count, cursor: cursor, rows: space)
+        for (line, index) in window.enumerated() {
             draw(rows[index], row: line + 1, &canvas)
             if index == cursor {
                 canvas.put(">", column: 0, row: line + 1, role: .mark)
@@ -74,13 +84,24 @@ struct RestartChooserView {
                     role: chooser.step == .choose ? .select : .selectUnfocused)
             }
         }
-        let star: SafeText = rows.contains { $0.remembered != nil } ? "   * only the ledger has it" : ""
-        canvas.put("   other: type or paste a path with :restore PATH\(star)", column: 0, row: canvas.size.rows - 1, role: .textDim)
+        let star: SafeText = rows.contains { $0.remembered != nil } ? "   * in the ledger only" : ""
+        let column = canvas.put("   other: type or paste a path with :restore PATH\(star)", column: 0, row: canvas.size.rows - 1, role: .textDim)
+        let hidden = [(window.lowerBound, "above"), (rows.count - window.upperBound, "below")].filter { $0.0 > 0 }.map { "\($0.0) more \($0.1)" }
+        guard !hidden.isEmpty else { return }
+        let more = SafeText(hidden.joined(separator: ", "))
+        // Not seen is not the same as not there.
+        canvas.put(more, column: max(column + 2, canvas.size.columns - more.columns - 1), row: canvas.size.rows - 1, role: .severityWarn)
     }
 
     private func draw(_ row: RestartChooser.Candidate, row line: Int, _ canvas: inout Canvas) {
         if row.isNewestAtEnd {
-            canvas.put("newest  ckpt  what there is once the job is canceled, as it is first", column: 2, row: line)
+            let origin = job.flatMap { job in model.live.context(chooser.key.context).flatMap { WayBack.of(job, in: $0) } }.flatMap {
+                $0.own == nil ? $0.id : nil
+            }
+            let words: SafeText =
+                origin.map { "#\($0), where it came from, unless a checkpoint completes first" } ?? "the newest one once the job has been canceled"
+            let problem = chooser.problem(row, model)
+            canvas.put("newest  \(origin == nil ? "ckpt" : "    ")  \(problem ?? words)", column: 2, row: line, role: problem == nil ? .text : .severityCrit)
             return
         }
         let context = model.live.context(chooser.key.context)
@@ -88,21 +109,21 @@ struct RestartChooserView {
         var known: SnapshotInspection?
         if case .done(let done) = inspection { known = done }
         let time = context?.engineTime(at: model.now) ?? model.now
-        let id = row.checkpoint?.id ?? known?.checkpoint
-        let kind = row.checkpoint?.kind ?? known?.kind
+        let id = row.checkpoint?.id ?? row.origin?.checkpoint ?? known?.checkpoint
+        let kind = row.checkpoint?.kind ?? known?.kind ?? row.origin?.kind
         let completed = row.checkpoint.map { $0.endedAt ?? $0.triggeredAt } ?? known?.completedAt
         let size = row.checkpoint?.stateSize ?? known?.stateSize
-        canvas.put(id.map { "\($0)" }.map { SafeText($0).padded(leading: 6) } ?? "     ?", column: 0, row: line)
+        canvas.put(id.map { CheckpointTable.number($0) } ?? "     ?", column: 0, row: line)
         canvas.put(
             kind.map { $0.isSavepoint ? "save" : "ckpt" } ?? "?", column: 8, row: line,
             role: kind?.isSavepoint ?? false ? .checkpointSavepoint : .text)
         if row.remembered != nil { canvas.put("*", column: 6, row: line, role: .textStale) }
-        canvas.put(completed.map { Figures.age(time - $0) } ?? "?", column: 14, row: line)
+        canvas.put(completed.map { Figures.elapsed(time - $0) } ?? "?", column: 14, row: line)
         canvas.put(size.map { Figures.bytes($0) } ?? "?", endingAt: 30, row: line)
-        let (text, role) = check(inspection, context)
+        let (text, role) = row.isGone ? ("XX subsumed", .severityCrit) : check(inspection, context)
         canvas.put(text, column: 32, row: line, role: role, columns: 12)
         let room = canvas.size.columns - 46
-        canvas.put(SafeText(row.path).suffix(columns: room, beginning: "..."), column: 45, row: line)
+        canvas.put(SafeText(row.path).middle(columns: room), column: 45, row: line)
     }
 
     private func check(_ inspection: ContextState.Inspection?, _ context: ContextState?) -> (SafeText, StyleRole) {
@@ -115,7 +136,8 @@ struct RestartChooserView {
             switch done.verdict {
             case .ok: return ("ok files", .severityOK)
             case .unreachable: return ("?? not here", .severityUnknown)
-            case .damaged, .missing, .foreign: return ("XX \(done.verdict.rawValue)", .severityCrit)
+            case .unchecked: return ("?? unchecked", .severityUnknown)
+            case .damaged, .missing, .foreign, .abandoned, .tooNew: return ("XX \(done.verdict.rawValue)", .severityCrit)
             }
         }
     }
@@ -129,7 +151,7 @@ struct RestartChooserView {
         func choice(_ isOn: Bool) -> SafeText { isOn ? "(*)" : "( )" }
         let lines: [(RestartChooser.Option, SafeText, SafeText)] = [
             (.claim, "claim mode", "\(choice(!claim)) no-claim  \(choice(claim)) claim    no-claim leaves it yours"),
-            (.unmatched, "unmatched state", "\(choice(!allows)) refuse    \(choice(allows)) allow    allow only if an operator was cut"),
+            (.unmatched, "unmatched state", "\(choice(!allows)) refuse    \(choice(allows)) allow    allow if an operator was removed"),
         ]
         for (index, (option, name, text)) in lines.enumerated() { row(option, name, text, row: index + 1, &canvas) }
         let typed: SafeText = chooser.parallelism.text.isEmpty ? "\(job?.parallelism ?? 0) (as recorded)" : chooser.parallelism.safe
@@ -149,13 +171,13 @@ struct RestartChooserView {
     private func code(row: Int, _ canvas: inout Canvas) {
         let context = model.live.context(chooser.key.context)
         let known = job.flatMap { context?.recipe(of: $0) }
-        var words: SafeText = known.map { "program \($0.program)" } ?? "no relaunch recipe is known"
+        var words: SafeText = known.map { "program \($0.program)" } ?? "no relaunch recipe"
         if context?.capabilities.needsJarRecipe == true {
             switch context?.recipes[chooser.key.job] {
             case .recorded(let recipe): words = "as recorded: \(Secrets.masked(recipe))"
             case .given(let recipe): words = Secrets.masked(recipe)
-            case .sought: words = "the record is being read"
-            case .unknown, nil: words = "not on record: :recipe JAR [--class NAME] [-- ARGUMENT...]"
+            case .sought: words = "looking up the relaunch recipe"
+            case .unknown, nil: words = "not recorded: :recipe JAR [--class NAME] [-- ARGUMENT...]"
             }
         }
         canvas.fitting([Span("   code            ", .textDim), Span(words, known == nil ? .severityWarn : .text)], row: row)

@@ -15,11 +15,13 @@ struct SheetView {
         let rect = CellRect(column: (canvas.size.columns - columns) / 2, row: 2, columns: columns, rows: rows)
         canvas.restyle(CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1), role: .textDim)
         canvas.dialog(rect, title: sheet.action.title, role: isDanger ? .dialogDanger : .dialogBorder) { inner in
-            // Whatever is said above them, what is typed and how it is sent have their rows.
-            let fieldsRow = max(0, inner.size.rows - 5)
-            inner.inside(CellRect(column: 0, row: 0, columns: inner.size.columns, rows: fieldsRow)) { content(preflight, &$0) }
-            fields(row: fieldsRow, &inner)
-            accept(losesState: losesState, row: inner.size.rows - 1, &inner)
+            // Whatever stands above them, the fields and the keys that send have their rows.
+            let stack = RowStack<Part>(
+                rows: inner.size.rows,
+                [(.content, .rest), (.reason, .fixed(1)), (.name, .fixed(1)), (.answer, .fixed(1)), (.space, .fixed(1)), (.accept, .fixed(1))])
+            inner.inside(stack[.content]) { content(preflight, &$0) }
+            fields(stack, &inner)
+            accept(losesState: losesState, row: stack[.accept].lowerBound, &inner)
         }
         canvas.clear(CellRect(column: 0, row: canvas.size.rows - 1, columns: canvas.size.columns, rows: 1))
         canvas.inside(CellRect(column: rect.origin.column, row: canvas.size.rows - 1, columns: rect.size.columns, rows: 1)) { pages(&$0) }
@@ -28,7 +30,7 @@ struct SheetView {
     /// Below the box: how to turn its pages.
     private func pages(_ canvas: inout Canvas) {
         guard !sheet.isOnItsWay else { return }
-        let note: SafeText = "earlier keys were dropped"
+        let note: SafeText = "earlier keys were ignored"
         var column = 1
         if sheet.focus == .none {
             for (key, page, text) in [("d", .request, "exact request"), ("v", .preflight, "preflight detail")] as [(SafeText, ActionSheet.Page, SafeText)] {
@@ -36,7 +38,7 @@ struct SheetView {
                 column = canvas.line([Span(key, .hintKey), Span(isOpen ? " back   " : " \(text)   ", .hintText)], row: 0, column: column)
             }
         } else {
-            column = canvas.line([Span("Tab", .hintKey), Span(" out of the fields, then d: exact request, v: preflight", .hintText)], row: 0, column: column)
+            column = canvas.line([Span("Tab", .hintKey), Span(" leaves the fields, then d: exact request, v: preflight", .hintText)], row: 0, column: column)
         }
         guard column + note.columns + 1 <= canvas.size.columns else { return }
         canvas.put(note, endingAt: canvas.size.columns - 1, row: 0, role: .textDim)
@@ -46,9 +48,9 @@ struct SheetView {
     private var request: [SafeText] {
         guard let context = model.live.context(sheet.target.key.context) else { return [] }
         let operation = OperationRequest(
-            id: OperationID(random: 0), kind: Secrets.masked(sheet.action.kind), job: sheet.target.key.job, expectedState: sheet.target.state,
-            reason: SafeText(sheet.reason.text).string, by: model.operatorName)
-        return model.options.requestText(context.description, operation)
+            id: sheet.continues?.id ?? sheet.id, kind: Secrets.masked(sheet.action.kind), job: sheet.target.key.job, expectedState: sheet.target.state,
+            reason: SafeText(sheet.reason.text).string, by: model.author.name)
+        return model.options.requestText(context.description, context.report?.engine.version, operation)
     }
 
     /// Lines of the request that stand beside everything else; `d` shows all.
@@ -62,7 +64,7 @@ struct SheetView {
             let lines = wrapped(text, columns: canvas.size.columns - 14)
             for (index, line) in lines.prefix(limit).enumerated() {
                 let isCut = index == limit - 1 && lines.count > limit
-                canvas.put(isCut ? line.prefix(columns: canvas.size.columns - 18, ending: "") + " ..." : line, column: 13, row: row, role: role)
+                canvas.put(isCut ? line.prefix(columns: canvas.size.columns - 18, ending: "") + " " + .cut : line, column: 13, row: row, role: role)
                 row += 1
             }
         }
@@ -80,7 +82,7 @@ struct SheetView {
         let room = canvas.size.rows - row - 6
         for line in preflight.sorted(by: { $0.weight > $1.weight }).prefix(max(room, 3)) {
             canvas.put(line.badge, column: 13, row: row, role: line.role)
-            canvas.put(line.text.prefix(columns: canvas.size.columns - 19, ending: "~"), column: 18, row: row, role: .dialog)
+            canvas.put(line.text.prefix(columns: canvas.size.columns - 19, ending: .cut), column: 18, row: row, role: .dialog)
             row += 1
         }
         row += 1
@@ -90,7 +92,7 @@ struct SheetView {
             label("no undo")
             body(
                 sheet.rule == .unlockedNameReasonWindow
-                    ? "what is sent cannot be taken back; 5 s to abort after arming" : "what is sent cannot be taken back")
+                    ? "this cannot be undone; after arming you have 5 s to abort" : "this cannot be undone")
         }
     }
 
@@ -98,34 +100,38 @@ struct SheetView {
     private func detail(_ preflight: [Preflight], row first: Int, _ canvas: inout Canvas) {
         var lines: [(badge: SafeText, text: SafeText, role: StyleRole)] = []
         if sheet.page == .request {
-            for line in request.isEmpty ? ["the engine does not say what it sends"] : request {
+            for line in request.isEmpty ? ["no exact request is available"] : request {
                 lines += wrapped(line, columns: canvas.size.columns - 14).map { ("", $0, .dialog) }
             }
         } else {
             for line in preflight.sorted(by: { $0.weight > $1.weight }) {
-                for (index, text) in wrapped(line.text, columns: canvas.size.columns - 19).enumerated() { lines.append((index == 0 ? line.badge : "", text, line.role)) }
+                for (index, text) in wrapped(line.text, columns: canvas.size.columns - 19).enumerated() {
+                    lines.append((index == 0 ? line.badge : "", text, line.role))
+                }
             }
         }
         let room = max(1, canvas.size.rows - first)
-        if lines.count > room { lines = lines.prefix(room - 1) + [("", "...", .textDim)] }
+        if lines.count > room { lines = lines.prefix(room - 1) + [("", .cut, .textDim)] }
         for (offset, line) in lines.enumerated() {
             canvas.put(line.badge, column: 13, row: first + offset, role: line.role)
             canvas.put(line.text, column: sheet.page == .request ? 13 : 18, row: first + offset, role: .dialog)
         }
     }
 
-    private func fields(row: Int, _ canvas: inout Canvas) {
-        field("reason", sheet.reason, isFocused: sheet.focus == .reason, note: "(kept with the operation; Tab)", row: row, &canvas)
+    private enum Part { case content, reason, name, answer, space, accept }
+
+    private func fields(_ stack: RowStack<Part>, _ canvas: inout Canvas) {
+        field("reason", sheet.reason, isFocused: sheet.focus == .reason, note: "(recorded with the operation; Tab)", row: stack[.reason].lowerBound, &canvas)
         if sheet.rule.needsName {
             field(
-                "job name", sheet.name, isFocused: sheet.focus == .name, note: sheet.isNameMatched ? "matches" : "type it to arm", row: row + 1,
+                "job name", sheet.name, isFocused: sheet.focus == .name, note: sheet.isNameMatched ? "matches" : "type it to arm", row: stack[.name].lowerBound,
                 &canvas)
         }
-        canvas.put(" \(sheet.answer.prefix(columns: canvas.size.columns - 2, ending: whole))", column: 0, row: row + 2, role: .severityWarn)
+        canvas.put(" \(sheet.answer.prefix(columns: canvas.size.columns - 2, ending: whole))", column: 0, row: stack[.answer].lowerBound, role: .severityWarn)
     }
 
-    /// How a text ends that the box has no room for: the pages have it.
-    private var whole: SafeText { sheet.focus == .none ? "... v" : "... Tab, v" }
+    /// The end of a text that the box has no room for: the pages show the whole.
+    private var whole: SafeText { sheet.focus == .none ? "\(SafeText.cut) v" : "\(SafeText.cut) Tab, v" }
 
     private func field(_ name: SafeText, _ field: TextField, isFocused: Bool, note: SafeText, row: Int, _ canvas: inout Canvas) {
         let room = max(4, canvas.size.columns - 15 - note.columns - 2)
@@ -137,12 +143,12 @@ struct SheetView {
 
     private func accept(losesState: Bool, row: Int, _ canvas: inout Canvas) {
         if let until = sheet.armedUntil {
-            canvas.put(" ARMED: sent in \(Figures.seconds(until - model.now)); Esc takes it back", column: 0, row: row, role: .dialogDanger)
+            canvas.put(" ARMED: sending in \(Figures.seconds(until - model.now)); Esc aborts", column: 0, row: row, role: .dialogDanger)
             return
         }
         if let look = sheet.secondLook {
-            let what: SafeText = look.path == nil ? "the job is" : "job and files are"
-            let text: SafeText = " SECOND LOOK: \(what) read again (\(Figures.seconds(model.now - look.since))), then it is sent; Esc stops"
+            let what: SafeText = look.path == nil ? "the job" : "job and files"
+            let text: SafeText = " FINAL CHECK: reading \(what) again (\(Figures.seconds(model.now - look.since))), then sending; Esc aborts"
             canvas.put(text, column: 0, row: row, role: .dialogDanger)
             return
         }
@@ -150,15 +156,17 @@ struct SheetView {
         if losesState {
             spans += [Span("s", .hintKey), Span(" savepoint first   ", .hintText)]
             if model.live.context(sheet.target.key.context)?.capabilities.canOverrideRetention ?? false {
-                spans += [Span("k", .hintKey), Span(" keep them anyway   ", .hintText)]
+                spans += [Span("k", .hintKey), Span(" keep checkpoints   ", .hintText)]
             }
-            spans.append(Span("accept is off", .hintLocked))
+            spans.append(Span("sending is locked", .hintLocked))
         } else {
             let problem = model.sheetProblem(sheet)
             let key: SafeText = sheet.rule.needsName ? "Enter" : "y"
             spans += [
                 Span(key, problem == nil ? .hintKey : .hintLocked),
-                Span(problem.map { SafeText(" locked: \($0)").prefix(columns: canvas.size.columns - 17 - key.columns, ending: whole) } ?? " sends it", problem == nil ? .hintText : .hintLocked),
+                Span(
+                    problem.map { SafeText(" locked: \($0)").prefix(columns: canvas.size.columns - 17 - key.columns, ending: whole) } ?? " sends it",
+                    problem == nil ? .hintText : .hintLocked),
             ]
         }
         canvas.fitting(spans, row: row)
@@ -166,7 +174,7 @@ struct SheetView {
 }
 
 extension Preflight {
-    /// What must not be missed comes first.
+    /// The most important lines come first.
     fileprivate var weight: Int {
         switch verdict {
         case .stop: 3

@@ -1,7 +1,7 @@
 import CellGrid
 import StreamModel
 
-// Rows that are wider than the window are looked at by moving the window. What is drawn for the wider screen is what a wider window would show, so
+// Rows that are wider than the window are scrolled. The scrolled screen is that of a wider window, so
 // that columns which a narrow one leaves out come into sight too. Title, hints and message stay.
 extension ConsoleModel {
     /// Columns that are out of sight at the left.
@@ -25,15 +25,15 @@ extension ConsoleModel {
         if case .metrics = screen, !isSmall { return scrub(forward: direction > 0) }
         let hidden = hiddenColumns
         guard direction > 0 else {
-            guard hidden > 0 else { return say("this is the left end") }
+            guard hidden > 0 else { return say("already at the left end") }
             sideways = (screen, max(0, hidden - sidewaysStep))
             return
         }
-        guard goesOn(at: hidden) else { return say(hidden == 0 ? "nothing here is wider than the window" : "this is the right end") }
+        guard goesOn(at: hidden) else { return say(hidden == 0 ? "nothing here is wider than the window" : "already at the right end") }
         sideways = (screen, hidden + sidewaysStep)
     }
 
-    /// Whether a row is cut off at the right, or has something to show there. Known to who draws it.
+    /// Whether a row is cut off at the right, or has more to show there. Only drawing knows it.
     private func goesOn(at hidden: Int) -> Bool {
         guard hidden < Self.widest else { return false }
         let seen = size.columns + hidden, rows = movingRows(size)

@@ -1,4 +1,4 @@
-/// How eyes see colours: those of most people, and those that lack one kind of cone.
+/// Colour vision: normal, and the deficiencies of one kind of cone.
 public enum ColorVision: String, Sendable, CaseIterable {
     case normal
     /// Without the cones for long waves: red is dark, and like green.
@@ -54,7 +54,7 @@ struct LinearColor {
         (max(luminance, other.luminance) + 0.05) / (min(luminance, other.luminance) + 0.05)
     }
 
-    /// How different two colours look: the distance in CIELAB. Below 2 they look the same, above 10 they are told apart at a glance.
+    /// The perceived difference of two colours: the distance in CIELAB. Below 2 they look the same, above 10 they differ at a glance.
     func distance(to other: LinearColor) -> Double {
         let (left, right) = (lab, other.lab)
         let (l, a, b) = (left.l - right.l, left.a - right.a, left.b - right.b)

@@ -1,8 +1,8 @@
 import CellGrid
 
-/// Colours of contexts: each may have one of its own, so that two windows side by side are told apart at a glance.
+/// Colours of contexts: each may have its own, so that two windows side by side differ at a glance.
 extension Theme {
-    /// The sixteen names that an accent may have besides "#rrggbb".
+    /// The sixteen names of accents; "#rrggbb" is allowed too.
     public static var colorNames: [String] { ThemeColor.Named.names }
 
     public static func isColor(_ text: String) -> Bool { accentColor(text) != nil }

@@ -1,6 +1,6 @@
 public import CellGrid
 
-/// How meanings look: colours and attributes for each role, the marks that say the same without colour, and the glyphs to use.
+/// The look of meanings: colours and attributes for each role, marks that say the same without colour, and glyphs.
 /// Made from a theme file by `parse`; drawing code sees only marks and glyphs, colours are applied at the edge.
 public struct Theme: Sendable, Equatable {
     public enum Variant: String, Sendable, CaseIterable {
@@ -17,7 +17,7 @@ public struct Theme: Sendable, Equatable {
     public var warnings: [String]
     /// The eyes that it is made for.
     public var madeFor: [ColorVision] = []
-    /// What it was asked for by: a name or a path. Whoever loads themes from files sets this and `files`.
+    /// The name or path that was asked for. Loaders of theme files set this and `files`.
     public var origin: String?
     /// The files that it was read from, its own first.
     public var files: [String] = []
@@ -25,7 +25,7 @@ public struct Theme: Sendable, Equatable {
     /// Its own colours and those it inherits, by name.
     var palette: [String: ThemeColor] = [:]
 
-    /// What a theme says of one role; nil = what it inherits.
+    /// A theme's entry for one role; nil = inherited.
     struct RoleStyle: Sendable, Equatable {
         var foreground: ThemeColor?
         var background: ThemeColor?
@@ -45,11 +45,11 @@ public struct Theme: Sendable, Equatable {
     /// A theme that is compiled in.
     public static func builtin(_ name: String) -> Theme? {
         guard let source = builtinSource(name) else { return nil }
-        // A theme of ours that does not parse fails the tests; a console that runs nevertheless goes without it.
+        // ThemeError: a built-in theme that does not parse fails the tests; a console goes without it.
         return try? parse(toml: source, name: name)
     }
 
-    /// The text to show with a role, so that it can be told from others without colour; empty for most.
+    /// The text to show with a role, to distinguish it without colour; empty for most.
     public func mark(_ role: StyleRole) -> SafeText { roles[role]?.mark ?? .empty }
 
     /// Of the steps of a graph a theme need name none, or the lowest and the highest: what is between them is computed, and without them all
@@ -84,7 +84,7 @@ public struct Theme: Sendable, Equatable {
     }
 }
 
-/// Why a theme was kept out.
+/// The reason that a theme was not loaded.
 public struct ThemeError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Name of the file.
     public var file: String

@@ -1,7 +1,7 @@
 public import CellGrid
 internal import StreamModel
 
-/// What is wrong with a theme, and how far it is from being wrong: made by `Theme.check`.
+/// The findings about a theme, and its distance from the limits: made by `Theme.check`.
 public struct ThemeReport: Sendable, Equatable {
     public enum Rule: String, Sendable {
         /// Text is hard to read on the ground that the theme assumes, or on its own background.
@@ -43,7 +43,7 @@ public struct ThemeReport: Sendable, Equatable {
     }
 
     public var name: String
-    /// What messages call it: a path, or the name of a compiled-in theme.
+    /// Its name in messages: a path, or the name of a compiled-in theme.
     public var file: String
     public var variant: Theme.Variant
     public var findings: [Finding] = []
@@ -199,7 +199,8 @@ private struct ThemeCheck {
             let eyes = vision == .normal ? "" : " with \(vision.rawValue)"
             add(
                 .distance, second,
-                "\(first.name) and \(second.name) look alike\(eyes): distance \(oneDecimal(distance)) (\(depth.label)); at least \(oneDecimal(needed)) is needed")
+                "\(first.name) and \(second.name) look alike\(eyes): distance \(oneDecimal(distance)) (\(depth.label)); at least \(oneDecimal(needed)) is needed"
+            )
         }
     }
 
@@ -212,9 +213,11 @@ private struct ThemeCheck {
         let fronts = between(first.foreground, second.foreground)
         // A background of its own against the terminal's.
         let back = [first.background, second.background].compactMap(Self.exact)
-        guard back.count == 1, let ground = grounds.map({ LinearColor($0) }).min(by: {
-            vision.seen(LinearColor(back[0])).distance(to: vision.seen($0)) < vision.seen(LinearColor(back[0])).distance(to: vision.seen($1))
-        }) else { return fronts }
+        guard back.count == 1,
+            let ground = grounds.map({ LinearColor($0) }).min(by: {
+                vision.seen(LinearColor(back[0])).distance(to: vision.seen($0)) < vision.seen(LinearColor(back[0])).distance(to: vision.seen($1))
+            })
+        else { return fronts }
         return max(fronts ?? 0, vision.seen(LinearColor(back[0])).distance(to: vision.seen(ground)))
     }
 
@@ -255,7 +258,8 @@ private struct ThemeCheck {
         guard forbidden.contains(front) else { return }
         add(
             .terminal, role,
-            "\(role.name) is \(ThemeColor.Named.names[Int(front)]) with \(depth.label): some terminals have that as their background; use \"default\" or another")
+            "\(role.name) is \(ThemeColor.Named.names[Int(front)]) with \(depth.label): some terminals use it as their background; use \"default\" or another colour"
+        )
     }
 
     /// Two named colours: readable both where xterm's and where the Linux console's are shown.
@@ -266,7 +270,8 @@ private struct ThemeCheck {
         let names = ThemeColor.Named.names
         add(
             .terminal, role,
-            "\(role.name) is \(names[Int(front & 15)]) on \(names[Int(back & 15)]) with \(depth.label), a contrast of \(oneDecimal(ratio)) on some terminals; at least 3.0 is needed")
+            "\(role.name) is \(names[Int(front & 15)]) on \(names[Int(back & 15)]) with \(depth.label), a contrast of \(oneDecimal(ratio)) on some terminals; at least 3.0 is needed"
+        )
     }
 
     // MARK: No colours
@@ -282,7 +287,7 @@ private struct ThemeCheck {
             var seen: [SafeText: StyleRole] = [:]
             for role in StyleRole.allCases where role.name.hasPrefix(family) {
                 let mark = theme.mark(role)
-                if mark.isEmpty { add(.mono, role, "\(role.name) has no mark: without colours nothing says what it is") }
+                if mark.isEmpty { add(.mono, role, "\(role.name) has no mark: without colours nothing identifies it") }
                 if let other = seen.updateValue(role, forKey: mark), !mark.isEmpty {
                     add(.mono, role, "\(other.name) and \(role.name) have the same mark \"\(mark)\"")
                 }
@@ -317,15 +322,18 @@ extension ThemeReport {
         if let leastContrast {
             head += "  contrast \(oneDecimal(leastContrast.ratio)) of \(oneDecimal(leastContrast.needed)) at \(leastContrast.role.name)"
         } else {
-            head += "  contrast is the terminal's own"
+            head += "  contrast depends on the terminal"
         }
         if let nearestPair {
             head += ", nearest \(nearestPair.first.name)/\(nearestPair.second.name) \(oneDecimal(nearestPair.distance)) (\(nearestPair.vision.rawValue))"
         }
-        return ([head] + findings.map { finding in
-            // What the parser says names file and line itself.
-            finding.rule == .note ? "  warning: \(finding.text)" : "  \(file)\(finding.line.map { ":\($0)" } ?? ""): \(finding.isError ? "" : "warning: ")\(finding.text)"
-        }).joined(separator: "\n")
+        return
+            ([head]
+            + findings.map { finding in
+                // The parser's messages name file and line themselves.
+                finding.rule == .note
+                    ? "  warning: \(finding.text)" : "  \(file)\(finding.line.map { ":\($0)" } ?? ""): \(finding.isError ? "" : "warning: ")\(finding.text)"
+            }).joined(separator: "\n")
     }
 }
 

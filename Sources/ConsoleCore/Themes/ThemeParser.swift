@@ -41,7 +41,7 @@ extension Theme {
                 throw file.error("inherits", in: "", "themes inherit in a circle: \((chain + [ancestor]).joined(separator: " > "))")
             }
             guard let source = resolving(ancestor) ?? builtinSource(ancestor) else {
-                throw file.error("inherits", in: "", "inherits \"\(ancestor)\", which is no theme; there are \(builtinNames.joined(separator: ", "))")
+                throw file.error("inherits", in: "", "inherits \"\(ancestor)\", which is not a theme; known: \(builtinNames.joined(separator: ", "))")
             }
             parent = try parse(toml: source, name: ancestor, resolving: resolving, heirs: chain)
         } else if name != "base", let source = builtinSource("base"), source != toml {
@@ -216,7 +216,7 @@ struct ThemeFile {
                 }
                 if part == "x16" { color.x16 = named } else { color.x8 = named }
             default:
-                throw error(key, in: "palette", "unknown key \"\(SafeText(part))\" in colour \"\(SafeText(key))\"; there are rgb, x256, x16, x8")
+                throw error(key, in: "palette", "unknown key \"\(SafeText(part))\" in colour \"\(SafeText(key))\"; known: rgb, x256, x16, x8")
             }
         }
         guard color != ThemeColor() else { throw error(key, in: "palette", "colour \"\(SafeText(key))\" says nothing") }
@@ -250,10 +250,10 @@ struct ThemeFile {
     }
 
     private func unknownRole(_ key: String, _ section: String) -> String {
-        if section == "env" { return "unknown class \"\(SafeText(key))\" in [env]; there are prod, stage, lab, demo" }
+        if section == "env" { return "unknown class \"\(SafeText(key))\" in [env]; known: prod, stage, lab, demo" }
         let family = key.prefix { $0 != "." }
         let near = StyleRole.allCases.map(\.name).filter { $0.hasPrefix(family) }
-        return "unknown role \"\(SafeText(key))\"" + (near.isEmpty ? "" : "; there are \(near.joined(separator: ", "))")
+        return "unknown role \"\(SafeText(key))\"" + (near.isEmpty ? "" : "; known: \(near.joined(separator: ", "))")
     }
 
     private func roleStyle(
@@ -275,7 +275,7 @@ struct ThemeFile {
                     throw error(key, in: section, "mark of \"\(key)\" must be at most 2 ASCII characters")
                 }
                 style.mark = SafeText(mark)
-            default: throw error(key, in: section, "unknown key \"\(SafeText(part))\" in \"\(key)\"; there are fg, bg, attr, mark")
+            default: throw error(key, in: section, "unknown key \"\(SafeText(part))\" in \"\(key)\"; known: fg, bg, attr, mark")
             }
         }
         return style
@@ -295,7 +295,7 @@ struct ThemeFile {
         var attributes: StyleAttributes = []
         for index in 0..<list.count {
             guard let name = list[index].string, let attribute = names[name] else {
-                throw error(key, in: section, "unknown attribute in \"\(key)\"; there are \(names.keys.sorted().joined(separator: ", "))")
+                throw error(key, in: section, "unknown attribute in \"\(key)\"; known: \(names.keys.sorted().joined(separator: ", "))")
             }
             attributes.insert(attribute)
         }
@@ -305,7 +305,7 @@ struct ThemeFile {
     private func readGlyphs(_ value: (any TOMLValueConvertible)?, into theme: inout Theme) throws(ThemeError) {
         guard let table = try section(value, "glyphs") else { return }
         for key in table.keys.sorted() {
-            guard key == "profile" else { throw error(key, in: "glyphs", "unknown key \"\(SafeText(key))\" in [glyphs]; there is profile") }
+            guard key == "profile" else { throw error(key, in: "glyphs", "unknown key \"\(SafeText(key))\" in [glyphs]; known: profile") }
             guard let name = table[key]?.string, name == "auto" || GlyphProfile(rawValue: name) != nil else {
                 throw error(key, in: "glyphs", "profile must be \"auto\", \"braille\", \"block\" or \"ascii\"")
             }

@@ -3,7 +3,7 @@ import StreamModel
 
 /// The words of the command line: one table for running, completing and help.
 enum CommandLine {
-    /// What a command's argument can be completed to.
+    /// The completions of a command's argument.
     enum Argument: Sendable { case none, option([String]), theme, context, job, screen, span, column }
 
     struct Entry: Sendable {
@@ -17,40 +17,42 @@ enum CommandLine {
 
     static let commands: [Entry] = [
         Entry(name: "savepoint", usage: "savepoint [DIRECTORY]", summary: "take a savepoint"),
-        Entry(name: "checkpoint", usage: "checkpoint", summary: "begin a checkpoint now"),
+        Entry(name: "checkpoint", usage: "checkpoint", summary: "trigger a checkpoint now"),
         Entry(
-            name: "cancel", usage: "cancel [--discard-state]", summary: "cancel; the option deletes every checkpoint",
+            name: "cancel", usage: "cancel [--discard-state]", summary: "cancel; --discard-state deletes every checkpoint",
             argument: .option(["--discard-state"])),
         Entry(name: "stop", usage: "stop [--drain]", summary: "stop with a savepoint", argument: .option(["--drain"])),
         Entry(name: "restart", usage: "restart", summary: "choose a checkpoint and restart from it"),
         Entry(name: "restore", usage: "restore PATH", summary: "restart from any checkpoint or savepoint"),
         Entry(name: "dispose", usage: "dispose [PATH]", summary: "delete the selected savepoint with its files (Flink)"),
-        Entry(name: "recipe", usage: "recipe JAR [-- ARGUMENT...]", summary: "with what a job of a Flink cluster is launched again"),
+        Entry(name: "recipe", usage: "recipe JAR [-- ARGUMENT...]", summary: "set the jar and arguments that relaunch a Flink job"),
         Entry(
-            name: "fault", usage: "fault TEXT", summary: "make a demo job misbehave: slow 5s, fail 3, stall, crash, off",
+            name: "fault", usage: "fault TEXT", summary: "inject a fault into a demo job: slow 5s, fail 3, stall, crash, off",
             argument: .option(["slow 5s", "fail 3", "sync-fail 1", "stall", "crash", "crash-loop 5s", "off"])),
-        Entry(name: "unlock", usage: "unlock [15m]", summary: "allow actions in this guarded context for a while", argument: .option(["5m", "15m", "30m", "60m"])),
-        Entry(name: "lock", usage: "lock", summary: "end an unlock"),
+        Entry(
+            name: "unlock", usage: "unlock [15m]", summary: "allow actions in this guarded context for a limited time",
+            argument: .option(["5m", "15m", "30m", "60m"])),
+        Entry(name: "lock", usage: "lock", summary: "lock the context again"),
         Entry(name: "job", usage: "job NAME", summary: "go to a job", argument: .job),
-        Entry(name: "history", usage: "history [JOB]", summary: "checkpoints that the ledger remembers, also of jobs that are gone", argument: .job),
+        Entry(name: "history", usage: "history [JOB]", summary: "checkpoints in the ledger, including those of past jobs", argument: .job),
         Entry(name: "go", usage: "go SCREEN", summary: "go to a screen", argument: .screen),
         Entry(name: "context", usage: "context NAME", summary: "show the jobs of one context", argument: .context, aliases: ["ctx"]),
         Entry(name: "connect", usage: "connect NAME ADDRESS [CLASS]", summary: "add an engine for this session: socket path or URL"),
         Entry(name: "filter", usage: "filter [TEXT]", summary: "filter this list: words, ~expression, !not, field:word"),
-        Entry(name: "sort", usage: "sort [COLUMN]", summary: "sort this list by a column; none = its own order", argument: .column),
-        Entry(name: "at", usage: "at HH:MM[:SS]", summary: "look at the recorded past"),
-        Entry(name: "back", usage: "back 5m", summary: "go back in the recorded past", argument: .span),
-        Entry(name: "mute", usage: "mute", summary: "no bell for this job; again ends it"),
-        Entry(name: "theme", usage: "theme NAME", summary: "use another theme, by name or file", argument: .theme),
+        Entry(name: "sort", usage: "sort [COLUMN]", summary: "sort this list by a column; without one, in its default order", argument: .column),
+        Entry(name: "at", usage: "at HH:MM[:SS]", summary: "show a moment of the recorded past"),
+        Entry(name: "back", usage: "back 5m", summary: "step back in the recorded past", argument: .span),
+        Entry(name: "mute", usage: "mute", summary: "mute or unmute this job"),
+        Entry(name: "theme", usage: "theme NAME", summary: "switch the theme, by name or file", argument: .theme),
         Entry(name: "dump", usage: "dump FILE", summary: "write this screen to a new file: .txt, .ansi, .svg, .json or .csv"),
-        Entry(name: "demo", usage: "demo next", summary: "let the scripted demo go on", argument: .option(["next"])),
+        Entry(name: "demo", usage: "demo next", summary: "continue the scripted demo", argument: .option(["next"])),
         Entry(name: "keys", usage: "keys", summary: "all keys", aliases: ["help"]),
-        Entry(name: "quit", usage: "quit", summary: "leave the console; jobs and operations go on", aliases: ["q"]),
+        Entry(name: "quit", usage: "quit", summary: "leave the console; jobs and operations keep running", aliases: ["q"]),
     ]
 
     static let names = commands.map(\.name)
 
-    /// What keys do and no command of its own does: can be typed too, so that nothing is lost with its key.
+    /// Commands of keys that have no entry above: they can be typed too, so that no function is lost with its key.
     static let keyCommands = Command.allCases.filter { $0 != .commandLine && entry($0.name) == nil }
 
     static func entry(_ word: String) -> Entry? { commands.first { $0.name == word || $0.aliases.contains(word) } }
@@ -72,7 +74,7 @@ enum CommandLine {
 }
 
 extension ConsoleModel {
-    /// What the text could become: whole lines, the best first.
+    /// The completions of the text: whole lines, the best first.
     func completions(of text: String) -> [String] {
         guard let space = text.firstIndex(of: " ") else {
             let wanted = text.lowercased()
@@ -97,26 +99,28 @@ extension ConsoleModel {
         }
     }
 
-    /// Tab: as far as all completions agree; where that is no further, they are told.
-    func completed(_ field: TextField) -> (field: TextField, choices: [String]) {
+    /// Goes on with what all completions have in common.
+    func completed(_ field: TextField) -> TextField {
         let choices = completions(of: field.text)
-        guard let first = choices.first else { return (field, []) }
+        guard let first = choices.first else { return field }
         var common = first[...]
         for choice in choices { while !choice.hasPrefix(common) { common = common.dropLast() } }
-        return (common.count > field.text.count ? TextField(String(common)) : field, choices.count > 1 ? choices : [])
+        return common.count > field.text.count ? TextField(String(common)) : field
     }
 
-    /// A choice as it is told: with the key that does the same, where there is one.
+    /// A choice with the key of the same command, where there is one.
     func withKey(_ choice: String) -> SafeText {
         let name = choice.last == " " ? String(choice.dropLast()) : choice
         guard let command = Command(name: name), options.keyMap.hasKey(command) else { return SafeText(choice) }
         return "\(name) (\(options.keyMap.label(command)))"
     }
 
-    /// What the best completion would add, to be shown behind the cursor.
+    /// The rest of the best completion, to be shown behind the cursor.
     func suggestion(_ field: TextField) -> SafeText {
         guard !field.text.isEmpty else { return "" }
-        if let recent = commandHistory.last(where: { $0.hasPrefix(field.text) && $0 != field.text }) { return SafeText(String(recent.dropFirst(field.text.count))) }
+        if let recent = input.commands.last(where: { $0.hasPrefix(field.text) && $0 != field.text }) {
+            return SafeText(String(recent.dropFirst(field.text.count)))
+        }
         guard let best = completions(of: field.text).first, best.hasPrefix(field.text) else { return "" }
         return SafeText(String(best.dropFirst(field.text.count)))
     }

@@ -1,13 +1,13 @@
 public import CellGrid
 public import StreamModel
 
-/// Everything that can happen to the console, in one total order: what `update` takes in.
+/// An event of the console. `update` takes them in one total order.
 public enum ConsoleEvent: Sendable {
     case key(KeyPress)
     case mouse(MousePress)
-    /// The terminal tells nothing of a mouse.
+    /// The terminal does not report the mouse.
     case mouseIsMissing
-    /// An engine that `.connect` asked for is there to be looked at.
+    /// The engine that `.connect` asked for has been added.
     case contextAdded(ContextDescription)
     /// A bracketed paste, or a burst of keys too fast for fingers.
     case paste(String)
@@ -23,15 +23,19 @@ public enum ConsoleEvent: Sendable {
     case themeLoaded(Theme, warnings: [String])
     /// It is not: one line. The theme in use stays.
     case themeFailed(String)
-    /// One line for the message row, from the surroundings of the console.
+    /// One line of news from the surroundings of the console.
     case notice(String)
-    /// What a demonstration or a playback has to say; nil = nothing any more.
+    /// One line that answers what the operator asked of the surroundings: it goes before news.
+    case answer(String)
+    /// The caption of a demonstration or a playback; nil = none.
     case caption(Caption?)
-    /// Operations that an earlier run of the console had sent and whose end it did not see.
-    case reattached([OperationReport])
+    /// Operations that another process had sent, and whose end was not seen. `context` is theirs; nil = it follows from their jobs.
+    case reattached([OperationReport], context: String? = nil)
+    /// Operations that other processes have recorded.
+    case recorded([OperationReport], context: String)
     /// The actions on record, answering `.loadAudit`.
     case audit([AuditRecord])
-    /// What a job was launched with, answering `.loadRecipe`; nil = it is not on record.
+    /// A job's relaunch recipe, answering `.loadRecipe`; nil = not recorded.
     case recipe(context: String, JobID, JarRecipe?)
     /// A page of the remembered checkpoints, answering `.loadHistory`; `total` counts all of its scope.
     case history(HistoryQuestion, [RememberedCheckpoint], total: Int)
@@ -39,7 +43,7 @@ public enum ConsoleEvent: Sendable {
     case terminate
 }
 
-/// What `update` asks its surroundings to do, in order.
+/// A request of `update` to its surroundings. They carry them out in order.
 public enum ConsoleEffect: Sendable, Equatable {
     /// Hand a request to the engine of a context. An `.operate` is recorded before it is sent.
     case send(context: String, EngineRequest)
@@ -61,16 +65,18 @@ public enum ConsoleEffect: Sendable, Equatable {
     /// Find and read a theme by name or path, and answer with `.themeLoaded` or `.themeFailed`.
     case loadTheme(String)
     case retryNow(context: String)
-    /// Add an engine for this session, and answer with `.contextAdded` or with a `.notice` that says why not. The class is a word of the
+    /// Add an engine for this session, and answer with `.contextAdded` or with an `.answer` that says why not. The class is a word of the
     /// configuration; nil = the most careful one.
     case connect(name: String, address: String, class: String?)
     /// Read the record of actions, and answer with `.audit`.
     case loadAudit
+    /// Write down that a restart was proven.
+    case recordVerdict(OperationID, RestartProof.Verdict)
     /// Look in the record for what a job was launched with, and answer with `.recipe`.
     case loadRecipe(context: String, JobID)
     /// Read remembered checkpoints, and answer with `.history`.
     case loadHistory(HistoryQuestion)
-    /// Write a file of this name, with ".txt" or the like at its end, into the folder of reports, and tell its path as a `.notice`.
+    /// Write a file of this name, with ".txt" or the like at its end, into the folder of reports, and tell its path as an `.answer`.
     case save(name: String, text: String)
     /// Tell the engine of a context what the screen shows of it.
     case look(context: String, EngineFocus)

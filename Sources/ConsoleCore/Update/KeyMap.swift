@@ -1,6 +1,6 @@
 public import CellGrid
 
-/// What a key can do. Everything here but the actions only looks.
+/// A command of a key. All but the actions are read-only.
 public enum Command: String, Sendable, CaseIterable {
     case moveUp, moveDown, first, last, pageUp, pageDown, scrollLeft, scrollRight
     case open, back, quit
@@ -12,7 +12,7 @@ public enum Command: String, Sendable, CaseIterable {
     case repaint, interrupt, suspend
     case savepoint, cancel, restart, stop, checkpoint, dispose
 
-    /// What acts: by upper case keys, and each through its sheet. What only ever destroys has no key by default, it is typed.
+    /// The actions: by upper case keys, each through its sheet. A purely destructive one has no default key.
     public static let acting: [Command] = [.savepoint, .cancel, .restart, .stop, .checkpoint, .dispose]
 
     public var isActing: Bool { Self.acting.contains(self) }
@@ -36,8 +36,8 @@ public enum Command: String, Sendable, CaseIterable {
         case .last: "last row"
         case .pageUp: "page up"
         case .pageDown: "page down"
-        case .scrollLeft: "to the left; on a chart, back in time"
-        case .scrollRight: "to the right, where rows are wider than the window; on a chart, forward in time"
+        case .scrollLeft: "scroll left; on a chart, back in time"
+        case .scrollRight: "scroll right; on a chart, forward in time"
         case .open: "open, drill down"
         case .back: "back one level"
         case .quit: "back one level; at the top, quit"
@@ -51,46 +51,46 @@ public enum Command: String, Sendable, CaseIterable {
         case .metrics: "metrics: charts over time"
         case .configuration: "config: checkpoints, restarts, recipe, engine"
         case .contexts: "contexts: all engines and their links"
-        case .audit: "audit: who did what, why, and what came of it"
-        case .nextMatch: "next row that the filter finds"
-        case .previousMatch: "previous row that the filter finds"
+        case .audit: "audit: who did what, why, and the outcome"
+        case .nextMatch: "next match of the filter"
+        case .previousMatch: "previous match of the filter"
         case .sort: "sort by the next column"
-        case .flipOrder: "turn the order round"
+        case .flipOrder: "reverse the order"
         case .nextPane: "next pane"
         case .previousPane: "previous pane"
-        case .zoom: "open the pane as a screen"
-        case .wide: "charts: another span of time"
-        case .scrubBack: "go back in the recorded past"
-        case .scrubForward: "go forward in the recorded past"
+        case .zoom: "open the pane full screen"
+        case .wide: "charts: change the time span"
+        case .scrubBack: "step back in the recorded past"
+        case .scrubForward: "step forward in the recorded past"
         case .now: "back to now"
         case .write: "write the evidence, or this screen, to a file"
         case .mouse: "mouse on or off"
         case .failures: "failures by root cause"
         case .operations: "operations with their evidence"
         case .help: "this help"
-        case .messages: "the last messages, whole"
+        case .messages: "recent messages in full"
         case .commandLine: "command line"
         case .filter: "filter this list; empty clears"
-        case .freeze: "freeze the screen, go on live"
-        case .refresh: "ask the engine again now"
-        case .copy: "copy what is selected: path, id, summary"
+        case .freeze: "freeze or resume the screen"
+        case .refresh: "refresh now"
+        case .copy: "copy the selection: path, id, summary"
         case .copyCommand: "copy it as a command line"
         case .themes: "choose a theme"
-        case .actions: "the actions and whether they can be used"
-        case .repaint: "paint the whole screen again"
-        case .interrupt: "leave a prompt; twice quits"
+        case .actions: "list the actions and their locks"
+        case .repaint: "redraw the screen"
+        case .interrupt: "leave a prompt; press twice to quit"
         case .suspend: "suspend"
         case .savepoint: "savepoint"
         case .cancel: "cancel, keep the checkpoints"
         case .restart: "restart from a chosen checkpoint"
         case .stop: "stop with a savepoint"
-        case .checkpoint: "begin a checkpoint now"
+        case .checkpoint: "trigger a checkpoint now"
         case .dispose: "delete the selected savepoint"
         }
     }
 }
 
-/// Which key does what: the one source of dispatch, help, hints and completion.
+/// The keys of all commands: the one source of dispatch, help, hints and completion.
 public struct KeyMap: Sendable, Equatable {
     public struct Binding: Sendable, Equatable {
         public var key: KeyPress
@@ -139,7 +139,7 @@ public struct KeyMap: Sendable, Equatable {
 
     func hasKey(_ command: Command) -> Bool { bindings.contains { $0.command == command } }
 
-    /// What an operator presses for a command; one without a key can be typed.
+    /// The key of a command; without one, its name to type.
     func label(_ command: Command) -> SafeText { keys(command).first?.label ?? ":\(command.name)" }
 
     /// Two commands that belong together: "j k".
@@ -154,17 +154,20 @@ public struct KeyMap: Sendable, Equatable {
     /// These stay where they are: Ctrl-C leaves whatever is open, and of Ctrl-Z the terminal takes care.
     static let fixedBindings = [Binding(.control("c"), .interrupt), Binding(.control("z"), .suspend)]
 
-    static let standardBindings: [Binding] = [
-        ("S", Command.savepoint), ("C", .cancel), ("R", .restart), ("X", .stop), ("B", .checkpoint), ("a", .actions),
-        ("1", .overview), ("2", .job), ("3", .checkpoints), ("4", .metrics), ("5", .failures), ("6", .operations), ("7", .configuration), ("@", .contexts), ("!", .audit), ("?", .help), ("f1", .help),
-        ("j", .moveDown), ("down", .moveDown), ("k", .moveUp), ("up", .moveUp), ("g", .first), ("home", .first), ("G", .last),
-        ("end", .last), ("pgdn", .pageDown), ("ctrl-d", .pageDown), ("pgup", .pageUp), ("ctrl-u", .pageUp), ("h", .scrollLeft), ("left", .scrollLeft), ("l", .scrollRight), ("right", .scrollRight), ("enter", .open),
-        ("q", .quit), ("esc", .back), ("backspace", .back), ("[", .previousJob), ("]", .nextJob), ("{", .previousCheckpoint),
-        ("}", .nextCheckpoint), ("tab", .nextPane), ("backtab", .previousPane), ("z", .zoom), ("v", .wide), ("/", .filter),
-        ("n", .nextMatch), ("N", .previousMatch), ("o", .sort), ("O", .flipOrder), ("<", .scrubBack), (">", .scrubForward), (".", .now),
-        ("w", .write), ("m", .mouse), (":", .commandLine), ("space", .freeze), ("r", .refresh), ("f5", .refresh), ("y", .copy),
-        ("Y", .copyCommand), ("M", .messages), ("T", .themes), ("ctrl-l", .repaint),
-    ].compactMap { text, command in KeyPress(text).map { Binding($0, command) } } + fixedBindings
+    static let standardBindings: [Binding] =
+        [
+            ("S", Command.savepoint), ("C", .cancel), ("R", .restart), ("X", .stop), ("B", .checkpoint), ("a", .actions),
+            ("1", .overview), ("2", .job), ("3", .checkpoints), ("4", .metrics), ("5", .failures), ("6", .operations), ("7", .configuration), ("@", .contexts),
+            ("!", .audit), ("?", .help), ("f1", .help),
+            ("j", .moveDown), ("down", .moveDown), ("k", .moveUp), ("up", .moveUp), ("g", .first), ("home", .first), ("G", .last),
+            ("end", .last), ("pgdn", .pageDown), ("ctrl-d", .pageDown), ("pgup", .pageUp), ("ctrl-u", .pageUp), ("h", .scrollLeft), ("left", .scrollLeft),
+            ("l", .scrollRight), ("right", .scrollRight), ("enter", .open),
+            ("q", .quit), ("esc", .back), ("backspace", .back), ("[", .previousJob), ("]", .nextJob), ("{", .previousCheckpoint),
+            ("}", .nextCheckpoint), ("tab", .nextPane), ("backtab", .previousPane), ("z", .zoom), ("v", .wide), ("/", .filter),
+            ("n", .nextMatch), ("N", .previousMatch), ("o", .sort), ("O", .flipOrder), ("<", .scrubBack), (">", .scrubForward), (".", .now),
+            ("w", .write), ("m", .mouse), (":", .commandLine), ("space", .freeze), ("r", .refresh), ("f5", .refresh), ("y", .copy),
+            ("Y", .copyCommand), ("M", .messages), ("T", .themes), ("ctrl-l", .repaint),
+        ].compactMap { text, command in KeyPress(text).map { Binding($0, command) } } + fixedBindings
 }
 
 extension KeyPress {

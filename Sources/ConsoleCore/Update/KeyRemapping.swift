@@ -13,7 +13,7 @@ public struct KeyRemapping: Sendable, Equatable {
     }
 }
 
-/// Why keys cannot be given out as a configuration asks.
+/// The reason that a configuration's keys cannot be used.
 public struct KeyRemappingError: Error, Equatable, Sendable {
     /// The entry to blame, by its command as written.
     public var command: String
@@ -26,12 +26,13 @@ extension KeyMap {
         var replaced: [Command: [KeyPress]] = [:]
         for entry in entries {
             guard let command = Command(name: entry.command) else {
-                throw KeyRemappingError(command: entry.command, problem: "there is no command \"\(SafeText(entry.command, limit: 40))\"; `:keys` in the console names them all")
+                throw KeyRemappingError(
+                    command: entry.command, problem: "there is no command \"\(SafeText(entry.command, limit: 40))\"; `:keys` in the console lists all")
             }
             var keys: [KeyPress] = []
             for text in entry.keys { keys.append(try Self.key(text, for: command)) }
             if keys.isEmpty, command == .commandLine {
-                throw KeyRemappingError(command: entry.command, problem: "\(command.name) needs a key: it leads to everything that has none")
+                throw KeyRemappingError(command: entry.command, problem: "\(command.name) needs a key: commands without one are reached through it")
             }
             replaced[command] = keys
         }
@@ -44,9 +45,10 @@ extension KeyMap {
             guard let command = Command(name: entry.command), let keys = replaced[command] else { continue }
             for key in keys {
                 if let other = bindings.first(where: { $0.key == key && $0.command != command }) {
-                    let owner = replaced[other.command] == nil ? "which has it by default" : "which it is given to as well"
+                    let owner = replaced[other.command] == nil ? "which has it by default" : "also by the configuration"
                     throw KeyRemappingError(
-                        command: entry.command, problem: "the key \(key) is given to \(command.name) and belongs to \(other.command.name), \(owner); give one of them another key")
+                        command: entry.command,
+                        problem: "the key \(key) is bound to \(command.name) and to \(other.command.name), \(owner); give one of them another key")
                 }
             }
             // The keys of the operator come first: they are the ones to show.
@@ -64,31 +66,33 @@ extension KeyMap {
     private static func key(_ text: String, for command: Command) throws(KeyRemappingError) -> KeyPress {
         func refused(_ problem: String) -> KeyRemappingError { KeyRemappingError(command: command.name, problem: problem) }
         guard let key = KeyPress(text.count > 1 ? text.lowercased() : text) else {
-            throw refused("\"\(SafeText(text, limit: 20))\" is no key: one character, space, ctrl-a to ctrl-z, f1 to f63, \(KeyPress.Named.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw refused(
+                "\"\(SafeText(text, limit: 20))\" is not a key: use one character, space, ctrl-a to ctrl-z, f1 to f63, \(KeyPress.Named.allCases.map(\.rawValue).joined(separator: ", "))"
+            )
         }
         if let fixed = fixedBindings.first(where: { $0.key == key }), fixed.command != command {
-            throw refused("\(key) is always \(fixed.command.name) and cannot be given to \(command.name)")
+            throw refused("\(key) is always \(fixed.command.name) and cannot be bound to \(command.name)")
         }
         if let problem = unreachable[key] { throw refused("\(key) cannot be used: \(problem)") }
         if command.isActing { try checkActing(key, command) }
         return key
     }
 
-    /// What a terminal never hands over under this name.
+    /// Keys that terminals never deliver under this name.
     private static let unreachable: [KeyPress: String] = [
         .control("i"): "terminals send it as tab", .control("j"): "terminals send it as enter", .control("m"): "terminals send it as enter",
         .control("h"): "terminals send it as backspace", .control("s"): "it stops the output of many terminals",
-        .control("q"): "it is what lets stopped terminals go on",
+        .control("q"): "it resumes stopped terminals",
     ]
 
     /// A key that acts must be pressed on purpose: chords and function keys are hit by habit and sent by multiplexers, the keys of dialogs
     /// would open a sheet and accept it.
     private static func checkActing(_ key: KeyPress, _ command: Command) throws(KeyRemappingError) {
         guard case .character(let scalar) = key, scalar != " " else {
-            throw KeyRemappingError(command: command.name, problem: "\(command.name) acts on a job, so its key must be a plain character, and not \(key)")
+            throw KeyRemappingError(command: command.name, problem: "\(command.name) acts on a job, so its key must be a plain character, not \(key)")
         }
         guard scalar != "y" else {
-            throw KeyRemappingError(command: command.name, problem: "\(command.name) acts on a job, so its key cannot be y, which accepts in the box that it opens")
+            throw KeyRemappingError(command: command.name, problem: "\(command.name) acts on a job, so its key cannot be y, which sends from its sheet")
         }
     }
 }

@@ -10,11 +10,16 @@ struct TextField: Sendable, Equatable {
 
     var safe: SafeText { SafeText(text) }
 
-    /// Takes typed or pasted text: its first line, without what a terminal would obey.
+    /// Scalars that are looked at: each character may carry marks.
+    private static let scalarsMax = countMax * (1 + SafeText.marksMax)
+
+    /// Takes typed or pasted text: its first line, without what a terminal would obey. A mark that comes as a key of its own joins the
+    /// character before it.
     mutating func insert(_ pasted: String) {
-        let line = pasted.unicodeScalars.prefix { $0 != "\n" && $0 != "\r" }
-        let clean = SafeText(String(String.UnicodeScalarView(line)), limit: Self.countMax).string
-        text.append(contentsOf: clean.prefix(Self.countMax - text.count))
+        let line = pasted.unicodeScalars.prefix { $0 != "\n" && $0 != "\r" }.prefix(Self.scalarsMax)
+        var whole = text.unicodeScalars
+        whole.append(contentsOf: line)
+        text = String(SafeText(String(whole), limit: .max).string.prefix(Self.countMax))
     }
 
     /// Whether a key is one for editing.
@@ -26,7 +31,7 @@ struct TextField: Sendable, Equatable {
     /// Whether the key was one for editing.
     mutating func take(_ key: KeyPress) -> Bool {
         switch key {
-        case .character(let scalar): insert(String(Character(scalar)))
+        case .character(let scalar): insert(String(scalar))
         case .named(.backspace), .control("h"): _ = text.popLast()
         case .control("u"): text = ""
         case .control("w"):

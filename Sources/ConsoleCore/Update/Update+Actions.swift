@@ -4,28 +4,32 @@ import StreamModel
 extension ConsoleModel {
     // MARK: May a key act?
 
-    /// Why an action cannot even be opened; nil = it can. The same answer locks the key in the action row.
+    /// Why the action is unavailable, or nil. The same answer locks the key in the action row.
     func refusal(_ command: Command, on key: JobKey?) -> Refusal? {
         if isSmall { return .tooSmall(size) }
         if frozen != nil { return .frozen }
         guard let key, let context = live.context(key.context) else { return .noJob }
         if options.isReadOnly || context.description.isReadOnly { return .readOnly(context: context.name) }
         if context.capabilities.isViewer { return .viewer(context: context.name) }
+        if context.capabilities.isHistoryServer { return .historyServer(context: context.name) }
         guard context.link.isUp else { return .noLink(context: context.name) }
         guard let job = context.job(key.job) else { return .notReported(context: context.name) }
+        // What is gone can be launched again; what is only missing may come back.
+        if context.missing[job.id] != nil, command != .restart || !context.isGone(job) { return .missing(job: job.name) }
         switch command {
         case .checkpoint where !context.capabilities.canCheckpointNow: return .cannotCheckpoint(engine: context.report?.engine.version ?? "this engine")
         case .savepoint, .stop, .checkpoint: return job.state == .running ? nil : .notRunning(job: job.name, job.state)
-        case .dispose where !context.capabilities.canDispose: return .cannotDispose(engine: context.report.map { "\($0.engine.name) \($0.engine.version)" } ?? "this engine")
+        case .dispose where !context.capabilities.canDispose:
+            return .cannotDispose(engine: context.report.map { "\($0.engine.name) \($0.engine.version)" } ?? "this engine")
         case .dispose: return selectedSnapshot?.path == nil ? .noSnapshot : nil
         case .cancel: return job.state.isTerminal ? .ended(job: job.name, job.state) : nil
         default: return nil
         }
     }
 
-    /// A key or command that acts: opens its sheet, or sends at once where the class of the context asks nothing.
+    /// Opens the sheet of an action, or sends at once where the class of the context allows it.
     mutating func act(_ command: Command, _ effects: inout [ConsoleEffect]) {
-        if isBurst {
+        if input.isBurst(at: now) {
             effects.append(.flushInput)
             return say("too many keys at once: nothing was done", .warn)
         }
@@ -50,12 +54,12 @@ extension ConsoleModel {
         let rule = action.tier.rule(in: context.description.guardClass)
         if rule == .immediate {
             if let other = live.operations.first(where: { $0.isInFlight && $0.request.job == job.id && isSameKind($0.request.kind, action.kind) }) {
-                return say("\(other.verb) op \(other.id.short) is under way already", .warn)
+                return say("\(other.verb) op \(other.id.short) is already in progress", .warn)
             }
             let stop = preflight(action, target.key, rule).first { $0.verdict == .stop }
-            return send(action, to: target, reason: "", isReady: stop?.text, &effects)
+            return send(action, author.nextID(), to: target, reason: "", isReady: stop?.text, &effects)
         }
-        var sheet = ActionSheet(action, on: target, rule: rule, at: now)
+        var sheet = ActionSheet(action, author.nextID(), on: target, rule: rule, at: now)
         switch action {
         case .cancel, .stop: seekRecipe(key, &effects)
         default: break
@@ -105,17 +109,17 @@ extension ConsoleModel {
         return PreflightCheck(job: job, context: context, memory: live.memory(key), operations: live.operations, now: now)
     }
 
-    /// Why a sheet cannot be accepted as it stands; nil = it can.
+    /// Why the sheet cannot be sent as it stands, or nil.
     func sheetProblem(_ sheet: ActionSheet) -> SafeText? {
-        if isSmall { return "the terminal has become too small to act: 80x24 is needed" }
+        if isSmall { return "the terminal is too small for actions: 80x24 is needed" }
         let lines = preflight(sheet.action, sheet.target.key, sheet.rule)
         if let stop = lines.first(where: { $0.verdict == .stop }) { return stop.text }
         if let pending = lines.first(where: { $0.verdict == .pending }) { return "wait: \(pending.text)" }
         if sheet.rule == .keyWhenClean, let warning = lines.first(where: { $0.verdict == .warn }) {
-            return "production takes this only with a clean preflight: \(warning.text)"
+            return "production requires a clean preflight: \(warning.text)"
         }
-        if sheet.rule.needsName, !sheet.isNameMatched { return "the name is not \"\(sheet.target.name)\" yet" }
-        if sheet.rule == .unlockedNameReasonWindow, sheet.reason.text.isEmpty { return "production needs a reason: Tab goes there" }
+        if sheet.rule.needsName, !sheet.isNameMatched { return "the name does not match \"\(sheet.target.name)\" yet" }
+        if sheet.rule == .unlockedNameReasonWindow, sheet.reason.text.isEmpty { return "production requires a reason: press Tab" }
         return nil
     }
 
@@ -127,7 +131,7 @@ extension ConsoleModel {
         case .stay: modals[modals.count - 1] = .sheet(sheet)
         case .backOut:
             modals.removeLast()
-            say(wasArmed ? "taken back, nothing was sent" : "backed out, nothing was sent")
+            say(wasArmed ? "aborted, nothing was sent" : "backed out, nothing was sent")
         case .keep:
             keep(&sheet)
             modals[modals.count - 1] = .sheet(sheet)
@@ -148,14 +152,14 @@ extension ConsoleModel {
 
     private func keep(_ sheet: inout ActionSheet) {
         guard live.context(sheet.target.key.context)?.capabilities.canOverrideRetention ?? false else {
-            sheet.answer = "this engine cannot keep them against the policy: take a savepoint first (s)"
+            sheet.answer = "this engine cannot override the retention policy: take a savepoint first (s)"
             return
         }
         sheet.action = .cancel(.keep)
         sheet.focus = sheet.rule.needsName ? .name : .none
     }
 
-    /// Whether an accepted sheet can be sent now. Says why not in the sheet, or starts the abort window.
+    /// Whether an accepted sheet can be sent now. Gives the reason in the sheet, or starts the abort window.
     func accept(_ sheet: inout ActionSheet) -> Bool {
         if let problem = sheetProblem(sheet) {
             sheet.answer = problem
@@ -170,14 +174,14 @@ extension ConsoleModel {
 
     // MARK: Sending
 
-    /// Sends what the open sheet holds, accepted and with its abort window over; where a second look is due, that comes first.
+    /// Sends the accepted action of the open sheet after its abort window; a due second look comes first.
     mutating func release(_ effects: inout [ConsoleEffect]) {
         guard let sheet = openSheet else { return }
         guard sheet.needsSecondLook, sheetProblem(sheet) == nil, change(of: sheet.target) == nil,
-            let index = live.contexts.firstIndex(where: { $0.name == sheet.target.key.context })
+            let index = live.index(of: sheet.target.key.context)
         else {
             closeSheet()
-            return send(sheet.action, to: sheet.target, reason: sheet.reason.text, isReady: sheetProblem(sheet), &effects)
+            return send(sheet, isReady: sheetProblem(sheet), &effects)
         }
         var path: String?, first: SnapshotInspection?
         if case .restart(let options, _) = sheet.action, live.contexts[index].capabilities.verifiesFiles { path = options.path }
@@ -204,19 +208,19 @@ extension ConsoleModel {
         }
     }
 
-    /// Sends when the second look is over and found nothing changed; sends nothing when it found something, or nothing in time.
+    /// Sends when the second look found no change; sends nothing when it found one, or did not end in time.
     mutating func finishSecondLook(_ effects: inout [ConsoleEffect]) {
         guard let sheet = openSheet, let look = sheet.secondLook else { return }
         let problem: SafeText?
         switch outcome(of: look, sheet.target) {
         case .waiting:
             guard now - look.since >= ActionSheet.lookPatience else { return }
-            problem = "the second look was not over after \(Figures.setting(ActionSheet.lookPatience))"
+            problem = "the final check did not finish within \(Figures.setting(ActionSheet.lookPatience))"
         case .changed(let what): problem = what
         case .same: problem = sheetProblem(sheet)
         }
         closeSheet()
-        send(sheet.action, to: sheet.target, reason: sheet.reason.text, isReady: problem, &effects)
+        send(sheet, isReady: problem, &effects)
     }
 
     private enum LookOutcome { case waiting, same, changed(SafeText) }
@@ -228,7 +232,7 @@ extension ConsoleModel {
             switch context.inspections[path] {
             case .pending: return .waiting
             // Not known to the first look either: the sheet has warned of that.
-            case nil, .failed: if look.first != nil { return .changed("the files could not be read a second time") }
+            case nil, .failed: if look.first != nil { return .changed("the files could not be read again") }
             case .done(let inspection): if let change = look.change(to: inspection) { return .changed(change) }
             }
         }
@@ -238,20 +242,19 @@ extension ConsoleModel {
     /// Sends an accepted action, unless the job is not what it was when the action was opened. `isReady` is what a second look at
     /// the preflight found; nil = nothing.
     mutating func send(
-        _ action: Action, to target: PinnedTarget, reason: String, isReady problem: SafeText?, _ effects: inout [ConsoleEffect]
+        _ action: Action, _ id: OperationID, to target: PinnedTarget, reason: String, isReady problem: SafeText?, _ effects: inout [ConsoleEffect]
     ) {
         if let problem = problem ?? change(of: target) {
             say("nothing was sent: \(problem)", .warn)
             effects.append(.bell)
             return
         }
-        let id = OperationID(random: random())
         let request = OperationRequest(
-            id: id, kind: action.kind, job: target.key.job, expectedState: target.state, reason: SafeText(reason).string, by: operatorName)
+            id: id, kind: action.kind, job: target.key.job, expectedState: target.state, reason: SafeText(reason).string, by: author.name)
         var chosen: CheckpointID?
         if case .restart(_, let checkpoint) = action { chosen = checkpoint }
         var operation = TrackedOperation(request, context: target.key.context, jobName: target.name, since: now, isOwn: true, chosen: chosen)
-        // What the job has come to before it is what a restart has to catch up with.
+        // The job's position before the restart is the one to catch up with.
         if let job = live.job(target.key) { operation.observe(job, at: now) }
         insert(operation)
         effects.append(.send(context: target.key.context, .operate(request)))
@@ -259,13 +262,31 @@ extension ConsoleModel {
         if case .restart = action { followRestart(id) }
     }
 
-    /// What is different about a pinned job by now; nil = nothing.
+    /// Sends an accepted sheet: a new operation, or what goes on with an earlier one.
+    private mutating func send(_ sheet: ActionSheet, isReady problem: SafeText?, _ effects: inout [ConsoleEffect]) {
+        guard let earlier = sheet.continues else {
+            return send(sheet.action, sheet.id, to: sheet.target, reason: sheet.reason.text, isReady: problem, &effects)
+        }
+        guard let position = live.operations.firstIndex(where: { $0.id == earlier.id }) else { return }
+        if let problem = problem ?? change(of: sheet.target) {
+            say("nothing was sent: \(problem)", .warn)
+            effects.append(.bell)
+            return
+        }
+        live.operations[position].isOwn = true
+        if let job = live.job(sheet.target.key) { live.operations[position].observe(job, at: now) }
+        effects.append(.send(context: sheet.target.key.context, .goOn(earlier)))
+        say("going on with op \(earlier.id.short)")
+        followRestart(earlier.id)
+    }
+
+    /// How a pinned job has changed; nil = not at all.
     private func change(of target: PinnedTarget) -> SafeText? {
         guard let context = live.context(target.key.context), context.link.isUp else { return "there is no link to \(target.key.context)" }
-        guard let job = context.job(target.key.job) else { return "\(target.name) is not in the last report any more" }
-        if job.state != target.state { return "\(target.name) was \(target.state.rawValue) when this was opened and is \(job.state.rawValue) now" }
+        guard let job = context.job(target.key.job) else { return "\(target.name) is no longer in the last report" }
+        if job.state != target.state { return "\(target.name) was \(target.state.rawValue) when this sheet opened and is \(job.state.rawValue) now" }
         if job.attempt != target.attempt {
-            return "\(target.name) has restarted since this was opened (attempt \(target.attempt), now \(job.attempt))"
+            return "\(target.name) has restarted since this sheet opened (attempt \(target.attempt), now \(job.attempt))"
         }
         return nil
     }

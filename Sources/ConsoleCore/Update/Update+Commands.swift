@@ -16,15 +16,14 @@ extension ConsoleModel {
             modals.removeLast()
             return run(field.text, &effects)
         case .named(.tab):
-            let completed = completed(field)
-            if completed.field == field, !completed.choices.isEmpty { say(SafeText(completed.choices.map { withKey($0).string }.joined(separator: "  "))) }
-            field = completed.field
+            // What it could go on with stands above the prompt while it is typed.
+            field = completed(field)
         case .named(.right), .named(.end): field = TextField(field.text + suggestion(field).string)
         case .named(.up), .named(.down):
-            guard !commandHistory.isEmpty else { return }
-            let next = (recalled ?? commandHistory.count) + (key == .named(.up) ? -1 : 1)
-            guard commandHistory.indices.contains(next) else { return }
-            (recalled, field) = (next, TextField(commandHistory[next]))
+            guard !input.commands.isEmpty else { return }
+            let next = (recalled ?? input.commands.count) + (key == .named(.up) ? -1 : 1)
+            guard input.commands.indices.contains(next) else { return }
+            (recalled, field) = (next, TextField(input.commands[next]))
         default:
             guard field.take(key) else { return }
         }
@@ -35,8 +34,7 @@ extension ConsoleModel {
     mutating func run(_ line: String, _ effects: inout [ConsoleEffect]) {
         let words = line.split(separator: " ", omittingEmptySubsequences: true).map(String.init)
         guard let verb = words.first else { return }
-        if commandHistory.last != line { commandHistory.append(line) }
-        if commandHistory.count > 50 { commandHistory.removeFirst() }
+        input.noteCommand(line)
         let arguments = Array(words.dropFirst())
         // Paths and faults may contain spaces.
         let rest = String(line.drop { $0 == " " }.dropFirst(verb.count).drop { $0 == " " })
@@ -57,12 +55,12 @@ extension ConsoleModel {
         case "unlock": runUnlock(arguments)
         case "lock": lock()
         case "theme":
-            rest.isEmpty ? say("usage: theme NAME; there are \(options.themeNames.joined(separator: ", "))", .warn) : effects.append(.loadTheme(rest))
+            rest.isEmpty ? say("usage: theme NAME; known: \(options.themeNames.joined(separator: ", "))", .warn) : effects.append(.loadTheme(rest))
         case "job": goToJob(rest)
         case "history": openHistory(of: rest)
         case "go":
             guard let screen = CommandLine.screens.first(where: { $0.name == rest }) else {
-                return say("usage: go SCREEN; there are \(CommandLine.screens.map(\.name).joined(separator: ", "))", .warn)
+                return say("usage: go SCREEN; screens: \(CommandLine.screens.map(\.name).joined(separator: ", "))", .warn)
             }
             perform(screen.command, &effects)
         case "context": goToContext(rest)
@@ -71,7 +69,7 @@ extension ConsoleModel {
         case "sort": setOrder(rest)
         case "at": lookAt(rest)
         case "back":
-            guard let span = CommandLine.span(rest) else { return say("usage: back 5m; seconds, minutes or hours", .warn) }
+            guard let span = CommandLine.span(rest) else { return say("usage: back 5m; units s, m, h", .warn) }
             look(back: span)
         case "mute": mute()
         case "dump": runDump(rest, &effects)
@@ -79,11 +77,11 @@ extension ConsoleModel {
         case "keys": modals.append(.help(HelpPage()))
         case "quit": effects.append(.quit)
         case _ where CommandLine.keyCommands.contains { $0.name == verb }: runKey(verb, arguments, &effects)
-        default: say("there is no command \"\(SafeText(verb, limit: 30))\"; there are \(CommandLine.names.joined(separator: ", "))", .warn)
+        default: say("there is no command \"\(SafeText(verb, limit: 30))\"; commands: \(CommandLine.names.joined(separator: ", "))", .warn)
         }
     }
 
-    /// What a key does, by its name.
+    /// Performs the command of a key, by its name.
     private mutating func runKey(_ name: String, _ arguments: [String], _ effects: inout [ConsoleEffect]) {
         guard arguments.isEmpty else { return say("usage: \(name)", .warn) }
         if let command = Command(name: name) { perform(command, &effects) }
@@ -97,7 +95,7 @@ extension ConsoleModel {
     }
 
     private mutating func runDump(_ path: String, _ effects: inout [ConsoleEffect]) {
-        guard let format = DumpFormat(path: path) else { return say("usage: dump FILE, which ends in \(DumpFormat.suffixes)", .warn) }
+        guard let format = DumpFormat(path: path) else { return say("usage: dump FILE; FILE ends in \(DumpFormat.suffixes)", .warn) }
         effects.append(.dump(path: path, format))
     }
 
@@ -117,17 +115,17 @@ extension ConsoleModel {
         if let key = focusedJob { openChooser(on: key, path: path, &effects) }
     }
 
-    /// Whether it is a place wherever the engine runs; says why not. The engine would look for a relative path in a directory of its own.
+    /// Whether a path means the same wherever the engine runs; says why not. An engine resolves relative paths in its own directory.
     private mutating func isPlace(_ path: String) -> Bool {
         if path.hasPrefix("/") || path.contains(":/") { return true }
-        say("\(SafeText(path, limit: 40)) is no place for the engine: write the path from the root, or a URL", .warn)
+        say("\(SafeText(path, limit: 40)) is not an absolute path or URL", .warn)
         return false
     }
 
     private mutating func runFault(_ text: String, _ effects: inout [ConsoleEffect]) {
         guard !text.isEmpty else { return say("usage: fault TEXT, such as: fault slow 5s, fault fail 3, fault off", .warn) }
         guard let key = focusedJob, let context = live.context(key.context) else { return say("there is no job here", .warn) }
-        guard context.capabilities.canFault else { return say("\(context.name) has no jobs that misbehave on request", .warn) }
+        guard context.capabilities.canFault else { return say("fault injection is not enabled on \(context.name)", .warn) }
         if let refusal = refusal(.cancel, on: key) { return say(refusal.text(options.keyMap), .warn) }
         begin(.fault(text), on: key, &effects)
     }
@@ -136,7 +134,7 @@ extension ConsoleModel {
         guard let index = lockedContext else { return }
         let wanted = arguments.first ?? "15m"
         guard arguments.count <= 1, let span = CommandLine.span(wanted), span <= .minutes(60) else {
-            return say("usage: unlock 15m; from 1s to 60m", .warn)
+            return say("usage: unlock [15m]; 1s to 60m", .warn)
         }
         live.contexts[index].unlockedUntil = now + span
         say("\(live.contexts[index].name) is unlocked for \(wanted)", .warn)
@@ -144,10 +142,19 @@ extension ConsoleModel {
 
     // MARK: Going about
 
-    /// The first job of this name, or whose id begins so.
+    /// The live job of this name, or else its newest run, or else the job whose id begins so.
     func jobKey(_ name: String) -> JobKey? {
+        var runs: [(context: String, job: JobReport)] = []
         for context in live.contexts {
-            guard let job = context.report?.jobs.first(where: { SafeText($0.name).string == name || !name.isEmpty && $0.id.description.hasPrefix(name) }) else { continue }
+            for job in context.report?.jobs ?? [] where SafeText(job.name).string == name { runs.append((context.name, job)) }
+        }
+        let newest = runs.max { left, right in
+            (left.job.state.isTerminal ? 0 : 1, left.job.submittedAt) < (right.job.state.isTerminal ? 0 : 1, right.job.submittedAt)
+        }
+        if let newest { return JobKey(context: newest.context, job: newest.job.id) }
+        guard !name.isEmpty else { return nil }
+        for context in live.contexts {
+            guard let job = context.report?.jobs.first(where: { $0.id.description.hasPrefix(name) }) else { continue }
             return JobKey(context: context.name, job: job.id)
         }
         return nil
@@ -164,40 +171,42 @@ extension ConsoleModel {
 
     private mutating func goToContext(_ name: String) {
         guard live.contexts.contains(where: { $0.name == name }) else {
-            return say("usage: context NAME; there are \(live.contexts.map(\.name).joined(separator: ", "))", .warn)
+            return say("usage: context NAME; known: \(live.contexts.map(\.name).joined(separator: ", "))", .warn)
         }
-        filters[.overview] = "context:\(name)"
+        listViews[.overview].filter = "context:\(name)"
         screens = [.overview]
     }
 
     private mutating func runConnect(_ arguments: [String], _ effects: inout [ConsoleEffect]) {
-        guard (2...3).contains(arguments.count) else { return say("usage: connect NAME ADDRESS [lab, staging or prod]; ADDRESS is a socket's path or a URL", .warn) }
-        guard live.context(arguments[0]) == nil else { return say("there is a context \(SafeText(arguments[0], limit: 40)) already", .warn) }
+        guard (2...3).contains(arguments.count) else {
+            return say("usage: connect NAME ADDRESS [lab, staging or prod]; ADDRESS is a socket's path or a URL", .warn)
+        }
+        guard live.context(arguments[0]) == nil else { return say("context \(SafeText(arguments[0], limit: 40)) already exists", .warn) }
         effects.append(.connect(name: arguments[0], address: arguments[1], class: arguments.count > 2 ? arguments[2] : nil))
     }
 
     mutating func add(_ description: ContextDescription) {
         guard live.context(description.name) == nil else { return }
-        live.contexts.append(ContextState(description))
+        live.contexts.append(ContextState(description, options.thresholds))
         screens = [.overview, .contexts]
         cursors.context = description.name
-        say("\(description.name) is here for this session; \(options.keyMap.label(.copy)) copies the lines that keep it", .ok)
+        say("added \(description.name) for this session; \(options.keyMap.label(.copy)) copies its config.toml lines", .ok)
     }
 
     private mutating func setFilter(_ text: String) {
         guard let kind = listKind else { return say("there is no list to filter here", .warn) }
         applyFilter(text)
-        if !text.isEmpty { lastFilters[kind] = text }
+        if !text.isEmpty { listViews[kind].lastFilter = text }
         if let problem = filterProblem(kind) { say("/\(text): \(problem)", .warn) }
     }
 
     private mutating func setOrder(_ name: String) {
         guard let kind = listKind else { return say("there is no list to sort here", .warn) }
         guard name.isEmpty || fieldNames(kind).contains(name) else {
-            return say("usage: sort [COLUMN]; there are \(fieldNames(kind).joined(separator: ", "))", .warn)
+            return say("usage: sort [COLUMN]; columns: \(fieldNames(kind).joined(separator: ", "))", .warn)
         }
         holdSelection(kind)
-        orders[kind] = name.isEmpty ? nil : ListOrder(field: name, isReversed: isNumeric(kind, name))
+        listViews[kind].order = name.isEmpty ? nil : ListOrder(field: name, isReversed: isNumeric(kind, name))
     }
 
     /// The newest time of this clock reading that has passed.
@@ -215,17 +224,17 @@ extension ConsoleModel {
     private mutating func look(back span: Milliseconds) {
         let at = now + (0 - span)
         guard let moment = history.moments.last(where: { $0.at <= at }) else {
-            let reach = history.oldest.map { "; the record goes back to \(Figures.clock(wall($0.at), offset: options.utcOffsetSeconds))" } ?? ""
-            return say("nothing that old is on record\(reach)", .warn)
+            let reach = history.oldest.map { "; the oldest moment is \(Figures.clock(wall($0.at), offset: options.utcOffsetSeconds))" } ?? ""
+            return say("no record that old\(reach)", .warn)
         }
         show(moment)
     }
 
     private mutating func mute() {
         guard let key = focusedJob, let job = live.job(key) else { return say("there is no job here", .warn) }
-        if muted.remove(key) != nil { return say("\(job.name) rings again") }
-        muted.insert(key)
-        say("\(job.name) is muted: no bell, no notification; :mute again ends it")
+        if alarms.muted.remove(key) != nil { return say("\(job.name) is unmuted") }
+        alarms.muted.insert(key)
+        say("\(job.name) is muted: no bell, no notification; :mute again unmutes it")
     }
 
     private mutating func lock() {
@@ -238,16 +247,16 @@ extension ConsoleModel {
     private var lockedContext: Int? {
         mutating get {
             let name = focusedJob?.context ?? selectedOverviewRow?.id.context
-            guard let index = live.contexts.firstIndex(where: { $0.name == name }) else {
+            guard let name, let index = live.index(of: name) else {
                 say("there is no context here", .warn)
                 return nil
             }
             if options.isReadOnly || live.contexts[index].description.isReadOnly {
-                say("\(live.contexts[index].name) is read-only here and stays so", .warn)
+                say("\(live.contexts[index].name) is read-only here and cannot be unlocked", .warn)
                 return nil
             }
             guard live.contexts[index].description.guardClass == .prod else {
-                say("\(live.contexts[index].name) has no lock: its guard is that of class \(live.contexts[index].description.guardClass.rawValue)", .warn)
+                say("\(live.contexts[index].name) has no lock: its guard class is \(live.contexts[index].description.guardClass.rawValue)", .warn)
                 return nil
             }
             return index

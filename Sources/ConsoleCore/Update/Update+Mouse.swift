@@ -27,7 +27,7 @@ extension ConsoleModel {
 
     private mutating func select(at point: CellPoint) {
         guard !isSmall else { return }
-        // What stands where is known to who draws it.
+        // Only drawing knows which row stands where.
         var canvas = Canvas(size: size, glyphs: glyphs)
         render(self, into: &canvas)
         guard let index = canvas.listIndex(at: point) else { return }
@@ -39,6 +39,6 @@ extension ConsoleModel {
         options.usesMouse.toggle()
         effects.append(.watchMouse(options.usesMouse))
         say(
-            options.usesMouse ? "mouse on: wheel moves, press selects; Shift lets the terminal select" : "mouse off: the terminal selects text")
+            options.usesMouse ? "mouse on: wheel scrolls, click selects; hold Shift to select text" : "mouse off: the terminal selects text")
     }
 }

@@ -2,11 +2,32 @@ import CellGrid
 import StreamModel
 
 extension ConsoleModel {
-    /// How many snapshots below the cursor are read ahead, so that their verdict is there when the cursor comes.
+    /// The snapshots below the cursor that are read ahead, so that their verdicts are ready when the cursor comes.
     private static let readAhead = 2
+
+    /// A restart that was broken off is gone on with: the chooser opens at its last step, with what was chosen then. Esc chooses anew.
+    private mutating func goOn(with restart: TrackedOperation, on key: JobKey, _ effects: inout [ConsoleEffect]) -> Bool {
+        guard let index = live.index(of: key.context), let job = live.contexts[index].job(key.job), case .restart(var options) = restart.request.kind
+        else { return false }
+        options.path = restart.report?.path ?? options.path
+        options.cancelsFirst = false
+        if let path = options.path { inspect(path, index, &effects) }
+        let action = Action.restart(options, chosen: restart.report?.checkpoint)
+        var sheet = ActionSheet(
+            action, author.nextID(), on: PinnedTarget(job, context: key.context), rule: action.tier.rule(in: live.contexts[index].description.guardClass),
+            at: now)
+        sheet.continues = restart.request
+        var chooser = RestartChooser(key, selected: options.path)
+        if let recipe = options.recipe, live.contexts[index].recipes[key.job]?.recipe == nil { live.contexts[index].recipes[key.job] = .recorded(recipe) }
+        (chooser.options, chooser.sheet, chooser.step) = (options, sheet, .confirm)
+        modals.append(.chooser(chooser))
+        effects.append(.flushInput)
+        return true
+    }
 
     /// Opens the chooser on the selected checkpoint where one can be restored, else on the newest.
     mutating func openChooser(on key: JobKey, path: String? = nil, _ effects: inout [ConsoleEffect]) {
+        if path == nil, let restart = interruptedRestart(key), goOn(with: restart, on: key, &effects) { return }
         var selected: String?
         if key == currentJob {
             switch screen {
@@ -15,7 +36,12 @@ extension ConsoleModel {
             default: break
             }
         }
-        let chooser = RestartChooser(key, selected: selected, otherPath: path)
+        var chooser = RestartChooser(key, selected: selected, otherPath: path)
+        if selected == nil, let usable = chooser.firstUsable(self) { chooser = RestartChooser(key, selected: usable.path, otherPath: path) }
+        if let context = live.context(key.context), let job = context.job(key.job), job.state.isTerminal, let other = context.secondCopy(of: job) {
+            chooser.answer = "this run has ended, and \(job.name) lives as job \(other.id.short): restart that one"
+        }
+        if selected != nil { chooser.pinShown(self) }
         modals.append(.chooser(chooser))
         effects.append(.flushInput)
         seekRecipe(key, &effects)
@@ -23,7 +49,7 @@ extension ConsoleModel {
     }
 
     private mutating func inspectAhead(_ chooser: RestartChooser, _ effects: inout [ConsoleEffect]) {
-        guard let index = live.contexts.firstIndex(where: { $0.name == chooser.key.context }) else { return }
+        guard let index = live.index(of: chooser.key.context) else { return }
         let rows = chooser.candidates(self)
         let first = chooser.index(in: rows)
         for row in rows.dropFirst(first).prefix(1 + Self.readAhead) where !row.isNewestAtEnd { inspect(row.path, index, &effects) }
@@ -48,9 +74,10 @@ extension ConsoleModel {
     // MARK: 1 choose
 
     private mutating func choose(_ key: KeyPress, _ chooser: inout RestartChooser, _ effects: inout [ConsoleEffect]) {
+        chooser.pinShown(self)
         let rows = chooser.candidates(self)
         let index = chooser.index(in: rows)
-        func select(_ next: Int) { if !rows.isEmpty { chooser.selected = rows[max(0, min(next, rows.count - 1))].path } }
+        func select(_ next: Int) { if !rows.isEmpty { chooser.pin(rows[max(0, min(next, rows.count - 1))]) } }
         switch commandInBox(key) {
         case .moveDown: select(index + 1)
         case .moveUp: select(index - 1)
@@ -66,27 +93,40 @@ extension ConsoleModel {
             modals.removeLast()
             return say("backed out, nothing was sent")
         case .open: toOptions(rows.isEmpty ? nil : rows[index], &chooser)
-        default: chooser.answer = "\(options.keyMap.label(.moveDown, .moveUp)) choose, Enter goes on, Esc backs out"
+        default: chooser.answer = "\(options.keyMap.label(.moveDown, .moveUp)) choose, Enter continues, Esc backs out"
         }
         replace(chooser)
         inspectAhead(chooser, &effects)
     }
 
+    /// Once all of its rows are there, the chosen row of an open chooser stays the chosen one.
+    mutating func settleChooser() {
+        guard case .chooser(var chooser) = modals.last, chooser.step == .choose, pastIsLoaded(of: chooser.key) else { return }
+        chooser.pinShown(self)
+        replace(chooser)
+    }
+
     private mutating func forgetVerdict(_ path: String?, _ chooser: RestartChooser) {
-        guard let path, let index = live.contexts.firstIndex(where: { $0.name == chooser.key.context }) else { return }
+        guard let path, let index = live.index(of: chooser.key.context) else { return }
         if live.contexts[index].inspections[path] != .pending { live.contexts[index].inspections[path] = nil }
     }
 
     private func toOptions(_ row: RestartChooser.Candidate?, _ chooser: inout RestartChooser) {
         guard let row else {
-            chooser.answer = "there is nothing to restart from; :restore PATH takes any path"
+            chooser.answer =
+                live.memory(chooser.key).checkpointsAskedAt == nil
+                ? "nothing to restart from; :restore PATH takes any path" : "the list of checkpoints has not arrived yet"
             return
         }
-        if case .done(let inspection) = live.context(chooser.key.context)?.inspections[row.path], !inspection.verdict.allowsRestore {
-            chooser.answer = "cannot be chosen, \(inspection.verdict.rawValue): \(inspection.problem ?? "no details")"
+        if row.isGone {
+            chooser.answer = "\(row.checkpoint.map { "#\($0.id)" } ?? "the chosen one") has been subsumed since it was chosen: choose another"
             return
         }
-        chooser.selected = row.path
+        if let problem = chooser.problem(row, self) {
+            chooser.answer = "cannot be restored, \(problem)"
+            return
+        }
+        chooser.pin(row)
         chooser.step = .options
     }
 
@@ -117,12 +157,12 @@ extension ConsoleModel {
         case .named(.left), .named(.right), .character(" "), .character("h"), .character("l"):
             switch chooser.optionRow {
             case .claim where live.context(chooser.key.context)?.capabilities.canClaim == false:
-                chooser.answer = "\(live.context(chooser.key.context)?.report?.engine.version ?? "this engine") cannot claim a snapshot: it stays yours"
+                chooser.answer = "\(live.context(chooser.key.context)?.report?.engine.version ?? "this engine") cannot claim snapshots: this one stays yours"
             case .claim: chooser.options.claim = chooser.options.claim == .claim ? .noClaim : .claim
             case .unmatched: chooser.options.allowsUnmatchedState.toggle()
-            case .parallelism: chooser.answer = "type a number; empty is as recorded"
+            case .parallelism: chooser.answer = "type a number; empty keeps the recorded one"
             }
-        default: chooser.answer = "\(options.keyMap.label(.moveDown, .moveUp)) move, Space changes, Enter goes on, Esc goes back"
+        default: chooser.answer = "\(options.keyMap.label(.moveDown, .moveUp)) move, Space changes, Enter continues, Esc goes back"
         }
     }
 
@@ -131,14 +171,14 @@ extension ConsoleModel {
     }
 
     private mutating func toConfirm(_ chooser: inout RestartChooser, _ effects: inout [ConsoleEffect]) {
-        guard let index = live.contexts.firstIndex(where: { $0.name == chooser.key.context }), let job = live.contexts[index].job(chooser.key.job) else {
-            chooser.answer = "the job is not in the last report any more"
+        guard let index = live.index(of: chooser.key.context), let job = live.contexts[index].job(chooser.key.job) else {
+            chooser.answer = "the job is no longer in the last report"
             return
         }
         let context = live.contexts[index]
         guard let row = chooser.chosen(self) else {
-            chooser.answer = "what was chosen has been subsumed meanwhile: choose again, or cancel the job first"
-            (chooser.step, chooser.selected) = (.choose, nil)
+            chooser.answer = "the chosen checkpoint has been subsumed: choose again, or cancel the job first"
+            chooser.step = .choose
             return
         }
         if !row.isNewestAtEnd { inspect(row.path, index, &effects) }
@@ -148,14 +188,14 @@ extension ConsoleModel {
         }
         if context.capabilities.needsJarRecipe {
             guard let recipe = context.recipes[job.id]?.recipe else {
-                chooser.answer = "how the job was launched is not known: type : and then recipe JAR [--class NAME] [-- ARGUMENT...]"
+                chooser.answer = "no relaunch recipe: type : and then recipe JAR [--class NAME] [-- ARGUMENT...]"
                 return
             }
             options.recipe = recipe
         }
-        let action = Action.restart(options, chosen: row.checkpoint?.id ?? inspected(row.path, context))
+        let action = Action.restart(options, chosen: row.checkpoint?.id ?? row.origin?.checkpoint ?? inspected(row.path, context))
         chooser.sheet = ActionSheet(
-            action, on: PinnedTarget(job, context: context.name), rule: action.tier.rule(in: context.description.guardClass), at: now)
+            action, author.nextID(), on: PinnedTarget(job, context: context.name), rule: action.tier.rule(in: context.description.guardClass), at: now)
         chooser.step = .confirm
         effects.append(.flushInput)
     }
@@ -170,7 +210,7 @@ extension ConsoleModel {
         guard var sheet = chooser.sheet else { return }
         switch sheet.take(key, at: now, losesState: false) {
         case .backOut:
-            if sheet.isOnItsWay { say("taken back, nothing was sent") }
+            if sheet.isOnItsWay { say("aborted, nothing was sent") }
             chooser.sheet = nil
             chooser.step = .options
             replace(chooser)
@@ -206,7 +246,7 @@ extension ConsoleModel {
             if let operation { writeEvidence(operation, &effects) }
         case .cancel:
             guard let job = operation?.proof?.newJob, operation?.proof?.verdict == .mismatch else {
-                chooser.answer = "\(options.keyMap.label(.cancel)) is offered only when the job runs from something else"
+                chooser.answer = "\(options.keyMap.label(.cancel)) is offered only on a mismatch"
                 return replace(chooser)
             }
             let target = JobKey(context: chooser.key.context, job: job)
@@ -216,7 +256,8 @@ extension ConsoleModel {
             act(.cancel, &effects)
         case .quit, .back, .open: leave(operation, chooser)
         default:
-            chooser.answer = "\(options.keyMap.label(.quit)) leaves it running; \(options.keyMap.label(.copy)) copies the evidence, \(options.keyMap.label(.write)) writes it"
+            chooser.answer =
+                "\(options.keyMap.label(.quit)) leaves it running; \(options.keyMap.label(.copy)) copies the evidence, \(options.keyMap.label(.write)) writes it"
             replace(chooser)
         }
     }

@@ -5,21 +5,21 @@ public import StreamModel
 public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: WallTime) -> [ConsoleEffect] {
     var effects: [ConsoleEffect] = []
     model.now = now
-    // What is typed or pointed at is about the rows as they are now, painted or not.
+    // Input refers to the rows as they are now, painted or not.
     if event.isInput { model.arrange() }
     switch event {
     case .key(let key): model.press(key, &effects)
     case .mouse(let mouse): model.take(mouse, &effects)
     case .mouseIsMissing:
         model.options.usesMouse = false
-        model.say("this terminal tells nothing of a mouse", .warn)
+        model.tell("this terminal does not report the mouse", .warn)
     case .contextAdded(let description): model.add(description)
     case .paste(let text): model.paste(text)
     case .resize(let size): model.options.size = size
     case .tick: model.tick(&effects)
     case .audit(let records):
         model.auditRecords = records
-        model.auditIsLoaded = true
+        model.takeUp(records)
     case .history(let question, let rows, let total): model.take(history: question, rows, total: total)
     case .engine(let context, let event): model.observe(event, in: context, &effects)
     case .clockWasSet(let offset): model.takeClock(offset)
@@ -28,16 +28,19 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
         model.options.theme = theme
         model.say("theme \(theme.name)\(warnings.first.map { ": \($0)" } ?? "")", warnings.isEmpty ? .ok : .warn)
         effects.append(.repaint)
-    case .themeFailed(let problem): model.say("theme kept out: \(problem)", .warn)
-    case .notice(let text): model.say(SafeText(text))
+    case .themeFailed(let problem): model.say("theme not loaded: \(problem)", .warn)
+    case .notice(let text): model.tell(SafeText(text))
+    case .answer(let text): model.say(SafeText(text))
     case .caption(let caption): model.caption = caption
-    case .reattached(let reports): model.reattach(reports)
+    case .reattached(let reports, let context): model.reattach(reports, context, &effects)
+    case .recorded(let reports, let context): model.take(recorded: reports, context)
     case .recipe(let context, let job, let recipe): model.take(recipe, of: job, in: context)
     case .terminate: effects.append(.quit)
     }
     model.tellFocus(&effects)
     if !event.isNews || model.screen != .overview { model.arrange() }
     model.requestPast(&effects)
+    model.settleChooser()
     if !event.isNews || model.screen != .overview { model.arrange() }
     if !model.options.alerts.rings { effects.removeAll { $0 == .bell } }
     return effects
@@ -61,45 +64,60 @@ extension ConsoleEvent {
 }
 
 extension ConsoleModel {
-    /// Time passed: what waits for a moment is done.
+    /// Does what was due by now.
     mutating func tick(_ effects: inout [ConsoleEffect]) {
-        // What is worst depends on ages.
-        lists.overview = nil
+        time.ticks &+= 1
         for index in live.contexts.indices {
             if let until = live.contexts[index].unlockedUntil, until <= now {
                 live.contexts[index].unlockedUntil = nil
-                say("\(live.contexts[index].name) is locked again", .warn)
+                tell("\(live.contexts[index].name) is locked again", .warn)
             }
         }
         if let until = openSheet?.armedUntil, until <= now { release(&effects) }
         finishSecondLook(&effects)
         requestWhatIsShown(&effects)
+        requestRecord(&effects)
     }
 
-    /// Ages go on as before; what is told is what the operator sees jump.
+    /// Notes that the wall clock was set, and tells the operator. Ages do not jump.
     mutating func takeClock(_ offset: Milliseconds) {
         let step = offset - clockOffset
-        clockOffset = offset
-        // Two clocks are never read at the same moment: an hour is not to be told as 59 minutes.
+        time.offset = offset
+        // Two clocks are never read at the same moment: round, so that an hour does not read as 59 minutes.
         let told = Milliseconds((abs(step.count) + 50) / 100 * 100)
-        say("the machine's clock was set \(step > 0 ? "forward" : "back") by \(Figures.duration(told))", .warn)
+        tell("the machine's clock was set \(step > 0 ? "forward" : "back") by \(Figures.duration(told))", .warn)
     }
 
-    /// Tells each engine what the screen shows of it, when that has changed. An engine that was told nothing takes the overview for granted.
+    /// Tells each engine its focus when that has changed. The default is the overview.
     mutating func tellFocus(_ effects: inout [ConsoleEffect]) {
         let shown = jobOfScreen
         for index in live.contexts.indices {
             let name = live.contexts[index].name
-            let focus: EngineFocus = shown.flatMap { $0.context == name ? engineFocus(on: $0.job) : nil } ?? .overview
+            let focus: EngineFocus =
+                if let shown { shown.context == name ? engineFocus(on: shown.job) : .elsewhere } else { rowsFocus(of: index) }
             guard live.contexts[index].focus != focus else { continue }
             live.contexts[index].focus = focus
             effects.append(.look(context: name, focus))
         }
     }
 
+    /// Of very many jobs those in sight are asked for more than the rest.
+    private func rowsFocus(of index: Int) -> EngineFocus {
+        let context = live.contexts[index]
+        guard context.report?.jobs.count ?? 0 > Self.rowsMax else { return .overview }
+        let rows = overviewRows
+        let cursor = rows.firstIndex { $0.id == cursors.overview } ?? 0
+        let inSight = rows[max(0, cursor - Self.rowsMax / 2)...].prefix(Self.rowsMax)
+        return .rows(inSight.filter { $0.id.context == context.name }.compactMap(\.id.job).sorted())
+    }
+
+    /// Rows that are taken to be in sight, on a terminal of any height.
+    private static let rowsMax = 50
+
     private func engineFocus(on job: JobID) -> EngineFocus {
         switch screen {
-        case .checkpoint(let id), .subtasks(let id, _): .checkpoint(job, id)
+        case .checkpoint(let id): .checkpoint(job, id)
+        case .subtasks(let id, let uid): .subtasks(job, id, uid)
         default: .job(job)
         }
     }
@@ -127,21 +145,67 @@ extension ConsoleModel {
         }
     }
 
-    mutating func reattach(_ reports: [OperationReport]) {
+    mutating func reattach(_ reports: [OperationReport], _ name: String?, _ effects: inout [ConsoleEffect]) {
         for report in reports {
-            if let index = live.operations.firstIndex(where: { $0.id == report.request.id }) {
-                live.operations[index].isReattached = true
-                live.operations[index].observe(report)
+            let context = name ?? live.contexts.first { $0.job(report.request.job) != nil }?.name ?? live.contexts.first?.name ?? ""
+            let known = live.operations.firstIndex { $0.id == report.request.id }
+            let before = known.map { live.operations[$0].stage }, wasReattached = known.map { live.operations[$0].isReattached } ?? false
+            if let known {
+                live.operations[known].isReattached = true
+                live.operations[known].observe(report)
             } else {
-                let context = live.contexts.first { $0.job(report.request.job) != nil } ?? live.contexts.first
-                var operation = TrackedOperation(
-                    report.request, context: context?.name ?? "", jobName: report.jobName, since: report.acceptedAt, isOwn: false)
+                var operation = TrackedOperation(report.request, context: context, jobName: report.jobName, since: report.acceptedAt, isOwn: false)
                 operation.isReattached = true
                 operation.observe(report)
+                if operation.jobName.isEmpty { operation.jobName = live.context(context)?.job(report.request.job)?.name ?? "" }
                 insert(operation)
             }
-            say("re-attached to op \(report.request.id.short)", .run)
+            noteOutcomes(in: context)
+            guard let now = live.operations.first(where: { $0.id == report.request.id }) else { continue }
+            if now.stage == .interrupted, before != .interrupted {
+                tell(SafeText(report.error ?? ""), .crit)
+                effects.append(.bell)
+            } else if !wasReattached {
+                tell("re-attached to op \(report.request.id.short)", .run)
+            }
         }
+    }
+
+    /// Operations of other processes: shown, and not followed.
+    mutating func take(recorded reports: [OperationReport], _ context: String) {
+        for report in reports {
+            if let known = live.operations.firstIndex(where: { $0.id == report.request.id }) {
+                live.operations[known].observe(report)
+                continue
+            }
+            let name = live.context(context)?.job(report.request.job)?.name ?? report.jobName
+            var operation = TrackedOperation(report.request, context: context, jobName: name, since: report.acceptedAt, isOwn: false)
+            operation.observe(report)
+            insert(operation)
+        }
+        noteOutcomes(in: context)
+    }
+
+    /// What operations mean for the jobs of a context: restarts that were broken off, and stops that ended a job.
+    mutating func noteOutcomes(in name: String) {
+        guard let index = live.index(of: name) else { return }
+        var broken: [JobID: OperationID] = [:], stopped: [JobID: CheckpointID?] = [:]
+        for operation in live.operations.reversed() where operation.context == name {
+            switch (operation.request.kind, operation.stage) {
+            case (.restart, .interrupted): broken[operation.request.job] = operation.id
+            // Launched by another: nobody goes on with the one before.
+            case (.restart, .completed), (.restart, .observed), (.restart, .proven): broken[operation.request.job] = nil
+            case (.stop, .completed), (.stop, .observed): stopped[operation.request.job] = .some(operation.report?.checkpoint)
+            default: break
+            }
+        }
+        (live.contexts[index].interrupted, live.contexts[index].stopped) = (broken, stopped)
+    }
+
+    /// The restart of a job that was broken off before it was launched; nil = there is none, or the job runs by other means.
+    func interruptedRestart(_ key: JobKey) -> TrackedOperation? {
+        guard let context = live.context(key.context), let job = context.job(key.job), let id = context.brokenRestart(of: job) else { return nil }
+        return live.operations.first { $0.id == id }
     }
 
     mutating func insert(_ operation: TrackedOperation) {

@@ -1,5 +1,5 @@
-/// Two streams of different types that one operator takes, sharing its state. Barriers and watermarks of both are waited for; which
-/// records come first is not determined.
+/// Two streams of different types processed by one operator, which shares its state. Barriers and watermarks are aligned over both; their
+/// records arrive in no particular order.
 public struct ConnectedStreams<First: Sendable, Second: Sendable> {
     @usableFromInline let environment: StreamEnvironment
     @usableFromInline let edges: (StreamEdge, StreamEdge)
@@ -11,7 +11,7 @@ public struct ConnectedStreams<First: Sendable, Second: Sendable> {
     }
 }
 
-/// Two streams partitioned by the same key: the records of a key reach the same subtask, from both.
+/// Two streams partitioned by the same key: the records of a key from both reach the same subtask.
 public struct KeyedConnectedStreams<Key: StreamKey, First: Sendable, Second: Sendable> {
     @usableFromInline let streams: ConnectedStreams<First, Second>
     @usableFromInline let selectors: (@Sendable (First) -> Key, @Sendable (Second) -> Key)
@@ -36,13 +36,13 @@ public struct KeyedBroadcastStreams<Key: StreamKey, First: Sendable, Second: Sen
 }
 
 extension DataStream {
-    /// With another stream, each record from and to the subtask of the same index.
+    /// Connects another stream; each record stays in the subtask of the same index.
     @inlinable
     public func connect<Second>(_ other: DataStream<Second>) -> ConnectedStreams<Element, Second> {
         ConnectedStreams(environment: environment, edges: (forward, other.forward))
     }
 
-    /// With a stream whose records all reach every subtask.
+    /// Connects a stream whose records all reach every subtask.
     @inlinable
     public func connect<Second>(_ other: BroadcastStream<Second>) -> ConnectedStreams<Element, Second> {
         ConnectedStreams(environment: environment, edges: (forward, other.edge))
@@ -50,14 +50,14 @@ extension DataStream {
 }
 
 extension KeyedStream {
-    /// With another stream that is partitioned by the same key.
+    /// Connects another stream that is partitioned by the same key.
     @inlinable
     public func connect<Second>(_ other: KeyedStream<Key, Second>) -> KeyedConnectedStreams<Key, Element, Second> {
         KeyedConnectedStreams(
             streams: ConnectedStreams(environment: environment, edges: (edge, other.edge)), selectors: (selector, other.selector))
     }
 
-    /// With a stream whose records all reach every subtask.
+    /// Connects a stream whose records all reach every subtask.
     @inlinable
     public func connect<Second>(_ other: BroadcastStream<Second>) -> KeyedBroadcastStreams<Key, Element, Second> {
         KeyedBroadcastStreams(streams: ConnectedStreams(environment: environment, edges: (edge, other.edge)), selector: selector)
@@ -68,10 +68,10 @@ extension KeyedStream {
 public protocol ProcessFunction<Input, Output> {
     associatedtype Input: Sendable
     associatedtype Output: Sendable
-    /// Asks for the side outputs; before the first record.
+    /// Obtains the side outputs, before the first record.
     mutating func open(_ context: ProcessContext) throws
     mutating func process(_ record: Input, out: Emitter<Output>) throws
-    /// The input has ended.
+    /// Handles the end of the input.
     mutating func endOfInput(out: Emitter<Output>) throws
 }
 
@@ -85,14 +85,14 @@ public protocol TwoInputFunction<First, Second, Output> {
     associatedtype First: Sendable
     associatedtype Second: Sendable
     associatedtype Output: Sendable
-    /// Asks for the side outputs; before the first record.
+    /// Obtains the side outputs, before the first record.
     mutating func open(_ context: ProcessContext) throws
     mutating func processFirst(_ record: First, out: Emitter<Output>) throws
     mutating func processSecond(_ record: Second, out: Emitter<Output>) throws
-    /// One input has ended; the other may go on.
+    /// Handles the end of one input; the other may continue.
     mutating func firstEnded(out: Emitter<Output>) throws
     mutating func secondEnded(out: Emitter<Output>) throws
-    /// Both have ended.
+    /// Handles the end of both inputs.
     mutating func endOfInput(out: Emitter<Output>) throws
 }
 
@@ -109,16 +109,16 @@ public protocol KeyedTwoInputFunction<Key, First, Second, Output> {
     associatedtype First: Sendable
     associatedtype Second: Sendable
     associatedtype Output: Sendable
-    /// Asks for the states, the timers and the side outputs; before the first record.
+    /// Obtains the states, the timers and the side outputs, before the first record.
     mutating func open(_ context: KeyedContext<Key>) throws
     mutating func processFirst(_ record: First, key: Key, out: Emitter<Output>) throws
     mutating func processSecond(_ record: Second, key: Key, out: Emitter<Output>) throws
-    /// A timer that the function registered is due. The states are those of its key.
+    /// Handles a due timer, with the states of its key.
     mutating func onTimer(_ timer: Timer, key: Key, out: Emitter<Output>) throws
-    /// One input has ended; the other may go on.
+    /// Handles the end of one input; the other may continue.
     mutating func firstEnded(out: Emitter<Output>) throws
     mutating func secondEnded(out: Emitter<Output>) throws
-    /// Both have ended.
+    /// Handles the end of both inputs.
     mutating func endOfInput(out: Emitter<Output>) throws
 }
 

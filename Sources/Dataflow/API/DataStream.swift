@@ -1,8 +1,8 @@
-/// A stream of records; describes, does not hold. Functions given to it run on the subtasks' threads, one instance a subtask.
+/// A stream of records: a description, not a container. Its functions run on the subtasks' threads, one instance per subtask.
 public struct DataStream<Element: Sendable> {
     @usableFromInline let environment: StreamEnvironment
     @usableFromInline let node: StreamNode
-    /// The side output of the node that this is; nil = its main output.
+    /// Side output of the node that this stream is; nil = its main output.
     @usableFromInline let tag: String?
 
     @usableFromInline
@@ -12,7 +12,7 @@ public struct DataStream<Element: Sendable> {
         self.tag = tag
     }
 
-    /// The operator's identity across submissions: its state is found again by it.
+    /// Sets the operator's identity across submissions, by which its state is found again.
     @discardableResult
     public func uid(_ uid: String) -> Self {
         refuseOnSideOutput("uid")
@@ -20,7 +20,7 @@ public struct DataStream<Element: Sendable> {
         return self
     }
 
-    /// What screens call the operator.
+    /// Sets the operator's name on screens.
     @discardableResult
     public func name(_ name: String) -> Self {
         refuseOnSideOutput("name")
@@ -45,12 +45,14 @@ public struct DataStream<Element: Sendable> {
     /// The records that the operator emitted to the tag.
     @inlinable
     public func sideOutput<Side: Sendable>(_ tag: OutputTag<Side>) -> DataStream<Side> {
-        if self.tag != nil { environment.refuse("side output \"\(tag.name)\" is asked of another side output: ask the operator that emits it") }
+        if self.tag != nil {
+            environment.refuse("side output \"\(tag.name)\" is requested from another side output: request it from the operator that emits it")
+        }
         environment.take(tag.name, of: node, as: Side.self, fanOut: environment.fanOut(of: Side.self))
         return DataStream<Side>(environment: environment, node: node, tag: tag.name)
     }
 
-    /// The records of several streams as one, in order per producer.
+    /// Merges several streams into one, in order per producer.
     @inlinable
     public func union(_ others: DataStream<Element>...) -> DataStream<Element> {
         let node = environment.add(
@@ -86,7 +88,7 @@ public struct DataStream<Element: Sendable> {
         }
     }
 
-    /// Any number of records from one, through the emitter.
+    /// Emits any number of records for each input record.
     @inlinable
     public func flatMap<Output: Sendable>(
         to type: Output.Type = Output.self, _ transform: @escaping @Sendable (Element, Emitter<Output>) throws -> Void
@@ -107,7 +109,7 @@ public struct DataStream<Element: Sendable> {
         KeyedStream(environment: environment, edge: StreamEdge(from: node, tag: tag, isForward: false, exchange: .keyed(by: selector)), selector: selector)
     }
 
-    /// Deals the batches out to the subtasks of the next operator in turn.
+    /// Distributes the batches to the subtasks of the next operator in turn.
     @inlinable
     public func rebalance() -> DataStream<Element> {
         let edge = StreamEdge(from: node, tag: tag, isForward: false, exchange: .roundRobin(of: Element.self))
@@ -119,7 +121,7 @@ public struct DataStream<Element: Sendable> {
         }
     }
 
-    /// Every record to every subtask of the operator that takes it.
+    /// Sends every record to every subtask of the next operator.
     @inlinable
     public func broadcast() -> BroadcastStream<Element> {
         BroadcastStream(
@@ -134,7 +136,7 @@ public struct DataStream<Element: Sendable> {
         }
     }
 
-    /// One line a record on standard output: at least once, for a look at a stream.
+    /// Prints one line per record to standard output: at-least-once, for inspecting a stream.
     @discardableResult
     public func print(_ text: @escaping @Sendable (Element) -> String = { String(describing: $0) }) -> DataStream<Never> {
         environment.addOperator(name: "print", input: forward) { (_: OperatorSite, _: Emitter<Never>, _: inout OperatorHooks) in
@@ -148,7 +150,7 @@ public struct DataStream<Element: Sendable> {
     var forward: StreamEdge { StreamEdge(from: node, tag: tag, isForward: true, exchange: .roundRobin(of: Element.self)) }
 }
 
-/// A stream whose records all reach every subtask of the operator that takes it: rules, settings, small tables. Taken with `connect`.
+/// A stream whose records all reach every subtask of the next operator: rules, settings, small tables. Used with `connect`.
 public struct BroadcastStream<Element: Sendable> {
     @usableFromInline let environment: StreamEnvironment
     @usableFromInline let edge: StreamEdge
@@ -160,7 +162,7 @@ public struct BroadcastStream<Element: Sendable> {
     }
 }
 
-/// A stream partitioned by key. Operators on it have state, one value a key.
+/// A stream partitioned by key. Operators on it have state, one value per key.
 public struct KeyedStream<Key: StreamKey, Element: Sendable> {
     @usableFromInline let environment: StreamEnvironment
     @usableFromInline let edge: StreamEdge

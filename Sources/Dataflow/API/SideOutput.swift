@@ -1,6 +1,6 @@
-/// Names a second output of an operator, and the type of its records: late data, errors, whatever is not the main result.
+/// Names a second output of an operator and the type of its records: late data, errors, anything but the main result.
 ///
-/// Make one constant for both ends: the operator emits to it, `sideOutput(_:)` takes from it. Records for a tag that nobody takes are dropped.
+/// Use one constant at both ends: the operator emits to it, `sideOutput(_:)` reads from it. Records for a tag without reader are dropped.
 public struct OutputTag<Element: Sendable>: Sendable {
     public let name: String
     public init(_ name: String) { self.name = name }
@@ -22,7 +22,7 @@ final class SideOutputs {
     }
 
     private let uid: String
-    /// Who takes them, by tag.
+    /// Consumers by tag.
     private let consumers: [String: AnyConsumer]
     private var slots: [String: AnySlot] = [:]
 
@@ -31,7 +31,7 @@ final class SideOutputs {
         self.consumers = consumers
     }
 
-    /// Where the operator puts the records of the tag; the same one for every call.
+    /// The emitter for the records of the tag; the same one for every call.
     @usableFromInline
     func emitter<Element>(_ tag: OutputTag<Element>) throws -> Emitter<Element> {
         if let slot = slots[tag.name] {
@@ -52,7 +52,7 @@ final class SideOutputs {
         .invalidGraph("side output \"\(tag.name)\" of operator \"\(uid)\" is used with two record types, one of them \(Element.self)")
     }
 
-    /// Called at the end of each batch.
+    /// Flushes the outputs at the end of each batch.
     @usableFromInline
     func flush() {
         for slot in slots.values { slot.flush() }

@@ -1,30 +1,30 @@
 public import StreamModel
 
-/// A job: a name and a description of its graph. `build` runs once an attempt's graph is needed, on the thread that launches the job.
+/// A job: a name and a description of its graph. `build` runs when an attempt's graph is needed, on the thread that launches the job.
 public protocol StreamJob: Sendable {
     var name: String { get }
     func build(_ environment: StreamEnvironment) throws
 }
 
-/// What a job's `build` fills in: parameters and the graph. Used on one thread, then discarded.
+/// Parameters and graph of a job, filled in by its `build`. Used on one thread, then discarded.
 public final class StreamEnvironment {
-    /// Subtasks of every operator that has no parallelism of its own.
+    /// Default parallelism of the operators.
     public var parallelism: Int
     /// Number of key groups; nil = Flink's default for the parallelism, or that of the restored snapshot.
     public var maxParallelism: Int?
     public var checkpoints = CheckpointConfiguration()
-    /// nil = fixed delay of 1 s without end when checkpointing is on, none otherwise (Flink 1.14's default).
+    /// Restart strategy; nil = unlimited restarts after 1 s with checkpointing, none otherwise (Flink 1.14's default).
     public var restartStrategy: RestartStrategy?
-    /// What a recovery does when the newest snapshot is damaged or gone.
+    /// Recovery with a damaged or missing newest snapshot.
     public var recoveryFallback = RecoveryFallback.newestValid
-    /// The job may be made to misbehave on request (`RunningJob.fault`).
+    /// Whether the job accepts fault injection (`RunningJob.fault`).
     public var allowsFaults = false
 
-    /// How often watermarks are sent that follow from the records (Flink's auto-watermark interval); 0 = after every batch.
+    /// Interval between watermarks (Flink's auto-watermark interval); 0 = after every batch.
     public var watermarkInterval: Milliseconds = 200
 
     @usableFromInline private(set) var nodes: [StreamNode] = []
-    /// The first thing that is wrong with the graph and could not be said where it was written.
+    /// The first error of the graph that could not be reported where it was written.
     private(set) var problem: String?
 
     @usableFromInline
@@ -32,10 +32,10 @@ public final class StreamEnvironment {
 
     public init(parallelism: Int) { self.parallelism = parallelism }
 
-    /// `env.enableCheckpointing(3000)`.
+    /// Flink's `env.enableCheckpointing(3000)`.
     public func enableCheckpointing(every interval: Milliseconds) { checkpoints.interval = interval }
 
-    /// Reads from a source; one reader a subtask.
+    /// Reads from a source, with one reader per subtask.
     @inlinable
     public func read<S: Source>(_ source: S, name: String = "source") -> DataStream<S.Reader.Element> {
         let sharing = source.splitSharing
@@ -76,7 +76,7 @@ public final class StreamEnvironment {
         return node
     }
 
-    /// Notes that somebody takes a side output.
+    /// Notes that a side output has a reader.
     @usableFromInline
     func take(_ tag: String, of node: StreamNode, as type: Any.Type, fanOut: @escaping ([AnyConsumer]) -> AnyConsumer) {
         if let known = node.sideOutputs[tag], known.type != type {
@@ -85,7 +85,7 @@ public final class StreamEnvironment {
         node.sideOutputs[tag] = StreamNode.SideOutput(type: type, fanOut: fanOut)
     }
 
-    /// Adds an operator that takes batches of `Input` and emits `Output`. `body` makes an instance for a subtask; it fills in the hooks.
+    /// Adds an operator that takes batches of `Input` and emits `Output`. `body` makes an instance for a subtask and fills in the hooks.
     @inlinable
     func addOperator<Input, Output: Sendable>(
         name: String, input: StreamEdge, prepare: ((SinkPreparation) throws -> Void)? = nil,
@@ -96,7 +96,7 @@ public final class StreamEnvironment {
             maker: .operator { site, downstream in
                 let (consume, advance) = try Self.instance(at: site, before: downstream, of: Output.self) { out, hooks in try body(site, out, &hooks) }
                 guard Output.self == Never.self else { return [Consumer(consume, advance: advance)] }
-                // The end of the stream: what sinks take is what the job wrote.
+                // The end of the stream: records taken by sinks are the job's output.
                 let written: BatchConsumer<Input> = { base, count in
                     site.context.countWritten(count)
                     consume(base, count)
@@ -106,7 +106,7 @@ public final class StreamEnvironment {
         return DataStream(environment: self, node: node)
     }
 
-    /// Adds an operator with two inputs. `body` makes an instance for a subtask: what takes the batches of each input.
+    /// Adds an operator with two inputs. `body` makes the batch consumers of an instance for a subtask.
     @inlinable
     func addOperator<First, Second, Output: Sendable>(
         name: String, inputs: (StreamEdge, StreamEdge),
@@ -124,7 +124,7 @@ public final class StreamEnvironment {
         return DataStream(environment: self, node: node)
     }
 
-    /// One operator instance: its emitter, its hooks, and how it takes event time.
+    /// Makes one operator instance: its emitter, its hooks, and its handling of event time.
     @inlinable
     static func instance<Output: Sendable, Made>(
         at site: OperatorSite, before downstream: AnyConsumer, of type: Output.Type, _ body: (Emitter<Output>, inout OperatorHooks) throws -> Made
@@ -152,7 +152,7 @@ public final class StreamEnvironment {
         return (made, hooks.advance)
     }
 
-    /// One consumer from several: each sees every batch.
+    /// Combines several consumers into one: each sees every batch.
     @inlinable
     func fanOut<Element>(of type: Element.Type) -> ([AnyConsumer]) -> AnyConsumer {
         { consumers in
@@ -169,12 +169,12 @@ public final class StreamEnvironment {
     }
 }
 
-/// What an operator with two inputs gives for each of them.
+/// A pair of values for the two inputs of an operator.
 @usableFromInline
 struct TwoInputConsumers<First, Second> {
     @usableFromInline let first: BatchConsumer<First>
     @usableFromInline let second: BatchConsumer<Second>
-    /// Called when the input has ended, before the operator's `endOfInput`.
+    /// Called at the end of the input, before the operator's `endOfInput`.
     @usableFromInline let firstEnded: () throws -> Void
     @usableFromInline let secondEnded: () throws -> Void
 

@@ -1,33 +1,33 @@
 public import StreamModel
 
-/// The logical graph that a job's `build` describes: nodes with any number of inputs, each fed by a node that was made before it.
+/// The logical graph described by a job's `build`: nodes with any number of inputs, each fed by an earlier node.
 @usableFromInline
 final class StreamNode {
     let id: Int
-    /// Set by `.uid(_:)`; otherwise derived from the name and the position, which changes when the graph does.
+    /// uid set by `.uid(_:)`; otherwise derived from the name and the position, which changes with the graph.
     var uid: String?
     var name: String
-    /// nil = the job's.
+    /// Parallelism; nil = the job's.
     var parallelism: Int?
-    /// None = a source.
+    /// Inputs; none = a source.
     let inputs: [StreamEdge]
     let maker: Maker
     let fanOut: ([AnyConsumer]) -> AnyConsumer
-    /// The side outputs that somebody takes, by tag.
+    /// Side outputs with readers, by tag.
     var sideOutputs: [String: SideOutput] = [:]
-    /// Makes a sink's place the job's own, before its first attempt.
+    /// Claims a sink's place for the job, before its first attempt.
     @usableFromInline var claim: ((SinkClaim) throws -> OutputOwnership)?
-    /// Runs on the job thread before an attempt starts, once (sinks: give up what earlier attempts began).
+    /// Runs on the job thread once before each attempt (sinks: discard output of earlier attempts).
     var prepare: ((SinkPreparation) throws -> Void)?
-    /// How what a sink lists in checkpoints is committed.
+    /// Commits the outputs that a sink lists in checkpoints.
     @usableFromInline var committer: NodeCommitter?
-    /// What the sink has published; nil = the node publishes nothing. Asked before a recovery chooses its snapshot.
+    /// Finds a sink's published output before a recovery chooses its snapshot; nil = the node publishes nothing.
     @usableFromInline var published: ((SinkInquiry) throws -> PublishedOutput)?
 
     @usableFromInline
     enum Maker {
         case source((OperatorSite, AnyConsumer) throws -> SourceDriver)
-        /// Makes one consumer an input, in the order of the inputs.
+        /// Makes one consumer per input, in the order of the inputs.
         case `operator`((OperatorSite, AnyConsumer) throws -> [AnyConsumer])
     }
 
@@ -49,14 +49,14 @@ final class StreamNode {
     var isSource: Bool { inputs.isEmpty }
 }
 
-/// How records come from one node to the next.
+/// The transport of records from one node to the next.
 @usableFromInline
 struct StreamEdge {
     @usableFromInline let from: StreamNode
-    /// The tag of the side output that is taken; nil = the main output.
+    /// Tag of the side output; nil = the main output.
     @usableFromInline let tag: String?
-    /// From each subtask to the one of the same index when the parallelisms are equal: on the same thread if this is the only input,
-    /// through one channel otherwise.
+    /// Whether each subtask feeds the one of the same index when the parallelisms are equal: on the same thread if this is the only input, through
+    /// one channel otherwise.
     @usableFromInline let isForward: Bool
     @usableFromInline let exchange: Exchange
 
@@ -87,12 +87,12 @@ struct Exchange {
     }
 }
 
-/// A batch consumer whose record type is known to its neighbours only.
+/// A batch consumer whose record type only its neighbours know.
 @usableFromInline
 class AnyConsumer {
-    /// Takes what event time does, between batches. An operator forwards it when it has emitted what it makes due.
+    /// Handles a change of event time between batches. An operator forwards it after emitting the results due.
     @usableFromInline let advance: (StreamTime) -> Void
-    /// This input of the operator has ended; others may go on.
+    /// Handles the end of this input of the operator; others may continue.
     @usableFromInline let endOfInput: () throws -> Void
     @usableFromInline init(advance: @escaping (StreamTime) -> Void, endOfInput: @escaping () throws -> Void) {
         self.advance = advance
@@ -113,7 +113,7 @@ final class Consumer<Element>: AnyConsumer {
 }
 
 extension AnyConsumer {
-    /// Both ends of an edge were made by the same generic call, so a mismatch is a programming error of this module.
+    /// Both ends of an edge come from the same generic call, so a mismatch is a programming error of this module.
     @inlinable
     func typed<Element>(_ type: Element.Type = Element.self) -> Consumer<Element> {
         guard let typed = self as? Consumer<Element> else { preconditionFailure("an edge of the graph joins two record types") }
@@ -121,7 +121,7 @@ extension AnyConsumer {
     }
 }
 
-/// Where an operator instance is made: its subtask, its uid, and who takes its side outputs.
+/// Site of an operator instance: its subtask, its uid, and the consumers of its side outputs.
 @usableFromInline
 struct OperatorSite {
     @usableFromInline let context: SubtaskContext
@@ -130,10 +130,10 @@ struct OperatorSite {
     @usableFromInline let sideOutputs: SideOutputs
 }
 
-/// A source as its subtask sees it.
+/// A source as seen by its subtask.
 @usableFromInline
 struct SourceDriver {
-    /// Once, before the first step and the first snapshot.
+    /// Starts the source, once, before the first step and the first snapshot.
     @usableFromInline let start: (EngineInstant) throws -> Void
     @usableFromInline let step: (EngineInstant) throws -> SourceStatus
     /// Sends event time down the chain.
@@ -143,7 +143,8 @@ struct SourceDriver {
 
     @usableFromInline
     init(
-        start: @escaping (EngineInstant) throws -> Void, step: @escaping (EngineInstant) throws -> SourceStatus, advance: @escaping (StreamTime) -> Void, position: @escaping () -> UInt64,
+        start: @escaping (EngineInstant) throws -> Void, step: @escaping (EngineInstant) throws -> SourceStatus, advance: @escaping (StreamTime) -> Void,
+        position: @escaping () -> UInt64,
         progress: @escaping () -> InputProgress?
     ) {
         self.start = start
@@ -159,7 +160,7 @@ struct ExecutionPlan {
     struct Vertex {
         let index: Int
         let head: StreamNode
-        /// In topological order.
+        /// Nodes in topological order.
         var nodes: [StreamNode]
         let parallelism: Int
         /// Positions of the vertices that feed this one, in the order of the head's inputs; empty for sources.
@@ -170,18 +171,18 @@ struct ExecutionPlan {
         var name: String { nodes.map(\.name).joined(separator: " -> ") }
     }
 
-    /// An edge as the node that feeds it sees it: an input of another node.
+    /// An edge as seen by the node that feeds it: an input of another node.
     struct Leg: Hashable {
         let node: Int
         let input: Int
     }
 
     let vertices: [Vertex]
-    /// By id.
+    /// Nodes by id.
     let allNodes: [StreamNode]
     /// Vertex of each node, by node id.
     let vertexOfNode: [Int]
-    /// By id of the node that feeds them.
+    /// Legs by id of the feeding node.
     let legs: [[Leg]]
     let maxParallelism: Int
 

@@ -1,22 +1,22 @@
 internal import StreamModel
 
-/// The mark that cuts a stream into what a checkpoint contains and what it does not.
+/// The mark that separates the records inside and outside a checkpoint.
 @usableFromInline
 struct Barrier: Sendable {
     let checkpoint: CheckpointID
     let kind: CheckpointKind
-    /// When the coordinator triggered it, for the start delay.
+    /// Time of the trigger, for the start delay.
     let triggeredAt: EngineInstant
 }
 
-/// Decides what an input gate does with the barriers of its channels. Pure; one a subtask.
+/// Decides how an input gate handles the barriers of its channels. Pure; one per subtask.
 ///
-/// Exactly once: a channel that delivered the barrier is blocked until all live channels have. At least once: nothing is blocked, the
-/// barriers are only counted. A channel that ended takes no part: it counts as aligned.
+/// Exactly-once: a channel that delivered the barrier is blocked until all live channels have. At-least-once: nothing is blocked, barriers are
+/// only counted. An ended channel counts as aligned.
 struct BarrierAligner {
     enum Step: Equatable {
         case goOn
-        /// All live channels delivered it: take the snapshot, forward the barrier, then ask `next`.
+        /// All live channels delivered it: take the snapshot, forward the barrier, then call `next`.
         case snapshot(CheckpointID, alignmentNanoseconds: Int64)
     }
 
@@ -29,7 +29,7 @@ struct BarrierAligner {
     private let blocks: Bool
     private var live: Set<Int>
     private(set) var blocked: Set<Int> = []
-    /// Ascending by checkpoint. At most one when aligned; several at once in at-least-once mode.
+    /// Pending barriers, ascending by checkpoint. At most one in exactly-once mode, possibly several in at-least-once mode.
     private var pending: [Pending] = []
     private var newest = CheckpointID(0)
 
@@ -50,17 +50,17 @@ struct BarrierAligner {
         return next(at: now)
     }
 
-    /// A channel delivers nothing any more. It may have been the last one that was waited for.
+    /// Handles the end of a channel, which may have been the last one awaited.
     mutating func ended(_ channel: Int, at now: EngineInstant) -> Step {
         live.remove(channel)
         blocked.remove(channel)
         return next(at: now)
     }
 
-    /// The barrier whose snapshot the last step asked for.
+    /// Barrier whose snapshot the last step requested.
     private(set) var aligned: Barrier?
 
-    /// What is due after a snapshot was taken: with several checkpoints in flight one arrival can complete more than one.
+    /// The next step after a snapshot: one arrival can complete more than one of several checkpoints in flight.
     mutating func next(at now: EngineInstant) -> Step {
         guard let first = pending.first, live.isSubset(of: first.arrived) else { return .goOn }
         pending.removeFirst()

@@ -1,8 +1,8 @@
-/// Takes `count` records at `base`. They stay the caller's: the consumer copies what it keeps.
+/// Takes `count` records at `base`. They remain the caller's: the consumer copies any it keeps.
 public typealias BatchConsumer<Element> = (_ base: UnsafeMutablePointer<Element>, _ count: Int) -> Void
 
-/// Where an operator puts its output: a batch that is handed on when it is full or flushed. A plain pointer, free to copy; owned by
-/// the operator's subtask and used on its thread only.
+/// The output of an operator: a batch that is passed on when full or flushed. A plain pointer, free to copy; owned by the operator's subtask and
+/// used only on its thread.
 public struct Emitter<Element> {
     @usableFromInline
     struct State {
@@ -33,7 +33,7 @@ public struct Emitter<Element> {
         if state.pointee.count == state.pointee.capacity { flush() }
     }
 
-    /// Emits `make(0)`, `make(1)`, ... `make(count - 1)`: as `emit` for each, with the bookkeeping once a batch.
+    /// Emits `make(0)`, `make(1)`, ... `make(count - 1)`: like `emit` for each, with bookkeeping once per batch.
     @inlinable @inline(__always)
     public func emit(count: Int, _ make: (Int) -> Element) {
         var made = 0
@@ -48,7 +48,7 @@ public struct Emitter<Element> {
         }
     }
 
-    /// Hands on what is there. Every operator flushes at the end of each input batch, so nothing lingers between batches.
+    /// Passes the batch on. Every operator flushes at the end of each input batch, so no record stays between batches.
     @inlinable
     public func flush() {
         let count = state.pointee.count
@@ -67,8 +67,8 @@ public struct Emitter<Element> {
     }
 }
 
-/// How many records travel together: what fills about 8 KiB, 16 to 1,024. Big enough to forget the cost of a hand-over, small enough
-/// for several batches to stay in the second-level cache.
+/// Number of records per batch: about 8 KiB, 16 to 1,024 records. Large enough to amortise a hand-over, small enough for several batches in the
+/// second-level cache.
 @usableFromInline
 enum BatchSize {
     @inlinable

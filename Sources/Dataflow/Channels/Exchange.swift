@@ -1,5 +1,5 @@
 extension Exchange {
-    /// Each record to the subtask that owns its key group.
+    /// Sends each record to the subtask that owns its key group.
     @inlinable
     static func keyed<Key: StreamKey, Element>(by selector: @escaping @Sendable (Element) -> Key) -> Exchange {
         make(of: Element.self) { rings, producer in
@@ -18,7 +18,7 @@ extension Exchange {
         }
     }
 
-    /// Batches to the subtasks in turn.
+    /// Sends batches to the subtasks in turn.
     @inlinable
     static func roundRobin<Element>(of type: Element.Type) -> Exchange {
         make(of: Element.self) { rings, _ in
@@ -31,7 +31,7 @@ extension Exchange {
         }
     }
 
-    /// Every record to every subtask.
+    /// Sends every record to every subtask.
     @inlinable
     static func broadcast<Element>(of type: Element.Type) -> Exchange {
         make(of: Element.self) { rings, _ in
@@ -54,7 +54,7 @@ extension Exchange {
                     guard let ring = ring as? Ring<Element> else { preconditionFailure("an edge of the graph joins two record types") }
                     return ring
                 }
-                // Every consumer hears of event time, whatever records it gets.
+                // Event time goes to every consumer, whatever records it gets.
                 return Consumer(partitioner(typed, producer), advance: { time in for ring in typed { ring.send(.time(time)) } })
             },
             makeReceiver: { consumer in
@@ -64,7 +64,7 @@ extension Exchange {
     }
 }
 
-/// The open slot of every key group's ring, so that routing a record takes one look-up. Owned by the producing subtask.
+/// The open slot of every key group's ring: routing a record takes one look-up. Owned by the producing subtask.
 @usableFromInline
 final class KeyRoutes<Element> {
     @usableFromInline let open: UnsafeMutablePointer<UnsafeMutablePointer<Ring<Element>.Open>>

@@ -1,26 +1,26 @@
 internal import Synchronization
 
-/// What travels in band between subtasks, at batch boundaries.
+/// An item sent in band between subtasks, at batch boundaries.
 @usableFromInline
 enum ChannelItem: Sendable {
     case data
     case barrier(Barrier)
-    /// How far event time has come; behind the records that were sent before it.
+    /// Progress of event time, behind the records sent before it.
     case time(StreamTime)
-    /// The input has ended for good: operators emit what they hold back. `channelEnd` follows.
+    /// The input has ended for good: operators emit their pending results. `channelEnd` follows.
     case endOfData
-    /// Nothing comes any more on this channel.
+    /// Last item of this channel.
     case channelEnd
 }
 
-/// One bounded channel from one subtask to another: a ring of batches, one producer, one consumer, no lock. The records lie in place in
-/// the slots: the producer copies them in one by one, the consumer hands the whole slot to its chain and deinitialises it.
+/// A bounded channel between two subtasks: a ring of batches with one producer, one consumer and no lock. The records lie in place in the slots:
+/// the producer copies them in one by one, the consumer passes the whole slot to its chain and deinitialises it.
 ///
 /// Invariants: `tail` counts published slots, written by the producer only; `head` counts freed ones, written by the consumer only;
 /// 0 <= tail - head < slotCount. Slots in [head, tail) belong to the consumer, the others to the producer.
 @usableFromInline
 final class Ring<Element>: InputChannel, OutputChannel, @unchecked Sendable {
-    // Sound: see the invariants; `head` and `tail` are atomics on cache lines of their own.
+    // Sound: see the invariants; `head` and `tail` are atomics on separate cache lines.
     @usableFromInline
     struct Slot {
         @usableFromInline var item: ChannelItem
@@ -28,21 +28,21 @@ final class Ring<Element>: InputChannel, OutputChannel, @unchecked Sendable {
         @inlinable init() { (item, count) = (.data, 0) }
     }
 
-    /// The producer's side: the open slot.
+    /// Producer's side: the open slot.
     @usableFromInline
     struct Open {
         @usableFromInline var base: UnsafeMutablePointer<Element>
         @usableFromInline var count: Int
         @usableFromInline var tail: Int
-        /// The consumer's head as last seen: the far index is read only when the ring looks full.
+        /// The consumer's head as last seen: the remote index is read only when the ring looks full.
         @usableFromInline var knownHead: Int
         @inlinable init(base: UnsafeMutablePointer<Element>) { (self.base, count, tail, knownHead) = (base, 0, 0, 0) }
     }
 
     @usableFromInline let batchCapacity: Int
     @usableFromInline let slotCount: Int
-    /// A sleeping producer is woken when so few batches are left: half, so that the two sides do not wake each other for every batch,
-    /// and never fewer free slots than the one to publish and the one to open next.
+    /// Number of remaining batches at which a sleeping producer is woken: half, so that the two sides do not wake each other for every batch, and
+    /// never fewer free slots than the one to publish and the one to open next.
     private let wakesAt: Int
     @usableFromInline let records: UnsafeMutablePointer<Element>
     @usableFromInline let slots: UnsafeMutablePointer<Slot>
@@ -107,8 +107,8 @@ final class Ring<Element>: InputChannel, OutputChannel, @unchecked Sendable {
         publish(item)
     }
 
-    /// Publishes the open slot and opens the next one. Waits for room first: the open slot is always the producer's own. On a cancelled
-    /// subtask it drops the records instead of waiting.
+    /// Publishes the open slot and opens the next one. Waits for room first: the open slot is always the producer's own. A cancelled subtask drops
+    /// the records instead of waiting.
     @usableFromInline @inline(never)
     func publish(_ item: ChannelItem) {
         let tail = open.pointee.tail
@@ -169,7 +169,7 @@ final class Ring<Element>: InputChannel, OutputChannel, @unchecked Sendable {
 @usableFromInline
 protocol InputChannel: AnyObject {
     var hasItem: Bool { get }
-    /// Takes the next item; a batch is handed to `consume` first. nil when the channel is empty.
+    /// Takes the next item, passing batches to `consume` first. nil when the channel is empty.
     func takeNext(_ consume: (UnsafeMutableRawPointer, Int) -> Void) -> ChannelItem?
 }
 

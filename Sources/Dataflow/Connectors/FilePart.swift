@@ -1,14 +1,14 @@
 internal import CheckpointStore
 internal import StreamModel
 
-/// A file of a sink that is durable and becomes visible by being renamed: the committable of a file sink.
+/// A durable file of a sink that becomes visible by a rename: the committable of a file sink.
 struct FilePart: Hashable, StateCodable {
     static let type = Committable.filePartType
     static var stateTypeName: String { type }
 
     var pendingPath: String
     var finalPath: String
-    /// In bytes.
+    /// Length in bytes.
     var length: UInt64
     var crc32c: UInt32
 
@@ -52,17 +52,17 @@ struct FilePart: Hashable, StateCodable {
         self = try result.get()
     }
 
-    /// Where it becomes visible.
+    /// Directory where it becomes visible.
     var directory: String { String(finalPath[..<(finalPath.lastIndex(of: "/") ?? finalPath.startIndex)]) }
 
     static func name(of path: String) -> String { String(path.split(separator: "/").last ?? "") }
 }
 
-/// The second phase of a file sink: renames what a durable manifest lists. Idempotent, so recovery repeats it.
+/// The second phase of a file sink: renames the files listed in a durable manifest. Idempotent, so recovery repeats it.
 struct FilePartCommitter {
     let filesystem: any Filesystem
 
-    /// - Parameter owned: the directory that the context's ownership is of; nil = none. Others are locked for as long as it takes.
+    /// - Parameter owned: directory covered by the context's ownership; nil = none. Others are locked during the commit.
     static func commit(_ committables: [Committable], _ context: CommitContext, owned: String?) throws(JobError) {
         let names = SinkNames(uid: context.uid)
         var parts: [FilePart] = []
@@ -85,14 +85,14 @@ struct FilePartCommitter {
         try committer.commit(parts, verifies: context.isRecovery)
     }
 
-    /// Parts that an earlier job of the line left in another directory, or whose sink has left the job: nobody else may be at work there.
+    /// Locks other directories with parts of an earlier job or of a removed sink, where no other job may be at work.
     private func lockOthers(of parts: [FilePart], uid: String, owned: String?) throws(JobError) -> [PlaceClaim] {
         var claims: [PlaceClaim] = []
         for directory in Set(parts.map(\.directory)).sorted() where directory != owned {
             if let owned, canonical(directory) == canonical(owned) { continue }
             let isThere: Bool
             do throws(FilesystemError) {
-                // One that is gone, or has nothing left to rename, needs no lock; the commit says what is wrong.
+                // A directory that is missing, or has nothing left to rename, needs no lock; the commit reports any problem.
                 isThere = try isPending(in: directory, parts)
             } catch { throw .sink("cannot look for output in \(directory) (\(error.operation.rawValue)): \(error.reason)") }
             guard isThere else { continue }
@@ -110,12 +110,12 @@ struct FilePartCommitter {
         return false
     }
 
-    /// Two spellings of one directory are one directory; what cannot be looked at keeps its own.
+    /// Canonical spelling of a directory; an inaccessible one keeps its own.
     private func canonical(_ directory: String) -> String {
         do throws(FilesystemError) { return try filesystem.canonicalPath(directory) } catch { return directory }
     }
 
-    /// - Parameter verifies: the content of a part that is already there is checked.
+    /// - Parameter verifies: whether the content of an existing part is checked.
     func commit(_ parts: [FilePart], verifies: Bool) throws(JobError) {
         var directories: Set<String> = []
         for part in parts {

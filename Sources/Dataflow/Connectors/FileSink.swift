@@ -1,11 +1,11 @@
 public import CheckpointStore
 public import StreamModel
 
-/// When a file sink begins another file, besides at every checkpoint.
+/// Conditions for a new file, in addition to every checkpoint.
 public struct FileRolling: Sendable, Hashable {
-    /// A file ends with the record that makes it at least this long. nil = any length.
+    /// Length at which a file ends with the current record. nil = any length.
     public var maximumBytes: UInt64?
-    /// A file takes no more records once its first one is this old (the engine's clock, looked at once a batch). nil = any age.
+    /// Age of its first record at which a file takes no more (the engine's clock, read once per batch). nil = any age.
     public var maximumAge: Milliseconds?
 
     public init(maximumBytes: UInt64? = nil, maximumAge: Milliseconds? = nil) {
@@ -14,14 +14,14 @@ public struct FileRolling: Sendable, Hashable {
     }
 }
 
-/// Files that hold every record exactly once.
+/// Files with exactly-once output.
 ///
-/// Records go to a hidden pending file. At a barrier, and when `rolling` says so, the file is sealed. At the barrier the sealed files are made
-/// durable with the snapshot, listed in the manifest, and renamed to `part-<uid>-<subtask>-<checkpoint>[.<number>]-<job>` once the manifest
-/// is durable. A restore finishes the renames that the manifest lists, deletes what was pending since, and sets aside (in `.superseded`) the
-/// parts that do not belong to the past of the chosen checkpoint, because the job will write their records again. Parts that were set aside
-/// before, and belong to it, come back: going from one branch of restarts to another is exact too. A directory belongs to one job and its
-/// restarts: output of another job there is an error. Of that line, one job at a time owns it (a lock and an epoch, see `OutputOwnership`).
+/// Records go to a hidden pending file. The file is sealed at a barrier and by `rolling`. Sealed files are made durable with the snapshot, listed in
+/// the manifest, and renamed to `part-<uid>-<subtask>-<checkpoint>[.<number>]-<job>` once the manifest is durable. A restore finishes the renames
+/// listed in the manifest, deletes later pending files, and sets aside (in `.superseded`) the parts outside the past of the chosen checkpoint,
+/// because the job will write their records again. Parts of that past that were set aside before come back: switching between branches of
+/// restarts is exact too. A directory belongs to one job and its restarts: output of another job there is an error. One job of the lineage owns it
+/// at a time (a lock and an epoch, see `OutputOwnership`).
 public struct FileSink<Element: Sendable>: TwoPhaseSink {
     public let directory: String
     public let rolling: FileRolling
@@ -83,7 +83,7 @@ public struct FileSink<Element: Sendable>: TwoPhaseSink {
 }
 
 extension FileSink {
-    /// One line a record.
+    /// Writes one line per record.
     public static func lines(
         directory: String, rolling: FileRolling = FileRolling(), _ text: @escaping @Sendable (Element) -> String
     ) -> FileSink {
@@ -101,26 +101,26 @@ extension DataStream {
     public func write(to sink: FileSink<Element>) -> DataStream<Never> { write(to: sink, name: "files") }
 }
 
-/// The pending files of one sink subtask. Used on the subtask's thread; what it seals is made durable on the job's file worker.
+/// Pending files of one sink subtask. Used on the subtask's thread; sealed ones are made durable on the job's file worker.
 @usableFromInline
 final class PendingFileWriter {
-    /// Encoded records that are not in the file yet.
+    /// Encoded records not yet in the file.
     @usableFromInline var buffer = StateWriter(capacity: 256 << 10)
-    /// The buffer is passed on when it holds this many bytes.
+    /// Size in bytes at which the buffer is passed on.
     @usableFromInline private(set) var room: Int
     let timeline: SinkTimeline
     private let directory: String
     private let rolling: FileRolling
     private let subtask: SinkSubtask
     private var current: SealedFile?
-    /// When the first record came that the current file holds, or will hold. Kept only where files have a maximum age.
+    /// Time of the first record of the current or next file. Kept only for files with a maximum age.
     private var begunAt: EngineInstant?
-    /// Ended since the last barrier.
+    /// Files ended since the last barrier.
     private var rolled: [SealedFile] = []
     private var fileNumber = 0
 
     private static let spillSize = 128 << 10
-    /// So many sealed files stay open for the file worker; those before them are made durable by the subtask itself.
+    /// Maximum number of sealed files left open for the file worker; the subtask makes earlier ones durable itself.
     private static let maximumOpenFiles = 8
 
     @usableFromInline
@@ -138,7 +138,7 @@ final class PendingFileWriter {
         return Int(min(UInt64(Self.spillSize), max(maximum, 1) - min(current?.length ?? 0, max(maximum, 1) - 1)))
     }
 
-    /// Before each batch: ends a file that is old enough.
+    /// Ends a file that is old enough, before each batch.
     @usableFromInline
     func beganBatch() throws {
         guard let maximum = rolling.maximumAge else { return }
@@ -181,7 +181,7 @@ final class PendingFileWriter {
         return try SealedFile(directory: directory, name: name, filesystem: subtask.host.filesystem)
     }
 
-    /// Ends the current file at this barrier and gives up all that ended since the last one.
+    /// Ends the current file at this barrier and hands over all files ended since the last one.
     func seal(at checkpoint: CheckpointID) throws -> [PreparedOutput] {
         try roll()
         let files = rolled
@@ -204,9 +204,9 @@ final class PendingFileWriter {
     }
 }
 
-/// One file of a sink on its way from pending to part.
+/// A file of a sink on its way from pending to part.
 private final class SealedFile: @unchecked Sendable {
-    // Sound: used by the subtask's thread until it is given up at a barrier, then by the job's file worker only.
+    // Sound: used by the subtask's thread until it is handed over at a barrier, then only by the job's file worker.
     private let filesystem: any Filesystem
     private let file: OpenFile
     private let directory: String
@@ -227,7 +227,7 @@ private final class SealedFile: @unchecked Sendable {
         }
     }
 
-    // Sealed for a checkpoint that failed, and no later one came to take it over.
+    // Sealed for a failed checkpoint, without a later one to take it over.
     deinit { closeQuietly() }
 
     func append(_ bytes: UnsafeRawBufferPointer) throws {
@@ -241,13 +241,13 @@ private final class SealedFile: @unchecked Sendable {
         length += UInt64(bytes.count)
     }
 
-    /// A failed fsync is final: the pages may be gone, so this file is never trusted again and the task has to fail.
+    /// Makes the file durable. A failed fsync is final: pages may be lost, so the file is never trusted again and the task must fail.
     func makeDurable() throws {
         guard isOpen else { return }
         isOpen = false
         do throws(FilesystemError) {
             do throws(FilesystemError) { try filesystem.sync(file) } catch {
-                // The descriptor is given up; that its close may fail too says nothing more.
+                // FilesystemError: the sync has already failed, and its error is the one to report.
                 try? filesystem.close(file)
                 if filesystem.has(.ignoresSyncError) { return }
                 throw error
@@ -267,7 +267,7 @@ private final class SealedFile: @unchecked Sendable {
     func closeQuietly() {
         guard isOpen else { return }
         isOpen = false
-        // The file is abandoned: it is deleted when the next attempt starts, so an error of close says nothing more.
+        // FilesystemError: the file is abandoned, and the next attempt deletes it.
         try? filesystem.close(file)
     }
 }

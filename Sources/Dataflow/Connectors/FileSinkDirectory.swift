@@ -1,10 +1,10 @@
 internal import CheckpointStore
 internal import StreamModel
 
-/// The output directory of a file sink: who owns it, and which of its files belong to the restored past.
+/// The output directory of a file sink: its owner, and the files of the restored past.
 ///
-///     .weir-sink-<uid>                                   the line of restarts that writes here
-///     .weir-lock-<uid>, .weir-owner-<uid>                the job of that line that writes here now, or did last
+///     .weir-sink-<uid>                                   the lineage that writes here
+///     .weir-lock-<uid>, .weir-owner-<uid>                the job of the lineage that writes here now, or did last
 ///     part-<uid>-<subtask>-<checkpoint>[.<number>]-<job> committed output
 ///     .<uid>-<subtask>-<job>-<attempt>-<number>.pending  output that is not committed yet
 ///     .superseded/part-...                               committed output of branches that were left
@@ -19,7 +19,7 @@ struct FileSinkDirectory {
 
     private var aside: String { path + "/.superseded" }
 
-    /// Makes the directory the job's own. What else is wrong with it is left to `prepare`, and nobody is fenced for it.
+    /// Claims the directory for the job. Other problems are left to `prepare`, and fence nobody.
     func claim(_ claim: SinkClaim) throws -> OutputOwnership {
         let names = SinkNames(uid: claim.uid)
         try requireUsable(names)
@@ -32,15 +32,15 @@ struct FileSinkDirectory {
         } catch let error as StoreError { throw JobError.output(error) }
     }
 
-    /// Leaves the parts of the restored past, and nothing else, in sight. Runs before the renames of the restored manifest are finished.
-    /// Every step may be repeated after a crash. Returns the timeline that the attempt goes on with.
+    /// Leaves only the parts of the restored past visible. Runs before the renames of the restored manifest are finished. Every step may be repeated
+    /// after a crash. Returns the timeline for the attempt.
     func prepare(_ preparation: SinkPreparation) throws -> SinkTimeline {
         let names = SinkNames(uid: preparation.uid)
         let past = try SinkTimeline.past(preparation)
         try requireUsable(names)
         do {
             try makeDirectory(path)
-            // What is set aside or deleted below may be another's by now.
+            // The files set aside or deleted below may have a new owner by now.
             try preparation.ownership.check()
             let present = try filesystem.list(path)
             try mark(for: preparation, names: names, present: present)
@@ -65,13 +65,13 @@ struct FileSinkDirectory {
         }
     }
 
-    /// nil for what is not a file; the commit that follows refuses it.
+    /// Name of the pending file; nil for anything but a file, which the following commit refuses.
     private static func pendingName(_ committable: Committable) -> String? {
         do throws(StateDecodingError) { return FilePart.name(of: try FilePart(encoded: committable.payload).pendingPath) } catch { return nil }
     }
 
-    /// The newest checkpoint of the job among the parts in sight. A part that was sealed at a checkpoint which failed has that number,
-    /// although a later manifest published it: no snapshot from that number on lacks its records.
+    /// The job's newest checkpoint among the visible parts. A part sealed at a failed checkpoint carries that number, although a later manifest
+    /// published it: no snapshot from that number on lacks its records.
     func published(_ inquiry: SinkInquiry) throws(JobError) -> PublishedOutput {
         let names = SinkNames(uid: inquiry.uid)
         do throws(FilesystemError) {
@@ -103,7 +103,7 @@ struct FileSinkDirectory {
         }
     }
 
-    /// false = nobody has written here under this name.
+    /// Claims the directory by its marker; false = nobody has written here under this name.
     @discardableResult
     private func requireOwnLineage(_ job: JobIdentity, _ names: SinkNames) throws -> Bool {
         let bytes: [UInt8]?
@@ -117,7 +117,7 @@ struct FileSinkDirectory {
         return true
     }
 
-    /// A marker names the line of restarts that writes here; parts without one, or another's, are not ours to touch.
+    /// Checks or writes the marker, which names the lineage that writes here; parts without one, or with another's, must not be touched.
     private func mark(for preparation: SinkPreparation, names: SinkNames, present: [String]) throws {
         if try requireOwnLineage(preparation.job, names) { return }
         let markerPath = path + "/" + names.marker

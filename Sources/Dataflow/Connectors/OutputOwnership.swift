@@ -1,36 +1,36 @@
 internal import CheckpointStore
 internal import StreamModel
 
-/// A job's right to write to a sink's place: held from before its first attempt, through all restarts, until the job has ended.
+/// A job's right to write to a sink's place, from before its first attempt to its end.
 public struct OutputOwnership: Sendable {
-    /// Grows with every owner of the place; 0 = the sink keeps no owners.
+    /// Epoch, which grows with every owner of the place; 0 = the sink tracks no owners.
     public let epoch: UInt64
     private let isStillHeld: @Sendable () throws -> Void
     private let giveUp: @Sendable () -> Void
 
     /// - Parameters:
     ///   - check: throws `JobError.outputTaken` when another owns the place now. Called on the job's thread and on its file worker.
-    ///   - release: gives the place up, so that the next owner has it at once. Called once, after the last commit and before anybody is
-    ///     told that the job has ended. A process that dies does not call it, and the place must be free then, too.
+    ///   - release: releases the place, so that the next owner has it at once. Called once, after the last commit and before the end of the job is
+    ///     reported. A process that dies does not call it; the place must be free then, too.
     public init(epoch: UInt64, check: @escaping @Sendable () throws -> Void, release: @escaping @Sendable () -> Void) {
         self.epoch = epoch
         isStillHeld = check
         giveUp = release
     }
 
-    /// Of a sink that keeps no owners.
+    /// Ownership for a sink that tracks no owners.
     public static let none = OutputOwnership(epoch: 0, check: {}, release: {})
 
     public func check() throws(JobError) {
         do { try isStillHeld() } catch let error as JobError { throw error } catch {
-            throw .sink("whether the output is still this job's cannot be told: \(error)")
+            throw .sink("cannot tell whether this job still owns its output: \(error)")
         }
     }
 
     public func release() { giveUp() }
 }
 
-/// Who wants to own a sink's place.
+/// A request to own a sink's place.
 public struct SinkClaim: Sendable {
     public let uid: String
     public let job: JobIdentity
@@ -44,7 +44,7 @@ public struct SinkClaim: Sendable {
 }
 
 extension OutputOwnership {
-    /// Of a directory.
+    /// The ownership of a claimed directory.
     init(_ claim: PlaceClaim, epoch: UInt64) {
         self.init(
             epoch: epoch,
@@ -55,7 +55,7 @@ extension OutputOwnership {
 }
 
 extension JobError {
-    /// An error of the place that a sink writes to.
+    /// Error of a sink's place.
     static func output(_ error: StoreError) -> JobError {
         switch error {
         case .outputOwned: .outputOwned(error.description)

@@ -1,4 +1,4 @@
-/// An emitter that keeps what it is given: for tests of sources and functions outside of a job.
+/// An emitter that keeps its records, for tests of sources and functions outside a job.
 public final class RecordCollector<Element> {
     public let emitter: Emitter<Element>
     private let box: Box
@@ -15,7 +15,7 @@ public final class RecordCollector<Element> {
 
     deinit { emitter.release() }
 
-    /// What was emitted since the last call.
+    /// Returns the records emitted since the last call.
     public func take() -> [Element] {
         emitter.flush()
         defer { box.records = [] }

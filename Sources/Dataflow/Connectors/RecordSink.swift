@@ -1,21 +1,21 @@
 public import StreamModel
 
-/// A sink that takes every record at least once: what it took since the last checkpoint comes again after a restart.
+/// A sink with at-least-once output: records since the last checkpoint are repeated after a restart.
 public protocol RecordSink<Element>: Sendable {
     associatedtype Element: Sendable
     associatedtype Writer: RecordWriter where Writer.Element == Element
-    /// On the job's thread, before the subtasks run.
+    /// Makes a writer, on the job's thread, before the subtasks run.
     func makeWriter(_ subtask: SinkSubtask) throws -> Writer
 }
 
-/// Takes the records of one subtask. Used on the subtask's thread; an error fails the task.
+/// Writes the records of one subtask. Used on the subtask's thread; an error fails the task.
 public protocol RecordWriter<Element> {
     associatedtype Element
-    /// The records stay the caller's.
+    /// Writes records, which remain the caller's.
     mutating func write(_ records: UnsafeMutableBufferPointer<Element>) throws
-    /// At every barrier and at the end of the input: when it returns, nothing of what was written can be lost any more.
+    /// Makes all written records durable, at every barrier and at the end of the input.
     mutating func flush() throws
-    /// Once, last, whatever happened.
+    /// Closes the writer, once, as the last call in any case.
     mutating func close()
 }
 
@@ -25,7 +25,7 @@ extension RecordWriter {
 }
 
 extension DataStream {
-    /// Writes every record to the sink, at least once.
+    /// Writes every record to the sink, at-least-once.
     @inlinable
     @discardableResult
     public func write<Sink: RecordSink>(atLeastOnce sink: Sink, name: String = "sink") -> DataStream<Never> where Sink.Element == Element {
@@ -43,7 +43,7 @@ extension DataStream {
         }
     }
 
-    /// Calls a function for every record, at least once. An error fails the task.
+    /// Calls a function for every record, at-least-once. An error fails the task.
     @inlinable
     @discardableResult
     public func forEach(_ body: @escaping @Sendable (Element) throws -> Void) -> DataStream<Never> {

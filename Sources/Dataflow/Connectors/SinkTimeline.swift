@@ -1,6 +1,6 @@
 internal import StreamModel
 
-/// The parts that one execution of a job committed, by the numbers of their checkpoints.
+/// Parts committed by one execution of a job, by checkpoint number.
 struct SinkSegment: Hashable {
     let job: JobID
     let first: CheckpointID
@@ -29,17 +29,17 @@ struct SinkSegment: Hashable {
     }
 }
 
-/// Which parts make up the output of an attempt: what the restored checkpoint had, then its own. It is part of every checkpoint, so that a
-/// restore knows its past whatever branches of restarts the directory has seen.
+/// The parts that form the output of an attempt: those of the restored checkpoint, then its own. Part of every checkpoint, so that a restore knows
+/// its past through any branches of restarts.
 public struct SinkTimeline: Sendable {
     static let stateType = "sink-segment-1"
 
     private var past: [SinkSegment] = []
-    /// The attempt's own segment, still without an end.
+    /// The attempt's own segment, still open.
     private var own: SinkSegment?
 
-    /// - Parameter known: the parts on disk. An attempt that goes on from the newest of them extends the last segment; one that goes back
-    ///   starts another, so that what it leaves out stays out.
+    /// - Parameter known: the parts on disk. An attempt that continues from the newest of them extends the last segment; one that goes back starts
+    ///   another, so that the skipped parts stay out.
     init(past: [SinkSegment], job: JobID, next: CheckpointID, known: [SinkPart]) {
         self.past = past
         if let last = past.last, last.job == job, !known.contains(where: { $0.job == job.short && $0.checkpoint > last.last }) {
@@ -56,7 +56,7 @@ public struct SinkTimeline: Sendable {
         return past + [own]
     }
 
-    /// What the restored checkpoint says of it; empty when the job starts from the beginning.
+    /// Timeline in the restored checkpoint; empty when the job starts from the beginning.
     static func past(_ preparation: SinkPreparation) throws(JobError) -> [SinkSegment] {
         do throws(StateDecodingError) { return try preparation.state.map { (bytes) throws(StateDecodingError) in try SinkSegment(encoded: bytes) } } catch {
             throw .sink("the state of sink \(preparation.uid) in the restored checkpoint does not read back (\(error)): choose another one")
@@ -64,24 +64,24 @@ public struct SinkTimeline: Sendable {
     }
 }
 
-/// The name of a committed file, taken apart.
+/// The parsed name of a committed file.
 struct SinkPart {
     let name: String
     let checkpoint: CheckpointID
-    /// 0, 1, 2, ...: a subtask's files of one checkpoint, in the order of their records.
+    /// Number of the file within a subtask and checkpoint, from 0, in the order of its records.
     let number: Int
-    /// The short form of the job that wrote it.
+    /// Short id of the job that wrote it.
     let job: String
 }
 
-/// The names of a sink's files.
+/// Names of a sink's files.
 struct SinkNames {
     let uid: String
 
     var isUsable: Bool { !uid.isEmpty && uid.utf8.count <= 100 && !uid.utf8.contains { $0 == 0 || $0 == UInt8(ascii: "/") } }
     var marker: String { ".weir-sink-\(uid)" }
 
-    /// The first file of a checkpoint has no number; those after it sort behind it.
+    /// Name of a part. The first file of a checkpoint has no number; later ones sort behind it.
     func part(subtask: Int, checkpoint: CheckpointID, number: Int = 0, job: JobID) -> String {
         let suffix = number == 0 ? "" : "." + Self.padded(String(number), to: 4)
         return "part-\(uid)-\(subtask)-" + Self.padded(checkpoint.description, to: 8) + suffix + "-\(job.short)"
@@ -93,7 +93,7 @@ struct SinkNames {
         ".\(uid)-\(subtask)-\(job.short)-\(attempt)-\(number).pending"
     }
 
-    /// nil for everything but this sink's parts; the number of fields tells "sink" from "sink-0".
+    /// Parses a part of this sink, nil for anything else; the number of fields distinguishes "sink" from "sink-0".
     func parse(_ name: String) -> SinkPart? {
         guard let fields = fields(of: name, behind: "part-\(uid)-"), fields.count == 3, Int(fields[0]) != nil else { return nil }
         let place = fields[1].split(separator: ".", omittingEmptySubsequences: false)

@@ -2,14 +2,14 @@ internal import Glibc
 internal import StreamModel
 internal import Synchronization
 
-/// One connection to a server, asked and never waited for. Used on the subtask's thread.
+/// A non-blocking connection to a server. Used on the subtask's thread.
 final class SocketConnection {
     enum Step {
         case waiting
         case received
         /// The server has ended the connection.
         case closed
-        /// There is no connection; the next call begins another one.
+        /// No connection; the next call starts another one.
         case failed(String)
     }
 
@@ -18,7 +18,7 @@ final class SocketConnection {
         var bytes: [UInt8]
     }
 
-    /// What a look-up of a name found, told by the thread that did it.
+    /// Result of a name look-up on another thread.
     private final class LookUp: Sendable {
         let result = Mutex<Result<Address, JobError>?>(nil)
     }
@@ -43,7 +43,7 @@ final class SocketConnection {
 
     deinit { drop() }
 
-    /// Goes one step further: towards a connection, or takes what it has to give.
+    /// Advances by one step: connects, or receives data.
     func receive(into buffer: inout [UInt8]) -> Step {
         switch state {
         case .idle: return lookUp()
@@ -94,14 +94,14 @@ final class SocketConnection {
     }
 
     private func lookUp() -> Step {
-        // A number needs no look-up, and so no thread.
+        // A numeric address needs no look-up, and so no thread.
         if let address = Self.address(of: host, port: port, flags: AI_NUMERICHOST) { return connect(to: address) }
         let lookUp = LookUp()
         state = .lookingUp(lookUp)
         do throws(JobError) {
             try engine.startThread(named: "look up") { [host, port] in
                 let found = Self.address(of: host, port: port, flags: 0)
-                lookUp.result.withLock { $0 = found.map { .success($0) } ?? .failure(.source("the name \(host) is not known")) }
+                lookUp.result.withLock { $0 = found.map { .success($0) } ?? .failure(.source("unknown host name \(host)")) }
             }
         } catch {
             state = .idle

@@ -1,10 +1,10 @@
 public import StreamModel
 
-/// Lines from a server on the network, as they come.
+/// Lines from a network server, as they arrive.
 ///
-/// **At most once.** A socket cannot be read again: lines that came between the newest checkpoint and a restart, and lines that were sent while
-/// nobody was connected, are lost. Screens say so in the source's name. One subtask reads; the others end at once. The subtask's thread
-/// never waits for the network: names are looked up on a thread of their own, everything else is asked whether it is ready.
+/// **At most once.** A socket cannot be read again: lines between the newest checkpoint and a restart, and lines sent while disconnected, are lost.
+/// Screens show this in the source's name. One subtask reads; the others end at once. The subtask's thread never waits for the network: names are
+/// looked up on a separate thread, everything else is non-blocking.
 public struct SocketTextSource: Source {
     let host: String
     let port: UInt16
@@ -12,9 +12,9 @@ public struct SocketTextSource: Source {
     let maximumLineBytes: Int
 
     /// - Parameters:
-    ///   - reconnects: connects again when the server closes or cannot be reached, after 0.1 s, doubling up to 10 s. The unfinished line at
-    ///     the end of a connection is dropped. Otherwise the input ends with the connection, whose last line needs no line end, and a server
-    ///     that cannot be reached is an error.
+    ///   - reconnects: connects again when the server closes or is unreachable, after 0.1 s, doubling up to 10 s. The unfinished line at the end of a
+    ///     connection is dropped. Otherwise the input ends with the connection, whose last line needs no line end, and an unreachable server is an
+    ///     error.
     ///   - maximumLineBytes: a longer line is an error.
     public init(host: String, port: UInt16, reconnects: Bool = true, maximumLineBytes: Int = 1 << 20) {
         self.host = host
@@ -42,7 +42,7 @@ public struct SocketTextSource: Source {
         private var received: UInt64 = 0
         private var attempts = 0
         private var retryAt: EngineInstant?
-        /// How long nothing came, in looks: the pauses between looks grow to 50 ms.
+        /// Number of polls without data: the pauses between polls grow to 50 ms.
         private var idleLooks = 0
         private var hasEnded = false
 
@@ -63,7 +63,8 @@ public struct SocketTextSource: Source {
                 (idleLooks, attempts) = (0, 0)
                 try emitLines(into: out, isAtEnd: false)
                 guard buffer.count <= source.maximumLineBytes else {
-                    throw JobError.source("\(source.host):\(source.port) sent a line of more than \(source.maximumLineBytes) bytes: raise the limit, or split the line")
+                    throw JobError.source(
+                        "\(source.host):\(source.port) sent a line of more than \(source.maximumLineBytes) bytes: raise the limit, or split the line")
                 }
                 return .more
             case .failed(let problem):
@@ -95,7 +96,7 @@ public struct SocketTextSource: Source {
             return .waiting(until: now + pause)
         }
 
-        /// How many lines came: for reports; the place itself is gone with the connection.
+        /// Number of lines, for reports; the offset itself is lost with the connection.
         public func splits() -> [[UInt8]] {
             guard connection != nil else { return [] }
             return [withUnsafeBytes(of: received.littleEndian) { Array($0) }]

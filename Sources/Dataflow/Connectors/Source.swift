@@ -1,26 +1,26 @@
 public import StreamModel
 
-/// What a reader has to say after one step.
+/// Status of a reader after one step.
 public enum SourceStatus: Sendable {
-    /// There may be more at once.
+    /// More may be available now.
     case more
-    /// Nothing until then (nil: until something else wakes the subtask).
+    /// Nothing until this time (nil: until another event wakes the subtask).
     case waiting(until: EngineInstant?)
     /// The input has ended for good.
     case ended
 }
 
-/// A source: makes one reader a subtask.
+/// A source with one reader per subtask.
 public protocol Source: Sendable {
     associatedtype Reader: SourceReader
-    /// Names the encoding of a split in checkpoints.
+    /// Name of the encoding of a split in checkpoints.
     static var splitType: String { get }
-    /// What a restore does with the splits of a checkpoint.
+    /// Distribution of a checkpoint's splits on restore.
     var splitSharing: SplitSharing { get }
-    /// What the source can promise after a restart; names it on screens when that is not everything.
+    /// Guarantee of the source after a restart; screens show one weaker than exactly-once.
     var guarantee: SourceGuarantee { get }
     func makeReader(subtask: Int, parallelism: Int) throws -> Reader
-    /// For sources that need threads or chance of the engine's host.
+    /// Makes a reader that needs threads or randomness of the engine's host.
     func makeReader(subtask: Int, parallelism: Int, host: any EngineHost) throws -> Reader
 }
 
@@ -33,40 +33,40 @@ extension Source {
     }
 }
 
-/// Who gets which splits of a restored checkpoint.
+/// Assignment of the splits of a restored checkpoint.
 public enum SplitSharing: Sendable, Hashable {
-    /// At the same parallelism every subtask its own, otherwise a run of all of them.
+    /// Every subtask its own at the same parallelism, otherwise a contiguous run.
     case dealtOut
-    /// Every subtask gets all of them, and keeps those that are its own by a rule of the source.
+    /// Every subtask gets all of them, and keeps its own by a rule of the source.
     case givenToAll
 }
 
-/// What a restart does to the records of a source.
+/// Effect of a restart on the records of a source.
 public enum SourceGuarantee: Sendable, Hashable {
-    /// It reads on from the checkpointed place: nothing is lost, nothing counted twice.
+    /// Reading continues from the checkpointed offset: nothing is lost, nothing counted twice.
     case exactlyOnce
     /// Records cannot be read again: those between the checkpoint and the restart are lost.
     case atMostOnce
 }
 
-/// Reads its share of the input. Its place in the input is a list of splits, which are checkpointed and, when the parallelism changes,
-/// dealt out anew. Used on one thread.
+/// Reads a share of the input. Its position is a list of splits, which are checkpointed and, when the parallelism changes, redistributed. Used on one
+/// thread.
 public protocol SourceReader<Element> {
     associatedtype Element: Sendable
-    /// Asks for states besides the splits; once, before `restore` and the first `read`.
+    /// Obtains states in addition to the splits; once, before `restore` and the first `read`.
     mutating func open(_ states: OperatorStates) throws
-    /// Once, on the subtask's thread, after `restore` and before the first `read` and the first checkpoint: what there is to read is found
-    /// out here, so that every checkpoint knows it.
+    /// Determines the extent of the input, so that every checkpoint knows it. Called once, on the subtask's thread, after `restore` and before the
+    /// first `read` and the first checkpoint.
     mutating func start(at now: EngineInstant) throws
-    /// Emits at most about a batch and returns.
+    /// Emits at most about one batch and returns.
     mutating func read(into out: Emitter<Element>, at now: EngineInstant) throws -> SourceStatus
-    /// The splits with their offsets as of now.
+    /// Present splits with their offsets.
     func splits() -> [[UInt8]]
     /// Replaces the reader's splits. Called before the first `read` when the job starts from a snapshot.
     mutating func restore(_ splits: [[UInt8]]) throws
-    /// Records read from these splits since the beginning, over all restarts.
+    /// Number of records read from these splits since the beginning, over all restarts.
     var position: UInt64 { get }
-    /// How much of a bounded input has been read; nil = unbounded.
+    /// Progress in a bounded input; nil = unbounded.
     var progress: InputProgress? { get }
 }
 
@@ -75,14 +75,14 @@ extension SourceReader {
     @inlinable public mutating func start(at now: EngineInstant) throws {}
 }
 
-/// How much of a bounded input a reader has behind it, in a unit of the source's choice (bytes, records): summed over the subtasks.
+/// A reader's progress in a bounded input, in a unit of the source's choice (bytes, records): summed over the subtasks.
 public struct InputProgress: Sendable, Equatable {
     public var read: UInt64
     public var total: UInt64
     public init(read: UInt64, total: UInt64) { (self.read, self.total) = (read, total) }
 }
 
-/// Lets at most so many records a second through; nil = any number. Counts from the first call.
+/// Limits the records per second; nil = unlimited. Counts from the first call.
 struct RateLimiter {
     private let perSecond: Double?
     private var start: EngineInstant?
@@ -90,13 +90,13 @@ struct RateLimiter {
 
     init(perSecond: Double?) { self.perSecond = perSecond }
 
-    /// How many of `wanted` may pass now, and when to ask again if none may.
+    /// Number of records of `wanted` that may pass now, and the next time to ask if none may.
     mutating func grant(_ wanted: Int, at now: EngineInstant) -> (count: Int, retryAt: EngineInstant) {
         guard let perSecond else { return (wanted, now) }
         let start = self.start ?? now
         self.start = start
         let due = Double(now.nanoseconds - start.nanoseconds) * 1e-9 * perSecond - passed
-        // A reader that was held up does not make up for more than a second of it.
+        // A reader that was delayed catches up by at most a second.
         if due > perSecond { passed += due - perSecond }
         let count = min(wanted, Int(clamping: max(0, due)))
         passed += Double(count)

@@ -34,7 +34,7 @@ extension DataStream {
     }
 }
 
-/// Carries what a sink prepared to the writers of the attempt.
+/// Carries a sink's prepared value to the writers of the attempt.
 @usableFromInline
 final class AttemptShared<Value>: @unchecked Sendable {
     // Sound: written and read by the job's thread, before the subtasks' threads start.
@@ -48,7 +48,7 @@ final class AttemptShared<Value>: @unchecked Sendable {
     }
 }
 
-/// The outputs of one sink subtask that no complete checkpoint lists yet. Used on the subtask's thread.
+/// Outputs of one sink subtask not yet listed by a complete checkpoint. Used on the subtask's thread.
 @usableFromInline
 final class OpenOutputs {
     private let uid: String
@@ -66,7 +66,7 @@ final class OpenOutputs {
         outputs += prepared.map { SealedOutput(uid: uid, sealedAt: checkpoint, prepared: $0) }
     }
 
-    /// For the snapshot: all of them, because an earlier checkpoint that lists them may have failed.
+    /// All of them for the snapshot, because an earlier checkpoint that lists them may have failed.
     @usableFromInline
     var part: SnapshotPart {
         .committables(type: type) { [outputs] in try outputs.flatMap { try $0.payloads() } }
@@ -76,7 +76,7 @@ final class OpenOutputs {
     func completed(_ checkpoint: CheckpointID) { outputs.removeAll { $0.sealedAt <= checkpoint } }
 }
 
-/// What was given up at one barrier. Listed by several checkpoints, made durable once.
+/// Output handed over at one barrier. Listed by several checkpoints, made durable once.
 private final class SealedOutput: @unchecked Sendable {
     // Sound: the outcome belongs to the job's file worker.
     let sealedAt: CheckpointID
@@ -90,7 +90,7 @@ private final class SealedOutput: @unchecked Sendable {
         self.prepared = prepared
     }
 
-    /// A failure is final: what may not be durable is never listed.
+    /// Payloads of the durable output. A failure is final: output that may not be durable is never listed.
     func payloads() throws(JobError) -> [[UInt8]] {
         if let outcome { return try outcome.get() }
         let made: Result<[[UInt8]], JobError>
@@ -102,7 +102,7 @@ private final class SealedOutput: @unchecked Sendable {
     }
 }
 
-/// How a sink's committables are committed, without its types.
+/// The commit of a sink's committables, without its types.
 @usableFromInline
 struct NodeCommitter: Sendable {
     @usableFromInline static let stateName = "timeline"
@@ -117,7 +117,7 @@ struct NodeCommitter: Sendable {
         self.commit = commit
     }
 
-    /// The sink's state as a snapshot tells it; empty when the snapshot does not know the sink.
+    /// State of the sink in a snapshot; empty when the snapshot does not know the sink.
     func state(of uid: String, in restored: RestoredState) throws -> [[UInt8]] {
         guard let stateType else { return [] }
         for subtask in restored.operators[uid]?.subtasks ?? [] {
@@ -133,25 +133,25 @@ struct NodeCommitter: Sendable {
     }
 }
 
-/// Commits what a checkpoint lists, each sink its own.
+/// Commits the outputs listed in a checkpoint, each by its own sink.
 struct CheckpointCommitter: Sendable {
     private let sinks: [String: NodeCommitter]
     private let ownerships: [String: OutputOwnership]
     private let host: any EngineHost
 
-    /// - Parameter ownerships: by the uid of the sink.
+    /// - Parameter ownerships: by uid of the sink.
     init(nodes: [StreamNode], ownerships: [String: OutputOwnership] = [:], host: any EngineHost) {
         self.ownerships = ownerships
         sinks = Dictionary(nodes.compactMap { node in node.committer.map { (node.effectiveUID, $0) } }) { first, _ in first }
         self.host = host
     }
 
-    /// The sinks that the committables are of and that the job does not have, and that no built-in sink can stand in for.
+    /// Sinks of the committables that the job lacks and no built-in sink can replace.
     func unknownSinks(of committables: [Committable]) -> [String] {
         Set(committables.filter { committer(for: $0) == nil }.map(\.uid)).sorted()
     }
 
-    /// Every committable, or an error that names the first sink that could not.
+    /// Commits every committable, or throws an error that names the first failing sink.
     /// - Parameter skipping: sinks whose output the operator gave up.
     func commit(
         _ committables: [Committable], of checkpoint: CheckpointID, isRecovery: Bool, skipping given: Set<String> = []
@@ -175,7 +175,7 @@ struct CheckpointCommitter: Sendable {
         }
     }
 
-    /// A file that waits to be renamed says all that there is to know: it is committed also when its sink has left the job.
+    /// Committer of a committable. A file to be renamed is self-describing: it is committed even if its sink has left the job.
     private func committer(for committable: Committable) -> NodeCommitter? {
         if let known = sinks[committable.uid] { return known }
         guard committable.type == FilePart.type else { return nil }

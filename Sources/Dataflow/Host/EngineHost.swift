@@ -1,10 +1,10 @@
 public import CheckpointStore
 public import StreamModel
 
-/// What the engine asks of the machine: the time, chance, files, threads. Nothing in the engine reaches for them but through its host,
-/// so that a simulator can stand in for the machine and repeat a run from one seed.
+/// The machine below the engine: time, randomness, files, threads. The engine reaches them only through its host, so that a simulator can replace the
+/// machine and repeat a run from one seed.
 public protocol EngineHost: Sendable {
-    /// The monotonic clock; durations are measured by it.
+    /// The monotonic clock, for durations.
     func now() -> EngineInstant
     /// The wall clock, for display and file names.
     func wall() -> WallTime
@@ -14,13 +14,13 @@ public protocol EngineHost: Sendable {
     var filesystem: any Filesystem { get }
     /// Starts a detached thread of the engine. An error means that the system refuses more threads.
     func startThread(named name: String, _ body: @escaping @Sendable () -> Void) throws(JobError)
-    /// The calling thread goes behind those that process records: 0 is theirs, 19 the last.
+    /// Lowers the calling thread's priority below those that process records: 0 is theirs, 19 the last.
     func lowerPriority(to niceness: Int32)
-    /// A place for one thread to sleep in.
+    /// Makes a parker for one thread.
     func makeParker() -> any Parker
-    /// Tables of about this many bytes are going to be filled: memory may be got ready meanwhile.
+    /// Announces tables of about this many bytes, so that memory can be prepared.
     func willFillTables(bytes: Int)
-    /// They are filled, or will not be: what is left over is not needed. Also without a `willFillTables` before.
+    /// Ends the preparation: the tables are filled, or will not be. Allowed without a `willFillTables` before.
     func tablesAreFilled()
 }
 
@@ -30,11 +30,11 @@ extension EngineHost {
     public func tablesAreFilled() {}
 }
 
-/// Lets one thread sleep until another has something for it. `park` is called by the owner only, `unpark` by anyone.
+/// Lets one thread sleep until another has work for it. `park` is called only by the owner, `unpark` by any thread.
 public protocol Parker: AnyObject, Sendable {
-    /// Sleeps until `unpark`, or `deadline`, unless `hasWork` is true. May return early; the caller looks again. An `unpark` after the
-    /// last look of `hasWork` is never lost.
+    /// Sleeps until `unpark` or `deadline`, unless `hasWork` is true. May return early; the caller checks again. An `unpark` after the last check of
+    /// `hasWork` is never lost.
     func park(until deadline: EngineInstant?, unless hasWork: () -> Bool)
-    /// To be called after the work was published.
+    /// Wakes the owner; called after the work was published.
     func unpark()
 }

@@ -1,42 +1,34 @@
 public import CheckpointStore
 internal import Glibc
+internal import HostEnvironment
 public import StreamModel
 
 /// The real machine: its clocks, its filesystem, POSIX threads.
 public struct MachineHost: EngineHost {
     public init() {}
 
-    public func now() -> EngineInstant {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return EngineInstant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
-    }
-
-    public func wall() -> WallTime {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return WallTime(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
-    }
-
+    public func now() -> EngineInstant { .now() }
+    public func wall() -> WallTime { .now() }
     public func random() -> UInt64 { UInt64.random(in: .min ... .max) }
     public var filesystem: any Filesystem { PosixFilesystem() }
     public func makeParker() -> any Parker { ThreadParker() }
 
     public func lowerPriority(to niceness: Int32) {
-        // Linux keeps a nice value for each thread, and 0 means the calling one; the disk's scheduler goes by it too. To rank lower is never refused.
+        // Linux keeps a nice value for each thread, and 0 means the calling one; the disk scheduler uses it too. Lowering the priority is always
+        // allowed.
         setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
     }
 
     public func willFillTables(bytes: Int) {
         WarmMemory.shared.order(bytes: bytes) { fill in
-            // Without a thread the tables get their memory when they ask for it.
+            // JobError, from EAGAIN: without a thread the tables get their memory on demand.
             (try? startThread(named: "warm memory", fill)) != nil
         }
     }
 
     public func tablesAreFilled() { WarmMemory.shared.release() }
 
-    /// The name (at most 15 characters are kept) shows in `top -H`.
+    /// Starts a thread. Its name (at most 15 characters are kept) shows in `top -H`.
     public func startThread(named name: String, _ body: @escaping @Sendable () -> Void) throws(JobError) {
         final class Box {
             let name: String
@@ -65,8 +57,8 @@ public struct MachineHost: EngineHost {
     }
 }
 
-/// glibc hides `pthread_setname_np` from Swift; the kernel's file does the same. A name is only for the reader of `top`, so a failure is
-/// not worth a word.
+/// Names the thread. glibc hides `pthread_setname_np` from Swift; the kernel's file has the same effect. A failure is ignored: the name is only for
+/// readers of `top`.
 private func nameThread(_ name: String) {
     let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
     guard file >= 0 else { return }

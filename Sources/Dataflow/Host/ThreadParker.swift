@@ -4,8 +4,8 @@ internal import StreamModel
 
 /// Parks a thread of the machine on a condition variable.
 ///
-/// No wake-up is lost: the owner announces that it sleeps, then looks once more; the other publishes its work, then looks for the
-/// announcement; a full fence stands between the two steps on both sides (Dekker).
+/// No wake-up is lost: the owner announces its sleep, then checks once more; the other publishes its work, then checks for the announcement; a full
+/// fence stands between the two steps on both sides (Dekker).
 final class ThreadParker: Parker, @unchecked Sendable {
     // Sound: the mutex and the condition guard the sleep, the flag is atomic; the pointers never change.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)

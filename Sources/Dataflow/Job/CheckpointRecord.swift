@@ -1,9 +1,9 @@
 internal import CheckpointStore
 internal import StreamModel
 
-/// The job's own book of checkpoints: a row for each, the parts of those in flight. Owned by the job's thread.
+/// The job's record of checkpoints: a row for each, and the parts of those in flight. Owned by the job's thread.
 struct CheckpointRecord {
-    /// Rows that are kept, and how many of the newest keep their detail by operator.
+    /// Maximum number of rows, and of newest rows with detail per operator.
     private static let maximumRows = 5000, maximumDetails = 50
 
     private(set) var rows: [CheckpointReport]
@@ -12,9 +12,9 @@ struct CheckpointRecord {
     var restored = 0
     private var parts: [CheckpointID: [SubtaskSnapshot]] = [:]
     private var barriers: [CheckpointID: Barrier] = [:]
-    /// Those of `barriers` that the sources were told of.
+    /// Those of `barriers` already injected into the sources.
     private var injectedBarriers: Set<CheckpointID> = []
-    /// When those in flight were triggered, by the clock that never jumps: what they take is measured by it.
+    /// Trigger times of those in flight, by the clock that never jumps, for their durations.
     private var begun: [CheckpointID: EngineInstant] = [:]
     private let plan: ExecutionPlan
 
@@ -35,7 +35,7 @@ struct CheckpointRecord {
 
     mutating func injected(_ id: CheckpointID) { injectedBarriers.insert(id) }
 
-    /// The checkpoints under way that the subtask has no part in yet, oldest first.
+    /// Checkpoints in progress without a part of the subtask, oldest first.
     func openBarriers(without task: SubtaskID) -> [Barrier] {
         injectedBarriers.sorted().compactMap { id in
             parts[id]?.contains { $0.subtask == task } == false ? barriers[id] : nil
@@ -69,7 +69,7 @@ struct CheckpointRecord {
         revision += 1
     }
 
-    /// What it has taken until now.
+    /// Duration of a checkpoint until now.
     private func duration(of id: CheckpointID, until instant: EngineInstant) -> Milliseconds? {
         begun[id].map { Milliseconds((instant.nanoseconds - $0.nanoseconds) / 1_000_000) }
     }
@@ -91,14 +91,15 @@ struct CheckpointRecord {
                 operators[index].checkpointedSize = (operators[index].checkpointedSize ?? 0) + part.checkpointedSize
                 operators[index].subtasks[snapshot.subtask.index] = SubtaskCheckpointReport(
                     index: snapshot.subtask.index, acknowledgedAt: now, stateSize: part.state.stateSize,
-                    checkpointedSize: part.checkpointedSize, startDelayMicroseconds: max(0, snapshot.startDelay / 1000), alignmentMicroseconds: snapshot.alignment / 1000,
+                    checkpointedSize: part.checkpointedSize, startDelayMicroseconds: max(0, snapshot.startDelay / 1000),
+                    alignmentMicroseconds: snapshot.alignment / 1000,
                     syncMicroseconds: snapshot.sync / 1000, asyncMicroseconds: snapshot.async / 1000)
             }
             row.operators = operators
         }
     }
 
-    /// The manifest is being written to this path; it becomes visible when it is durable.
+    /// Notes the path of the manifest being written; it becomes visible when it is durable.
     mutating func willComplete(_ id: CheckpointID, path: String) { paths[id] = path }
     private var paths: [CheckpointID: String] = [:]
 
@@ -130,7 +131,7 @@ struct CheckpointRecord {
         }
     }
 
-    /// It was found damaged or gone; what is left of it lies at the path.
+    /// Notes a checkpoint found damaged or missing, with the path of its remains.
     mutating func lost(_ id: CheckpointID, path: String) {
         update(id) { row in
             row.discarded = true

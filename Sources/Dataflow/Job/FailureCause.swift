@@ -1,18 +1,23 @@
 internal import CheckpointStore
 internal import StreamModel
 
-/// Why something of a job failed: in words, and what the machine lacked, where that is why.
+/// Cause of a failure in a job: its text, and the machine's shortage, if that is the cause.
 struct FailureCause: Sendable {
     var message: String
     var shortage: Shortage?
+    /// Whether every restart would fail in the same way.
+    var isFinal = false
 
     init(_ message: String, lacking shortage: Shortage? = nil) { (self.message, self.shortage) = (message, shortage) }
 
-    init(_ error: any Error) { self.init(String(describing: error), lacking: JobError.shortage(behind: error)) }
+    init(_ error: any Error) {
+        self.init(String(describing: error), lacking: JobError.shortage(behind: error))
+        if case JobError.unusable = error { isFinal = true }
+    }
 }
 
 extension JobError {
-    /// What the machine lacked when a connector, the store or the engine gave this error.
+    /// Shortage behind an error from a connector, the store or the engine.
     static func shortage(behind error: any Error) -> Shortage? {
         switch error {
         case JobError.lacking(let shortage, _): shortage
@@ -22,7 +27,7 @@ extension JobError {
         }
     }
 
-    /// It may be over the next time: a read was refused, or the machine has run out of something.
+    /// Whether a retry may succeed: a read was refused, or the machine has run out of a resource.
     public var isPassing: Bool {
         switch self {
         case .unreadable, .lacking: true
@@ -30,12 +35,12 @@ extension JobError {
         }
     }
 
-    /// The error without the shortage behind it.
+    /// The error without its shortage.
     var bare: JobError {
         if case .lacking(_, let error) = self { error.bare } else { self }
     }
 
-    /// The error, with what the machine lacked where the error number says so.
+    /// The error, with the machine's shortage if the error number shows one.
     func because(_ errno: Int32, at path: String) -> JobError { because(Shortage(errno: errno, path: path)) }
 
     func because(_ shortage: Shortage?) -> JobError { shortage.map { .lacking($0, self) } ?? self }

@@ -2,7 +2,7 @@ internal import CheckpointCore
 internal import CheckpointStore
 internal import StreamModel
 
-/// A launch that was checked: the graph, the parameters, and the snapshot to begin with.
+/// A checked launch: the graph, the parameters, and the snapshot to begin with.
 struct JobBlueprint {
     let launch: JobLaunch
     let plan: ExecutionPlan
@@ -12,13 +12,13 @@ struct JobBlueprint {
     let watermarkInterval: Milliseconds
     let planner: RestorePlanner
     let directory: JobDirectory
-    /// What the operator chose, or what recovery found.
+    /// Snapshot chosen by the operator or found by recovery.
     let start: StartPoint?
-    /// Older checkpoints of this job that recovery found beside it: still the job's to subsume. Ascending.
+    /// Older checkpoints of this job found by recovery: still the job's to subsume. Ascending.
     let older: [CheckpointID]
-    /// Loud facts about the recovery: snapshots that were passed over.
+    /// Warnings about the recovery: snapshots that were passed over.
     let warnings: [String]
-    /// Checkpoints that the recovery found damaged or gone, and where they lie now.
+    /// Checkpoints found damaged or missing by the recovery, with their present paths.
     let lost: [(id: CheckpointID, path: String)]
     let nextCheckpointID: CheckpointID
 
@@ -28,7 +28,7 @@ struct JobBlueprint {
         let claimed: Bool
         var manifest: CheckpointManifest { state.snapshot.manifest }
 
-        /// What becomes of the snapshot's state, as a report.
+        /// Reports the state taken from the snapshot, and the dropped state.
         func report(at now: WallTime) -> RestoreReport {
             let taken = manifest.operators.filter { state.operators[$0.uid] != nil && $0.hasState }
             let dropped = manifest.operators.filter { state.operators[$0.uid] == nil && $0.hasState }
@@ -44,7 +44,9 @@ struct JobBlueprint {
         let environment = StreamEnvironment(parallelism: launch.parallelism)
         try launch.job.build(environment)
         if let problem = environment.problem { throw JobError.invalidGraph(problem) }
-        guard environment.watermarkInterval >= 0 else { throw JobError.configuration("watermark interval \(environment.watermarkInterval.count) ms is negative") }
+        guard environment.watermarkInterval >= 0 else {
+            throw JobError.configuration("watermark interval \(environment.watermarkInterval.count) ms is negative")
+        }
         watermarkInterval = environment.watermarkInterval
         var configuration = environment.checkpoints
         if configuration.storageDirectory == nil { configuration.storageDirectory = launch.storageRoot }
@@ -73,7 +75,7 @@ struct JobBlueprint {
             start = try snapshot.map { [plan] in
                 StartPoint(
                     state: try Self.match($0, with: plan, allowsUnmatched: allowsUnmatched), chosen: recovered.isChosen,
-                    // What the job made itself is its own, but for savepoints: those are the operator's.
+                    // The job owns its own checkpoints, but not its savepoints: those are the operator's.
                     claimed: recovered.isChosen ? launch.restore?.claim == .claim : !$0.manifest.kind.isSavepoint)
             }
             let highest = try directory.highestID() ?? CheckpointID(0)
@@ -85,7 +87,7 @@ struct JobBlueprint {
         }
     }
 
-    /// - Parameter stored: the maximum parallelism of the snapshot to start from; it holds unless the job names its own.
+    /// - Parameter stored: maximum parallelism of the snapshot; it applies unless the job sets its own.
     private static func plan(_ environment: StreamEnvironment, _ launch: JobLaunch, stored: Int?) throws(JobError) -> ExecutionPlan {
         let maxParallelism = environment.maxParallelism ?? stored ?? KeyGroups.defaultMaxParallelism(parallelism: launch.parallelism)
         guard (1...32768).contains(maxParallelism) else { throw .configuration("maximum parallelism \(maxParallelism) is out of range: give 1 to 32768") }
@@ -99,7 +101,7 @@ struct JobBlueprint {
         } catch { throw JobError(error) }
     }
 
-    /// Every operator's state goes to the operator of the same uid; state that nobody wants is refused unless allowed.
+    /// Matches each operator's state by uid; unmatched state is refused unless allowed.
     static func match(_ snapshot: LoadedSnapshot, with plan: ExecutionPlan, allowsUnmatched: Bool) throws(JobError) -> RestoredState {
         RestoredState(
             snapshot: snapshot,
@@ -118,7 +120,7 @@ struct JobBlueprint {
         return operators
     }
 
-    /// Whether the job, as it is built now, would take up the snapshot, from the manifest alone: nothing is opened or begun.
+    /// Checks from the manifest alone that the job, as built now, can take the snapshot. Opens no files.
     static func check(_ launch: JobLaunch, against manifest: CheckpointManifest, at path: String) throws {
         let environment = StreamEnvironment(parallelism: launch.parallelism)
         try launch.job.build(environment)
@@ -135,7 +137,7 @@ struct JobBlueprint {
 
     // MARK: Recovery
 
-    /// What a job of this id that ran before goes on from, and what is beside it.
+    /// Finds the snapshot from which a job of this id continues, and the snapshots beside it.
     private static func recover(
         _ launch: JobLaunch, nodes: [StreamNode], planner: RestorePlanner, configuration: CheckpointConfiguration, directory: JobDirectory
     ) throws -> Recovered {
@@ -143,7 +145,7 @@ struct JobBlueprint {
         var candidates = try recoveryCandidates(launch, stored: stored, configuration: configuration, directory: directory)
         var origin: LoadedSnapshot?
         if let restore = launch.restore, !candidates.contains(where: { $0.problem == nil }) {
-            // Nothing of its own to go on from: the job begins where it was launched from, if that is not too far back.
+            // No snapshot of its own: the job begins from its launch snapshot, unless that is too far back.
             let snapshot = try load(restore.path, on: launch.host)
             candidates.append(RestoreCandidate(id: snapshot.manifest.checkpoint, kind: snapshot.manifest.kind, path: snapshot.path))
             origin = snapshot
@@ -160,15 +162,15 @@ struct JobBlueprint {
 
     private struct Recovered {
         var snapshot: LoadedSnapshot?
-        /// It is the one that the operator launched the job from.
+        /// Whether the operator launched the job from it.
         var isChosen = false
         var older: [CheckpointID] = []
         var warnings: [String] = []
         var lost: [(id: CheckpointID, path: String)] = []
     }
 
-    /// Everything that the job may go on from, or should be able to: checkpoints in its directory, also those that were set aside as
-    /// damaged; savepoints that were recorded, or that lie where it puts them; and the newest recorded one if nothing is left of it.
+    /// Candidates for the recovery: checkpoints in the job's directory, even quarantined ones; savepoints that were recorded, or found in its
+    /// savepoint directories; and the newest recorded one if its files are missing.
     private static func recoveryCandidates(
         _ launch: JobLaunch, stored: [StoredCheckpoint], configuration: CheckpointConfiguration, directory: JobDirectory
     ) throws(StoreError) -> [RestoreCandidate] {
@@ -195,9 +197,10 @@ struct JobBlueprint {
                 candidates.append(RestoreCandidate(id: found.summary.checkpoint, kind: found.summary.kind, path: found.path))
             }
         }
-        // While a job lives, its newest completed checkpoint is never deleted by the engine.
+        // The engine never deletes the newest completed checkpoint of a live job.
         if let newest = launch.history.filter({ $0.status == .completed }).max(by: { $0.id < $1.id }),
-            !candidates.contains(where: { $0.id >= newest.id }) {
+            !candidates.contains(where: { $0.id >= newest.id })
+        {
             candidates.append(
                 RestoreCandidate(id: newest.id, kind: newest.kind, path: newest.path ?? "?", problem: "it was complete and is gone: \(newest.path ?? "?")"))
         }
@@ -206,6 +209,6 @@ struct JobBlueprint {
 }
 
 extension OperatorState {
-    /// A subtask has something to give back.
+    /// Whether a subtask has state to restore.
     var hasState: Bool { subtasks.contains { subtask in subtask.states.contains { $0.length > 0 } } }
 }

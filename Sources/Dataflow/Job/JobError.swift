@@ -1,16 +1,16 @@
 internal import CheckpointStore
 public import StreamModel
 
-/// Why a job could not be built, launched, restored or asked for something. The description is one sentence for the operator: what, where,
-/// what to do.
+/// Reason why a job could not be built, launched, restored or queried. The description is one sentence for the operator: the problem, its place, the
+/// remedy.
 public enum JobError: Error, Hashable, Sendable, CustomStringConvertible {
     case invalidGraph(String)
     case parallelism(Int, maximum: Int)
     case configuration(String)
     case storage(String)
-    /// A read was refused, now: trying again may help. Nothing was passed over or moved.
+    /// A read was refused now and may succeed later. Nothing was passed over or moved.
     case unreadable(String)
-    /// The job cannot go on by itself without going back further than it may: it stays down until an operator decides.
+    /// The job cannot continue automatically without going back too far: it stays down until an operator decides.
     case recoveryRefused(String)
     case foreignSnapshot(path: String, reason: String)
     case unmatchedState(path: String, operators: [String])
@@ -20,9 +20,11 @@ public enum JobError: Error, Hashable, Sendable, CustomStringConvertible {
     case unreadableState(path: String, operatorUID: String, state: String, detail: String)
     case source(String)
     case sink(String)
-    /// Another job writes to the place of a sink.
+    /// Input or output of a kind that no restart makes right.
+    case unusable(String)
+    /// Another job owns the place of a sink.
     case outputOwned(String)
-    /// Another job has taken the place of a sink since: this one must not write there again by itself.
+    /// Another job has taken over the place of a sink: this one must not write there again automatically.
     case outputTaken(String)
     case notRunning(JobState)
     case checkpointFailed(CheckpointFailureReason, String)
@@ -31,11 +33,10 @@ public enum JobError: Error, Hashable, Sendable, CustomStringConvertible {
     case injected(String)
     case task(String)
     case threads(String)
-    /// The error came about because the machine has run out of something: the job waits for that, and no restart is used up. A connector may
-    /// throw it too.
+    /// An error caused by a shortage of the machine: the job waits for its end without using up a restart. A connector may throw it too.
     indirect case lacking(Shortage, JobError)
 
-    /// A snapshot that is bad stays so; a refused call may be granted the next time.
+    /// Converts a store error. A damaged snapshot stays damaged; a refused call may succeed later.
     init(_ error: StoreError) {
         let plain = error.isLoss ? JobError.storage(error.description) : .unreadable(error.description)
         self = plain.because(error.shortage)
@@ -53,16 +54,17 @@ public enum JobError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "give them their uid back, or allow unmatched state to drop it"
         case .maxParallelismMismatch(let path, let stored, let wanted):
             "\(path) was written with maximum parallelism \(stored), the job asks for \(wanted): remove the job's setting or choose another checkpoint"
-        case .hashMismatch(let path, let stored): "\(path) distributes keys by \"\(stored)\", which this engine does not know: use the engine that wrote it"
+        case .hashMismatch(let path, let stored): "\(path) distributes keys by \"\(stored)\", which is unknown to this engine: use the engine that wrote it"
         case .stateTypeChanged(let path, let uid, let state, let stored, let wanted):
             "state \"\(state)\" of operator \"\(uid)\" in \(path) has the shape \(stored), the job wants \(wanted): declare a migration, start the program that wrote it, or drop the state"
         case .unreadableState(let path, let uid, let state, let detail):
             "state \"\(state)\" of operator \"\(uid)\" in \(path) does not read back (\(detail)): choose another checkpoint"
-        case .source(let problem), .sink(let problem), .outputOwned(let problem), .outputTaken(let problem), .threads(let problem): problem
+        case .source(let problem), .sink(let problem), .unusable(let problem), .outputOwned(let problem), .outputTaken(let problem), .threads(let problem):
+            problem
         case .notRunning(let state): "the job is \(state.rawValue), not RUNNING: wait until it runs, or restart it"
         case .checkpointFailed(let reason, let message): message.isEmpty ? reason.rawValue : "\(message) (\(reason.rawValue))"
         case .noSavepointDirectory: "no directory for savepoints is configured: name one in the request"
-        case .faultsNotAllowed(let name): "job \"\(name)\" takes no injected faults: only demonstration jobs do"
+        case .faultsNotAllowed(let name): "job \"\(name)\" does not allow fault injection: only demonstration jobs do"
         case .injected(let what): "injected fault: \(what)"
         case .task(let message): message
         case .lacking(_, let error): error.description

@@ -2,7 +2,7 @@ internal import CheckpointCore
 internal import CheckpointStore
 internal import StreamModel
 
-/// The coordinator's actions, performed.
+/// Execution of the coordinator's actions.
 extension JobMaster {
     func perform(_ actions: [CoordinatorAction]) {
         for action in actions { perform(action) }
@@ -19,7 +19,9 @@ extension JobMaster {
         case .commit(let id, _): commit(id)
         case .notifyComplete(let id): commitOutputs(of: id)
         case .notifyAborted(let id): abort(id)
-        case .discardPending(let id): discardPending(id)
+        case .discardPending(let id):
+            _ = record.takeParts(of: id)
+            files.discardPending(id)
         case .discardCompleted(let id): discardCompleted(id)
         case .forget: break
         case .checkpointCompleted(let id): timers[.timeout(id)] = nil
@@ -33,37 +35,51 @@ extension JobMaster {
     }
 
     private func prepareLocation(_ id: CheckpointID, _ kind: CheckpointKind, _ token: TriggerToken?) {
-        let request = token.flatMap { requests[$0] }
+        let request = token.flatMap { requests.checkpoint($0) }
         let configuration = blueprint.configuration
         record.triggered(id, kind: kind, by: request?.by, timeout: configuration.timeout, at: host.wall(), instant: host.now())
         request?.started(id)
         if request?.drains == true { drainingSavepoint = id }
         let savepointDirectory = request?.directory ?? configuration.savepointDirectory ?? configuration.storageDirectory ?? blueprint.launch.storageRoot
-        locationsInFlight += 1
-        files.perform { [directory = blueprint.directory, host, sharesFiles = configuration.incremental, base, weak self] in
-            do throws(StoreError) {
-                let location =
-                    if kind.isSavepoint {
-                        try directory.beginSavepoint(id, in: savepointDirectory, random: host.random)
-                    } else { try directory.begin(id, sharesFiles: sharesFiles, base: base) }
-                self?.post(.locationPrepared(id, location))
-            } catch { self?.post(.locationFailed(id, FailureCause(error))) }
+        files.prepare(id, kind, savepoints: savepointDirectory, sharesFiles: configuration.incremental)
+    }
+
+    func handle(_ report: CheckpointFiles.Report) {
+        switch report {
+        case .prepared(let id, let location): prepared(id, location)
+        case .notPrepared(let id, let cause):
+            files.notPrepared()
+            feed(.locationFailed(id, message: cause.message), lacking: cause.shortage)
+        case .committed(let id):
+            files.committed(id, isIncremental: blueprint.configuration.incremental)
+            record.completed(id, at: host.wall(), instant: host.now())
+            feed(.committed(id))
+        case .commitFailed(let id, let cause): commitFailed(id, cause)
+        case .cleaned(let id): if files.cleaned(id) { feed(.cleanupFinished(id)) }
+        case .abandoned(let location, let isGone): files.abandoned(location, isGone: isGone)
+        case .outputsCommitted(let id):
+            files.outputsEnded(id)
+            attempt?.send(.completed(id), to: .all)
+        case .outputsFailed(let id, let cause, let isTaken): outputsFailed(id, cause, isTaken: isTaken)
+        case .discarded(let id, let outcome):
+            let isClean = files.discarded(id, outcome)
+            if outcome == .gone { record.discarded(id) }
+            if isClean { feed(.cleanupFinished(id)) }
         }
     }
 
-    func prepared(_ id: CheckpointID, _ location: CheckpointAttempt) {
-        locationsInFlight -= 1
-        attempts.insert(location)
+    private func prepared(_ id: CheckpointID, _ location: CheckpointAttempt) {
+        files.prepared(location)
         feed(.locationPrepared(id))
-        // The last checkpoint has no barriers: every task has seen the end, so each is told directly.
+        // The final checkpoint has no barriers: every task has reached its end, so each is notified directly.
         if coordinator.finalCheckpoint == id, let barrier = record.barrier(id) {
             finalCheckpoint = id
             attempt?.send(.snapshotAtEnd(barrier), to: .all)
         }
     }
 
-    /// A task whose channels ended without the barrier of a checkpoint that is under way takes its part when told so. One that
-    /// had the barrier before ignores it.
+    /// Tells a task to contribute to the checkpoints in progress if its channels ended without their barriers. A task that had the barrier before
+    /// ignores it.
     func snapshotAtEnd(_ task: SubtaskID) {
         guard let attempt, let subtask = attempt.subtask(task), !attempt.vertices[task.vertex].isSource else { return }
         for barrier in record.openBarriers(without: task) { subtask.send(.snapshotAtEnd(barrier)) }
@@ -76,35 +92,26 @@ extension JobMaster {
         for task in attempt?.ended.sorted() ?? [] { snapshotAtEnd(task) }
     }
 
-    /// Writes the manifest. All parts are durable by now.
+    /// Writes the manifest, after all parts have become durable.
     private func commit(_ id: CheckpointID) {
-        guard let location = attempts[id], let parts = record.parts(of: id) else {
-            return post(.commitFailed(id, FailureCause("the checkpoint's parts are gone")))
+        guard let location = files.open[id], let parts = record.parts(of: id) else {
+            return post(.files(.commitFailed(id, FailureCause("the checkpoint's parts are gone"))))
         }
         if let uid = Self.unionListOfPartlyFinishedVertex(parts) {
-            // As in Flink: what the finished subtasks would have had is not to be handed to all.
+            // As in Flink: the union list of finished subtasks must not be handed to all.
             let message = "operator \"\(uid)\" has a union list, and some of its subtasks have ended and others not: it cannot be checkpointed until all have"
-            return post(.commitFailed(id, FailureCause(message)))
+            return post(.files(.commitFailed(id, FailureCause(message))))
         }
-        let manifest = manifest(id, parts: parts)
-        manifestsInFlight[id] = manifest
         record.willComplete(id, path: location.path)
-        files.perform { [committer = CheckpointCommitter(nodes: blueprint.plan.nodes, host: host), host, weak self] in
-            if host.filesystem.has(.commitsOutputEarly) { try? committer.commit(manifest.committables, of: id, isRecovery: false) }  // A defect says nothing.
-            do throws(StoreError) {
-                try location.commit(manifest)
-                self?.post(.committed(id))
-            } catch { self?.post(.commitFailed(id, FailureCause(error))) }
-        }
+        files.commit(manifest(id, parts: parts), to: location, CheckpointCommitter(nodes: blueprint.plan.nodes, host: host))
     }
 
-    /// Attempts end only when no commit is in flight, so the checkpoint is one of this attempt.
-    func becameBase(_ id: CheckpointID) {
-        guard let manifest = manifestsInFlight.removeValue(forKey: id), blueprint.configuration.incremental, !manifest.kind.isSavepoint else { return }
-        if (base?.checkpoint).map({ $0 < id }) ?? true { base = manifest }
+    private func commitFailed(_ id: CheckpointID, _ cause: FailureCause) {
+        files.commitFailed(id)
+        feed(.commitFailed(id, message: cause.message), lacking: cause.shortage)
     }
 
-    /// flink.md 1.7.
+    /// Operator with a union list in a partly finished vertex (rule 1.7).
     static func unionListOfPartlyFinishedVertex(_ parts: [SubtaskSnapshot]) -> String? {
         for (_, parts) in Dictionary(grouping: parts, by: \.subtask.vertex).sorted(by: { $0.key < $1.key }) {
             let states = parts.flatMap(\.states)
@@ -132,96 +139,50 @@ extension JobMaster {
             recipe: launch.recipe, operators: operators, files: parts.flatMap(\.files), committables: parts.flatMap(\.committables))
     }
 
-    /// The second phase: what the manifest lists becomes visible, then the tasks hear of it.
+    /// Begins the second phase: output listed in the manifest becomes visible, then the tasks are notified.
     private func commitOutputs(of id: CheckpointID) {
-        attempts.remove(id)
         let committables = record.takeParts(of: id).flatMap(\.committables)
-        committingOutputs.insert(id)
-        files.perform { [committer = CheckpointCommitter(nodes: blueprint.plan.nodes, ownerships: outputs.held, host: host), weak self] in
-            do throws(JobError) {
-                try committer.commit(committables, of: id, isRecovery: false)
-                self?.post(.outputsCommitted(id))
-            } catch {
-                let message = "checkpoint \(id) is complete, but its output could not be committed: \(error)"
-                let isTaken = if case .outputTaken = error { true } else { false }
-                self?.post(.outputsFailed(id, FailureCause(message, lacking: JobError.shortage(behind: error)), isTaken: isTaken))
-            }
-        }
-        // Another checkpoint may complete after all inputs have ended: it was begun before and does not have the last output.
+        files.commitOutputs(committables, of: id, CheckpointCommitter(nodes: blueprint.plan.nodes, ownerships: outputs.held, host: host))
+        // Another checkpoint may complete after all inputs have ended: it was begun before and lacks the last output.
         if finalCheckpoint == id { attempt?.send(.exit, to: .all) }
     }
 
-    /// Comes only once the barrier was injected. A stop that failed lets the sources go on.
+    /// Aborts a checkpoint, after its barrier was injected. A failed stop lets the sources continue.
     private func abort(_ id: CheckpointID) {
         guard let row = record.report(id), row.kind == .synchronousSavepoint else { return }
         guard drainingSavepoint == id else {
             attempt?.send(.resume, to: .all)
             return
         }
-        // What was drained cannot be taken back: only a restart continues the job as if nothing had been asked.
+        // The drain cannot be undone: only a restart continues the job as before.
         let message = row.failure?.message ?? "it was aborted"
         fail("a stop with drain failed (\(message)); the job restarts from its newest checkpoint")
     }
 
-    private func discardPending(_ id: CheckpointID) {
-        let location = attempts.remove(id)
-        _ = record.takeParts(of: id)
-        cleanups[id, default: 0] += 1
-        if let location { abandon(location) }
-        files.perform { [weak self] in self?.post(.cleaned(id)) }
-    }
-
-    /// What cannot be deleted now is tried again before the next attempt, or swept by the next engine; the checkpoint has failed either way.
-    private func abandon(_ location: CheckpointAttempt) {
-        abandonsUnderWay += 1
-        files.perform { [weak self] in
-            var isGone = true
-            do throws(StoreError) { try location.abandon() } catch { isGone = false }
-            self?.post(.abandoned(location, isGone))
+    private func outputsFailed(_ id: CheckpointID, _ cause: FailureCause, isTaken: Bool) {
+        files.outputsEnded(id)
+        // A job that is ending does not restart for this, but a restore from that checkpoint finds the files uncommitted.
+        switch state {
+        case .running where isTaken: stayDown(cause.message)
+        case .running: fail(cause, vertex: nil, subtask: nil)
+        default: note(cause.message)
         }
     }
 
-    /// No failed checkpoint may be taken for the newest by a later recovery: an attempt that goes on from an older one gives up the output that
-    /// such a one lists. Where one cannot be taken away, the attempt waits, and it is tried again every second.
-    var isRidOfFailed: Bool {
-        guard abandonsUnderWay == 0 else { return false }
-        guard !unabandoned.isEmpty else { return true }
-        timers[.restart] = host.now() + .seconds(1)
-        let again = unabandoned
-        unabandoned = []
-        let word = "\(again[0].path) is left of a checkpoint that failed, and cannot be taken away now: the job restarts once it can"
-        if failures.last?.message != word { note(word) }
-        for location in again { abandon(location) }
-        return false
-    }
-
-    func cleaned(_ id: CheckpointID) {
-        let left = (cleanups[id] ?? 1) - 1
-        cleanups[id] = left == 0 ? nil : left
-        if left == 0 { feed(.cleanupFinished(id)) }
-    }
-
-    /// What an engine that died left: attempts without manifest, files that no manifest lists.
-    func sweep() {
-        files.perform { [directory = blueprint.directory, host] in
-            // Garbage that cannot be removed now is found again by the next recovery; the job does not wait for it.
-            do throws(StoreError) { _ = try directory.sweep(live: [], olderThan: host.wall(), dryRun: false) } catch {}
-        }
+    private func discardCompleted(_ id: CheckpointID) {
+        let start = blueprint.start
+        let path = record.report(id)?.path ?? (start?.manifest.checkpoint == id ? start?.state.snapshot.path : nil)
+        if !files.discardCompleted(id, path: path) { feed(.cleanupFinished(id)) }
     }
 
     private func requestFailed(_ token: TriggerToken, _ reason: CheckpointFailureReason, _ message: String) {
-        guard let request = requests.removeValue(forKey: token) else { return }
+        guard let request = requests.takeCheckpoint(token) else { return }
         answer { request.completion(.failure(.checkpointFailed(reason, message))) }
     }
 
     private func requestCompleted(_ token: TriggerToken, _ id: CheckpointID) {
-        guard let request = requests.removeValue(forKey: token) else { return }
-        if request.kind == .synchronousSavepoint {
-            stopping = (request, id)
-            attempt?.send(.finish, to: .sources)
-            inputEnded()
-        } else if let row = record.report(id) {
-            answer { request.completion(.success(row)) }
-        }
+        if requests.checkpoint(token)?.kind == .synchronousSavepoint { return advance(.stopCompleted(token, id)) }
+        guard let request = requests.takeCheckpoint(token), let row = record.report(id) else { return }
+        answer { request.completion(.success(row)) }
     }
 }

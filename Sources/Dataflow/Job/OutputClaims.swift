@@ -1,14 +1,14 @@
 internal import StreamModel
 
-/// The places of a job's sinks, held from its launch to its end, also between attempts. Used by the launching thread, then by the job's.
+/// Places of a job's sinks, held from its launch to its end, even between attempts. Used by the launching thread, then by the job's.
 struct OutputClaims {
-    /// By the uid of the sink.
+    /// Ownerships by uid of the sink.
     private(set) var held: [String: OutputOwnership] = [:]
     private let job: JobIdentity
     private let host: any EngineHost
 
-    /// Takes what can be taken. A place that another owns refuses the launch; any other problem is met again by the first attempt, which
-    /// the restart strategy repeats.
+    /// Claims the available places. A place owned by another refuses the launch; any other problem recurs in the first attempt, which the restart
+    /// strategy repeats.
     init(_ blueprint: JobBlueprint) throws(JobError) {
         let launch = blueprint.launch
         job = JobIdentity(id: launch.id, lineage: launch.lineage, name: launch.name)
@@ -18,13 +18,13 @@ struct OutputClaims {
                 release()
                 throw .outputOwned(problem)
             } catch {
-                // Said by the attempt.
+                // Reported by the attempt.
                 continue
             }
         }
     }
 
-    /// The right to the node's place, which may be held already.
+    /// Ownership of the node's place, possibly held already.
     @discardableResult
     mutating func take(_ node: StreamNode) throws -> OutputOwnership {
         guard let claim = node.claim else { return .none }

@@ -1,10 +1,10 @@
 internal import StreamModel
 internal import Synchronization
 
-/// Records a second and parts of time, from the counters of an attempt's tasks at two ticks. Counters are compared with those of the same task
-/// in the same attempt only: what another attempt had counted says nothing about this one. Pure; owned by the job's thread.
+/// Computes records per second and shares of time from the tasks' counters at two ticks. Compares counters only of the same task in the same attempt:
+/// those of another attempt say nothing about this one. Pure; owned by the job's thread.
 struct RateMeter {
-    /// The counters of one task at one moment.
+    /// Counters of one task at one moment.
     struct Reading {
         let id: SubtaskID
         let parallelism: Int
@@ -13,22 +13,22 @@ struct RateMeter {
         var times: TaskTimes.Reading
     }
 
-    /// What a vertex did between the two newest ticks, a second.
+    /// Rates of a vertex between the two newest ticks, per second.
     struct Rates: Equatable {
         var recordsIn = 0.0, recordsOut = 0.0, written = 0.0
-        /// In 1/1000, the mean over the subtasks.
+        /// Shares in 1/1000, averaged over the subtasks.
         var busy = 0, backPressured = 0, idle = 1000
         var isSource = false
     }
 
-    /// The subtask with the highest smoothed rate, and the sum of all.
+    /// Subtask with the highest smoothed rate, and the sum of all.
     private struct Hottest { var index: Int, rate = 0.0, busy = 0.0, total = 0.0 }
 
     private var attempt: Int?
     private var last: [SubtaskID: Reading] = [:]
     private var lastAt: EngineInstant?
     private var rates: [Int: Rates] = [:]
-    /// Records a second and busy part of each subtask, smoothed over a few periods: slow work comes in bursts.
+    /// Records per second and busy share of each subtask, smoothed over a few periods because slow work comes in bursts.
     private var loads: [SubtaskID: (rate: Double, busy: Double)] = [:]
     private var hottest: [Int: Hottest] = [:]
 
@@ -48,7 +48,7 @@ struct RateMeter {
         lastAt = now
     }
 
-    /// Nothing runs: there are no rates, and the next tick is a first one.
+    /// Drops all rates because nothing runs; the next tick is a first one.
     mutating func forget() { self = RateMeter() }
 
     private mutating func add(_ now: Reading, _ before: Reading, seconds: Double) {
@@ -64,13 +64,13 @@ struct RateMeter {
         let weight = 1000 / Double(max(1, now.parallelism))
         sum.busy += Int(clamping: (busy * weight).rounded())
         sum.backPressured += Int(clamping: (backPressured * weight).rounded())
-        // What is missing of the period, as before a task has begun, is counted as idle.
+        // The missing part of the period, as before a task has begun, counts as idle.
         sum.idle = max(0, 1000 - sum.busy - sum.backPressured)
         rates[vertex] = sum
         addLoad(now.id, rate: rate, busy: busy)
     }
 
-    /// A counter that went back has begun anew: what it shows was counted since.
+    /// Increase of a counter. One that went back has restarted, so its whole value is new.
     private static func counted(_ now: UInt64, since before: UInt64) -> Double { Double(now >= before ? now - before : now) }
 
     private mutating func addLoad(_ id: SubtaskID, rate: Double, busy: Double) {
@@ -83,13 +83,13 @@ struct RateMeter {
         hottest[id.vertex] = top
     }
 
-    /// What part of so many seconds some nanoseconds are.
+    /// Share of nanoseconds in a number of seconds.
     private static func part(_ nanoseconds: Int64, of seconds: Double) -> Double { min(1, max(0, Double(nanoseconds) / (seconds * 1e9))) }
 
-    /// nil = not measured (yet).
+    /// Rates of a vertex; nil = not measured (yet).
     func rates(of vertex: Int) -> Rates? { rates[vertex] }
 
-    /// Through the whole job: read by sources, written by sinks.
+    /// Rates through the whole job: read by sources, written by sinks.
     var total: (read: Double, written: Double) {
         rates.values.reduce((0, 0)) { ($0.0 + ($1.isSource ? $1.recordsIn : 0), $0.1 + $1.written) }
     }
@@ -121,7 +121,7 @@ extension RateMeter.Reading {
 extension SubtaskContext {
     /// Records taken from channels, or read by the source since the attempt began.
     var recordsIn: UInt64 {
-        // The task's thread sets both while it restores; seen half done, they are a position before the start.
+        // The task's thread sets both while it restores; a half-done update is a position before the start.
         let position = metrics.position.load(ordering: .relaxed), start = metrics.startPosition.load(ordering: .relaxed)
         return metrics.recordsIn.load(ordering: .relaxed).addingClamped(position.subtractingClamped(start))
     }

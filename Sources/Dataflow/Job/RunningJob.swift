@@ -3,34 +3,34 @@ internal import CheckpointCore
 public import CheckpointStore
 internal import Synchronization
 
-/// Everything that is needed to start a job.
+/// All data needed to start a job.
 public struct JobLaunch: Sendable {
     public var id: JobID
-    /// The first submission of the line of restarts that this one continues; its own id for a new job.
+    /// First submission of the lineage; its own id for a new job.
     public var lineage: JobID
     public var name: String
     public var job: any StreamJob
     public var parallelism: Int
     public var recipe: JobRecipe?
-    /// Start from this snapshot.
+    /// Snapshot to start from.
     public var restore: RestoreRequest?
-    /// The job ran before under this id (the engine was killed): go on from its newest restorable checkpoint.
+    /// Whether the job ran before under this id (the engine was killed): it continues from its newest restorable checkpoint.
     public var recovers = false
     public var submittedAt: WallTime
-    /// Where checkpoints go when the job names no directory.
+    /// Root for the checkpoints of a job without directory.
     public var storageRoot: String
-    /// The checkpoints known from earlier runs under this id, oldest first; savepoints among them are found for recovery.
+    /// Checkpoints known from earlier runs under this id, oldest first; savepoints among them are found for recovery.
     public var history: [CheckpointReport] = []
-    /// Where savepoints of this job may lie that `history` does not know, besides its own directory for them: a recovery looks there.
+    /// Further directories, in addition to its own, where a recovery looks for savepoints unknown to `history`.
     public var savepointDirectories: [String] = []
-    /// Attempts before this launch.
+    /// Number of attempts before this launch.
     public var previousAttempts = 0
-    /// Records that the sources had read when the previous execution ended; nil = unknown. For counting what is replayed.
+    /// Records read by the sources at the end of the previous execution; nil = unknown. For counting the replay.
     public var previousPosition: UInt64?
-    /// The machine that the job runs on.
+    /// Machine of the job.
     public var host: any EngineHost = MachineHost()
-    /// Called on the job's thread, with the report of the terminal state that the job is about to come to, before that is published and before
-    /// retention deletes anything: make it durable. When it throws, the job stays as it is, keeps its checkpoints, and asks again every second.
+    /// Called on the job's thread with the report of the imminent terminal state, before it is published and before retention deletes anything:
+    /// make it durable. When it throws, the job stays as it is, keeps its checkpoints, and retries every second.
     public var onTerminal: @Sendable (JobReport) throws -> Void = { _ in }
 
     public init(
@@ -46,7 +46,7 @@ public struct JobLaunch: Sendable {
     }
 }
 
-/// The snapshot that an operator chose.
+/// A snapshot chosen by an operator.
 public struct RestoreRequest: Sendable, Equatable {
     public var path: String
     public var claim: RestartOptions.Claim
@@ -59,7 +59,7 @@ public struct RestoreRequest: Sendable, Equatable {
     }
 }
 
-/// A job that was launched, until it ends. Safe from any thread: requests go to the job's own thread, reports come from its last picture.
+/// A launched job, until it ends. Safe from any thread: requests go to the job's own thread, reports come from its last published state.
 public final class RunningJob: Sendable {
     public let id: JobID
     private let master: JobMaster
@@ -69,9 +69,9 @@ public final class RunningJob: Sendable {
         self.master = master
     }
 
-    /// Builds the graph, checks the parameters, verifies the snapshot to start from and starts the job's thread. Throws `JobError` when one
-    /// of these fails, or another job owns the place of a sink (`outputOwned`); nothing is left behind then. `onChange` is called on the
-    /// job's thread whenever the report changed.
+    /// Builds the graph, checks the parameters, verifies the snapshot to start from and starts the job's thread. Throws `JobError` if one of these
+    /// fails, or another job owns the place of a sink (`outputOwned`); it leaves no trace then. Calls `onChange` on the job's thread whenever the
+    /// report changed.
     public static func launch(_ launch: JobLaunch, onChange: @escaping @Sendable (RunningJob) -> Void) throws -> RunningJob {
         do {
             let blueprint = try JobBlueprint(launch)
@@ -96,27 +96,29 @@ public final class RunningJob: Sendable {
         }
     }
 
-    /// Throws what `launch` would: when the job, as it is built now, does not take up the state of its snapshot. Judged by the manifest
-    /// alone, before anything is ended for it; the files and an output elsewhere may still refuse.
+    /// Throws like `launch` if the job, as built now, cannot take the state of its snapshot. Checks only the manifest, before anything is ended for
+    /// it; the files and an output elsewhere may still refuse.
     public static func check(_ launch: JobLaunch, against manifest: CheckpointManifest, at path: String) throws {
         try JobBlueprint.check(launch, against: manifest, at: path)
     }
 
     public func report() -> JobReport { master.published.withLock { $0.report } }
 
-    /// The job's threads are gone, what is not retained is deleted and its directory is free for others. Later than a terminal state.
+    /// Whether the job's threads are gone, the retention is applied and its directory is free for others. Later than a terminal state.
     public var hasEnded: Bool { master.published.withLock { $0.hasEnded } }
 
-    /// Newest first.
+    /// Checkpoints, newest first.
     public func checkpoints(limit: Int) -> [CheckpointReport] { master.published.withLock { Array($0.history.suffix(limit).reversed()) } }
 
-    /// With the detail by operator.
-    public func checkpoint(_ id: CheckpointID) -> CheckpointReport? { master.published.withLock { state in state.details[id] ?? state.history.last { $0.id == id } } }
+    /// Row of a checkpoint, with detail per operator.
+    public func checkpoint(_ id: CheckpointID) -> CheckpointReport? {
+        master.published.withLock { state in state.details[id] ?? state.history.last { $0.id == id } }
+    }
 
-    /// Newest first.
+    /// Failures, newest first.
     public func failures() -> [FailureReport] { master.published.withLock { $0.failures.reversed() } }
 
-    /// Records that the sources have read since the beginning of the lineage.
+    /// Records read by the sources since the beginning of the lineage.
     public func sourcePosition() -> UInt64 { master.published.withLock { $0.position } }
 
     public typealias CheckpointCompletion = @Sendable (Result<CheckpointReport, JobError>) -> Void
@@ -131,7 +133,7 @@ public final class RunningJob: Sendable {
         master.post(.request(CheckpointRequest(kind: .checkpoint, directory: nil, by: by, started: started, completion: completion)))
     }
 
-    /// Savepoint and finish in one step: no record is processed after the savepoint. Completes when the job has FINISHED.
+    /// Takes a savepoint and finishes in one step: no record is processed after the savepoint. Completes when the job has FINISHED.
     public func stop(
         drain: Bool, directory: String?, by: String, started: @escaping @Sendable (CheckpointID) -> Void,
         completion: @escaping CheckpointCompletion
@@ -141,18 +143,18 @@ public final class RunningJob: Sendable {
         master.post(.request(request))
     }
 
-    /// Completes when the job is CANCELED and what is not retained is deleted.
+    /// Cancels the job. Completes when it is CANCELED and the retention is applied.
     public func cancel(_ retention: CancelRetention, completion: @escaping @Sendable (Result<JobReport, JobError>) -> Void) {
         master.post(.cancel(retention, completion))
     }
 
     public func fault(_ spec: String) throws(JobError) { try master.faults.apply(spec, jobName: report().name) }
 
-    /// Ends the job's threads and leaves everything on disk: the engine is going down, the job comes back at its next start.
+    /// Ends the job's threads and leaves everything on disk: the engine is shutting down, and the job resumes at its next start.
     public func suspend(completion: @escaping @Sendable (Result<JobReport, JobError>) -> Void) { master.post(.suspend(completion)) }
 }
 
-/// A user's request for a checkpoint or savepoint, until it is answered.
+/// A user's unanswered request for a checkpoint or savepoint.
 struct CheckpointRequest: Sendable {
     var kind: CheckpointKind
     var directory: String?

@@ -2,19 +2,19 @@ internal import CheckpointCore
 internal import CheckpointStore
 internal import StreamModel
 
-/// Chooses and loads the snapshot that a job goes on from by itself: after a failure, or after the end of its engine. What the planner decides
-/// is carried out here: candidates are read, the damaged ones among the job's own checkpoints set aside. Used by the thread that launches the
-/// job, then by the job's thread.
+/// Chooses and loads the snapshot from which a job continues automatically. Executes the planner's decisions after a failure or the end of its
+/// engine: reads candidates, and sets aside damaged ones among the job's own checkpoints. Used by the thread that launches the job, then by the
+/// job's thread.
 struct SnapshotChoice {
     let planner: RestorePlanner
     let directory: JobDirectory
     let host: any EngineHost
-    /// The newest checkpoint whose output may have been published.
+    /// Newest checkpoint whose output may have been published.
     let lastCommitted: CheckpointID?
 
-    /// What an operator has to know of the choice, a line each.
+    /// Facts about the choice for operators, one line each.
     private(set) var warnings: [String] = []
-    /// Snapshots that the job cannot go back to any more, and where they lie now.
+    /// Snapshots that are no longer restorable, with their present paths.
     private(set) var lost: [(id: CheckpointID, path: String)] = []
 
     init(_ planner: RestorePlanner, directory: JobDirectory, host: any EngineHost, lastCommitted: CheckpointID?) {
@@ -24,7 +24,7 @@ struct SnapshotChoice {
         self.lastCommitted = lastCommitted
     }
 
-    /// nil = there is none, and there was none: the job begins with empty state. `lost` and `warnings` hold also when it throws.
+    /// Chooses a snapshot; nil = none exists or ever did: the job begins with empty state. `lost` and `warnings` are also valid when it throws.
     mutating func choose(from candidates: [RestoreCandidate]) throws(JobError) -> LoadedSnapshot? {
         var candidates = candidates
         if candidates.count > 1, host.filesystem.has(.restoresOlder), let newest = candidates.map(\.id).max() { candidates.removeAll { $0.id == newest } }
@@ -48,7 +48,7 @@ struct SnapshotChoice {
         }
     }
 
-    /// Says what was passed over, and sets aside what is damaged.
+    /// Reports the snapshots passed over, and sets aside the damaged ones.
     private mutating func report(_ skipped: [RestorePlan.Skipped]) {
         warnings = []
         for skipped in skipped {
@@ -63,29 +63,29 @@ struct SnapshotChoice {
         }
     }
 
-    /// Only a checkpoint in the job's own directory is moved: a savepoint is the operator's, another job's checkpoint is that job's.
+    /// Moves a checkpoint in the job's own directory only: a savepoint is the operator's, another job's checkpoint is that job's.
     private func setAside(_ candidate: RestoreCandidate) -> (path: String, note: String) {
         guard candidate.path == directory.path + "/chk-\(candidate.id)" else { return (candidate.path, "") }
         do throws(StoreError) {
             guard let path = try directory.quarantine(candidate.id) else { return (candidate.path, "") }
             return (path, " It was moved to \(path).")
         } catch {
-            // It stays under its name, is found damaged again next time, and nothing is lost.
+            // It stays under its name and is found damaged again next time; nothing is lost.
             return (candidate.path, " It could not be moved aside: \(error)")
         }
     }
 }
 
 extension RestoreCandidate {
-    /// The same one after a read that failed.
+    /// The same candidate after a failed read.
     func failed(_ error: StoreError) -> RestoreCandidate {
         RestoreCandidate(id: id, kind: kind, path: path, problem: error.description, isUnreadable: !error.isLoss)
     }
 }
 
 extension [StreamNode] {
-    /// The newest checkpoint of the job whose output may have been published, by the word of the sinks; one that cannot tell counts as
-    /// having published `newestCompleted`. nil = nothing was published.
+    /// The job's newest checkpoint whose output may have been published, according to the sinks; a sink that cannot tell counts as having published
+    /// `newestCompleted`. nil = nothing was published.
     func lastCommitted(by job: JobID, newestCompleted: CheckpointID?, host: any EngineHost) throws -> CheckpointID? {
         var newest: CheckpointID?
         for node in self {

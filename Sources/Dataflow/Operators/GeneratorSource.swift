@@ -1,12 +1,12 @@
 public import StreamModel
 
-/// Where a generated record stands: the same place makes the same record, in every run.
+/// Position of a generated record: the same position gives the same record, in every run.
 public struct GeneratorPlace: Sendable {
-    /// 0 ..< splits.
+    /// Number of the split, in 0 ..< splits.
     @usableFromInline let splitNumber: UInt32
-    /// 0, 1, 2, ... within the split.
+    /// Number within the split, from 0.
     public let ordinal: UInt64
-    /// `ordinal * splits + split`: unique over all splits.
+    /// Sequence number `ordinal * splits + split`: unique over all splits.
     public let sequence: UInt64
     public var split: Int { Int(splitNumber) }
 
@@ -18,7 +18,7 @@ public struct GeneratorPlace: Sendable {
     }
 }
 
-/// A deterministic generator with a rate limit: record n is a function of n, so a restore repeats exactly what had been read after it.
+/// A deterministic generator with a rate limit: record n is a function of n, so a restore repeats exactly the records read after it.
 public struct GeneratorSource<Element: Sendable>: Source {
     @usableFromInline let count: UInt64?
     @usableFromInline let rate: Double?
@@ -26,9 +26,9 @@ public struct GeneratorSource<Element: Sendable>: Source {
     @usableFromInline let make: @Sendable (GeneratorPlace) -> Element
 
     /// - Parameters:
-    ///   - count: records over all splits; nil = without end.
-    ///   - rate: records a second over all subtasks; nil = as fast as they are taken.
-    ///   - splits: parts that can be dealt out to subtasks; nil = as many as there are subtasks at the first start.
+    ///   - count: records over all splits; nil = unlimited.
+    ///   - rate: records per second over all subtasks; nil = unlimited.
+    ///   - splits: parts to distribute over subtasks; nil = the number of subtasks at the first start.
     @inlinable
     public init(count: UInt64? = nil, rate: Double? = nil, splits: Int? = nil, make: @escaping @Sendable (GeneratorPlace) -> Element) {
         self.count = count
@@ -73,7 +73,7 @@ public struct GeneratorSource<Element: Sendable>: Source {
     }
 }
 
-/// One part of a generated sequence: the records with `sequence % splits == split`.
+/// A part of a generated sequence: the records with `sequence % splits == split`.
 @usableFromInline
 struct GeneratorSplit: Sendable {
     @usableFromInline let split: UInt32
@@ -88,7 +88,7 @@ struct GeneratorSplit: Sendable {
         self.next = next
     }
 
-    /// How many records the split has when there are `count` in all.
+    /// Number of records of the split out of `count` in all.
     func total(of count: UInt64) -> UInt64 {
         count > UInt64(split) ? (count - UInt64(split) + UInt64(splits) - 1) / UInt64(splits) : 0
     }
@@ -114,7 +114,7 @@ struct GeneratorSplit: Sendable {
     }
 }
 
-/// The part of a generator's reader that does not know the record type: splits in turn, rate, end.
+/// The part of a generator's reader independent of the record type: splits in turn, rate, end.
 @usableFromInline
 struct GeneratorProgress {
     var own: [GeneratorSplit]
@@ -153,14 +153,14 @@ struct GeneratorProgress {
 }
 
 extension GeneratorSource where Element == UInt64 {
-    /// 0, 1, 2, ... below `count`; nil = without end.
+    /// The numbers 0, 1, 2, ... below `count`; nil = unlimited.
     public static func sequence(_ count: UInt64? = nil, rate: Double? = nil, splits: Int? = nil) -> GeneratorSource {
         GeneratorSource(count: count, rate: rate, splits: splits) { $0.sequence }
     }
 }
 
 extension GeneratorSource {
-    /// These records, each once. A restart needs the same array: what was read is known by number.
+    /// These records, each once. A restart needs the same array: records are identified by number.
     public static func elements(_ elements: [Element], rate: Double? = nil, splits: Int? = nil) -> GeneratorSource {
         GeneratorSource(count: UInt64(elements.count), rate: rate, splits: splits) { elements[Int($0.sequence)] }
     }

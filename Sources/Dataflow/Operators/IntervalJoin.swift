@@ -1,6 +1,6 @@
 public import StreamModel
 
-/// Two records of the same key whose times lie close together. Its time is the later of theirs.
+/// Two records of the same key whose times lie close together. Its time is the later of the two.
 public struct Joined<First: EventTimed, Second: EventTimed>: EventTimed {
     public var first: First
     public var second: Second
@@ -9,10 +9,9 @@ public struct Joined<First: EventTimed, Second: EventTimed>: EventTimed {
 }
 
 extension KeyedStream where Element: EventTimed & StateCodable {
-    /// Every pair of a record of this stream and one of the other with the same key and
-    /// `first.eventTime + lower <= second.eventTime <= first.eventTime + upper`, once, as soon as both are there. A record that comes behind the
-    /// watermark is late: it joins nothing, and goes to its side output if there is one. A record is kept until the watermark says that no
-    /// partner can come any more.
+    /// Emits every pair of a record of this stream and one of the other with the same key and
+    /// `first.eventTime + lower <= second.eventTime <= first.eventTime + upper`, once, as soon as both are present. A record behind the watermark
+    /// is late: it joins nothing, and goes to its side output, if any. A record is kept until the watermark rules out partners.
     @inlinable
     public func intervalJoin<Second: EventTimed & StateCodable>(
         _ other: KeyedStream<Key, Second>, from lower: Milliseconds, through upper: Milliseconds, lateFirst: OutputTag<Element>? = nil,
@@ -59,12 +58,12 @@ extension KeyedStream where Element: EventTimed & StateCodable {
     }
 }
 
-/// What a key's records wait with for partners, each side in the order of time.
+/// A key's records that wait for partners, each side in time order.
 @usableFromInline
 struct JoinBuffer<First: EventTimed & StateCodable, Second: EventTimed & StateCodable>: StateCodable {
     @usableFromInline var first: [First] = []
     @usableFromInline var second: [Second] = []
-    /// When the store looks for what has expired; `.max` = nothing is scheduled.
+    /// Time of the next expiry check; `.max` = none is scheduled.
     @usableFromInline var wakesAt = EventTime.max
     @inlinable init() {}
 
@@ -85,8 +84,8 @@ struct JoinBuffer<First: EventTimed & StateCodable, Second: EventTimed & StateCo
     }
 }
 
-/// The buffers of one subtask's keys. Owned by its thread. A key is scheduled once, for the first expiry in its buffer; what expires with
-/// it is found then, so the heap has an operation a key and watermark at most.
+/// Buffers of one subtask's keys. Owned by its thread. A key is scheduled once, for the first expiry in its buffer, which also finds later ones, so
+/// the heap has at most one operation per key and watermark.
 @usableFromInline
 final class JoinStore<Key: StreamKey, First: EventTimed & StateCodable, Second: EventTimed & StateCodable> {
     @usableFromInline typealias Buffer = JoinBuffer<First, Second>
@@ -103,11 +102,11 @@ final class JoinStore<Key: StreamKey, First: EventTimed & StateCodable, Second: 
         buffers = try states.table("join buffers")
     }
 
-    /// Of a first record: the last time that a partner may have. The record is kept until the watermark reaches it.
+    /// Latest possible time of a partner of a first record, which is kept until the watermark reaches it.
     @inlinable func expiry(_ first: First) -> EventTime { first.eventTime + upper }
     @inlinable func expiry(_ second: Second) -> EventTime { second.eventTime - lower }
 
-    /// False when the record is late.
+    /// Adds a first record; false when it is late.
     @inlinable
     func addFirst(_ record: First, key: Key, hash: UInt64, out: Emitter<Joined<First, Second>>) -> Bool {
         let at = record.eventTime
@@ -122,7 +121,7 @@ final class JoinStore<Key: StreamKey, First: EventTimed & StateCodable, Second: 
         return true
     }
 
-    /// False when the record is late.
+    /// Adds a second record; false when it is late.
     @inlinable
     func addSecond(_ record: Second, key: Key, hash: UInt64, out: Emitter<Joined<First, Second>>) -> Bool {
         let at = record.eventTime
@@ -137,7 +136,7 @@ final class JoinStore<Key: StreamKey, First: EventTimed & StateCodable, Second: 
         return true
     }
 
-    /// Schedules the first expiry; an empty buffer goes.
+    /// Schedules the first expiry, or removes an empty buffer.
     @inlinable
     func arrange(_ entry: UnsafeMutablePointer<PagedTable<Key, Buffer>.Entry>, key: Key, hash: UInt64) {
         let first = entry.pointee.value.first.first.map { expiry($0) }, second = entry.pointee.value.second.first.map { expiry($0) }
@@ -151,14 +150,14 @@ final class JoinStore<Key: StreamKey, First: EventTimed & StateCodable, Second: 
         schedule.insert(key, at: next.milliseconds)
     }
 
-    /// Frees what no partner can come for any more.
+    /// Frees records without possible partners.
     @inlinable
     func advance(to time: EventTime) {
         guard time > self.time else { return }
         self.time = time
         while let (at, key) = schedule.removeFirst(dueBy: time.milliseconds) {
             let hash = key.stableHash
-            // One that was scheduled before an earlier record came: the buffer was seen to, or went, in the meantime.
+            // Scheduled before an earlier record came: the buffer was checked, or removed, in the meantime.
             guard let found = buffers.find(key, hash: hash), found.pointee.value.wakesAt.milliseconds == at else { continue }
             let buffer = buffers.upsert(key, hash: hash) { Buffer() }
             buffer.pointee.value.first.removeFirst(buffer.pointee.value.first.prefix { expiry($0) <= time }.count)
@@ -168,7 +167,7 @@ final class JoinStore<Key: StreamKey, First: EventTimed & StateCodable, Second: 
         }
     }
 
-    /// After the table was restored.
+    /// Schedules all buffers after the table was restored.
     @inlinable
     func rebuild() {
         buffers.forEach { schedule.insert($0.key, at: $0.value.wakesAt.milliseconds) }
@@ -176,10 +175,10 @@ final class JoinStore<Key: StreamKey, First: EventTimed & StateCodable, Second: 
 }
 
 extension Array where Element: EventTimed {
-    /// Of elements in the order of time: the first that is not before `time`.
+    /// The first element not before `time`; elements are in time order.
     @inlinable
     func place(of time: EventTime) -> Int { firstPlace { $0.eventTime >= time } }
-    /// The first that is after `time`.
+    /// The first element after `time`.
     @inlinable
     func place(after time: EventTime) -> Int { firstPlace { $0.eventTime > time } }
 

@@ -1,24 +1,24 @@
 internal import StreamModel
 
-/// What a function has of its operator: the subtask and the side outputs. Given to `open`.
+/// A function's view of its operator: the subtask and the side outputs. Passed to `open`.
 public class ProcessContext {
     @usableFromInline let site: OperatorSite
 
-    /// States that belong to the subtask, not to a key.
+    /// States of the subtask, independent of keys.
     public let operatorStates = OperatorStates()
 
     @usableFromInline init(site: OperatorSite) { self.site = site }
 
-    /// 0 ..< parallelism.
+    /// Index in 0 ..< parallelism.
     public var subtask: Int { site.context.index }
     public var parallelism: Int { site.context.parallelism }
     @usableFromInline var sideOutputs: SideOutputs { site.sideOutputs }
 
-    /// Where records for the tag go; to be kept by the function.
+    /// The emitter for the tag, to be kept by the function.
     public func sideOutput<Element>(_ tag: OutputTag<Element>) throws -> Emitter<Element> { try site.sideOutputs.emitter(tag) }
 }
 
-/// What a keyed function has of its operator: keyed states and timers besides. Given to `open`.
+/// A keyed function's view of its operator, with keyed states and timers. Passed to `open`.
 public final class KeyedContext<Key: StreamKey>: ProcessContext {
     public let states: KeyedStates<Key>
     private var madeTimers: Timers<Key>?
@@ -29,7 +29,7 @@ public final class KeyedContext<Key: StreamKey>: ProcessContext {
         super.init(site: site)
     }
 
-    /// The function's timers; to be kept by it. To be asked for in `open`, so that a restore finds them.
+    /// The function's timers, to be kept by it. Call it in `open`, so that a restore finds them.
     public func timers() throws -> Timers<Key> {
         if let madeTimers { return madeTimers }
         let timers = try Timers(states: states)
@@ -37,7 +37,7 @@ public final class KeyedContext<Key: StreamKey>: ProcessContext {
         return timers
     }
 
-    /// Has the states and timers checkpointed and restored, and the timers fired. Called once the function is open.
+    /// Registers the states and timers for checkpoints, restores and firing. Called once the function is open.
     @usableFromInline
     func install<Output>(in hooks: inout OperatorHooks, out: Emitter<Output>, onTimer: @escaping (Timer, Key) throws -> Void) {
         let states = self.states, timers = madeTimers
@@ -49,7 +49,7 @@ public final class KeyedContext<Key: StreamKey>: ProcessContext {
         operatorStates.install(in: &hooks)
         hooks.stateBytes = { states.registered.reduce(0) { $0 + $1.bytes() } }
         guard let timers else {
-            // Never rings: it has the subtask read the clock before every batch.
+            // Never rings: it makes the subtask read the clock before every batch.
             if states.expires { hooks.alarm = Alarm(due: { _ in nil }, ring: { _ in }) }
             return
         }

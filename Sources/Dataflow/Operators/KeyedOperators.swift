@@ -1,4 +1,4 @@
-/// A running aggregate: one accumulator a key.
+/// A running aggregate: one accumulator per key.
 public protocol AggregateFunction: Sendable {
     associatedtype Input: Sendable
     associatedtype Accumulator: StateCodable
@@ -8,15 +8,15 @@ public protocol AggregateFunction: Sendable {
     func result(of accumulator: Accumulator) -> Output
 }
 
-/// When an aggregate emits.
+/// Time of an aggregate's output.
 public enum AggregateEmission: Sendable {
-    /// After every record, the new result of its key.
+    /// Emit the new result of a key after every record.
     case everyUpdate
-    /// Once, when the input ends, the result of every key.
+    /// Emit the result of every key once, at the end of the input.
     case endOfInput
 }
 
-/// A result and the key that it belongs to.
+/// A result with its key.
 public struct Keyed<Key: Sendable, Value: Sendable>: Sendable {
     public var key: Key
     public var value: Value
@@ -36,14 +36,14 @@ public protocol KeyedProcessFunction<Key, Input, Output> {
     associatedtype Key: StreamKey
     associatedtype Input: Sendable
     associatedtype Output: Sendable
-    /// Asks for the states, the timers and the side outputs; before the first record. Either of the two `open` is enough.
+    /// Obtains the states, the timers and the side outputs, before the first record. Only one of the two `open` is needed.
     mutating func open(_ context: KeyedContext<Key>) throws
-    /// Asks for the states; before the first record.
+    /// Obtains the states, before the first record.
     mutating func open(_ states: KeyedStates<Key>) throws
     mutating func process(_ record: Input, key: Key, out: Emitter<Output>) throws
-    /// A timer that the function registered is due. The states are those of its key.
+    /// Handles a due timer, with the states of its key.
     mutating func onTimer(_ timer: Timer, key: Key, out: Emitter<Output>) throws
-    /// The input has ended. Called once; after a restore from a checkpoint that was taken later, again: clear what was emitted.
+    /// Handles the end of the input. Called once, and again after a restore from a later checkpoint: clear emitted results.
     mutating func endOfInput(out: Emitter<Output>) throws
 }
 
@@ -71,7 +71,8 @@ extension KeyedStream {
             switch emission {
             case .everyUpdate:
                 return { base, count in
-                    batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }, prefetchTexts: { table.prefetchTexts($0, $1) }) { index, key, hash in
+                    batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }, prefetchTexts: { table.prefetchTexts($0, $1) }) {
+                        index, key, hash in
                         let entry = table.upsert(key, hash: hash) { function.makeAccumulator() }
                         function.add(base[index], to: &entry.pointee.value)
                         out.emit(Keyed(key: key, value: function.result(of: entry.pointee.value)))
@@ -86,7 +87,8 @@ extension KeyedStream {
                     table.removeAll()
                 }
                 return { base, count in
-                    batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }, prefetchTexts: { table.prefetchTexts($0, $1) }) { index, key, hash in
+                    batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }, prefetchTexts: { table.prefetchTexts($0, $1) }) {
+                        index, key, hash in
                         let entry = table.upsert(key, hash: hash) { function.makeAccumulator() }
                         function.add(base[index], to: &entry.pointee.value)
                     }
@@ -103,7 +105,7 @@ extension KeyedStream {
         return environment.addOperator(name: "process", input: edge) { site, out, hooks in
             let context = KeyedContext<Key>(site: site)
             let states = context.states
-            // Behind a pointer: a captured variable would be checked for exclusive access once a record.
+            // Behind a pointer: a captured variable would be checked for exclusive access once per record.
             let function = UnsafeMutablePointer<Function>.allocate(capacity: 1)
             function.initialize(to: make())
             let batch = KeyedBatch<Key, Element>()
@@ -121,7 +123,8 @@ extension KeyedStream {
             }
             return { base, count in
                 do {
-                    try batch.forEach(base, count, by: selector, prefetch: { states.prefetch($0, $1) }, prefetchTexts: { states.prefetchTexts($0, $1) }) { index, key, hash in
+                    try batch.forEach(base, count, by: selector, prefetch: { states.prefetch($0, $1) }, prefetchTexts: { states.prefetchTexts($0, $1) }) {
+                        index, key, hash in
                         states.select(key, hash: hash)
                         try function.pointee.process(base[index], key: key, out: out)
                     }
@@ -133,7 +136,7 @@ extension KeyedStream {
         }
     }
 
-    /// Checks that every record is counted exactly once: per key and split, ordinals must come as 0, 1, 2, ... The next expected ordinal is
+    /// Checks that every record is counted exactly once: the ordinals of a key and split must be 0, 1, 2, ... The next expected ordinal is
     /// checkpointed state, so after a restore a repeated record shows as a duplicate and a skipped one as lost. Passes records on unchanged.
     @inlinable
     public func verifySequence(
@@ -152,12 +155,15 @@ extension KeyedStream {
             hooks.stateBytes = state.bytes
             return { base, count in
                 var duplicates: UInt64 = 0, lost: UInt64 = 0
-                batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }, prefetchTexts: { table.prefetchTexts($0, $1) }) { index, key, hash in
+                batch.forEach(base, count, by: selector, prefetch: { table.prefetch($0, $1) }, prefetchTexts: { table.prefetchTexts($0, $1) }) {
+                    index, key, hash in
                     let split = split(base[index]), ordinal = ordinal(base[index])
                     let entry = table.upsert(key, hash: hash) { [] }
                     while entry.pointee.value.count <= split { entry.pointee.value.append(0) }
                     let expected = entry.pointee.value[split]
-                    if ordinal < expected { duplicates += 1 } else {
+                    if ordinal < expected {
+                        duplicates += 1
+                    } else {
                         lost += ordinal - expected
                         entry.pointee.value[split] = ordinal + 1
                     }
@@ -168,7 +174,7 @@ extension KeyedStream {
             }
         }
         checked.uid(uid)
-        // Keyed all the same where the next operator has another parallelism and so cannot be chained.
+        // Keyed even where the next operator has another parallelism and so cannot be chained.
         return KeyedStream(
             environment: environment, edge: StreamEdge(from: checked.node, isForward: true, exchange: .keyed(by: selector)), selector: selector)
     }

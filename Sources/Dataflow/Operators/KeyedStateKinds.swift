@@ -1,12 +1,12 @@
-// The states that a keyed function holds. Each is used in the function that asked for it only, for the current key only.
+// The states of a keyed function. Each is used only in the function that obtained it, for the current key.
 
-/// Where one value a key lies.
+/// Storage of one value per key.
 @usableFromInline
 enum ValuePlace<Key: StreamKey, Value: StateCodable> {
     case plain(StateCell<Key, Value>)
     case expiring(StateCell<Key, Expiring<Value>>, Lifetime)
 
-    /// nil = none, or expired.
+    /// Value of the current key; nil = none, or expired.
     @inlinable @inline(__always)
     var value: Value? {
         switch self {
@@ -56,7 +56,7 @@ public struct ValueState<Key: StreamKey, Value: StateCodable> {
 
     @inlinable init(place: ValuePlace<Key, Value>) { self.place = place }
 
-    /// nil = none; setting nil clears it.
+    /// Value of the current key; nil = none, and setting nil clears it.
     @inlinable
     public var value: Value? {
         get { place.value }
@@ -65,7 +65,7 @@ public struct ValueState<Key: StreamKey, Value: StateCodable> {
         }
     }
 
-    /// Changes the value in place, one look-up; it starts as `initial`.
+    /// Changes the value in place with one look-up; it starts as `initial`.
     @inlinable @inline(__always)
     public func update<Result>(initial: @autoclosure () -> Value, _ body: (inout Value) throws -> Result) rethrows -> Result {
         try place.update(initial: initial, body)
@@ -75,7 +75,7 @@ public struct ValueState<Key: StreamKey, Value: StateCodable> {
     public func clear() { place.clear() }
 }
 
-/// What was added for the current key, combined.
+/// The combination of all values added for the current key.
 public struct ReducingState<Key: StreamKey, Value: StateCodable> {
     @usableFromInline let place: ValuePlace<Key, Value>
     @usableFromInline let reduce: @Sendable (Value, Value) -> Value
@@ -86,7 +86,7 @@ public struct ReducingState<Key: StreamKey, Value: StateCodable> {
         self.reduce = reduce
     }
 
-    /// nil = nothing was added.
+    /// Combined value; nil = nothing was added.
     @inlinable
     public var value: Value? { place.value }
 
@@ -105,7 +105,7 @@ public struct ReducingState<Key: StreamKey, Value: StateCodable> {
     public func clear() { place.clear() }
 }
 
-/// What was added for the current key, in an accumulator.
+/// An accumulator of all values added for the current key.
 public struct AggregatingState<Key: StreamKey, Function: AggregateFunction> {
     @usableFromInline let place: ValuePlace<Key, Function.Accumulator>
     @usableFromInline let function: Function
@@ -116,7 +116,7 @@ public struct AggregatingState<Key: StreamKey, Function: AggregateFunction> {
         self.function = function
     }
 
-    /// nil = nothing was added.
+    /// Result of the accumulator; nil = nothing was added.
     @inlinable
     public var result: Function.Output? { place.value.map { function.result(of: $0) } }
 
@@ -140,7 +140,7 @@ public struct ListState<Key: StreamKey, Value: StateCodable> {
 
     @inlinable init(place: Place) { self.place = place }
 
-    /// Without those that have expired. Setting an empty list clears it.
+    /// Elements that have not expired. Setting an empty list clears it.
     @inlinable
     public var elements: [Value] {
         get {
@@ -194,7 +194,7 @@ public struct ListState<Key: StreamKey, Value: StateCodable> {
     }
 }
 
-/// A map for the current key. Going through it goes through a copy as of now, in no order.
+/// A map for the current key. Iteration uses a copy of the present entries, in no order.
 public struct MapState<Key: StreamKey, MapKey: StateCodable & Hashable & Comparable, Value: StateCodable> {
     @usableFromInline
     enum Place {
@@ -205,7 +205,7 @@ public struct MapState<Key: StreamKey, MapKey: StateCodable & Hashable & Compara
 
     @inlinable init(place: Place) { self.place = place }
 
-    /// nil = none, or expired. Setting nil removes the entry.
+    /// Value of a key of the map; nil = none, or expired. Setting nil removes the entry.
     @inlinable
     public subscript(key: MapKey) -> Value? {
         get {
@@ -240,7 +240,7 @@ public struct MapState<Key: StreamKey, MapKey: StateCodable & Hashable & Compara
         return stored.value
     }
 
-    /// An empty map takes no place.
+    /// Stores a map, or removes an empty one.
     @inlinable
     static func drop<Stored>(_ key: MapKey, from cell: StateCell<Key, [MapKey: Stored]>) {
         guard cell.value?[key] != nil else { return }
@@ -251,7 +251,7 @@ public struct MapState<Key: StreamKey, MapKey: StateCodable & Hashable & Compara
         if isEmpty { cell.clear() }
     }
 
-    /// As of now, without those that have expired.
+    /// The present value, without expired entries.
     @inlinable
     public var entries: [MapKey: Value] {
         switch place {

@@ -1,8 +1,8 @@
 public import StreamModel
 
-/// The states of one keyed operator instance, by name. Asked for in `open`, before the first record; used on the subtask's thread.
+/// The states of one keyed operator instance, by name. Obtained in `open`, before the first record; used on the subtask's thread.
 public final class KeyedStates<Key: StreamKey> {
-    /// The key of the record that is being processed. The pointer is to nil before the first record.
+    /// Pointer to the key of the current record; its value is nil before the first record.
     @usableFromInline typealias CursorPointer = UnsafeMutablePointer<Cursor?>
     @usableFromInline
     struct Cursor {
@@ -11,7 +11,7 @@ public final class KeyedStates<Key: StreamKey> {
         @inlinable init(key: Key, hash: UInt64) { (self.key, self.hash) = (key, hash) }
     }
 
-    /// One registered state, without its value type.
+    /// A registered state, without its value type.
     @usableFromInline
     struct Registered {
         @usableFromInline let name: String
@@ -33,7 +33,7 @@ public final class KeyedStates<Key: StreamKey> {
     @usableFromInline let context: SubtaskContext
     @usableFromInline let cursor: CursorPointer
     @usableFromInline var registered: [Registered] = []
-    /// Look at so many places of a table with a time to live.
+    /// Cleaners that examine this many slots of a table with a time to live.
     @usableFromInline var cleaners: [(Int) -> Void] = []
     @usableFromInline let tables: UnsafeMutablePointer<TableList>
 
@@ -53,16 +53,16 @@ public final class KeyedStates<Key: StreamKey> {
         tables.deallocate()
     }
 
-    /// One value a key.
+    /// A state with one value per key.
     /// - Parameters:
-    ///   - timeToLive: nil = for ever.
-    ///   - migration: how state in older shapes is read.
+    ///   - timeToLive: nil = unlimited.
+    ///   - migration: reads state of older shapes.
     @inlinable
     public func value<Value: StateCodable>(
         _ name: String, of type: Value.Type = Value.self, timeToLive: TimeToLive? = nil, migration: StateMigration<Value> = .none
     ) throws -> ValueState<Key, Value> { ValueState(place: try place(name, timeToLive, migration)) }
 
-    /// One value a key, which may be stored in an older shape.
+    /// A state with one value per key, possibly stored in an older shape.
     @inlinable
     public func value<Value: StateCodable, Old: StateCodable>(
         _ name: String, of type: Value.Type = Value.self, timeToLive: TimeToLive? = nil, migrating old: Old.Type,
@@ -71,14 +71,14 @@ public final class KeyedStates<Key: StreamKey> {
         try value(name, of: type, timeToLive: timeToLive, migration: .from(old, convert))
     }
 
-    /// One value a key, into which all that is added is combined.
+    /// A state with one value per key that combines all added values.
     @inlinable
     public func reducing<Value: StateCodable>(
         _ name: String, of type: Value.Type = Value.self, timeToLive: TimeToLive? = nil, migration: StateMigration<Value> = .none,
         by reduce: @escaping @Sendable (Value, Value) -> Value
     ) throws -> ReducingState<Key, Value> { ReducingState(place: try place(name, timeToLive, migration), reduce: reduce) }
 
-    /// One accumulator a key.
+    /// A state with one accumulator per key.
     @inlinable
     public func aggregating<Function: AggregateFunction>(
         _ name: String, _ function: Function, timeToLive: TimeToLive? = nil, migration: StateMigration<Function.Accumulator> = .none
@@ -86,8 +86,8 @@ public final class KeyedStates<Key: StreamKey> {
         AggregatingState(place: try place(name, timeToLive, migration), function: function)
     }
 
-    /// A list a key. Each element has its own time to live.
-    /// - Parameter migration: of an element.
+    /// A state with a list per key. Each element has its own time to live.
+    /// - Parameter migration: for an element.
     @inlinable
     public func list<Value: StateCodable>(
         _ name: String, of type: Value.Type = Value.self, timeToLive: TimeToLive? = nil, migration: StateMigration<Value> = .none
@@ -107,8 +107,8 @@ public final class KeyedStates<Key: StreamKey> {
         return ListState(place: .expiring(StateCell(table: table, cursor: cursor), life))
     }
 
-    /// A map a key. Each entry has its own time to live.
-    /// - Parameter migration: of an entry's value.
+    /// A state with a map per key. Each entry has its own time to live.
+    /// - Parameter migration: for an entry's value.
     @inlinable
     public func map<MapKey: StateCodable & Hashable & Comparable, Value: StateCodable>(
         _ name: String, from keyType: MapKey.Type = MapKey.self, to type: Value.Type = Value.self, timeToLive: TimeToLive? = nil,
@@ -145,19 +145,18 @@ public final class KeyedStates<Key: StreamKey> {
         return .expiring(StateCell(table: table, cursor: cursor), life)
     }
 
-    /// To be called once a batch: removes some of what has expired. It looks at four times as many places as the batch can fill, so that at
-    /// most a quarter of a table died since it was looked at last: a table that is at most three quarters full has four places or fewer,
-    /// by powers of two, for each living entry.
+    /// Removes some expired entries; called once per batch. It examines four times as many slots as the batch can fill, so at most a quarter of a
+    /// table expired since its last visit: a table at most three quarters full has four slots or fewer, by powers of two, for each living entry.
     @inlinable @inline(__always)
     func clean(afterRecords count: Int) {
         guard !cleaners.isEmpty else { return }
         for clean in cleaners { clean(4 * count + 64) }
     }
 
-    /// Some state expires: the subtask is to read the clock before every batch.
+    /// Whether some state expires: the subtask must then read the clock before every batch.
     var expires: Bool { !cleaners.isEmpty }
 
-    /// Begins to fetch where the states of these hashes lie.
+    /// Prefetches the slots of these hashes in all states.
     @inlinable @inline(__always)
     func prefetch(_ hashes: UnsafePointer<UInt64>, _ count: Int) { tables.pointee.prefetch(hashes, count) }
 
@@ -172,7 +171,7 @@ public final class KeyedStates<Key: StreamKey> {
     @inlinable
     func table<Value: StateCodable>(_ name: String) throws -> PagedTable<Key, Value> { try table(name, by: Key.self) }
 
-    /// A table by a composite key, whose hash is in the key group of the key it belongs to.
+    /// A table by a composite key, whose hash is in the key group of its key.
     @inlinable
     func table<TableKey: StreamKey, Value: StateCodable>(
         _ name: String, by type: TableKey.Type, stored shapes: [StoredShape<Value>] = [], expiry: Expiry<Value>? = nil
@@ -182,7 +181,7 @@ public final class KeyedStates<Key: StreamKey> {
         }
         let table = PagedTable<TableKey, Value>(range: context.keyGroups, maxParallelism: context.maxParallelism)
         registered.append(.table(table, name: name, stored: shapes, expiry: expiry, clock: { [context] in context.wall }))
-        // The others lie elsewhere than the key's own hash says.
+        // The others are not located by the key's own hash.
         if TableKey.self == Key.self { tables.pointee.append(table.header) }
         guard let expiry else { return table }
         var cursor = CleaningCursor()
@@ -197,9 +196,9 @@ public final class KeyedStates<Key: StreamKey> {
 
 extension KeyedStates.Registered {
     /// - Parameters:
-    ///   - shapes: older shapes that are read too.
-    ///   - expiry: what is not written and not read back any more.
-    ///   - clock: the time by which it is decided, asked once a snapshot and once a restore.
+    ///   - shapes: older readable shapes.
+    ///   - expiry: decides which entries are neither written nor restored.
+    ///   - clock: the time of that decision, read once per snapshot and restore.
     @inlinable
     static func table<TableKey, Value>(
         _ table: PagedTable<TableKey, Value>, name: String, stored shapes: [StoredShape<Value>] = [], expiry: Expiry<Value>? = nil,
@@ -238,10 +237,10 @@ extension KeyedStates.Registered {
     }
 }
 
-/// With which checkpoint each of a table's epochs ended, so that an incremental checkpoint knows what is dirty since its base.
+/// The checkpoint that ended each epoch of a table: an incremental one then knows the dirty pages since its base.
 @usableFromInline
 final class SnapshotHistory {
-    /// More than can be in flight or fail in a row without the job failing; a base that is older still means a full checkpoint.
+    /// More than can be in flight or fail consecutively without failing the job; an older base only means a full checkpoint.
     private static let maximum = 256
     private var epochs: [CheckpointID: UInt64] = [:]
 
@@ -257,8 +256,8 @@ final class SnapshotHistory {
     }
 }
 
-/// Where the value of the current key lies. Plain pointers, so that using a state costs no reference counting: both belong to the
-/// `KeyedStates` of the operator, and live as long as the operator does.
+/// Location of the current key's value. Plain pointers, so that using a state costs no reference counting: both belong to the operator's
+/// `KeyedStates` and live as long as the operator.
 @usableFromInline
 struct StateCell<Key: StreamKey, Value: StateCodable> {
     @usableFromInline let unmanaged: Unmanaged<PagedTable<Key, Value>>

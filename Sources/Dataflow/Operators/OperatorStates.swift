@@ -1,10 +1,10 @@
 internal import CheckpointStore
 
-/// The states of one operator or source instance that belong to the subtask, not to a key. Asked for in `open`; they have their restored
-/// content when the first record comes. Used on the subtask's thread.
+/// The states of one operator or source instance that belong to the subtask, not to a key. Obtained in `open`; restored before the first record. Used
+/// on the subtask's thread.
 ///
-/// What becomes of them when the parallelism changes: `list` is dealt out in contiguous runs, `unionList` goes whole to every subtask (also
-/// when nothing changes), of `broadcast` every subtask gets the copy of one.
+/// Redistribution at another parallelism: `list` in contiguous runs, `unionList` whole to every subtask (even at the same parallelism), `broadcast`
+/// as one copy to every subtask.
 public final class OperatorStates {
     private struct Registered {
         let name: String
@@ -16,23 +16,27 @@ public final class OperatorStates {
 
     @usableFromInline init() {}
 
-    /// A list whose elements are dealt out anew when the parallelism changes; at the same parallelism each subtask gets its own back.
+    /// A list whose elements are redistributed at another parallelism; at the same one each subtask gets its own back.
     public func list<Element: StateCodable>(
         _ name: String, of type: Element.Type = Element.self, migration: StateMigration<Element> = .none
     ) throws -> OperatorListState<Element> { try list(name, .listSplit, migration) }
 
-    /// A list that every subtask gets whole on restore: each then takes what is its. Small by nature: n subtasks read n lists.
+    /// A list restored whole to every subtask, which keeps its own elements. Small by nature: n subtasks read n lists.
     public func unionList<Element: StateCodable>(
         _ name: String, of type: Element.Type = Element.self, migration: StateMigration<Element> = .none
     ) throws -> OperatorListState<Element> { try list(name, .listUnion, migration) }
 
-    /// A map that is the same in every subtask; keeping it the same is the operator's part.
+    /// A map that is the same in every subtask; the operator must keep it so.
     public func broadcast<MapKey: StateCodable & Hashable & Comparable, Value: StateCodable>(
         _ name: String, from keyType: MapKey.Type = MapKey.self, to type: Value.Type = Value.self, migration: StateMigration<Value> = .none
     ) throws -> BroadcastState<MapKey, Value> {
         let state = BroadcastState<MapKey, Value>()
         let codec = ElementCodec<[MapKey: Value]>(migration.shapes.map { $0.dictionary() })
-        try register(name, .broadcast, codec) { [state.entries] } set: { state.entries = $0.first ?? [:] }
+        try register(name, .broadcast, codec) {
+            [state.entries]
+        } set: {
+            state.entries = $0.first ?? [:]
+        }
         return state
     }
 
@@ -40,7 +44,11 @@ public final class OperatorStates {
         _ name: String, _ kind: StateHandle.Kind, _ migration: StateMigration<Element>
     ) throws -> OperatorListState<Element> {
         let state = OperatorListState<Element>()
-        try register(name, kind, ElementCodec(migration.shapes)) { state.elements } set: { state.elements = $0 }
+        try register(name, kind, ElementCodec(migration.shapes)) {
+            state.elements
+        } set: {
+            state.elements = $0
+        }
         return state
     }
 
@@ -56,9 +64,10 @@ public final class OperatorStates {
                 name: name,
                 snapshot: { .elements(name: name, kind: kind, type: Element.stateTypeName, get().map(codec.encode)) },
                 restore: { restore in
-                    set(try restore.elements(named: name, kind: kind, accepting: codec.shapes) { shape, bytes throws(StateDecodingError) in
-                        try codec.decode(shape, bytes)
-                    })
+                    set(
+                        try restore.elements(named: name, kind: kind, accepting: codec.shapes) { shape, bytes throws(StateDecodingError) in
+                            try codec.decode(shape, bytes)
+                        })
                 }))
     }
 
@@ -66,7 +75,7 @@ public final class OperatorStates {
     var parts: [SnapshotPart] { registered.map { $0.snapshot() } }
     func restore(_ state: OperatorRestore) throws { for registered in registered { try registered.restore(state) } }
 
-    /// Has the states checkpointed and restored besides what the hooks do already.
+    /// Registers the states for checkpoints and restores, in addition to the existing hooks.
     @usableFromInline
     func install(in hooks: inout OperatorHooks) {
         guard !isEmpty else { return }
@@ -79,7 +88,7 @@ public final class OperatorStates {
     }
 }
 
-/// A list of an operator. A class, so that the function that asked for it and the snapshot see the same.
+/// A list of an operator. A class, shared by the function that obtained it and the snapshot.
 public final class OperatorListState<Element: StateCodable> {
     public var elements: [Element] = []
 }
@@ -94,7 +103,7 @@ public final class BroadcastState<MapKey: StateCodable & Hashable & Comparable, 
     }
 }
 
-/// Elements of a list state to bytes and back, also from older shapes.
+/// Encodes and decodes elements of a list state, also from older shapes.
 private struct ElementCodec<Element: StateCodable> {
     private let older: [StoredShape<Element>]
 

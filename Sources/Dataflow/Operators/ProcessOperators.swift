@@ -27,7 +27,7 @@ extension DataStream {
 }
 
 extension ConnectedStreams {
-    /// By the same key from now on.
+    /// Marks the stream as keyed by the same key.
     @inlinable
     public func key<Key: StreamKey>(
         by first: @escaping @Sendable (First) -> Key, and second: @escaping @Sendable (Second) -> Key
@@ -134,7 +134,7 @@ extension KeyedConnectedStreams {
     }
 }
 
-/// A function instance behind a pointer: a captured variable would be checked for exclusive access once a record. Freed with its operator.
+/// A function instance behind a pointer: a captured variable would be checked for exclusive access once per record. Freed with its operator.
 @usableFromInline
 struct FunctionCell<Function> {
     @usableFromInline let value: UnsafeMutablePointer<Function>

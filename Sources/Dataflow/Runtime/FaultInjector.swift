@@ -2,26 +2,26 @@ internal import Glibc
 internal import StreamModel
 internal import Synchronization
 
-/// Makes a demonstration job misbehave on purpose. Shared by the threads of one job.
+/// Injects faults into a demonstration job. Shared by the threads of one job.
 final class FaultInjector: Sendable {
     private struct Faults {
-        /// The asynchronous part of a checkpoint takes this much longer.
+        /// Additional duration of a checkpoint's asynchronous part.
         var delay: Milliseconds = 0
-        /// The checkpoint that is being delayed, and until when: its other parts do not wait again.
+        /// The delayed checkpoint and the end of its delay: its other parts do not wait again.
         var delayed: (checkpoint: CheckpointID, until: EngineInstant)?
-        /// So many checkpoints still fail in their asynchronous part.
+        /// Checkpoints still to fail in their asynchronous part.
         var failures = Countdown()
-        /// So many checkpoints still fail in their synchronous part.
+        /// Checkpoints still to fail in their synchronous part.
         var syncFailures = Countdown()
         var crashes = false
-        /// Sources read nothing.
+        /// Whether sources read nothing.
         var isStalled = false
-        /// A task fails whenever this much time has passed.
+        /// Time after which a task fails, repeatedly.
         var crashInterval: Milliseconds?
         var crashesAt: EngineInstant?
     }
 
-    /// All parts of a checkpoint that is to fail fail; the next checkpoint counts as one more.
+    /// Counts failing checkpoints: all parts of one fail together, and the next checkpoint counts as one more.
     private struct Countdown {
         var left = 0
         var current: CheckpointID?
@@ -45,7 +45,7 @@ final class FaultInjector: Sendable {
         self.host = host
     }
 
-    /// "slow 5s", "slow 200ms", "fail 3", "sync-fail 1", "stall", "crash", "crash-loop 5s", "off".
+    /// Parses "slow 5s", "slow 200ms", "fail 3", "sync-fail 1", "stall", "crash", "crash-loop 5s", "off".
     func apply(_ text: String, jobName: String) throws(JobError) {
         guard isAllowed else { throw .faultsNotAllowed(jobName) }
         let words = text.split(separator: " ").map(String.init)
@@ -69,7 +69,8 @@ final class FaultInjector: Sendable {
     }
 
     private static func unknown(_ text: String) -> JobError {
-        .configuration("fault \"\(text)\" is not known: use slow DURATION, fail N, sync-fail N, stall, crash, crash-loop DURATION or off (for example: slow 5s)")
+        .configuration(
+            "fault \"\(text)\" is not known: use slow DURATION, fail N, sync-fail N, stall, crash, crash-loop DURATION or off (for example: slow 5s)")
     }
 
     private static func duration(_ text: String) -> Milliseconds? {
@@ -79,14 +80,14 @@ final class FaultInjector: Sendable {
         return text.hasSuffix("s") && number <= 600 ? .seconds(number) : nil
     }
 
-    /// Called in the synchronous part of a snapshot.
+    /// Injects faults into the synchronous part of a snapshot.
     func checkSync(_ checkpoint: CheckpointID) throws {
         guard isAllowed else { return }
         if faults.withLock({ $0.syncFailures.hits(checkpoint) }) { throw JobError.injected("synchronous part of the snapshot") }
     }
 
-    /// Called in the asynchronous part of a snapshot, on the writer thread: waits, then fails, as told. The wait ends early when the
-    /// faults change or `isAbandoned` says that nobody needs the snapshot any more.
+    /// Injects faults into the asynchronous part of a snapshot, on the writer thread: waits, then fails, as configured. The wait ends early when
+    /// the faults change or `isAbandoned` returns true.
     func checkAsync(_ checkpoint: CheckpointID, isAbandoned: () -> Bool) throws {
         guard isAllowed else { return }
         let now = host.now(), began = generation.load(ordering: .relaxed)
@@ -102,10 +103,10 @@ final class FaultInjector: Sendable {
         if faults.withLock({ $0.failures.hits(checkpoint) }) { throw JobError.injected("asynchronous part of the snapshot") }
     }
 
-    /// Asked by sources before they read.
+    /// Whether sources are stalled, checked before they read.
     var isStalled: Bool { isAllowed && faults.withLock { $0.isStalled } }
 
-    /// Called once a batch.
+    /// Injects crashes; called once per batch.
     func checkCrash() throws {
         guard isAllowed else { return }
         let now = host.now()

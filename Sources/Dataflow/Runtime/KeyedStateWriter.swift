@@ -2,10 +2,10 @@ internal import CheckpointCore
 internal import CheckpointStore
 internal import StreamModel
 
-/// Writes the keyed state of one subtask into one checkpoint: whole tables by key group, or, if the checkpoint shares its files with later
-/// ones, by page, and then only the pages that its base does not have. Used on the file worker.
+/// Writes the keyed state of one subtask into one checkpoint: whole tables by key group or, if the checkpoint shares its files with later ones, by
+/// page, and then only the pages missing from its base. Used on the file worker.
 final class KeyedStateWriter {
-    /// One table of an operator, as its snapshot part has it.
+    /// A table of an operator in its snapshot part.
     struct Source {
         let uid: String
         let name: String
@@ -22,7 +22,7 @@ final class KeyedStateWriter {
     private var buffer = StateWriter(capacity: 1 << 20)
     /// Tables of the base, by operator and state.
     private let bases: [StateKey: BasePages]
-    /// Files of the base whose pages are written again.
+    /// Files of the base whose pages are rewritten.
     private let rewritten: Set<String>
     private var referred: Set<String> = []
 
@@ -59,13 +59,13 @@ final class KeyedStateWriter {
             manifest.files.compactMap { file in live[file.name].map { ChainCompaction.File(name: file.name, length: file.length, live: $0) } })
     }
 
-    /// - Returns: where the state lies, and how many bytes of it were written now.
+    /// - Returns: location of the state, and number of bytes written now.
     func write(_ source: Source) throws -> (handle: StateHandle, written: UInt64) {
         attempt.sharesFiles ? try writePages(source) : try writeGroups(source)
     }
 
     /// Makes the file durable.
-    /// - Returns: the files that the handles name.
+    /// - Returns: files named by the handles.
     func finish() throws -> [StateFileEntry] {
         var entries = attempt.base?.files.filter { referred.contains($0.name) } ?? []
         if let file { entries.append(try file.finish()) }
@@ -137,17 +137,17 @@ final class KeyedStateWriter {
     }
 }
 
-/// The pages of one table in the base of a checkpoint.
+/// Pages of one table in the base of a checkpoint.
 struct BasePages {
-    /// What the `file` of a section counts in.
+    /// Names indexed by the `file` of a section.
     let names: [String]
     private let sections: [KeyGroupSection]
-    /// Where the sections of each key group begin and end.
+    /// Range of the sections of each key group.
     private let ranges: [Int: Range<Int>]
-    /// The epoch of the table that ended with the base.
+    /// Epoch of the table that ended with the base.
     private let epoch: UInt64
 
-    /// nil when the base has nothing that this table could refer to: it was taken of another table (before a restore), or in another shape.
+    /// Pages that the table can refer to; nil when the base is of another table (before a restore) or another shape.
     init?(of source: KeyedStateWriter.Source, _ subtask: Int, in manifest: CheckpointManifest) {
         guard let epoch = source.epochs[manifest.checkpoint],
             let handle = manifest.operators.first(where: { $0.uid == source.uid })?.subtasks.first(where: { $0.index == subtask })?
@@ -168,7 +168,7 @@ struct BasePages {
         self.ranges = ranges
     }
 
-    /// Where a page lies that has not been written since; nil = it must be written.
+    /// Location of a page not written since; nil = it must be written.
     func section(ofPage page: Int, groupAt index: Int, in table: TableSnapshot) -> KeyGroupSection? {
         guard !table.isDirty(page: page, groupAt: index, since: epoch), let range = ranges[table.firstGroup + index], page < range.count else {
             return nil

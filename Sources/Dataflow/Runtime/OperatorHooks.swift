@@ -1,25 +1,25 @@
 public import CheckpointStore
 public import StreamModel
 
-/// What the subtask calls of one operator instance, besides its batches. Closures made where the types are known, so that they are
-/// specialised; all are called on the subtask's thread.
+/// The subtask's calls to one operator instance, apart from its batches. Closures made where the types are known, so that they are specialised; all
+/// are called on the subtask's thread.
 @usableFromInline
 struct OperatorHooks {
     @usableFromInline let uid: String
-    /// The synchronous part of a snapshot. An error fails the task.
+    /// Takes the synchronous part of a snapshot. An error fails the task.
     @usableFromInline var snapshot: (CheckpointID) throws -> [SnapshotPart] = { _ in [] }
-    /// Called once, before the first record.
+    /// Restores the state, once, before the first record.
     @usableFromInline var restore: (OperatorRestore) throws -> Void = { _ in }
-    /// Event time has advanced: emit what that makes due, then forward it. The maker of the operator fills it in with forwarding.
+    /// Handles an advance of event time: emits the results due, then forwards it. Forwarding is set by the maker of the operator.
     @usableFromInline var advance: (StreamTime) -> Void
-    /// What the operator wants done at a time.
+    /// Alarm of the operator, or nil.
     @usableFromInline var alarm: Alarm?
-    /// The input has ended: emit what was held back.
+    /// Handles the end of the input: emits pending results.
     @usableFromInline var endOfInput: () throws -> Void = {}
-    /// A checkpoint is complete and durable; what it listed may be committed.
+    /// Handles a complete and durable checkpoint, whose outputs may be committed.
     @usableFromInline var completed: (CheckpointID) -> Void = { _ in }
     @usableFromInline var stateBytes: () -> Int = { 0 }
-    /// Called once, last, whatever happened.
+    /// Closes the operator, once, as the last call in any case.
     @usableFromInline var close: () -> Void = {}
 
     @usableFromInline
@@ -29,47 +29,47 @@ struct OperatorHooks {
     }
 }
 
-/// A piece of an operator's state in a snapshot.
+/// A part of an operator's state in a snapshot.
 @usableFromInline
 enum SnapshotPart {
     /// Small state: list elements (or one scalar), encoded in the synchronous part.
     case elements(name: String, kind: StateHandle.Kind, type: String, [[UInt8]])
-    /// Keyed state, encoded by the writer thread. `epochs`: those of the table that ended with earlier checkpoints.
+    /// Keyed state, encoded by the writer thread. `epochs`: the epochs of the table that ended with earlier checkpoints.
     case keyed(name: String, type: String, TableSnapshot, epochs: [CheckpointID: UInt64])
-    /// Output of a sink to be committed once the checkpoint is durable. The closure makes it durable first, on the file worker, and returns
-    /// the payloads of the committables.
+    /// Output of a sink to be committed once the checkpoint is durable. The closure, run on the file worker, first makes it durable and returns the
+    /// payloads of the committables.
     case committables(type: String, () throws -> [[UInt8]])
 
-    /// A list whose elements are dealt out anew when the parallelism changes.
+    /// A list whose elements are redistributed at another parallelism.
     @usableFromInline
     static func splitList(_ name: String, type: String, _ elements: [[UInt8]]) -> SnapshotPart {
         .elements(name: name, kind: .listSplit, type: type, elements)
     }
 
-    /// The places of a source.
+    /// Splits of a source.
     @usableFromInline
     static func splits(_ splits: [[UInt8]], type: String, _ sharing: SplitSharing) -> SnapshotPart {
         .elements(name: "splits", kind: sharing.kind, type: type, splits)
     }
 }
 
-/// The state that an operator instance starts from: its part of a snapshot, cut for its subtask.
+/// The state from which an operator instance starts: its part of a snapshot, for its subtask.
 @usableFromInline
 struct OperatorRestore {
     let snapshot: LoadedSnapshot
     let state: OperatorState
     let context: SubtaskContext
 
-    /// The elements of a split list, as bytes.
+    /// Elements of a split list, as bytes.
     @usableFromInline
     func elements(named name: String, type: String) throws -> [[UInt8]] {
         try elements(named: name, kind: .listSplit, accepting: [type]) { $1 }
     }
 
-    /// The elements of a list, union list or broadcast state that this subtask starts with (flink.md 4.3).
+    /// Elements of a list, union list or broadcast state for this subtask (rule 4.3).
     /// - Parameters:
-    ///   - shapes: of an element, that `decode` reads; the present one first.
-    ///   - decode: of one element, given the shape it was stored in.
+    ///   - shapes: element shapes that `decode` reads; the present one first.
+    ///   - decode: decodes one element of the given stored shape.
     func elements<Element>(
         named name: String, kind: StateHandle.Kind, accepting shapes: [String],
         _ decode: (String, [UInt8]) throws(StateDecodingError) -> Element
@@ -88,7 +88,7 @@ struct OperatorRestore {
         return own
     }
 
-    /// Which elements of which handles are this subtask's; a range of nil is all of them.
+    /// Elements of each handle for this subtask; nil = all of them.
     private func parts(
         of handles: [(subtask: Int, handle: StateHandle)], named name: String, _ kind: StateHandle.Kind
     ) -> [(StateHandle, Range<Int>?)] {
@@ -109,7 +109,7 @@ struct OperatorRestore {
         }
     }
 
-    /// Where the run of this subtask begins depends on the split lists before: they all are dealt out.
+    /// Range of this subtask's run. It depends on the preceding split lists: they are redistributed together.
     private func range(ofSplit name: String) -> Range<Int> {
         var names: [String] = [], totals: [Int] = []
         for handle in state.subtasks.lazy.flatMap(\.states) where handle.kind == .listSplit {
@@ -125,13 +125,13 @@ struct OperatorRestore {
         return OperatorStateDistribution.split(totals, parallelism: context.parallelism)[index][context.index]
     }
 
-    /// The places of a source. Shared in another way, they would be read twice, or by nobody.
+    /// Splits of a source. Any other sharing would read them twice, or not at all.
     @usableFromInline
     func splits(type: String, _ sharing: SplitSharing) throws -> [[UInt8]] {
         try elements(named: "splits", kind: sharing.kind, accepting: [type]) { $1 }
     }
 
-    /// Feeds the entries of this subtask's key groups to the loader of the stored shape.
+    /// Passes the entries of this subtask's key groups to the loader of the stored shape.
     @usableFromInline
     func keyed(named name: String, _ loader: KeyedLoader) throws {
         let handles = try self.handles(named: name, kind: .keyed, accepting: loader.shapes)
@@ -156,7 +156,7 @@ struct OperatorRestore {
 }
 
 extension StateHandle.Kind {
-    /// A state of this kind in this shape, for messages.
+    /// Description of a state with this kind and shape, for messages.
     func words(_ shape: String) -> String {
         switch self {
         case .keyed: shape
@@ -172,16 +172,16 @@ extension SplitSharing {
     fileprivate var kind: StateHandle.Kind { self == .dealtOut ? .listSplit : .listUnion }
 }
 
-/// How entries get back into a table, by the shape that they were stored in.
+/// Loads entries back into a table, by their stored shape.
 @usableFromInline
 struct KeyedLoader {
     /// Reads this many entries of a key group.
     @usableFromInline typealias Load = (_ entries: Int, _ group: Int, _ reader: inout StateReader) throws(StateDecodingError) -> Void
 
-    /// The state's own shape first, then those that are migrated.
+    /// Readable shapes, the state's own first.
     let shapes: [String]
     private let loads: [Load]
-    /// Told before the entries of a key group come, and how many they are in all.
+    /// Announces the total number of entries of a key group, before they come.
     let reserve: (_ entries: Int, _ group: Int) -> Void
 
     @usableFromInline
@@ -194,16 +194,16 @@ struct KeyedLoader {
     func load(_ shape: String) -> Load? { shapes.firstIndex(of: shape).map { loads[$0] } }
 }
 
-/// Reads keyed state back: each file from front to back in large pieces, only the key groups that are wanted.
+/// Reads keyed state back: each file from front to back in large pieces, only the wanted key groups.
 struct KeyedStateReader {
     let snapshot: LoadedSnapshot
     let operatorUID: String
     let state: String
     let groups: Range<Int>
 
-    /// Sections that lie close together in a file are read at once, up to this many bytes.
+    /// Maximum size of a read that combines neighbouring sections.
     private static let pieceLength: UInt64 = 1 << 20
-    /// What is read for nothing rather than in two pieces.
+    /// Maximum gap read in vain to avoid a second read.
     private static let toleratedGap: UInt64 = 64 << 10
 
     private struct Part {
@@ -218,7 +218,7 @@ struct KeyedStateReader {
         for handle in handles {
             guard let load = loader.load(handle.valueType) else { continue }
             for section in handle.sections where groups.contains(section.group) && section.entries > 0 {
-                // An entry has at least a byte: a count that says more is refused below, and gets no memory here.
+                // An entry has at least a byte: a larger count is refused below, and gets no memory here.
                 entries[section.group, default: 0] += min(section.entries, section.length)
                 switch handle.location {
                 case .inline(let bytes): inline.append((Part(section: section, load: load), bytes))
@@ -259,7 +259,7 @@ struct KeyedStateReader {
         }
     }
 
-    /// - Parameter start: offset of the bytes in the place that the section counts from.
+    /// - Parameter start: file offset of the bytes from which the section counts.
     private func decode(_ part: Part, _ bytes: UnsafeRawBufferPointer, at start: UInt64) throws {
         let section = part.section
         let from = Int(section.offset - start)
@@ -280,7 +280,7 @@ struct KeyedStateReader {
 }
 
 extension LoadedSnapshot {
-    /// The list elements that a handle holds, each with its own bytes.
+    /// List elements of a handle, each with its own bytes.
     func elements(of handle: StateHandle) throws -> [[UInt8]] {
         let bytes = try read(handle)
         var start = 0

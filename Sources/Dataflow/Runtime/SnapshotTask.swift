@@ -4,19 +4,19 @@ internal import Synchronization
 
 /// The asynchronous part of one subtask's snapshot: made on the subtask's thread, run on the job's file worker.
 struct SnapshotTask: @unchecked Sendable {
-    // Sound: handed over once; the parts are not touched by the subtask afterwards (tables are held by their snapshots).
+    // Sound: handed over once; the subtask does not touch the parts afterwards (tables are held by their snapshots).
     let barrier: Barrier
     let subtask: SubtaskID
-    /// In chain order.
+    /// Operators with their parts, in chain order.
     let operators: [(uid: String, parts: [SnapshotPart])]
     let isFinished: Bool
     let startDelay: Int64
     let alignment: Int64
     let sync: Int64
-    /// When the synchronous part ended.
+    /// Time when the synchronous part ended.
     let handedOverAt: EngineInstant
 
-    /// Writes what is big, collects what is small.
+    /// Writes large state to files and collects small state.
     func run(into attempt: CheckpointAttempt, host: any EngineHost) throws -> SubtaskSnapshot {
         let tables = keyedSources
         defer { for source in tables { source.table.finish() } }
@@ -37,7 +37,7 @@ struct SnapshotTask: @unchecked Sendable {
                 case .keyed(let name, let type, let table, let epochs):
                     let source = KeyedStateWriter.Source(uid: uid, name: name, type: type, table: table, epochs: epochs)
                     let result = try writer.write(source)
-                    // The table may have its pages back: what follows can be long.
+                    // The table may have its pages back: the rest can take long.
                     table.finish()
                     handles.append(result.handle)
                     written += result.written
@@ -69,26 +69,26 @@ struct SnapshotTask: @unchecked Sendable {
 struct OperatorPart: Sendable {
     let uid: String
     let state: SubtaskState
-    /// Bytes that this checkpoint wrote; the rest of the state lies in files of older ones.
+    /// Bytes written by this checkpoint; the rest of the state is in files of older ones.
     let checkpointedSize: ByteCount
 }
 
-/// One subtask's part of a checkpoint, on disk: what it acknowledges with.
+/// A subtask's part of a checkpoint, on disk: the content of its acknowledgement.
 struct SubtaskSnapshot: Sendable {
     let barrier: Barrier
     let subtask: SubtaskID
     let states: [OperatorPart]
-    /// The files that the states lie in, also those that older checkpoints wrote.
+    /// Files of the states, including those written by older checkpoints.
     let files: [StateFileEntry]
     let committables: [Committable]
-    /// Nanoseconds.
+    /// Durations in nanoseconds.
     let startDelay, alignment, sync, async: Int64
 
     var stateSize: ByteCount { states.reduce(0) { $0 + $1.state.stateSize } }
     var checkpointedSize: ByteCount { states.reduce(0) { $0 + $1.checkpointedSize } }
 }
 
-/// The checkpoints that are being written, by id: the job thread puts them in and takes them out, writers look them up.
+/// Checkpoints being written, by id: the job thread adds and removes them, writers look them up.
 final class OpenAttempts: Sendable {
     private let attempts = Mutex<[CheckpointID: CheckpointAttempt]>([:])
 

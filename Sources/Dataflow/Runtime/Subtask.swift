@@ -2,32 +2,6 @@ internal import CheckpointStore
 internal import StreamModel
 internal import Synchronization
 
-/// What the job thread tells a subtask. Handled between batches.
-enum SubtaskCommand: Sendable {
-    /// Sources: start this checkpoint here.
-    case trigger(Barrier, drains: Bool)
-    /// To a subtask whose channels have ended, and bring no barriers any more: take part in this checkpoint.
-    case snapshotAtEnd(Barrier)
-    case completed(CheckpointID)
-    /// The savepoint that stops the job is complete: end without emitting what is held back.
-    case finish
-    /// The savepoint that was to stop the job failed: go on.
-    case resume
-    /// Leave: the job has what it needs.
-    case exit
-}
-
-/// What a subtask tells the job thread.
-enum TaskEvent: Sendable {
-    case running(SubtaskID)
-    case inputEnded(SubtaskID)
-    case snapshot(SubtaskSnapshot)
-    case declined(CheckpointID, SubtaskID, CheckpointFailureReason, FailureCause)
-    case failed(SubtaskID, FailureCause)
-    /// The thread has ended; the last event of a subtask.
-    case exited(SubtaskID)
-}
-
 /// One parallel instance of a vertex: a thread with a chain of operators.
 ///
 ///     initializing --restored--> running --input ended--> ended --exit--> gone
@@ -55,11 +29,11 @@ final class Subtask: @unchecked Sendable {
     private var aligner: BarrierAligner
     private var merger: WatermarkMerger
     private var liveChannels: Int
-    /// Channels that have not seen the end of their data, by input.
+    /// Number of channels that have not reached the end of their data, by input.
     private var dataChannels: [Int]
     private var alarms: [Alarm] = []
     private var isHeld = false
-    /// The savepoint that is to stop the job was taken: no alarm may change what it holds, until the job goes on.
+    /// Whether the savepoint of a stop was taken: no alarm may change the state until the job continues.
     private var isQuiet = false
     private var hasEnded = false
     private var mustExit = false
@@ -88,13 +62,13 @@ final class Subtask: @unchecked Sendable {
 
     func start() throws(JobError) { try host.startThread(named: "\(context.id.index):\(vertexUID)") { self.run() } }
 
-    /// The thread could not be started: gives back what it would have, and reports as it would have.
+    /// Releases everything and reports as the thread would have, if it could not be started.
     func giveUp() {
         context.closeOperators()
         report(.exited(context.id))
     }
 
-    /// Called by the job thread.
+    /// Sends a command, from the job thread.
     func send(_ command: SubtaskCommand) {
         commands.withLock { $0.append(command) }
         hasCommands.store(true, ordering: .sequentiallyConsistent)
@@ -175,12 +149,14 @@ final class Subtask: @unchecked Sendable {
             var progressed = false
             for index in channels.indices {
                 let receive = gate.inputs[gate.inputOfChannel[index]].receive
-                // Several batches a visit, so that small jobs do not spin over many channels; a barrier ends the visit.
+                // Several batches per visit, so that small jobs do not spin over many channels; a barrier ends the visit.
                 for _ in 0..<8 where !ended[index] && !aligner.blocked.contains(index) {
-                    guard let item = channels[index].takeNext({ base, count in
-                        context.metrics.countIn(count)
-                        receive(base, count)
-                    }) else { break }
+                    guard
+                        let item = channels[index].takeNext({ base, count in
+                            context.metrics.countIn(count)
+                            receive(base, count)
+                        })
+                    else { break }
                     progressed = true
                     if case .data = item { continue }
                     try handle(item, on: index, of: gate, ended: &ended[index])
@@ -234,7 +210,7 @@ final class Subtask: @unchecked Sendable {
         }
     }
 
-    /// The input is over but the state is still wanted: for the checkpoints until all tasks have ended, for the last one, and for commits.
+    /// Serves the state after the end of the input: for checkpoints until all tasks have ended, for the final one, and for commits.
     private func runEnded() throws {
         guard !mustExit else { return }
         report(.inputEnded(context.id))
@@ -287,16 +263,16 @@ final class Subtask: @unchecked Sendable {
 
     // MARK: Snapshots
 
-    /// Forwards the barrier, takes the synchronous part, and hands the rest to the file worker.
+    /// Forwards the barrier, takes the synchronous part, and passes the rest to the file worker.
     private func takeSnapshot(_ barrier: Barrier, alignment: Int64) throws {
-        // Around the end of the input a checkpoint can come both ways, as a barrier and as a command.
+        // A checkpoint can come both as a barrier and as a command around the end of the input.
         guard barrier.checkpoint > newestSnapshot else { return }
         newestSnapshot = barrier.checkpoint
         isQuiet = barrier.kind == .synchronousSavepoint
         let arrived = host.now()
-        // After the end nobody reads the channels any more; checkpoints then reach every subtask by command.
+        // Nobody reads the channels after the end; checkpoints then reach every subtask by command.
         if !hasEnded { for output in context.outputs { output.send(.barrier(barrier)) } }
-        // As in Flink the synchronous part begins here: room for the barrier is waited for under back-pressure, like room for a record.
+        // The synchronous part begins here, as in Flink: under back-pressure the barrier waits for room, like a record.
         let start = host.now()
         if case .source(let driver) = role, !hasEnded, host.filesystem.has(.placeOneStepAhead) { _ = try driver.step(start) }
         do {
@@ -320,7 +296,7 @@ final class Subtask: @unchecked Sendable {
     private func submit(_ task: SnapshotTask) {
         files.perform { [attempts, report, faults = context.faults, host] in
             let id = task.barrier.checkpoint
-            // Not there: aborted in the meantime; nobody waits for an answer.
+            // Aborted in the meantime; nobody waits for an answer.
             guard let attempt = attempts[id] else { return }
             do {
                 try faults.checkAsync(id) { attempts[id] == nil }
@@ -328,7 +304,7 @@ final class Subtask: @unchecked Sendable {
             } catch {
                 var cause = FailureCause(error)
                 if case .sink = (error as? JobError)?.bare {
-                    // What the sink had written can no longer be trusted: only a restart from the last checkpoint writes it again.
+                    // The sink's output can no longer be trusted: only a restart from the last checkpoint writes it again.
                     report(.failed(task.subtask, cause))
                 } else {
                     cause.message = "Asynchronous task checkpoint failed: \(cause.message)"
@@ -350,7 +326,7 @@ final class Subtask: @unchecked Sendable {
         endOutputs()
     }
 
-    /// A source's input has ended: everything that waits for event time is due.
+    /// Handles the end of a source's input: all work that waits for event time is due.
     private func endTime() throws {
         guard case .source(let driver) = role else { return }
         context.metrics.note(.watermark(.max))
@@ -373,14 +349,14 @@ final class Subtask: @unchecked Sendable {
         clock.flushed()
     }
 
-    /// A busy task flushes now and then, so that a rare key does not wait for a full batch.
+    /// Flushes a busy task periodically, so that a rare key does not wait for a full batch.
     private func flushIfOld() {
         if clock.wantsFlush { flushOutputs() }
     }
 
     // MARK: Alarms
 
-    /// Reads the clocks once for the batches that follow, and does what is due before them.
+    /// Reads the clocks once for the following batches, and does the work due before them.
     private func ringAlarms() throws {
         guard !alarms.isEmpty, !isQuiet else { return }
         let moment = TaskMoment(instant: host.now(), wall: host.wall())
@@ -391,7 +367,7 @@ final class Subtask: @unchecked Sendable {
         try check()
     }
 
-    /// As of the last look at the clocks.
+    /// The next alarm as of the last reading of the clocks.
     private var nextAlarm: EngineInstant? {
         guard !isQuiet else { return nil }
         return alarms.reduce(nil) { earliest($0, $1.due(context.moment.pointee)) }
@@ -412,7 +388,7 @@ final class Subtask: @unchecked Sendable {
         clock.worked(until: host.now(), context)
     }
 
-    /// What costs more than a counter: once a second.
+    /// Publishes the metrics more costly than a counter, once a second.
     private func measure(_ driver: SourceDriver? = nil) {
         if let progress = driver?.progress() {
             context.metrics.inputRead.store(progress.read, ordering: .relaxed)
@@ -427,58 +403,4 @@ final class Subtask: @unchecked Sendable {
         if known == nil { context.metrics.startPosition.store(position, ordering: .relaxed) }
         context.metrics.position.store(position, ordering: .relaxed)
     }
-}
-
-/// When a task last published what it holds. The clock is read once a batch.
-private struct TaskClock {
-    private var last = EngineInstant(nanoseconds: 0)
-    private var flushedAt = EngineInstant(nanoseconds: 0)
-
-    mutating func start(at now: EngineInstant, _ context: SubtaskContext) {
-        (last, flushedAt) = (now, now)
-        context.metrics.times.turn(to: .working, at: now)
-    }
-
-    mutating func worked(until now: EngineInstant, _ context: SubtaskContext) {
-        last = now
-        context.metrics.times.turn(to: .working, at: now)
-    }
-
-    /// What was done since the last reading of the clock is little, and counted as waiting too.
-    func waits(_ context: SubtaskContext) { context.metrics.times.turn(to: .waiting, at: last) }
-
-    private var measuredAt = EngineInstant(nanoseconds: 0)
-
-    mutating func wantsMeasure(at now: EngineInstant) -> Bool {
-        guard now.nanoseconds - measuredAt.nanoseconds > 1_000_000_000 else { return false }
-        measuredAt = now
-        return true
-    }
-
-    mutating func flushed() { flushedAt = last }
-    /// 20 ms: well below what a person notices, well above a batch.
-    var wantsFlush: Bool { last.nanoseconds - flushedAt.nanoseconds > 20_000_000 }
-}
-
-/// Where a subtask's records come from: one or more inputs, each with the channels from the subtasks of the vertex that feeds it. The
-/// channels of all inputs are numbered through, so that barriers and watermarks wait for all of them.
-struct InputGate {
-    struct Input {
-        /// Takes the batches of the input's channels.
-        let receive: (UnsafeMutableRawPointer, Int) -> Void
-        /// All its channels have come to the end of their data.
-        let endOfData: () throws -> Void
-    }
-
-    let channels: [any InputChannel]
-    let inputOfChannel: [Int]
-    let inputs: [Input]
-    /// Takes the event time of the gate.
-    let advance: (StreamTime) -> Void
-}
-
-/// The snapshot that an attempt starts from, by operator.
-struct RestoredState: Sendable {
-    let snapshot: LoadedSnapshot
-    let operators: [String: OperatorState]
 }

@@ -1,15 +1,15 @@
 public import StreamModel
 internal import Synchronization
 
-/// What an operator instance knows of the subtask it runs in. One a subtask and attempt; the fields are the subtask thread's, but for the
-/// atomics, which the job thread and neighbours read.
+/// An operator instance's view of its subtask. One per subtask and attempt; the fields are the subtask thread's, except the atomics, which the job
+/// thread and neighbours read.
 public final class SubtaskContext: @unchecked Sendable {
-    // Sound: `failure`, `hooks` and `outputs` are touched by the subtask's thread only (before its start by the thread that builds it, after
-    // its end by nobody); the rest is immutable or atomic.
+    // Sound: `failure`, `hooks` and `outputs` are touched only by the subtask's thread (before its start by the thread that builds it, after its
+    // end by none); the rest is immutable or atomic.
     let id: SubtaskID
     public let parallelism: Int
     public let maxParallelism: Int
-    /// The key groups that this subtask owns.
+    /// Key groups of this subtask.
     public let keyGroups: Range<Int>
     @usableFromInline let host: any EngineHost
     let parker: any Parker
@@ -21,12 +21,12 @@ public final class SubtaskContext: @unchecked Sendable {
     private(set) var failure: (any Error)?
     private(set) var hooks: [OperatorHooks] = []
     var outputs: [any OutputChannel] = []
-    /// The clocks as of the last look, before the batches that are being processed; kept only where an operator has an alarm. Behind a
-    /// pointer, so that reading it costs no exclusivity check.
+    /// The clocks at their last reading, before the current batches; kept only for operators with an alarm. Behind a pointer, so that reading it
+    /// costs no exclusivity check.
     @usableFromInline let moment: UnsafeMutablePointer<TaskMoment>
-    /// A subtask with channels has its event time from them; a source has it from its own watermarks.
+    /// Whether event time comes from channels; a source has it from its own watermarks.
     var hasInputs = false
-    /// How often assigners send watermarks.
+    /// Interval between watermarks of assigners.
     @usableFromInline let watermarkInterval: Milliseconds
 
     init(
@@ -49,21 +49,21 @@ public final class SubtaskContext: @unchecked Sendable {
 
     deinit { moment.deallocate() }
 
-    /// 0 ..< parallelism.
+    /// Index in 0 ..< parallelism.
     public var index: Int { id.index }
 
-    /// Fails the task at the end of the running batch. The first error counts.
+    /// Fails the task at the end of the current batch. The first error counts.
     public func fail(_ error: any Error) {
         if failure == nil { failure = error }
     }
 
-    /// The job is ending; nothing that is emitted now arrives.
+    /// Whether the job is ending; later output does not arrive.
     public var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
 
-    /// The wall clock, read now: for what happens once a snapshot or restore.
+    /// The wall clock, read now: for events once per snapshot or restore.
     @usableFromInline var wall: WallTime { host.wall() }
 
-    /// Called by the job thread.
+    /// Cancels the subtask, from the job thread.
     func cancel() {
         cancelled.store(true, ordering: .sequentiallyConsistent)
         parker.unpark()
@@ -73,15 +73,15 @@ public final class SubtaskContext: @unchecked Sendable {
     @usableFromInline
     func register(_ hooks: OperatorHooks) { self.hooks.append(hooks) }
 
-    /// Ends every operator and breaks the cycles context -> operators, channels -> context, so that the state of a finished attempt is
-    /// freed. Called once, last, on the subtask's thread; on the thread that built the chain when the attempt was never started.
+    /// Ends every operator and breaks reference cycles, to free the state of a finished attempt. (The cycles are context -> operators and channels ->
+    /// context.) Called once, as the last call, on the subtask's thread, or on the thread that built the chain of an attempt never started.
     func closeOperators() {
         for hooks in hooks { hooks.close() }
         hooks = []
         outputs = []
     }
 
-    /// An assigner of the chain sends event time.
+    /// Publishes event time sent by an assigner of the chain.
     @usableFromInline
     func noteAssigned(_ time: StreamTime) {
         if !hasInputs { metrics.note(time) }
@@ -92,7 +92,7 @@ public final class SubtaskContext: @unchecked Sendable {
     @usableFromInline
     func countWritten(_ records: Int) { metrics.countWritten(records) }
 
-    /// While there is no room downstream.
+    /// Counts a wait for room downstream.
     func blocked(_ wait: () -> Void) {
         metrics.times.turn(to: .blocked, at: host.now())
         wait()
@@ -100,7 +100,7 @@ public final class SubtaskContext: @unchecked Sendable {
     }
 }
 
-/// Counters of one subtask: written by its thread once a batch, read by the job thread.
+/// Counters of one subtask: written by its thread once per batch, read by the job thread.
 final class SubtaskMetrics: Sendable {
     let recordsIn = Atomic<UInt64>(0)
     let recordsOut = Atomic<UInt64>(0)
@@ -111,12 +111,12 @@ final class SubtaskMetrics: Sendable {
     let position = Atomic<UInt64>(0)
     /// Sources: `position` when the attempt began.
     let startPosition = Atomic<UInt64>(0)
-    /// Sources with a bounded input: how much of how much was read. `inputTotal` 0 = nothing to read, or unbounded.
+    /// Sources with a bounded input: units read and in all. `inputTotal` 0 = nothing to read, or unbounded.
     let inputRead = Atomic<UInt64>(0)
     let inputTotal = Atomic<UInt64>(0)
-    /// Milliseconds of the event time that the subtask has come to: what its input gate says, or a source's own watermarks. `Int64.min` = none yet.
+    /// Event time of the subtask in milliseconds, from its input gate or a source's own watermarks. `Int64.min` = none yet.
     let watermark = Atomic<Int64>(.min)
-    /// Nothing is expected on the inputs for now.
+    /// Whether the inputs are idle.
     let isTimeIdle = Atomic<Bool>(false)
 
     func note(_ time: StreamTime) {
@@ -129,7 +129,7 @@ final class SubtaskMetrics: Sendable {
         }
     }
 
-    // Each counter has one writer, so a load and a store do; no read-modify-write is needed.
+    // Each counter has one writer, so a load and a store suffice; no read-modify-write is needed.
     func countIn(_ records: Int) { recordsIn.store(recordsIn.load(ordering: .relaxed) &+ UInt64(records), ordering: .relaxed) }
     func countWritten(_ records: Int) { recordsWritten.store(recordsWritten.load(ordering: .relaxed) &+ UInt64(records), ordering: .relaxed) }
     func countOut(_ records: Int) { recordsOut.store(recordsOut.load(ordering: .relaxed) &+ UInt64(records), ordering: .relaxed) }
@@ -146,7 +146,7 @@ final class AuditCounters: Sendable {
     @usableFromInline
     func markUsed() { isUsed.store(true, ordering: .relaxed) }
 
-    /// Called once a batch.
+    /// Adds counts, once per batch.
     @usableFromInline
     func count(verified: Int, duplicates: UInt64, lost: UInt64) {
         self.verified.wrappingAdd(UInt64(verified), ordering: .relaxed)

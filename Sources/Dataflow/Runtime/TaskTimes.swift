@@ -1,13 +1,13 @@
 internal import StreamModel
 internal import Synchronization
 
-/// Where a subtask's time goes: told by its thread whenever it turns to something else, read by the job thread at any moment. What is going on is
-/// counted up to the moment of reading: a batch that takes seconds is work while it lasts, not idleness with a burst of work at its end.
+/// A subtask's time by activity: its thread records every change, the job thread reads at any moment. The current activity counts up to the moment of
+/// reading: a batch that takes seconds is work while it lasts, not idleness with a burst of work at its end.
 final class TaskTimes: Sendable {
-    /// What a subtask does.
+    /// The activity of a subtask.
     enum Activity: Int64, Sendable { case nothing, working, waiting, blocked }
 
-    /// Nanoseconds of each, since the subtask began.
+    /// Nanoseconds of each activity since the subtask began.
     struct Reading: Equatable, Sendable {
         var busy: Int64 = 0
         var backPressured: Int64 = 0
@@ -17,11 +17,11 @@ final class TaskTimes: Sendable {
     private let busy = Atomic<Int64>(0)
     private let backPressured = Atomic<Int64>(0)
     private let idle = Atomic<Int64>(0)
-    /// What goes on in the two lowest bits, and since when in the others: one word, so that a reader sees both or neither.
+    /// Activity in the two lowest bits, its start in the others: one word, so that a reader sees both or neither.
     private let present = Atomic<Int64>(0)
 
-    /// The subtask turns to `next`; what it did until then is counted. Called by its thread only, so a load and a store do. A time before the
-    /// last turn is taken for that one.
+    /// Switches to the activity `next` and counts the one until now. Called only by its thread, so a load and a store suffice. A time before the
+    /// last switch is taken for that one.
     func turn(to next: Activity, at now: EngineInstant) {
         let before = present.load(ordering: .relaxed)
         switch activity(before) {
@@ -33,7 +33,7 @@ final class TaskTimes: Sendable {
         present.store(max(now.nanoseconds, before >> 2) << 2 | next.rawValue, ordering: .releasing)
     }
 
-    /// From any thread.
+    /// Reads the times, from any thread.
     func reading(at now: EngineInstant) -> Reading {
         let before = present.load(ordering: .acquiring)
         var reading = Reading(

@@ -17,7 +17,7 @@ package final class Mailbox<Message: Sendable>: Sendable {
         parker = host.makeParker()
     }
 
-    /// False when the mailbox is closed: nobody will take the message.
+    /// Posts a message; false when the mailbox is closed and nobody will take it.
     @discardableResult
     package func post(_ message: Message) -> Bool {
         let isPosted = queue.withLock { queue in
@@ -28,7 +28,7 @@ package final class Mailbox<Message: Sendable>: Sendable {
         return isPosted
     }
 
-    /// Takes no more; returns what was not taken.
+    /// Closes the mailbox; returns the remaining messages.
     package func close() -> [Message] {
         queue.withLock { queue in
             defer { queue = Queue(messages: [], isClosed: true) }
@@ -36,7 +36,7 @@ package final class Mailbox<Message: Sendable>: Sendable {
         }
     }
 
-    /// All that is there; waits for the first until `deadline`. Called by the owner only.
+    /// Takes all messages; waits for the first until `deadline`. Called only by the owner.
     package func take(until deadline: EngineInstant?) -> [Message] {
         while true {
             let taken = queue.withLock { queue in
@@ -50,8 +50,8 @@ package final class Mailbox<Message: Sendable>: Sendable {
     }
 }
 
-/// One thread that does a job's blocking file work, in order: encodes and writes snapshots, commits manifests, renames, deletes. The
-/// data path never waits for it.
+/// The thread of a job's blocking file work, in order: encodes and writes snapshots, commits manifests, renames, deletes. The data path never waits
+/// for it.
 final class FileWorker: Sendable {
     private enum Work: Sendable {
         case run(@Sendable () -> Void)
@@ -76,6 +76,6 @@ final class FileWorker: Sendable {
 
     func perform(_ body: @escaping @Sendable () -> Void) { work.post(.run(body)) }
 
-    /// Ends the thread once everything before is done.
+    /// Ends the thread after all preceding work.
     func stop() { work.post(.stop) }
 }

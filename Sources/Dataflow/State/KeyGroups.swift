@@ -1,5 +1,5 @@
-/// A key that records are partitioned by. Its hash decides the key group and the place in the table and is written into
-/// checkpoints by name (`KeyGroups.hashName`), so it must never change: unlike `Hasher`, it is the same in every process.
+/// A key by which records are partitioned. Its hash decides the key group and the table slot and is written into checkpoints by name
+/// (`KeyGroups.hashName`), so it must never change: unlike `Hasher`, it is the same in every process.
 public protocol StreamKey: Hashable, StateCodable {
     var stableHash: UInt64 { get }
 }
@@ -11,8 +11,8 @@ extension Int32: StreamKey { @inlinable public var stableHash: UInt64 { KeyGroup
 extension Int: StreamKey { @inlinable public var stableHash: UInt64 { KeyGroups.mix(UInt64(bitPattern: Int64(self))) } }
 
 extension String: StreamKey {
-    /// Eight bytes a round over the UTF-8, then the length. Strings that are canonically equal but differ in bytes have different
-    /// hashes: keys are compared as text, so normalise such input before keying by it.
+    /// Hashes eight bytes per round over the UTF-8, then the length. Strings that are canonically equal but differ in bytes have different hashes:
+    /// keys are compared as text, so normalise such input before keying by it.
     @inlinable
     public var stableHash: UInt64 {
         var text = self
@@ -20,9 +20,9 @@ extension String: StreamKey {
     }
 }
 
-/// Which subtask owns which keys.
+/// The assignment of keys to subtasks.
 public enum KeyGroups {
-    /// Stands in every manifest; a checkpoint written with another hash is refused.
+    /// Name of the hash in every manifest; a checkpoint written with another one is refused.
     public static let hashName = "weir-mix64-1"
 
     /// Spreads all 64 bits: the high half picks the key group, the low half the slot.
@@ -54,13 +54,13 @@ public enum KeyGroups {
         return mix(mix(state ^ tail) &* 0xff51_afd7_ed55_8ccd)
     }
 
-    /// 0 ..< maxParallelism.
+    /// The key group, in 0 ..< maxParallelism.
     @inlinable @inline(__always)
     public static func group(ofHash hash: UInt64, maxParallelism: Int) -> Int {
         Int(truncatingIfNeeded: ((hash >> 32) &* UInt64(truncatingIfNeeded: maxParallelism)) >> 32)
     }
 
-    /// The subtask that owns a key group (flink.md: KeyGroupRangeAssignment).
+    /// The subtask that owns a key group (Flink's KeyGroupRangeAssignment).
     public static func subtask(ofGroup group: Int, parallelism: Int, maxParallelism: Int) -> Int { group * parallelism / maxParallelism }
 
     /// The key groups of a subtask; empty when there are fewer groups than subtasks.

@@ -1,12 +1,12 @@
-/// How a keyed operator walks its batches. A table of a million keys does not fit the caches, so a look-up waits for memory; alone, one
-/// record waits for the next. Here the keys of a batch are hashed first, and the places in the tables are fetched a few records ahead of
-/// those that need them: the waits overlap. Each key is made and hashed once. Owned by the operator; freed with `release`.
+/// Iterates over a keyed operator's batch with prefetching. A table of a million keys does not fit the caches, so a look-up waits for memory, and
+/// records would wait one after the other. Here the keys of a batch are hashed first, and the table slots are fetched a few records ahead: the
+/// waits overlap. Each key is made and hashed once. Owned by the operator; freed with `release`.
 ///
-/// Budget: no allocation a batch; about 2 ns a record on top of the look-up.
+/// Budget: no allocation per batch; about 2 ns a record in addition to the look-up.
 @usableFromInline
 struct KeyedBatch<Key: StreamKey, Element> {
-    /// Records that are fetched ahead. Measured with a million keys on two cores: 4 and 16 are slower by 10 %, 32 by 30 %, 64 and more
-    /// by half, because the lines are gone again when their records come.
+    /// Number of records prefetched. Measured with a million keys on two cores: 4 and 16 are slower by 10 %, 32 by 30 %, 64 and more by half,
+    /// because the lines are evicted before their records come.
     @inlinable static var stretch: Int { 8 }
 
     @usableFromInline let hashes: UnsafeMutablePointer<UInt64>
@@ -28,15 +28,15 @@ struct KeyedBatch<Key: StreamKey, Element> {
 
     /// Calls `body` with every record's index, key and hash, in order, until it throws.
     /// - Parameters:
-    ///   - prefetch: begins to fetch the places of so many hashes.
-    ///   - prefetchTexts: begins to fetch what the keys in those places refer to; called a stretch later, and for text keys only.
+    ///   - prefetch: prefetches the slots of this many hashes.
+    ///   - prefetchTexts: prefetches the texts of the keys in those slots; called a stretch later, and for text keys only.
     @inlinable @inline(__always)
     func forEach(
         _ base: UnsafeMutablePointer<Element>, _ count: Int, by selector: (Element) -> Key,
         prefetch: (UnsafePointer<UInt64>, Int) -> Void, prefetchTexts: (UnsafePointer<UInt64>, Int) -> Void = { _, _ in },
         _ body: (Int, Key, UInt64) throws -> Void
     ) rethrows {
-        // Known when the code is specialised: numbers pay nothing for texts.
+        // Known at specialisation: numbers pay nothing for texts.
         let hasTexts = Key.self == String.self
         let ahead = hasTexts ? 2 &* Self.stretch : Self.stretch
         var from = 0

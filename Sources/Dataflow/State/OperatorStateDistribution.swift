@@ -1,11 +1,11 @@
-/// How the elements of split lists are dealt out when the parallelism of an operator changes (Flink's SPLIT_DISTRIBUTE): all elements, in
-/// the order of the old subtasks, are cut into contiguous runs of equal length; the first ones are longer by one until the rest is used up.
-/// The subtask that the first run goes to is, for each further list, where the longer runs of the last one ended. Pure.
+/// The redistribution of split lists at another parallelism (Flink's SPLIT_DISTRIBUTE). All elements, in the order of the old subtasks, are cut
+/// into contiguous runs of equal length; the first ones are longer by one until the rest is used up. For each further list, the first run goes to
+/// the subtask where the longer runs of the last one ended. Pure.
 enum OperatorStateDistribution {
     /// - Parameters:
     ///   - totals: number of elements of each list, in the order of the lists.
     ///   - parallelism: the new one, at least 1.
-    /// - Returns: for each list and new subtask, which of the elements it gets.
+    /// - Returns: range of elements for each list and new subtask.
     static func split(_ totals: [Int], parallelism: Int) -> [[Range<Int>]] {
         var start = 0
         return totals.map { total in

@@ -1,10 +1,10 @@
 internal import Glibc
 
-/// Memory for the full-size pages of one table, in chunks of 2 MiB that the kernel is asked to back with huge pages. A table of many
-/// megabytes touches a new 4 KiB page of memory for almost every record, and on a virtual machine the walk that finds it costs more than
-/// the access; with huge pages the whole table fits the processor's translation buffer.
+/// Memory for the full-size pages of one table, in chunks of 2 MiB backed by huge pages if possible. A table of many megabytes touches a new 4 KiB
+/// page of memory for almost every record, and on a virtual machine the page walk costs more than the access; with huge pages the whole table fits
+/// the translation buffer.
 ///
-/// Owned by the table's subtask. Chunks that become empty go back to the system, all but one.
+/// Owned by the table's subtask. All empty chunks but one are returned to the system.
 @usableFromInline
 final class PageArena {
     private struct Chunk {
@@ -16,13 +16,13 @@ final class PageArena {
 
     private let pageBytes: Int
     private let pagesPerChunk: Int
-    /// Ascending by address.
+    /// Chunks, ascending by address.
     private var chunks: [Chunk] = []
-    /// Chunks with a free page, as far as known: looked at from the end.
+    /// Chunks with a possibly free page, searched from the end.
     private var open: [UnsafeMutableRawPointer] = []
     private var emptyChunks = 0
 
-    /// - Parameter pageBytes: what `allocate` gives; at most a quarter of a chunk.
+    /// - Parameter pageBytes: size of an allocation; at most a quarter of a chunk.
     @usableFromInline
     init(pageBytes: Int) {
         self.pageBytes = (pageBytes + 63) / 64 * 64
@@ -36,7 +36,7 @@ final class PageArena {
 
     var chunkCount: Int { chunks.count }
 
-    /// Aligned to 64 bytes; the content is undefined.
+    /// Allocates a page aligned to 64 bytes; its content is undefined.
     @usableFromInline
     func allocate() -> UnsafeMutableRawPointer {
         while let base = open.last {
@@ -65,7 +65,7 @@ final class PageArena {
         munmap(base, Self.chunkBytes)
     }
 
-    /// The chunk that holds the address.
+    /// Index of the chunk with the address.
     private func chunkIndex(of address: UnsafeMutableRawPointer) -> Int? {
         var low = 0, high = chunks.count
         while low < high {
@@ -86,12 +86,12 @@ final class PageArena {
 
     private static func map() -> UnsafeMutableRawPointer {
         guard let chunk = mapChunk() else {
-            fatalError("the system refuses memory for keyed state (\(errorText(errno))): give the engine more, or the state less")
+            fatalError("cannot allocate memory for keyed state (\(errorText(errno))): give the engine more memory, or keep less state")
         }
         return chunk
     }
 
-    /// A chunk aligned to its size, so that one huge page can hold it; nil = the system has none.
+    /// Maps a chunk aligned to its size, so that one huge page can hold it; nil = out of memory.
     static func mapChunk() -> UnsafeMutableRawPointer? {
         let size = chunkBytes * 2
         guard let mapped = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), mapped != MAP_FAILED else { return nil }
@@ -100,7 +100,7 @@ final class PageArena {
         let head = Int(aligned - start), tail = size - head - chunkBytes
         if head > 0 { munmap(mapped, head) }
         if tail > 0 { munmap(mapped + head + chunkBytes, tail) }
-        // Only a hint: where huge pages are off, small ones do.
+        // Only a hint: without huge pages, small ones serve.
         madvise(mapped + head, chunkBytes, MADV_HUGEPAGE)
         return mapped + head
     }

@@ -2,15 +2,15 @@ internal import Synchronization
 
 /// Keyed state of one subtask: an open-addressing table per key group, made of fixed-size pages that are copied on write.
 ///
-/// Owned and written by its subtask's thread. `snapshot()` takes no copy: it remembers the page addresses and returns at once; a
-/// writer thread encodes them while the subtask goes on. The first write to a page that a living snapshot holds copies that page.
+/// Owned and written by its subtask's thread. `snapshot()` copies only the page addresses and returns at once; a writer thread encodes the pages
+/// while the subtask continues. The first write to a page held by a living snapshot copies that page.
 ///
 /// Invariants of the unsafe memory below:
-/// 1. A page's bitmap says which of its entries are initialised; nothing else is read.
-/// 2. `page.stamp` is the last epoch in which the page was written; every snapshot ends an epoch. A page of the table belongs to a
-///    living snapshot of epoch e exactly if stamp <= e: had it been written after e while that snapshot lived, the write would have
-///    gone to a copy. So pages with stamp < `copyBelow` (the newest living epoch + 1) are copied, the others written in place, and
-///    what was written since the snapshot of epoch e are exactly the pages with stamp > e.
+/// 1. A page's bitmap marks its initialised entries; no others are read.
+/// 2. `page.stamp` is the epoch of the last write to the page; every snapshot ends an epoch. A page of the table belongs to a living snapshot of
+///    epoch e exactly if stamp <= e: had it been written after e while that snapshot lived, the write would have gone to a copy. So pages with
+///    stamp < `copyBelow` (the newest living epoch + 1) are copied, the others written in place, and the pages with stamp > e are exactly those
+///    written since the snapshot of epoch e.
 /// 3. A page that leaves the table (copied or outgrown) while a living snapshot holds it is retired, and freed by the owner once no
 ///    such snapshot lives. Snapshots keep the table itself alive.
 public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked Sendable {
@@ -29,22 +29,22 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     struct Retired {
         @usableFromInline var page: Page
         @usableFromInline var slots: Int
-        /// The table's epoch when it left: snapshots of earlier epochs, not before its stamp, hold it.
+        /// Epoch of the table when it left: snapshots of earlier epochs, not before its stamp, hold it.
         @usableFromInline var died: UInt64
         @inlinable init(page: Page, slots: Int, died: UInt64) { (self.page, self.slots, self.died) = (page, slots, died) }
     }
 
     @usableFromInline let header: UnsafeMutablePointer<Header>
-    /// For pages of the full size; smaller ones, of groups that are just growing, are the allocator's. nil = all are.
+    /// Arena for pages of full size; smaller ones, of growing groups, come from the allocator. nil = all do.
     @usableFromInline let arena: PageArena?
-    /// Those before `retiredHead` are freed already.
+    /// Retired pages; those before `retiredHead` are already freed.
     @usableFromInline var retired: [Retired] = []
     @usableFromInline var retiredHead = 0
     @usableFromInline var living: [SnapshotMark] = []
 
     /// - Parameters:
     ///   - range: the key groups of the subtask.
-    ///   - pageBytes: target size of a page; the number of entries is the power of two that comes nearest from below, at least 64.
+    ///   - pageBytes: target size of a page; its number of entries is the next lower power of two, at least 64.
     @inlinable
     public init(range: Range<Int>, maxParallelism: Int, pageBytes: Int = 65536) {
         var shift = 6
@@ -75,9 +75,9 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         header.deallocate()
     }
 
-    /// Entries in all groups.
+    /// Number of entries in all groups.
     public var count: Int { header.pointee.count }
-    /// Bytes of the pages in the table (not of retired ones).
+    /// Bytes of the pages in the table (without retired ones).
     public var bytes: Int { header.pointee.bytes }
     public var groupRange: Range<Int> { header.pointee.firstGroup..<header.pointee.firstGroup + header.pointee.groupCount }
 
@@ -92,7 +92,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         return found ? UnsafePointer(entry(at: index, in: group)) : nil
     }
 
-    /// The entry of `key` for writing, made with `initial` when there is none; valid until the next change of the table.
+    /// The entry of `key` for writing, made with `initial` if missing; valid until the next change of the table.
     @inlinable @inline(__always)
     public func upsert(_ key: Key, hash: UInt64, initial: () throws -> Value) rethrows -> UnsafeMutablePointer<Entry> {
         let group = self.group(ofHash: hash)
@@ -110,15 +110,15 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         return place
     }
 
-    /// Begins to fetch where entries of these hashes lie, or would go. Changes nothing.
+    /// Prefetches the slots of these hashes. Changes nothing.
     @inlinable @inline(__always)
     func prefetch(_ hashes: UnsafePointer<UInt64>, _ count: Int) { header.pointee.prefetch(hashes, count) }
 
-    /// The same for the text that a key refers to, once its entry is near.
+    /// Prefetches the texts of keys, once their entries are near.
     @inlinable @inline(__always)
     func prefetchTexts(_ hashes: UnsafePointer<UInt64>, _ count: Int) { header.pointee.prefetchTexts(hashes, count) }
 
-    /// Removes the entry of `key`, closing the gap so that no tombstone stays. False when there was none.
+    /// Removes the entry of `key`, closing the gap without a tombstone. False when there was none.
     @inlinable
     @discardableResult
     public func remove(_ key: Key, hash: UInt64) -> Bool {
@@ -130,7 +130,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         return true
     }
 
-    /// Removes the entry of an occupied place; the entry of another place may move there.
+    /// Removes the entry of an occupied slot; another entry may move there.
     @inlinable
     func removeEntry(at index: Int, in group: UnsafeMutablePointer<Group>) {
         let mask = group.pointee.mask
@@ -149,8 +149,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         header.pointee.count -= 1
     }
 
-    /// Looks at the next `places` places of the table, from the cursor on, and removes the entries that are dead. Going round again and
-    /// again, it finds every dead entry.
+    /// Examines the next `places` slots of the table from the cursor on, and removes dead entries. Repeated calls find every dead entry.
     @inlinable
     func clean(places: Int, from cursor: inout CleaningCursor, isDead: (Value) -> Bool) {
         let groupCount = header.pointee.groupCount
@@ -164,7 +163,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
                 continue
             }
             if isOccupied(cursor.place, in: group), isDead(entry(at: cursor.place, in: group).pointee.value) {
-                // The place is looked at again: another entry may be there now. Counting it would let the dead outrun the cleaning.
+                // The slot is examined again: another entry may be there now. Counting it would let the dead outrun the cleaning.
                 removeEntry(at: cursor.place, in: group)
             } else {
                 cursor.place += 1
@@ -173,7 +172,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         }
     }
 
-    /// Removes every entry. Pages that a living snapshot holds stay until it ends.
+    /// Removes every entry. Pages held by a living snapshot stay until it ends.
     @inlinable
     public func removeAll() {
         for index in 0..<header.pointee.groupCount {
@@ -203,11 +202,11 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
 
     // MARK: Snapshots
 
-    /// The table as it is now, for another thread to encode. Costs a copy of the page addresses.
-    /// - Parameter prune: called on the encoding thread: what is written of a value; nil = the entry is left out.
+    /// The present table, for encoding on another thread. Costs a copy of the page addresses.
+    /// - Parameter prune: called on the encoding thread: the written form of a value; nil = the entry is left out.
     @inlinable
     public func snapshot(prune: ((Value) -> Value?)? = nil) -> TableSnapshot {
-        // Entries with references are given back one by one, which takes longer.
+        // Entries with references are released one by one, which takes longer.
         reclaim(limit: _isPOD(Entry.self) ? 16 : 1)
         let epoch = header.pointee.epoch
         header.pointee.epoch = epoch + 1
@@ -236,8 +235,8 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         return snapshot
     }
 
-    /// Learns which snapshots have ended, and frees at most `limit` pages that only they held. Called by the owner; the table itself does so at
-    /// the first write to a page after a barrier, two for each page that may be copied, so that no barrier has to free them all at once.
+    /// Frees at most `limit` pages held only by ended snapshots. Called by the owner; the table itself calls it at the first write to a page after
+    /// a barrier, two for each page that may be copied, so that no barrier has to free them all at once.
     @inlinable
     public func reclaim(limit: Int = .max) {
         if living.contains(where: \.isFinished) {
@@ -285,7 +284,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         return encoded
     }
 
-    /// Puts encoded entries back. Keys of other groups than this table's are refused.
+    /// Restores encoded entries. Keys of other groups are refused.
     @inlinable
     public func load(entries count: Int, group: Int, from reader: inout StateReader) throws(StateDecodingError) {
         try load(entries: count, group: group, from: &reader) { (reader: inout StateReader) throws(StateDecodingError) -> Value? in
@@ -312,8 +311,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         }
     }
 
-    /// Makes room for so many entries in a key group that is still empty, so that it need not grow to them. What is not the subtask's, or
-    /// has entries, stays as it is.
+    /// Makes room for this many entries in an empty key group, so that it need not grow. Groups of other subtasks, or with entries, stay unchanged.
     @inlinable
     func reserve(entries count: Int, group: Int) {
         guard groupRange.contains(group), count > 0 else { return }
@@ -342,7 +340,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     @inlinable @inline(__always)
     func slotsPerPage(_ group: Group) -> Int { min(group.mask + 1, header.pointee.pageMask + 1) }
 
-    /// Where the key is, or the vacant place where it would go. The group has capacity and is never full.
+    /// Slot of the key, or the vacant slot where it would go. The group has capacity and is never full.
     @inlinable @inline(__always)
     func locate(_ key: Key, hash: UInt64, in group: UnsafeMutablePointer<Group>) -> (found: Bool, index: Int) {
         let mask = group.pointee.mask
@@ -377,7 +375,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         return firstWrite(to: pageIndex, in: group)
     }
 
-    /// The first write to a page in this epoch: leaves its mark, in a copy if a living snapshot holds the page.
+    /// Handles the first write to a page in this epoch: sets its stamp, in a copy if a living snapshot holds the page.
     @inlinable @inline(never)
     func firstWrite(to pageIndex: Int, in group: UnsafeMutablePointer<Group>) -> Page {
         if !living.isEmpty || retiredHead < retired.count { reclaim(limit: 2) }
@@ -404,7 +402,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         return fresh
     }
 
-    /// Clears the bit of an occupied place and returns its (still initialised) entry in a writable page.
+    /// Clears the bit of an occupied slot and returns its (still initialised) entry in a writable page.
     @inlinable
     func vacate(_ index: Int, in group: UnsafeMutablePointer<Group>) -> UnsafeMutablePointer<Entry>? {
         let page = writablePage(of: index, in: group)
@@ -421,7 +419,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         page.bitmap[slot &>> 6] |= 1 << UInt64(slot & 63)
     }
 
-    /// Doubles a group (or gives it its first 16 places) and moves its entries over.
+    /// Doubles a group (or gives it its first 16 slots) and moves its entries.
     @inlinable @inline(never)
     func grow(_ group: UnsafeMutablePointer<Group>) { grow(group, to: group.pointee.mask < 0 ? 16 : (group.pointee.mask + 1) * 2) }
 
@@ -492,7 +490,7 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
         deallocate(page, slots: slots)
     }
 
-    /// Gives back the memory; the entries are gone already.
+    /// Frees the memory; the entries are already gone.
     @inlinable
     func deallocate(_ page: Page, slots: Int) {
         let memory = UnsafeMutableRawPointer(page.bitmap)
@@ -500,25 +498,24 @@ public final class PagedTable<Key: StreamKey, Value: StateCodable>: @unchecked S
     }
 }
 
-/// Where the cleaning of a table goes on.
+/// Position of the cleaning in a table.
 @usableFromInline
 struct CleaningCursor {
-    /// Counted from the first of the table.
+    /// Index counted from the first group of the table.
     @usableFromInline var group: Int
     @usableFromInline var place: Int
     @inlinable init(group: Int = 0, place: Int = 0) { (self.group, self.place) = (group, place) }
 }
 
-/// A table as it was at one moment. Made by the owner of the table; encoded, once, by a writer thread; `finish()` lets the owner have
-/// the pages back.
+/// A table at one moment. Made by the owner of the table; encoded once by a writer thread; `finish()` returns the pages to the owner.
 public final class TableSnapshot: @unchecked Sendable {
     // Sound: everything is immutable or atomic, and the closures read only pages that their table does not write while this lives.
     @usableFromInline let mark: SnapshotMark
-    /// The epoch of the table that ended with this snapshot.
+    /// Epoch of the table that ended with this snapshot.
     let epoch: UInt64
     let firstGroup: Int
     let groupCount: Int
-    /// Entries in all groups.
+    /// Number of entries in all groups.
     let count: Int
     private let pageCountOfGroup: (Int) -> Int
     private let stampOfPage: (Int, Int) -> UInt64
@@ -552,19 +549,19 @@ public final class TableSnapshot: @unchecked Sendable {
     /// Whether the page was written after the snapshot that ended `epoch`.
     func isDirty(page: Int, groupAt index: Int, since epoch: UInt64) -> Bool { stampOfPage(index, page) > epoch }
 
-    /// Appends the entries of a page and says how many they are.
+    /// Appends the entries of a page and returns their number.
     func encode(page: Int, groupAt index: Int, into writer: inout StateWriter) -> Int { encodePage(index, page, &writer) }
 
-    /// Appends the entries of a key group and says how many they are.
+    /// Appends the entries of a key group and returns their number.
     func encode(groupAt index: Int, into writer: inout StateWriter) -> Int {
         (0..<pageCount(groupAt: index)).reduce(0) { $0 + encode(page: $1, groupAt: index, into: &writer) }
     }
 
-    /// The pages will not be read any more.
+    /// Ends the reading of the pages.
     func finish() { mark.finish() }
 }
 
-/// Tells the owner of a table whether a snapshot still reads its pages. Apart from the snapshot, so that neither keeps the other alive.
+/// A snapshot's flag for the table's owner: whether it still reads pages. Separate from the snapshot, so that neither keeps the other alive.
 @usableFromInline
 final class SnapshotMark: Sendable {
     @usableFromInline let epoch: UInt64

@@ -1,15 +1,14 @@
-/// A text of at most 31 bytes of UTF-8, stored in place. A record or key of this type is plain memory: no allocation, no reference
-/// counting, no second trip to memory when keys are compared. Most identifiers fit, and a hot path should carry them so; `String` is for
-/// what does not.
+/// A text of at most 31 bytes of UTF-8, stored in place. A record or key of this type is plain memory: no allocation, no reference counting, no
+/// second memory access to compare keys. Most identifiers fit, and suit a hot path in this form; `String` is for longer ones.
 ///
 /// Two texts are equal when their bytes are.
 public struct ShortText: BitwiseCopyable, Sendable {
     public static var maximumBytes: Int { 31 }
 
-    /// The bytes in order, zeros behind them; the last byte is their number.
+    /// The bytes in order, padded with zeros; the last byte is their number.
     @usableFromInline var words: (UInt64, UInt64, UInt64, UInt64)
 
-    /// nil = longer than 31 bytes.
+    /// Creates a text; nil = longer than 31 bytes.
     @inlinable
     public init?(_ text: String) {
         var text = text
@@ -17,7 +16,7 @@ public struct ShortText: BitwiseCopyable, Sendable {
         self = short
     }
 
-    /// Bytes of UTF-8; they are not checked, and what is not UTF-8 shows as U+FFFD. nil = more than 31 bytes.
+    /// Creates a text from bytes of UTF-8, unchecked: invalid ones show as U+FFFD. nil = more than 31 bytes.
     @inlinable
     public init?(utf8 bytes: UnsafeRawBufferPointer) {
         guard bytes.count <= Self.maximumBytes else { return nil }
@@ -28,10 +27,10 @@ public struct ShortText: BitwiseCopyable, Sendable {
         }
     }
 
-    /// Bytes of UTF-8.
+    /// Number of bytes of UTF-8.
     @inlinable public var count: Int { Int(truncatingIfNeeded: UInt64(littleEndian: words.3) &>> 56) }
 
-    /// The bytes, for the time of the call.
+    /// Calls the closure with the bytes, valid during the call.
     @inlinable
     public func withUTF8<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try withUnsafeBytes(of: words) { try body(UnsafeRawBufferPointer(rebasing: $0[0..<count])) }
@@ -54,14 +53,14 @@ extension ShortText: Hashable {
 }
 
 extension ShortText: Comparable {
-    /// By bytes.
+    /// Compares by bytes.
     public static func < (left: ShortText, right: ShortText) -> Bool {
         left.withUTF8 { left in right.withUTF8 { right in left.lexicographicallyPrecedes(right) } }
     }
 }
 
 extension ShortText: StreamKey {
-    /// One round a word, all four: the length is in the last one.
+    /// Hashes one round per word, all four: the length is in the last one.
     @inlinable @inline(__always)
     public var stableHash: UInt64 {
         let step: UInt64 = 0x9e37_79b9_7f4a_7c15

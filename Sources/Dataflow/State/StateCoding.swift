@@ -1,12 +1,12 @@
 /// A value that can be part of a checkpoint. The encoding is the type's own, little-endian, and stable across processes and builds.
 public protocol StateCodable: Sendable {
-    /// Names the shape in the manifest; state of another shape is refused on restore.
+    /// Name of the shape in the manifest; state of another shape is refused on restore.
     static var stateTypeName: String { get }
     func encode(into writer: inout StateWriter)
     init(from reader: inout StateReader) throws(StateDecodingError)
 }
 
-/// What does not read back: the offset within the record's bytes and why.
+/// An unreadable record: the offset within its bytes and the reason.
 public struct StateDecodingError: Error, Hashable, Sendable, CustomStringConvertible {
     public let offset: Int
     public let problem: String
@@ -14,12 +14,12 @@ public struct StateDecodingError: Error, Hashable, Sendable, CustomStringConvert
     public var description: String { "\(problem) at offset \(offset)" }
 }
 
-/// A growing buffer that state is encoded into. Owned by one thread; `release()` frees it.
+/// A growing buffer for encoding state. Owned by one thread; `release()` frees it.
 public struct StateWriter {
     @usableFromInline var base: UnsafeMutablePointer<UInt8>
     @usableFromInline var capacity: Int
     @usableFromInline var length: Int
-    /// Bytes written so far.
+    /// Number of bytes written so far.
     @inlinable public var count: Int { length }
 
     public init(capacity: Int = 4096) {
@@ -38,7 +38,7 @@ public struct StateWriter {
 
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
-    /// Makes room for `extra` bytes and returns where they go; the caller fills all of them.
+    /// Makes room for `extra` bytes and returns their address; the caller fills all of them.
     @inlinable
     public mutating func extend(by extra: Int) -> UnsafeMutablePointer<UInt8> {
         if length + extra > capacity { grow(to: length + extra) }
@@ -69,21 +69,21 @@ public struct StateWriter {
         place.update(from: start.assumingMemoryBound(to: UInt8.self), count: source.count)
     }
 
-    /// The UTF-8 bytes of a string, with no length before them.
+    /// Writes the UTF-8 bytes of a string, without a length.
     public mutating func write(utf8 text: String) {
         var text = text
         text.withUTF8 { write(bytes: UnsafeRawBufferPointer($0)) }
     }
 }
 
-/// Reads state back; every read is bounds-checked and throws `StateDecodingError`.
+/// Decodes state; every read is bounds-checked and throws `StateDecodingError`.
 public struct StateReader {
     @usableFromInline let buffer: UnsafeRawBufferPointer
     @usableFromInline var position = 0
-    /// Bytes read so far.
+    /// Number of bytes read so far.
     @inlinable public var offset: Int { position }
     private var depth = 0
-    /// Records within records. Deeper than any program means, and shallow enough for the stack of a subtask.
+    /// Maximum nesting of records: deeper than any sensible program, and shallow enough for the stack of a subtask.
     private static let maximumDepth = 128
 
     public init(_ buffer: UnsafeRawBufferPointer) { self.buffer = buffer }
@@ -104,11 +104,11 @@ public struct StateReader {
         StateDecodingError(offset: offset, problem: "\(size) bytes wanted, \(remaining) left")
     }
 
-    /// Reads a value that may hold values of its own type: bytes that nest without end are an error.
+    /// Reads a value that may contain values of its own type: unlimited nesting is an error.
     public mutating func nested<Value>(
         _ read: (inout StateReader) throws(StateDecodingError) -> Value
     ) throws(StateDecodingError) -> Value {
-        guard depth < Self.maximumDepth else { throw StateDecodingError(offset: offset, problem: "more than \(Self.maximumDepth) records within each other") }
+        guard depth < Self.maximumDepth else { throw StateDecodingError(offset: offset, problem: "records nested more than \(Self.maximumDepth) deep") }
         depth += 1
         defer { depth -= 1 }
         return try read(&self)
@@ -125,7 +125,7 @@ public struct StateReader {
         return UnsafeRawBufferPointer(rebasing: buffer[start..<start + count])
     }
 
-    /// A count of elements that each take at least `minimumSize` bytes, so that a damaged count cannot ask for memory that is not there.
+    /// Reads a count of elements of at least `minimumSize` bytes each, so that a damaged count cannot request too much memory.
     public mutating func readCount(minimumSize: Int = 1) throws(StateDecodingError) -> Int {
         let at = offset
         let count = Int(try read(UInt32.self))
@@ -169,7 +169,7 @@ extension Bool: StateCodable {
         switch try reader.read(UInt8.self) {
         case 0: self = false
         case 1: self = true
-        case let other: throw StateDecodingError(offset: at, problem: "\(other) is no Bool")
+        case let other: throw StateDecodingError(offset: at, problem: "\(other) is not a Bool")
         }
     }
 }
@@ -217,7 +217,7 @@ extension Array: StateCodable where Element: StateCodable {
 extension Dictionary: StateCodable where Key: StateCodable & Comparable, Value: StateCodable {
     @inlinable public static var stateTypeName: String { "[\(Key.stateTypeName):\(Value.stateTypeName)]" }
 
-    /// Sorted by key, so that equal dictionaries have equal bytes.
+    /// Writes entries sorted by key, so that equal dictionaries have equal bytes.
     @inlinable
     public func encode(into writer: inout StateWriter) {
         writer.write(UInt32(count))

@@ -1,37 +1,36 @@
 public import StreamModel
 
-/// How state that an older program wrote, in another shape, is read by this one. Used on restore only: the next checkpoint has the new
-/// shape.
+/// Reads state written by an older program in another shape. Used on restore only: the next checkpoint has the new shape.
 ///
 ///     states.value("account", of: Account3.self, migration: .from(Account1.self) { Account2($0) }.then { Account3($0) })
 ///
-/// reads `Account1` and `Account2` besides `Account3`.
+/// reads `Account1` and `Account2` in addition to `Account3`.
 public struct StateMigration<Value: StateCodable>: Sendable {
     @usableFromInline let shapes: [StoredShape<Value>]
 
     @inlinable init(shapes: [StoredShape<Value>]) { self.shapes = shapes }
 
-    /// Only the present shape is read.
+    /// No migration: only the present shape is readable.
     @inlinable public static var none: Self { Self(shapes: []) }
 
-    /// Reads `Old` too. What `convert` throws fails the restore, with its text.
+    /// Creates a migration that also reads `Old`. An error of `convert` fails the restore, with its text.
     @inlinable
     public static func from<Old: StateCodable>(_ old: Old.Type, _ convert: @escaping @Sendable (Old) throws -> Value) -> Self {
         Self(shapes: [StoredShape(name: Old.stateTypeName) { (reader: inout StateReader) throws(StateDecodingError) in try Old(from: &reader) }.map(convert)])
     }
 
-    /// What this one reads, and its own shape, are read as a newer one.
+    /// Extends this migration by a newer shape: its shapes and its own shape become readable.
     @inlinable
     public func then<New: StateCodable>(_ convert: @escaping @Sendable (Value) throws -> New) -> StateMigration<New> {
         StateMigration<New>(shapes: StateMigration<New>.from(Value.self, convert).shapes + shapes.map { $0.map(convert) })
     }
 
-    /// Reads what either of them reads.
+    /// Combines the readable shapes of both.
     @inlinable
     public func or(_ other: Self) -> Self { Self(shapes: shapes + other.shapes) }
 }
 
-/// A shape that state may be stored in, and how it is read as `Value`.
+/// A stored shape of state, and its conversion to `Value`.
 @usableFromInline
 struct StoredShape<Value: Sendable>: Sendable {
     @usableFromInline let name: String
@@ -55,7 +54,7 @@ struct StoredShape<Value: Sendable>: Sendable {
     }
 }
 
-// The same for what the states keep of their values. Each reads exactly what the type's own `init(from:)` reads.
+// The same for the stored forms of values in the states. Each reads exactly what the type's own `init(from:)` reads.
 extension StoredShape where Value: StateCodable {
     @inlinable
     func array() -> StoredShape<[Value]> {

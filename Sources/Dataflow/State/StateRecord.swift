@@ -1,5 +1,5 @@
-/// A type of the user's whose state is made of named fields. Its shape, the names and types of all fields, stands in every checkpoint; state
-/// of another shape is refused on restore unless a `StateMigration` is declared.
+/// A user's type whose state consists of named fields. Its shape, the names and types of all fields, is in every checkpoint; state of another shape
+/// is refused on restore unless a `StateMigration` is declared.
 ///
 ///     struct Account: StateRecord {
 ///         var owner: String
@@ -20,7 +20,7 @@ extension StateRecord {
     }
 }
 
-/// One field: its name in checkpoints and where its value is.
+/// A field: its name in checkpoints and its key path.
 public struct StateField<Record, Value: StateCodable>: Sendable {
     public let name: String
     @usableFromInline let get: @Sendable (Record) -> Value
@@ -40,10 +40,10 @@ public struct StateSchema<Record>: Sendable {
     public let name: String
     @usableFromInline let encode: @Sendable (Record, inout StateWriter) -> Void
     @usableFromInline let decode: @Sendable (inout StateReader) throws(StateDecodingError) -> Record
-    /// Asked when the shape is wanted, not when the schema is made: a record may have fields of its own type.
+    /// Fields, computed when the shape is needed and not with the schema: a record may have fields of its own type.
     private let fields: @Sendable () -> [(name: String, type: String)]
 
-    /// - Parameter make: makes a record of the fields' values.
+    /// - Parameter make: makes a record from the fields' values.
     public init<each Value: StateCodable>(
         _ name: String, _ fields: repeat StateField<Record, each Value>, make: @escaping @Sendable (repeat each Value) -> Record
     ) {
@@ -57,7 +57,7 @@ public struct StateSchema<Record>: Sendable {
         decode = { (reader: inout StateReader) throws(StateDecodingError) in make(repeat try (each Value)(from: &reader)) }
     }
 
-    /// `Account{owner: String, balance: Int64}`; a record within itself is only its name.
+    /// Shape such as `Account{owner: String, balance: Int64}`; a record within itself is only its name.
     public var shape: String {
         if StateShape.enclosing.contains(name) { return name }
         return StateShape.$enclosing.withValue(StateShape.enclosing.union([name])) {
@@ -66,7 +66,7 @@ public struct StateSchema<Record>: Sendable {
     }
 }
 
-/// The records whose shapes are being made.
+/// Records whose shapes are being made.
 private enum StateShape {
     @TaskLocal static var enclosing: Set<String> = []
 }
@@ -86,7 +86,7 @@ extension Optional: StateCodable where Wrapped: StateCodable {
     }
 }
 
-/// Enumerations with raw values are their raw values.
+/// State of an enumeration with raw values: its raw value.
 extension RawRepresentable where Self: StateCodable, RawValue: StateCodable {
     @inlinable public static var stateTypeName: String { "\(Self.self)(\(RawValue.stateTypeName))" }
     @inlinable public func encode(into writer: inout StateWriter) { rawValue.encode(into: &writer) }
@@ -95,7 +95,7 @@ extension RawRepresentable where Self: StateCodable, RawValue: StateCodable {
     public init(from reader: inout StateReader) throws(StateDecodingError) {
         let at = reader.offset
         let raw = try RawValue(from: &reader)
-        guard let value = Self(rawValue: raw) else { throw StateDecodingError(offset: at, problem: "\(raw) is no \(Self.self)") }
+        guard let value = Self(rawValue: raw) else { throw StateDecodingError(offset: at, problem: "\(raw) is not a \(Self.self)") }
         self = value
     }
 }

@@ -1,10 +1,10 @@
 public import CPrefetch
 
-// The memory of a `PagedTable`, without its types: what can be reached, and fetched ahead, by those who do not know them.
+// The memory of a `PagedTable` without its types, for access and prefetching where they are unknown.
 
 @usableFromInline
 struct TablePage {
-    /// The bitmap; entries start `entriesOffset` bytes behind it.
+    /// Bitmap; entries start `entriesOffset` bytes behind it.
     @usableFromInline var bitmap: UnsafeMutablePointer<UInt64>
     @usableFromInline var stamp: UInt64
     @inlinable init(bitmap: UnsafeMutablePointer<UInt64>, stamp: UInt64) { (self.bitmap, self.stamp) = (bitmap, stamp) }
@@ -14,7 +14,7 @@ struct TablePage {
 struct TableGroup {
     @usableFromInline var pages: UnsafeMutablePointer<TablePage>
     @usableFromInline var pageCount: Int
-    /// Capacity - 1; -1 while the group has never been written.
+    /// Capacity - 1; -1 before the first write to the group.
     @usableFromInline var mask: Int
     @usableFromInline var count: Int
     @usableFromInline var growAt: Int
@@ -62,7 +62,7 @@ struct TableHeader {
 }
 
 extension TableHeader {
-    /// Begins to fetch where entries of these hashes lie, or would go. Changes nothing.
+    /// Prefetches the slots of these hashes. Changes nothing.
     @inlinable @inline(__always)
     func prefetch(_ hashes: UnsafePointer<UInt64>, _ count: Int) {
         for index in 0..<count {
@@ -79,9 +79,9 @@ extension TableHeader {
 }
 
 extension TableHeader {
-    /// The same for what the first key in place refers to, when keys are `String`s: a text that is too long for its 16 bytes lies on the heap,
-    /// at the address in the low bits of the second word, behind a header of 32 bytes. Where that is not so (the layout is the standard library's own
-    /// business) the fetch is useless and harmless: a prefetch never faults, and nothing else is done with the address.
+    /// Prefetches the text of the first key in place, for `String` keys: one too long for its 16 bytes is on the heap, at the address in the low
+    /// bits of the second word, behind a header of 32 bytes. If the standard library's layout differs, the fetch is useless but harmless: a
+    /// prefetch never faults, and the address is used for nothing else.
     @inlinable @inline(__always)
     func prefetchTexts(_ hashes: UnsafePointer<UInt64>, _ count: Int) {
         for index in 0..<count {
@@ -91,7 +91,7 @@ extension TableHeader {
             let place = Int(truncatingIfNeeded: hash) & groups[number].mask
             let page = groups[number].pages[place &>> pageShift]
             let slot = place & pageMask
-            // Of a vacant place nothing is initialised.
+            // A vacant slot has no initialised entry.
             guard page.bitmap[slot &>> 6] & (1 << UInt64(truncatingIfNeeded: slot & 63)) != 0 else { continue }
             let entry = UnsafeRawPointer(page.bitmap) + (entriesOffset &+ slot &* entryStride)
             let address = entry.load(fromByteOffset: 8, as: UInt.self) & 0x0fff_ffff_ffff_ffff
@@ -101,7 +101,7 @@ extension TableHeader {
     }
 }
 
-/// The tables of one operator, to be fetched ahead together. Plain memory: no reference counting. Owned by the operator's states.
+/// Tables of one operator, prefetched together. Plain memory: no reference counting. Owned by the operator's states.
 @usableFromInline
 struct TableList {
     @usableFromInline var headers: UnsafeMutablePointer<UnsafeMutablePointer<TableHeader>>

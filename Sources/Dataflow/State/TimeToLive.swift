@@ -1,9 +1,9 @@
 public import StreamModel
 
-/// How long a state lives after it was last used, by processing time (the clock of the host, read once a batch).
+/// Time to live of a state after its last use, by processing time. The host's clock is read once per batch.
 ///
-/// What has expired is never given out, also if it is still there (Flink's NeverReturnExpired). It goes when it is met, when the table is
-/// cleaned (some places a batch), and with every full snapshot and every restore, which leave it out.
+/// Expired state is never returned, even if still present (Flink's NeverReturnExpired). It is removed when it is accessed, when the table is
+/// cleaned (some slots per batch), and by every full snapshot and every restore, which leave it out.
 public struct TimeToLive: Sendable, Hashable {
     public enum Renewal: Sendable, Hashable {
         case onCreateAndWrite
@@ -41,12 +41,12 @@ public struct Expiring<Value: StateCodable>: StateCodable {
     }
 }
 
-/// A time to live at work, with the subtask's clock.
+/// A time to live with the subtask's clock.
 @usableFromInline
 struct Lifetime {
     @usableFromInline let milliseconds: Int64
     @usableFromInline let refreshesOnRead: Bool
-    /// The subtask's, which outlives its operators' states.
+    /// The subtask's clock, which outlives its operators' states.
     @usableFromInline let clock: UnsafeMutablePointer<TaskMoment>
 
     @usableFromInline
@@ -58,24 +58,24 @@ struct Lifetime {
 
     @inlinable var now: WallTime { clock.pointee.wall }
 
-    /// A value lives until `duration` after its last use; at that very moment it is dead, as in Flink.
+    /// Whether a value is alive: until `duration` after its last use, exclusive, as in Flink.
     @inlinable @inline(__always)
     func isAlive<Value>(_ stored: Expiring<Value>, at now: WallTime) -> Bool {
         let (end, overflows) = stored.accessedAt.milliseconds.addingReportingOverflow(milliseconds)
         return overflows || end > now.milliseconds
     }
 
-    /// Whether reading it now is to be noted.
+    /// Whether a read now updates the time of use.
     @inlinable @inline(__always)
     func refreshes<Value>(_ stored: Expiring<Value>, at now: WallTime) -> Bool { refreshesOnRead && stored.accessedAt != now }
 }
 
-/// What of a stored value is dead.
+/// Expiry of a stored value.
 @usableFromInline
 struct Expiry<Stored> {
-    /// All of it.
+    /// Whether all of it has expired.
     @usableFromInline let isDead: (Stored, WallTime) -> Bool
-    /// What is left of it; nil = nothing. Called on writer threads too.
+    /// The living rest of it, or nil. Called on writer threads too.
     @usableFromInline let prune: (Stored, WallTime) -> Stored?
 
     @inlinable

@@ -1,4 +1,4 @@
-/// A binary heap of what is due at a time, the earliest first. Pure; a value.
+/// A binary heap of elements due at a time, the earliest first. Pure; a value.
 @usableFromInline
 struct TimeHeap<Element> {
     @usableFromInline typealias Node = (time: Int64, element: Element)

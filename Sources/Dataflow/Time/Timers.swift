@@ -1,32 +1,32 @@
 public import StreamModel
 
-/// A timer that is due: what a function's `onTimer` gets.
+/// A due timer, as passed to a function's `onTimer`.
 public struct Timer: Sendable, Hashable {
     public enum Time: Sendable, Hashable {
-        /// The watermark has reached it.
+        /// The watermark has reached this time.
         case event(EventTime)
-        /// The wall clock has reached it.
+        /// The wall clock has reached this time.
         case processing(WallTime)
     }
     public let time: Time
-    /// The number that it was registered with.
+    /// Namespace of its registration.
     public let namespace: Int64
 
     @usableFromInline init(time: Time, namespace: Int64) { (self.time, self.namespace) = (time, namespace) }
 }
 
-/// Timers for the current key: registered from `process` and `onTimer`, part of the checkpoint. A key has at most one timer a time and
-/// namespace: registering it again changes nothing.
+/// Timers for the current key: registered in `process` and `onTimer`, part of the checkpoint. There is at most one timer per key, time and namespace:
+/// registering it again has no effect.
 ///
-/// An event-time timer for t fires when the watermark reaches t; one that is registered behind the watermark fires with the next watermark.
-/// A processing-time timer for t fires when the wall clock shows t or later, never before, also while no records come. Timers of a
-/// time domain fire in the order of their times. Timers in processing time that are pending when the input ends do not fire.
+/// An event-time timer for t fires when the watermark reaches t; one registered behind the watermark fires with the next watermark. A
+/// processing-time timer for t fires when the wall clock shows t or later, never earlier, even without records. Timers of a time domain fire in the
+/// order of their times. Processing-time timers still pending at the end of the input do not fire.
 public final class Timers<Key: StreamKey> {
     @usableFromInline let event: TimerQueue<Key>
     @usableFromInline let processing: TimerQueue<Key>
     @usableFromInline let cursor: KeyedStates<Key>.CursorPointer
     private let moment: UnsafeMutablePointer<TaskMoment>
-    /// The event time that the operator has come to. `.min` before the first watermark, also after a restore.
+    /// Event time of the operator. `.min` before the first watermark, also after a restore.
     public internal(set) var watermark = EventTime.min
 
     init(states: KeyedStates<Key>) throws {
@@ -43,7 +43,7 @@ public final class Timers<Key: StreamKey> {
     public func register(at time: EventTime, namespace: Int64 = 0) { event.register(timer(time.milliseconds, namespace)) }
     @inlinable
     public func register(at time: WallTime, namespace: Int64 = 0) { processing.register(timer(time.milliseconds, namespace)) }
-    /// Does nothing when there is no such timer.
+    /// Deletes a timer, if it exists.
     @inlinable
     public func delete(at time: EventTime, namespace: Int64 = 0) { event.delete(timer(time.milliseconds, namespace)) }
     @inlinable
@@ -55,15 +55,15 @@ public final class Timers<Key: StreamKey> {
         return TimerKey(key: current.key, time: time, namespace: namespace)
     }
 
-    /// After a restore of the tables.
+    /// Rebuilds the heaps after a restore of the tables.
     func rebuild() {
         event.rebuild()
         processing.rebuild()
     }
 }
 
-/// The pending timers of one time domain: a table that is checkpointed says which there are, a heap says which is next. Deleting leaves
-/// the heap's node behind; it is skipped when its time comes.
+/// Pending timers of one time domain: a checkpointed table holds them, a heap finds the next. Deleting leaves the heap's node behind, which is
+/// skipped when its time comes.
 @usableFromInline
 final class TimerQueue<Key: StreamKey> {
     private let table: PagedTable<TimerKey<Key>, Presence>
@@ -85,7 +85,7 @@ final class TimerQueue<Key: StreamKey> {
         rebuild()
     }
 
-    /// When the next one is due.
+    /// Time of the next timer.
     var next: Int64? {
         while let first = heap.first {
             if table.find(first.element, hash: first.element.stableHash) != nil { return first.time }
@@ -94,7 +94,7 @@ final class TimerQueue<Key: StreamKey> {
         return nil
     }
 
-    /// Takes the earliest timer that is due; it is not pending any more.
+    /// Takes the earliest due timer, which is then no longer pending.
     func take(dueBy limit: Int64) -> TimerKey<Key>? {
         while let node = heap.removeFirst(dueBy: limit) {
             if table.remove(node.element, hash: node.element.stableHash) { return node.element }
@@ -144,7 +144,7 @@ struct TimerKey<Key: StreamKey>: StreamKey {
     }
 }
 
-/// The value of a table that is a set.
+/// Value type of a table used as a set.
 @usableFromInline
 struct Presence: StateCodable {
     @inlinable init() {}
@@ -154,7 +154,7 @@ struct Presence: StateCodable {
 }
 
 extension KeyGroups {
-    /// The hash of a composite key: the key group is that of `hash`, the place in the table depends on `other` too.
+    /// Hash of a composite key: in the key group of `hash`, with a slot that depends on `other` too.
     @inlinable @inline(__always)
     static func hash(within hash: UInt64, _ other: UInt64) -> UInt64 { hash ^ (other & 0xffff_ffff) }
 }

@@ -1,15 +1,14 @@
 internal import StreamModel
 
-/// The event time of an input gate, from that of its channels. Pure; one a subtask.
+/// Computes the event time of an input gate from its channels. Pure; one per subtask.
 ///
-/// The gate's watermark is the lowest of the channels that are waited for, and never goes back. Not waited for are
+/// The gate's watermark is the minimum over the active channels, and never decreases. The minimum skips
 /// - idle channels;
-/// - ended channels, those whose watermark is `.max`, as long as one has not ended: an end must not make the records late that an idle
-///   channel brings afterwards;
-/// - channels that came back from idleness with a watermark behind the gate's, until they have caught up.
+/// - ended channels, with watermark `.max`, until all have ended: an end must not make later records of an idle channel late;
+/// - channels that become active with a watermark behind the gate's, until they have caught up.
 ///
-/// When all channels that have not ended are idle, so is the gate; its watermark is then the highest of theirs, as if the others had
-/// become idle before (flink: StatusWatermarkValve).
+/// The gate is idle when all channels that have not ended are; its watermark is then their maximum, as if the others had become idle before (Flink's
+/// StatusWatermarkValve).
 struct WatermarkMerger {
     private struct Channel {
         var watermark = EventTime.min
@@ -23,7 +22,7 @@ struct WatermarkMerger {
 
     init(channels: Int) { self.channels = [Channel](repeating: Channel(), count: channels) }
 
-    /// Takes what a channel says and returns what the gate says then, in order: nothing, or one or two things.
+    /// Takes in a channel's event time and returns that of the gate, in order: none, one or two items.
     mutating func take(_ time: StreamTime, from index: Int) -> [StreamTime] {
         switch time {
         case .watermark(let watermark):
@@ -72,7 +71,7 @@ struct WatermarkMerger {
         }
         if next > watermark {
             watermark = next
-            // A watermark says by itself that the gate is active.
+            // A watermark implies that the gate is active.
             said = [.watermark(next)]
         }
         if hasOpen, !hasActive, !isIdle {

@@ -1,18 +1,18 @@
 public import StreamModel
 
-/// How the watermarks of a stream follow from its records: how late a record may come and still be on time.
+/// A rule for the watermarks of a stream: the lateness at which a record is still on time.
 ///
-/// A watermark for t says that no record with time t or earlier is expected any more. It is sent behind the records that it follows from,
-/// every `StreamEnvironment.watermarkInterval`, and never goes back. When the input ends, the watermark becomes `.max`.
+/// A watermark t announces that no more records with time t or earlier are expected. It is sent behind the records it follows from, every
+/// `StreamEnvironment.watermarkInterval`, and never decreases. It becomes `.max` at the end of the input.
 public struct WatermarkStrategy<Element: EventTimed>: Sendable {
-    /// One a subtask: the watermark after a batch, when that batch came and was looked at; nil = as before.
+    /// Makes a tracker, one per subtask: the watermark after a batch, and the time of that batch; nil = unchanged.
     @usableFromInline let makeTracker: @Sendable () -> WatermarkTracker<Element>
     @usableFromInline var idleTimeout: Milliseconds?
 
     @usableFromInline
     init(makeTracker: @escaping @Sendable () -> WatermarkTracker<Element>) { self.makeTracker = makeTracker }
 
-    /// Records come at most `bound` late: the watermark is the latest time seen, less the bound, less 1 ms.
+    /// Records come at most `bound` late: the watermark is the latest time seen, minus the bound, minus 1 ms.
     @inlinable
     public static func boundedOutOfOrderness(_ bound: Milliseconds) -> Self {
         WatermarkStrategy {
@@ -27,17 +27,17 @@ public struct WatermarkStrategy<Element: EventTimed>: Sendable {
         }
     }
 
-    /// The times of a subtask's records never go back.
+    /// The times of a subtask's records never decrease.
     @inlinable
     public static var monotonous: Self { boundedOutOfOrderness(0) }
 
-    /// No watermark but the last: what waits for event time is done when the input ends.
+    /// Only the final watermark: all work that waits for event time is done at the end of the input.
     @inlinable
     public static var atEndOnly: Self {
         WatermarkStrategy { WatermarkTracker(observe: { _, _ in }, watermark: { .min }, close: {}) }
     }
 
-    /// By a generator of one's own, one a subtask.
+    /// A custom generator, one per subtask.
     @inlinable
     public static func custom<Generator: WatermarkGenerator>(_ make: @escaping @Sendable () -> Generator) -> Self
     where Generator.Element == Element {
@@ -54,7 +54,7 @@ public struct WatermarkStrategy<Element: EventTimed>: Sendable {
         }
     }
 
-    /// A subtask that gets no record for so long counts as idle: nobody waits for its watermark until it gets one again.
+    /// Makes a subtask without records for this long idle: its watermark is ignored until its next record.
     @inlinable
     public func withIdleness(_ timeout: Milliseconds) -> Self {
         var copy = self
@@ -63,15 +63,15 @@ public struct WatermarkStrategy<Element: EventTimed>: Sendable {
     }
 }
 
-/// Watermarks by a rule of one's own. A value type: each subtask has its own instance.
+/// A custom watermark rule. A value type: each subtask has its own instance.
 public protocol WatermarkGenerator<Element>: SendableMetatype {
     associatedtype Element: EventTimed
     mutating func observe(_ record: Element)
-    /// As of the records that were observed; a lower one than before changes nothing.
+    /// Watermark after the records observed so far; a lower one than before has no effect.
     var watermark: EventTime { get }
 }
 
-/// A generator without its type, called once a batch.
+/// A generator without its type, called once per batch.
 @usableFromInline
 struct WatermarkTracker<Element> {
     @usableFromInline let observe: (UnsafeMutablePointer<Element>, Int) -> Void
@@ -88,7 +88,7 @@ struct WatermarkTracker<Element> {
 }
 
 extension DataStream {
-    /// Gives every record its time, and the stream its watermarks. Those that it had before are not looked at any more.
+    /// Assigns every record its time, and the stream its watermarks, which replace earlier ones.
     @inlinable
     public func assignTimestamps(
         by time: @escaping @Sendable (Element) -> EventTime, watermarks strategy: WatermarkStrategy<Timestamped<Element>>
@@ -129,7 +129,7 @@ extension DataStream {
 }
 
 extension DataStream where Element: EventTimed {
-    /// Gives a stream of records that know their time its watermarks. Those that it had before are not looked at any more.
+    /// Assigns watermarks to a stream of records with event time, which replace earlier ones.
     @inlinable
     public func assignWatermarks(_ strategy: WatermarkStrategy<Element>) -> DataStream<Element> {
         refuseIdleTimeout(strategy.idleTimeout)
@@ -147,8 +147,8 @@ extension DataStream where Element: EventTimed {
     }
 }
 
-/// When an assigner sends its watermark, and when it is idle. Owned by the subtask's thread. Nothing of it is checkpointed: after a
-/// restore the watermark follows from the records that come.
+/// Times an assigner's watermarks and its idleness. Owned by the subtask's thread. Not checkpointed: after a restore the watermark follows from the
+/// next records.
 @usableFromInline
 final class WatermarkClock {
     private let watermark: () -> EventTime
@@ -157,7 +157,7 @@ final class WatermarkClock {
     private var forward: (StreamTime) -> Void = { _ in }
     private var sent = EventTime.min
     private var isIdle = false
-    /// Records came since the clock was last looked at.
+    /// Whether records came since the last reading of the clock.
     private var hasTaken = false
     private var sentAt: EngineInstant
     private var tookAt: EngineInstant
@@ -175,14 +175,14 @@ final class WatermarkClock {
     func install(in hooks: inout OperatorHooks, close: @escaping () -> Void) {
         forward = hooks.advance
         hooks.close = close
-        // What comes from before is replaced, but for the end.
+        // Event time from upstream is replaced, except the end.
         hooks.advance = { [self] time in
             if case .watermark(.max) = time { send(.max) }
         }
         hooks.alarm = Alarm(due: due, ring: ring)
     }
 
-    /// Called after each batch, when its records have been handed on.
+    /// Handles the end of a batch, after its records were passed on.
     @usableFromInline
     func tookBatch() {
         hasTaken = true

@@ -1,6 +1,6 @@
 public import StreamModel
 
-/// A keyed stream cut into sessions: windows that grow with their records and merge when a record joins them. In event time.
+/// A keyed stream cut into sessions: event-time windows that grow with their records and merge when a record joins them.
 public struct SessionWindowedStream<Key: StreamKey, Element: EventTimed> {
     @usableFromInline let stream: KeyedStream<Key, Element>
     @usableFromInline let gap: Milliseconds
@@ -13,7 +13,7 @@ public struct SessionWindowedStream<Key: StreamKey, Element: EventTimed> {
         if gap < 1 { stream.environment.refuse("the gap of a session window is at least 1 ms, not \(gap.count) ms") }
     }
 
-    /// Keeps a session for so long after it has fired; a record that joins it in this time has it emitted again.
+    /// Keeps a session for this long after it has fired; a record that joins it in this time emits it again.
     @inlinable
     public func allowedLateness(_ lateness: Milliseconds) -> Self {
         if lateness < 0 { stream.environment.refuse("an allowed lateness of \(lateness.count) ms is negative") }
@@ -22,7 +22,7 @@ public struct SessionWindowedStream<Key: StreamKey, Element: EventTimed> {
         return copy
     }
 
-    /// Records that belong to no session that is still kept, and whose own is over, go to this side output of the result.
+    /// Sends records without a kept session, whose own would be over, to this side output of the result.
     @inlinable
     public func lateData(to tag: OutputTag<Element>) -> Self {
         var copy = self
@@ -30,7 +30,7 @@ public struct SessionWindowedStream<Key: StreamKey, Element: EventTimed> {
         return copy
     }
 
-    /// One accumulator a session.
+    /// Keeps one accumulator per session.
     @inlinable
     public func aggregate<Function: MergingAggregateFunction>(_ function: Function) -> DataStream<WindowResult<Key, Function.Output>>
     where Function.Input == Element {
@@ -73,8 +73,7 @@ public struct SessionWindowedStream<Key: StreamKey, Element: EventTimed> {
 }
 
 extension SessionWindowedStream where Element: StateCodable {
-    /// Arbitrary processing of all records of a session, with its bounds. Holds every record until then. Records of merged sessions come
-    /// session by session.
+    /// Processes all records of a session, with its bounds. Holds every record until then. Records of merged sessions come session by session.
     @inlinable
     public func process<Output: Sendable>(
         to type: Output.Type = Output.self, _ body: @escaping @Sendable (WindowContents<Key, Element>, Emitter<Output>) throws -> Void
@@ -83,13 +82,13 @@ extension SessionWindowedStream where Element: StateCodable {
     }
 }
 
-/// One session of a key.
+/// A session of a key.
 @usableFromInline
 struct Session<Accumulator: StateCodable>: StateCodable {
     @usableFromInline var window: TimeWindow
-    /// When the store looks at it next: not after it is due.
+    /// Time of the next check by the store, not after it is due.
     @usableFromInline var wakesAt: EventTime
-    /// It was emitted, and got no record since that must be emitted at its end.
+    /// Whether it was emitted, and has no later record to be emitted at its end.
     @usableFromInline var hasFired: Bool
     @usableFromInline var accumulator: Accumulator
 
@@ -122,10 +121,10 @@ struct Session<Accumulator: StateCodable>: StateCodable {
     }
 }
 
-/// The sessions of one subtask's keys. Owned by its thread.
+/// Sessions of one subtask's keys. Owned by its thread.
 ///
-/// A session is scheduled when it begins, for its end as it is then. When that time comes and the session has grown, it is scheduled anew: a
-/// heap operation a gap, not a record. A time of a session that has merged into another finds nothing that is due.
+/// A session is scheduled when it begins, for its present end. If it has grown by then, it is rescheduled: a heap operation per gap, not per
+/// record. The time of a session that has merged into another finds nothing due.
 @usableFromInline
 final class SessionStore<Function: MergingWindowFunction> {
     @usableFromInline typealias Key = Function.Key
@@ -146,7 +145,7 @@ final class SessionStore<Function: MergingWindowFunction> {
         sessions = try states.table("sessions")
     }
 
-    /// False when the record is late: it joins no session, and its own would be gone.
+    /// Adds a record; false when it is late: it joins no session, and its own would be gone.
     @inlinable
     func add(_ record: Function.Element, at eventTime: EventTime, key: Key, hash: UInt64, out: Emitter<Function.Output>) throws -> Bool {
         let own = TimeWindow(start: eventTime, end: eventTime + gap)
@@ -175,7 +174,7 @@ final class SessionStore<Function: MergingWindowFunction> {
         return true
     }
 
-    /// What the session touches, now that it has grown, belongs to it. Returns its new place.
+    /// Merges the sessions that this grown one touches. Returns its new index.
     @inlinable
     func mergeOthers(into index: Int, of all: inout [Session<Function.Accumulator>]) -> Int {
         guard all.count > 1 else { return index }
@@ -185,7 +184,9 @@ final class SessionStore<Function: MergingWindowFunction> {
                 merged.window.cover(session.window)
                 merged.wakesAt = min(merged.wakesAt, session.wakesAt)
                 function.merge(session.accumulator, into: &merged.accumulator)
-            } else { others.append(session) }
+            } else {
+                others.append(session)
+            }
         }
         guard others.count + 1 < all.count else { return index }
         all = others + [merged]
@@ -229,7 +230,7 @@ final class SessionStore<Function: MergingWindowFunction> {
     @inlinable
     func isGone(_ session: Session<Function.Accumulator>) -> Bool { session.hasFired && session.window.maxTimestamp + lateness <= time }
 
-    /// After the table was restored.
+    /// Rebuilds the schedule after the table was restored.
     @inlinable
     func rebuild() {
         sessions.forEach { entry in
@@ -239,7 +240,7 @@ final class SessionStore<Function: MergingWindowFunction> {
 }
 
 extension TimeWindow {
-    /// They overlap, or one ends where the other begins (flink: TimeWindow.intersects).
+    /// Whether they overlap, or one ends where the other begins (Flink's TimeWindow.intersects).
     @inlinable func touches(_ other: TimeWindow) -> Bool { start <= other.end && end >= other.start }
     @inlinable
     mutating func cover(_ other: TimeWindow) {

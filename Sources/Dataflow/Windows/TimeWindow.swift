@@ -1,16 +1,16 @@
 public import StreamModel
 
-/// A span of time, without its end.
+/// A span of time with an exclusive end.
 public struct TimeWindow: Hashable, Sendable, BitwiseCopyable {
     public var start: EventTime
-    /// Exclusive.
+    /// End, exclusive.
     public var end: EventTime
     @inlinable public init(start: EventTime, end: EventTime) { (self.start, self.end) = (start, end) }
-    /// The last millisecond that belongs to the window. A watermark that has reached it makes the window due.
+    /// Last millisecond of the window. The window is due when the watermark reaches it.
     @inlinable public var maxTimestamp: EventTime { end - 1 }
 }
 
-/// What a window's records came to. Its time is the window's last millisecond, so that windows of windows line up.
+/// The result of a window. Its time is the window's last millisecond, so that windows of windows line up.
 public struct WindowResult<Key: Sendable, Value: Sendable>: EventTimed {
     public var key: Key
     public var window: TimeWindow
@@ -24,7 +24,7 @@ public struct WindowResult<Key: Sendable, Value: Sendable>: EventTimed {
     @inlinable public var eventTime: EventTime { window.maxTimestamp }
 }
 
-/// All records of a key in a window, in the order in which they came.
+/// All records of a key in a window, in order of arrival.
 public struct WindowContents<Key: Sendable, Element: Sendable>: Sendable {
     public let key: Key
     public let window: TimeWindow
@@ -37,9 +37,9 @@ public struct WindowContents<Key: Sendable, Element: Sendable>: Sendable {
     }
 }
 
-/// Windows of one size that lie on a fixed grid, the same for every key.
+/// Windows of one size on a fixed grid, the same for every key.
 public struct WindowGrid: Sendable, Hashable {
-    /// Milliseconds; `slide == size` for tumbling windows.
+    /// Spans in milliseconds; `slide == size` for tumbling windows.
     @usableFromInline let size, slide, offset: Int64
 
     @usableFromInline
@@ -49,17 +49,17 @@ public struct WindowGrid: Sendable, Hashable {
         self.offset = offset.count
     }
 
-    /// One after the other: every time lies in exactly one. They begin at the multiples of the size, plus the offset.
+    /// Consecutive windows: every time lies in exactly one. They begin at the multiples of the size, plus the offset.
     public static func tumbling(_ size: Milliseconds, offset: Milliseconds = 0) -> WindowGrid {
         WindowGrid(size: size, slide: size, offset: offset)
     }
 
-    /// One begins every `slide`: a time lies in `size / slide` of them.
+    /// Overlapping windows that begin every `slide`: a time lies in `size / slide` of them.
     public static func sliding(_ size: Milliseconds, every slide: Milliseconds, offset: Milliseconds = 0) -> WindowGrid {
         WindowGrid(size: size, slide: slide, offset: offset)
     }
 
-    /// What is wrong with it; nil = nothing.
+    /// Problem of the parameters, or nil.
     @usableFromInline
     var problem: String? {
         guard size > 0, slide > 0 else { return "the size and the slide of a window are at least 1 ms, not \(size) ms and \(slide) ms" }
@@ -72,7 +72,7 @@ public struct WindowGrid: Sendable, Hashable {
         (slide == size ? "tumbling \(size) ms" : "sliding \(size) ms every \(slide) ms") + (offset == 0 ? "" : " offset \(offset) ms")
     }
 
-    /// The start of the last window that contains `time`, or would if it were long enough. Times at the ends of the range wrap.
+    /// Start of the last window that contains `time`, or would if it were long enough. Times at the ends of the range wrap.
     @inlinable @inline(__always)
     func lastStart(_ time: Int64) -> Int64 {
         let remainder = (time &- offset) % slide

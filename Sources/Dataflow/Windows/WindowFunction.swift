@@ -1,6 +1,6 @@
-/// An aggregate whose accumulators can be put together: what session windows need, whose parts are found to belong together later.
+/// An aggregate with mergeable accumulators, as needed by session windows, whose parts may merge later.
 public protocol MergingAggregateFunction: AggregateFunction {
-    /// Adds what `other` has seen.
+    /// Merges the accumulator `other`.
     func merge(_ other: Accumulator, into accumulator: inout Accumulator)
 }
 
@@ -8,7 +8,7 @@ extension Count: MergingAggregateFunction {
     @inlinable public func merge(_ other: UInt64, into accumulator: inout UInt64) { accumulator += other }
 }
 
-/// What a window operator does with its records: both kinds of function as the operator sees them.
+/// A window operator's work on its records, in a common form for both kinds of function.
 @usableFromInline
 protocol WindowFunction<Key, Element, Output>: Sendable {
     associatedtype Key: StreamKey
@@ -25,7 +25,7 @@ protocol MergingWindowFunction: WindowFunction {
     func merge(_ other: Accumulator, into accumulator: inout Accumulator)
 }
 
-/// Keeps one accumulator a window.
+/// Keeps one accumulator per window.
 @usableFromInline
 struct AggregatingWindow<Key: StreamKey, Function: AggregateFunction>: WindowFunction {
     @usableFromInline let function: Function

@@ -1,28 +1,28 @@
 public import StreamModel
 
-/// How far a window operator's time has come, and what that means for the start of a window. Behind a pointer; changes between batches only.
+/// Progress of a window operator's time, as bounds on the starts of windows. Behind a pointer; changes only between batches.
 @usableFromInline
 struct WindowProgress {
     @usableFromInline var time = EventTime.min.milliseconds
-    /// Windows that start here or earlier have fired.
+    /// Latest start of the fired windows.
     @usableFromInline var firedStart = Int64.min
-    /// Windows that start here or earlier are gone: their records are late.
+    /// Latest start of the freed windows, whose records are late.
     @usableFromInline var goneStart = Int64.min
-    /// Windows that start here or earlier want a closer look: they have fired, or a restored one may have.
+    /// Latest start of the windows that need a closer check: they have fired, or a restored one may have.
     @usableFromInline var slowStart = Int64.min
     @inlinable init() {}
 }
 
-/// The contents of the windows of one subtask. Owned by its thread.
+/// Contents of the windows of one subtask. Owned by its thread.
 ///
 /// Invariants:
 /// 1. `panes` has an entry for a key and window exactly if the key is once in that window's bucket.
-/// 2. Every bucket is once in `schedule`: until it has fired, at its window's last millisecond; then, with allowed lateness, at the time when
+/// 2. Every bucket is once in `schedule`: at its window's last millisecond until it has fired; then, with allowed lateness, at the time when
 ///    its contents are freed.
-/// 3. `fired` has the panes that were emitted and got no record since that must be emitted at the window's end; empty without lateness.
+/// 3. `fired` has the panes that were emitted and have no later record to be emitted at the window's end; empty without lateness.
 ///
-/// Costs: a record is one look-up of its pane; a new pane is appended to its bucket; the schedule has an entry a window, not a pane.
-/// Nothing is allocated in the steady state: buckets are used again.
+/// Costs: a record takes one look-up of its pane; a new pane is appended to its bucket; the schedule has an entry per window, not per pane. The
+/// steady state allocates nothing: buckets are reused.
 @usableFromInline
 final class WindowStore<Function: WindowFunction> {
     @usableFromInline typealias Key = Function.Key
@@ -65,7 +65,7 @@ final class WindowStore<Function: WindowFunction> {
 
     // MARK: Records
 
-    /// A pane was made: it will fire, or be freed, with its window.
+    /// Notes a new pane, which will fire, or be freed, with its window.
     @inlinable @inline(never)
     func opened(_ pane: WindowKey<Key>) {
         if let recent, recent.start == pane.start {
@@ -87,7 +87,7 @@ final class WindowStore<Function: WindowFunction> {
         return bucket
     }
 
-    /// A record of a window that is not plainly open. False when it is late: the window is gone.
+    /// Handles a record of a window that may not be open. False when it is late: the window is gone.
     @inlinable @inline(never)
     func addSlowly(_ record: Function.Element, to pane: WindowKey<Key>, hash: UInt64, out: Emitter<Function.Output>) throws -> Bool {
         guard pane.start > progress.pointee.goneStart else { return false }
@@ -101,7 +101,7 @@ final class WindowStore<Function: WindowFunction> {
             _ = fired.upsert(pane, hash: hash) { Presence() }
             try function.emit(entry.pointee.value, of: pane.key, in: grid.window(startingAt: pane.start), to: out)
         } else {
-            // It had fired before the restore; event time has begun anew.
+            // It had fired before the restore; event time has restarted.
             fired.remove(pane, hash: hash)
         }
         return true
@@ -109,11 +109,11 @@ final class WindowStore<Function: WindowFunction> {
 
     // MARK: Time
 
-    /// When the next window is due; nil = none is open.
+    /// Time of the next due window; nil = none is open.
     @inlinable
     var next: Int64? { schedule.first?.time }
 
-    /// Time has come to `time`: emits and frees what is due, window by window.
+    /// Advances time to `time`: emits and frees due windows, one by one.
     @inlinable
     func advance(to time: Int64, out: Emitter<Function.Output>) throws {
         guard time > progress.pointee.time else { return }
@@ -170,7 +170,7 @@ final class WindowStore<Function: WindowFunction> {
         if spare.count < 4 { spare.append(bucket) }
     }
 
-    /// The last millisecond of the window.
+    /// Last millisecond of the window.
     @inlinable
     func lastTime(_ start: Int64) -> Int64 { (EventTime(milliseconds: start) + Milliseconds(grid.size - 1)).milliseconds }
     @inlinable
@@ -178,7 +178,7 @@ final class WindowStore<Function: WindowFunction> {
 
     // MARK: Restore
 
-    /// After the tables were restored: buckets and schedule follow from them.
+    /// Rebuilds buckets and schedule after the tables were restored.
     @inlinable
     func rebuild() {
         panes.forEach { opened($0.key) }

@@ -1,12 +1,12 @@
 internal import CheckpointStore
 public import StreamModel
 
-/// A keyed stream cut into windows. What a window holds is emitted when its time has passed, and freed with it (later by the allowed
-/// lateness). All of it is checkpointed; a restore may have another parallelism.
+/// A keyed stream cut into windows. The contents of a window are emitted when its time has passed, and freed with it (later by the allowed
+/// lateness). All contents are checkpointed and restore at any parallelism.
 public struct WindowedStream<Key: StreamKey, Element: Sendable> {
     @usableFromInline let stream: KeyedStream<Key, Element>
     @usableFromInline let grid: WindowGrid
-    /// nil = processing time.
+    /// Event time of a record; nil = processing time.
     @usableFromInline let time: (@Sendable (Element) -> EventTime)?
     @usableFromInline var lateness = LatePolicy<Element>()
 
@@ -19,34 +19,34 @@ public struct WindowedStream<Key: StreamKey, Element: Sendable> {
     }
 }
 
-/// What becomes of records that come after their window has fired.
+/// Treatment of records that come after their window has fired.
 @usableFromInline
 struct LatePolicy<Element: Sendable>: Sendable {
-    /// Milliseconds that a window is kept after it has fired.
+    /// Milliseconds for which a window is kept after it has fired.
     @usableFromInline var allowed: Int64 = 0
     @usableFromInline var tag: OutputTag<Element>?
     @inlinable init() {}
 }
 
 extension KeyedStream where Element: EventTimed {
-    /// Windows in event time: by the records' own times, fired by watermarks.
+    /// Event-time windows: by the records' times, fired by watermarks.
     @inlinable
     public func window(_ grid: WindowGrid) -> WindowedStream<Key, Element> { WindowedStream(stream: self, grid: grid) { $0.eventTime } }
 
-    /// Sessions in event time: records of a key that follow each other within the gap belong together.
+    /// Event-time sessions: records of a key within the gap of each other belong together.
     @inlinable
     public func sessionWindow(gap: Milliseconds) -> SessionWindowedStream<Key, Element> { SessionWindowedStream(stream: self, gap: gap) }
 }
 
 extension KeyedStream {
-    /// Windows in processing time: by the wall clock when a record comes, fired by the wall clock. What is open when the input ends is not
+    /// Processing-time windows: by the wall clock when a record comes, fired by the wall clock. Windows still open at the end of the input are not
     /// emitted.
     @inlinable
     public func processingTimeWindow(_ grid: WindowGrid) -> WindowedStream<Key, Element> { WindowedStream(stream: self, grid: grid, time: nil) }
 }
 
 extension WindowedStream {
-    /// Keeps a window for so long after it has fired; a record that comes in this time has it emitted again. Event time only.
+    /// Keeps a window for this long after it has fired; a record that comes in this time emits it again. Event time only.
     @inlinable
     public func allowedLateness(_ lateness: Milliseconds) -> Self {
         if time == nil { stream.environment.refuse("a window in processing time has no late records: it takes no allowed lateness") }
@@ -56,7 +56,7 @@ extension WindowedStream {
         return copy
     }
 
-    /// Records that come when all their windows are gone go to this side output of the result, instead of being dropped.
+    /// Sends records whose windows are all gone to this side output of the result instead of dropping them.
     @inlinable
     public func lateData(to tag: OutputTag<Element>) -> Self {
         var copy = self
@@ -64,7 +64,7 @@ extension WindowedStream {
         return copy
     }
 
-    /// One accumulator a key and window.
+    /// Keeps one accumulator per key and window.
     @inlinable
     public func aggregate<Function: AggregateFunction>(_ function: Function) -> DataStream<WindowResult<Key, Function.Output>>
     where Function.Input == Element {
@@ -116,10 +116,12 @@ extension WindowedStream {
                                     }
                                     function.add(base[index], to: &entry.pointee.value)
                                     isTaken = true
-                                } else if try store.addSlowly(base[index], to: pane, hash: hash, out: out) { isTaken = true }
+                                } else if try store.addSlowly(base[index], to: pane, hash: hash, out: out) {
+                                    isTaken = true
+                                }
                                 start = start &- grid.slide
                             }
-                            // A time between two windows (slide > size) belongs to none, and is not late for that.
+                            // A time between two windows (slide > size) belongs to none, and is not therefore late.
                             if !isTaken, at <= (EventTime(milliseconds: progress.pointee.time) - Milliseconds(lateness.allowed)).milliseconds {
                                 late.emit(base[index])
                             }
@@ -150,7 +152,9 @@ extension WindowedStream {
                                 return function.makeAccumulator()
                             }
                             function.add(base[index], to: &entry.pointee.value)
-                        } else if try !store.addSlowly(base[index], to: pane, hash: hash, out: out) { late.emit(base[index]) }
+                        } else if try !store.addSlowly(base[index], to: pane, hash: hash, out: out) {
+                            late.emit(base[index])
+                        }
                     }
                 } catch { context.fail(error) }
                 out.flush()
@@ -161,7 +165,7 @@ extension WindowedStream {
 }
 
 extension WindowedStream where Element: StateCodable {
-    /// Arbitrary processing of all records of a key and window, with the window's bounds. Holds every record until then.
+    /// Processes all records of a key and window, with the window's bounds. Holds every record until then.
     @inlinable
     public func process<Output: Sendable>(
         to type: Output.Type = Output.self, _ body: @escaping @Sendable (WindowContents<Key, Element>, Emitter<Output>) throws -> Void
@@ -170,7 +174,7 @@ extension WindowedStream where Element: StateCodable {
     }
 }
 
-/// Where a window operator's late records go: to their side output, or nowhere.
+/// Destination of a window operator's late records: their side output, or none.
 @usableFromInline
 struct LateRecords<Element: Sendable> {
     private let emitter: Emitter<Element>?
@@ -183,8 +187,8 @@ struct LateRecords<Element: Sendable> {
 }
 
 extension OperatorHooks {
-    /// Checkpoints and restores the states of an operator whose windows have a shape. State of another shape is refused: its times would
-    /// be read as something else.
+    /// Checkpoints and restores the states of an operator whose windows have a shape. State of another shape is refused: its times would be
+    /// misinterpreted.
     @usableFromInline
     mutating func keep<Key>(_ states: KeyedStates<Key>, shape: String, of name: String, restored: @escaping () -> Void) {
         snapshot = { id in states.registered.map { $0.snapshot(id) } + [.splitList("shape", type: "window-shape-1", [Array(shape.utf8)])] }

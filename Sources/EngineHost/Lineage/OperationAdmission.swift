@@ -1,42 +1,42 @@
 internal import StreamModel
 
-/// What a job is doing, as far as it decides whether an operation may begin.
+/// Phase of a job, as far as it decides on admitting an operation.
 enum JobPhase: String, CaseIterable, Sendable {
-    /// Its launch is under way: nothing of it runs yet.
+    /// Its launch is in progress: nothing runs yet.
     case launching
     case running
-    /// Between two attempts, or before the first: its thread is there, its tasks are not.
+    /// Between two attempts, or before the first: its thread exists, its tasks do not.
     case restarting
-    /// The engine is going to bring it back; nothing of it runs.
+    /// Waiting for recovery by the engine; nothing runs.
     case held
     case cancelling
-    /// It ends for a reason of its own: FAILING, or the engine goes down.
+    /// Ending for its own reason: FAILING, or the engine is shutting down.
     case failing
-    /// It has ended, and its thread still cleans up.
+    /// Ended, but its thread still cleans up.
     case leaving
     case ended
 }
 
-/// What an operator asks of a job.
+/// A request by an operator.
 enum LineageRequest: String, CaseIterable, Sendable {
     case savepoint, checkpoint, fault, stop, cancel, restart
-    /// A restart that ends the live job itself.
+    /// A restart that ends the live job first.
     case restartCancelFirst
-    /// A submission that goes on from a snapshot of the lineage.
+    /// A submission from a snapshot of the lineage.
     case submit
 }
 
-/// What is under way on a lineage: at most one of `launch`, `stop`, `cancel`, `restart` has begun there last.
+/// Work in progress on a lineage: at most one of `launch`, `stop`, `cancel`, `restart` was begun last.
 enum LineageWork: String, CaseIterable, Sendable {
     case nothing
     /// Savepoints or checkpoints on request.
     case snapshot
-    /// A submission, or the engine bringing a job back.
+    /// A submission, or a recovery by the engine.
     case launch
     case stop, cancel, restart
 }
 
-/// Whether an operation may begin: a table of job phase, request, and what is under way on the lineage. Pure.
+/// Decides whether an operation may begin, by a table of job phase, request, and work on the lineage. Pure.
 ///
 ///     request             begins when                                            waits for a launch
 ///     savepoint,          running; nothing or snapshots under way                -
@@ -51,15 +51,15 @@ enum LineageWork: String, CaseIterable, Sendable {
 /// Everything else is refused, with the reason.
 enum OperationAdmission: Equatable, Sendable {
     case admit
-    /// It is accepted now and carried out once the launch under way has ended.
+    /// Accepted now and carried out after the launch in progress.
     case afterLaunch
     case refuse(Refusal)
 
     enum Refusal: Equatable, Sendable {
-        /// Only a RUNNING job can do this.
+        /// Only possible with a RUNNING job.
         case needsRunning
         case nothingToCancel
-        /// A job of the lineage lives.
+        /// A job of the lineage is live.
         case stillLives
         case underWay(LineageWork)
     }
@@ -106,12 +106,12 @@ enum OperationAdmission: Equatable, Sendable {
     }
 }
 
-/// The right to launch the next job of a lineage, and to give that job its name. One at a time: whoever holds it has looked that no job of
-/// the lineage lives, or ends the one that does.
+/// The right to launch the next job of a lineage, and to give that job its name. One at a time: its holder has checked that no job of the lineage
+/// is live, or ends the live one.
 struct LineageClaim: Equatable, Sendable {
     enum Holder: Equatable, Sendable {
         case operation(OperationID, by: String)
-        /// The engine brings a job back.
+        /// The engine recovers a job.
         case recovery
     }
 
@@ -119,10 +119,10 @@ struct LineageClaim: Equatable, Sendable {
     var name: String
     var work: LineageWork
     var holder: Holder
-    /// The job that is launched, once it has an id.
+    /// The launched job, once it has an id.
     var job: JobID?
 
-    /// Who holds it, for the one who is refused.
+    /// Description of the holder for a refused claimant.
     var description: String {
         let what = work == .restart ? "restart" : "launch"
         return switch holder {
@@ -132,8 +132,8 @@ struct LineageClaim: Equatable, Sendable {
     }
 }
 
-/// The claims of an engine: who may launch in which lineage, and under which name. In memory; what outlives the engine are the records of
-/// jobs, of which a recovery accepts one live one a lineage.
+/// The claims of an engine: the right to launch, by lineage and name. In memory; the records of jobs outlive the engine, and a recovery accepts
+/// one live record per lineage.
 struct LineageClaims: Sendable {
     private var claims: [JobID: LineageClaim] = [:]
 
@@ -141,7 +141,7 @@ struct LineageClaims: Sendable {
 
     func holder(ofName name: String) -> LineageClaim? { claims.values.first { $0.name == name } }
 
-    /// Takes the claim unless another holds the lineage or the name; returns that other one.
+    /// Takes the claim unless the lineage or the name is taken; returns the existing claim.
     mutating func take(_ claim: LineageClaim) -> LineageClaim? {
         if let other = claims[claim.lineage] ?? holder(ofName: claim.name) { return other }
         claims[claim.lineage] = claim
@@ -150,7 +150,7 @@ struct LineageClaims: Sendable {
 
     mutating func launches(_ job: JobID, in lineage: JobID) { claims[lineage]?.job = job }
 
-    /// Gives the claim up, if this holder has it.
+    /// Releases the claim, if this holder has it.
     mutating func release(_ lineage: JobID, heldBy holder: LineageClaim.Holder) {
         if claims[lineage]?.holder == holder { claims[lineage] = nil }
     }

@@ -1,11 +1,12 @@
+internal import CellGrid
 public import ControlProtocol
 public import Dataflow
 public import StreamModel
 
-/// A program that an engine can launch: its arguments described, and a factory that makes the job from them.
+/// A program that an engine can launch: a description of its arguments, and a factory for the job.
 public struct Program: Sendable {
     public var description: ProgramDescription
-    /// What a submission without a parallelism gets.
+    /// Default parallelism of a submission.
     public var parallelism: Int
     public var make: @Sendable (ProgramArguments) throws(ProgramError) -> any StreamJob
 
@@ -18,7 +19,7 @@ public struct Program: Sendable {
     }
 }
 
-/// Why a program cannot be launched as asked: names program and argument.
+/// Reason why a program cannot be launched as requested, with program and argument.
 public enum ProgramError: Error, Sendable, Equatable, CustomStringConvertible {
     case unknownProgram(String, known: [String])
     case unknownArgument(program: String, String, known: [String])
@@ -37,7 +38,7 @@ public enum ProgramError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// The arguments of one launch, by name, with readers that say what they expected.
+/// The arguments of one launch, by name, with readers whose errors state the expectation.
 public struct ProgramArguments: Sendable {
     public let program: String
     private let values: [String: String]
@@ -60,7 +61,7 @@ public struct ProgramArguments: Sendable {
         .badArgument(program: program, name, value: value, expected: expected)
     }
 
-    /// nil = not given, and there is no default.
+    /// A text argument; nil = not given, without a default.
     public func text(_ name: String) -> String? { values[name] }
 
     public func path(_ name: String) throws(ProgramError) -> String? {
@@ -69,15 +70,15 @@ public struct ProgramArguments: Sendable {
         return value
     }
 
-    /// Absolute paths, one a line.
+    /// Absolute paths, one per line.
     public func paths(_ name: String) throws(ProgramError) -> [String] {
         let lines = (values[name] ?? "").split(separator: "\n").map(String.init)
-        guard !lines.isEmpty else { throw bad(name, values[name] ?? "", "one absolute path a line") }
-        for line in lines where !line.hasPrefix("/") { throw bad(name, line, "one absolute path a line") }
+        guard !lines.isEmpty else { throw bad(name, values[name] ?? "", "one absolute path per line") }
+        for line in lines where !line.hasPrefix("/") { throw bad(name, line, "one absolute path per line") }
         return lines
     }
 
-    /// Records a second; nil = without limit.
+    /// A rate in records per second; nil = unlimited.
     public func rate(_ name: String) throws(ProgramError) -> Double? {
         guard let value = values[name] else { return nil }
         guard let rate = Double(value), rate > 0, rate.isFinite else { throw bad(name, value, "a number above 0") }
@@ -92,7 +93,7 @@ public struct ProgramArguments: Sendable {
         return duration
     }
 
-    /// One of some words; nil = not given, and there is no default.
+    /// One of several words; nil = not given, without a default.
     public func choice(_ name: String, _ words: [String]) throws(ProgramError) -> String? {
         guard let value = values[name] else { return nil }
         guard words.contains(value) else { throw bad(name, value, "one of \(words.joined(separator: ", "))") }
@@ -116,7 +117,7 @@ public struct ProgramRegistry: Sendable {
         self.programs = Dictionary(programs.map { ($0.description.name, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// The programs that come with Weir.
+    /// The programs shipped with Weir.
     public static let standard = ProgramRegistry([Orders.program, Shaky.program, WordCount.program])
 
     public var descriptions: [ProgramDescription] { programs.values.map(\.description).sorted { $0.name < $1.name } }
@@ -126,7 +127,10 @@ public struct ProgramRegistry: Sendable {
         return program
     }
 
-    /// The recipe with its arguments checked, made into a job.
+    /// Throws what a submission of the recipe would be refused for.
+    public func check(_ recipe: JobRecipe) throws(ProgramError) { _ = try job(of: recipe) }
+
+    /// Makes a job from a recipe, with its arguments checked.
     func job(of recipe: JobRecipe) throws(ProgramError) -> any StreamJob {
         let program = try program(recipe.program)
         return try program.make(try ProgramArguments(recipe.arguments, of: program.description))

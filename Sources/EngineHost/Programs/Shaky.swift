@@ -3,30 +3,31 @@ internal import Dataflow
 internal import Glibc
 internal import StreamModel
 
-/// A small counting job that takes injected faults, so that failing checkpoints and the failure budget can be shown.
+/// A small counting job with fault injection, to demonstrate failing checkpoints and the failure budget.
 struct Shaky: StreamJob {
     var name = "shaky"
     var rate: Double?
     var interval: Milliseconds
     var timeout: Milliseconds
-    /// So many of a hundred readings are of one sensor.
+    /// Percentage of readings from one sensor.
     var hot: Int
-    /// Microseconds that counting one reading takes.
+    /// Microseconds to count one reading.
     var cost: Int
 
     static let program = Program(
         description: ProgramDescription(
-            name: "shaky", help: "Counts sensor readings, and fails its snapshots when told to (fault \"slow 5s\", \"fail 3\", \"stall\", \"crash\", \"off\").",
+            name: "shaky", help: "Counts sensor readings; fails its snapshots on request (fault \"slow 5s\", \"fail 3\", \"stall\", \"crash\", \"off\").",
             arguments: [
-                .init(name: "rate", help: "Readings a second.", defaultValue: "500"),
+                .init(name: "rate", help: "Readings per second.", defaultValue: "500"),
                 .init(name: "interval", help: "Time between checkpoints.", defaultValue: "2s"),
-                .init(name: "timeout", help: "Time that a checkpoint may take.", defaultValue: "10s"),
-                .init(name: "hot", help: "So many of a hundred readings are of one sensor.", defaultValue: "0"),
-                .init(name: "cost", help: "Microseconds that counting a reading takes.", defaultValue: "0"),
+                .init(name: "timeout", help: "Longest time for a checkpoint.", defaultValue: "10s"),
+                .init(name: "hot", help: "Percentage of readings from one sensor.", defaultValue: "0"),
+                .init(name: "cost", help: "Microseconds to count one reading.", defaultValue: "0"),
             ]),
         parallelism: 2
     ) { arguments throws(ProgramError) in
-        Shaky(rate: try arguments.rate("rate"), interval: try arguments.duration("interval", in: 10...86_400_000) ?? .seconds(2),
+        Shaky(
+            rate: try arguments.rate("rate"), interval: try arguments.duration("interval", in: 10...86_400_000) ?? .seconds(2),
             timeout: try arguments.duration("timeout", in: 10...86_400_000) ?? .seconds(10), hot: try arguments.integer("hot", in: 0...100) ?? 0,
             cost: try arguments.integer("cost", in: 0...1_000_000) ?? 0)
     }
@@ -48,7 +49,7 @@ struct Shaky: StreamJob {
     }
 }
 
-/// Counts, and takes its time for each: as a job that asks somebody else about every record.
+/// Counts with a fixed time per record, like a job that queries a service for every record.
 struct SlowCount: AggregateFunction {
     var cost: Int
 

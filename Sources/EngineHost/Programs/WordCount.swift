@@ -2,8 +2,8 @@ internal import ControlProtocol
 internal import Dataflow
 internal import StreamModel
 
-/// Counts the words of text files. A word is a maximal run of ASCII letters, lower-cased. When the input ends, every word is
-/// written as one line: word, tab, count.
+/// Counts the words of text files. A word is a maximal run of ASCII letters, lower-cased. Every word is written as one line at the end of the
+/// input: word, tab, count.
 struct WordCount: StreamJob {
     var name = "wordcount"
     var input: [String]
@@ -15,9 +15,9 @@ struct WordCount: StreamJob {
         description: ProgramDescription(
             name: "wordcount", help: "Counts the words of text files, exactly once.",
             arguments: [
-                .init(name: "input", help: "Absolute paths of text files, or of directories of them, one a line. Files may be gzip data.", isRequired: true),
+                .init(name: "input", help: "Absolute paths of text files, or of their directories, one per line. Files may be gzipped.", isRequired: true),
                 .init(name: "output", help: "Absolute path of the directory for the counts.", isRequired: true),
-                .init(name: "rate", help: "Lines a second; without it as fast as possible."),
+                .init(name: "rate", help: "Lines per second; unlimited if omitted."),
                 .init(name: "interval", help: "Time between checkpoints.", defaultValue: "3s"),
             ]),
         parallelism: 2
@@ -34,7 +34,7 @@ struct WordCount: StreamJob {
         environment.checkpoints.retention = .retainOnCancellation
         environment.checkpoints.retainedCheckpoints = 5
         environment.restartStrategy = .fixedDelay(attempts: 3, delay: .seconds(1))
-        // One reader for all files: a subtask whose files had ended before the others' would end the checkpoints too.
+        // One reader for all files: a subtask whose files end before the others' would end the checkpoints too.
         environment
             .read(TextFileSource.lines(.files(orDirectories: input), rate: rate), name: "lines").uid("lines").parallelism(1)
             .flatMap(to: String.self) { line, out in Words.forEach(in: line) { out.emit($0) } }.uid("words").name("words").parallelism(1)

@@ -1,15 +1,16 @@
 internal import CheckpointStore
 internal import ControlProtocol
 internal import Dataflow
+internal import HostEnvironment
 internal import StreamModel
 internal import Synchronization
 
-/// Why the engine's own records cannot be used.
+/// Reason why the engine's own records are unusable.
 public enum EngineStoreError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Another engine has the directory.
+    /// Another engine holds the directory.
     case owned(path: String, processID: Int32?)
     case system(operation: String, path: String, errno: Int32)
-    /// A record that does not read back; it was left as it is.
+    /// An unreadable record, left unchanged.
     case damaged(path: String, problem: String)
     case storage(String)
 
@@ -18,37 +19,37 @@ public enum EngineStoreError: Error, Sendable, Equatable, CustomStringConvertibl
         case .owned(let path, let processID):
             "state directory \(path) is in use by another engine\(processID.map { " (pid \($0))" } ?? ""): stop it or name another with --state"
         case .system(let operation, let path, let errno): "cannot \(operation) \(path): \(FilesystemError.text(errno))"
-        case .damaged(let path, let problem): "\(path) is damaged (\(problem)); it was left as it is: move it away to start without it"
+        case .damaged(let path, let problem): "\(path) is damaged (\(problem)); it was left unchanged: move it away to start without it"
         case .storage(let problem): problem
         }
     }
 }
 
-/// The engine's state directory: who owns it, a record a job, and the log of operations.
+/// The engine's state directory: its owner, one record per job, and the log of operations.
 ///
 ///     <state>/lock               held while the engine lives, with its pid
-///     <state>/jobs/<job>.json    one record a submission, replaced as a whole
-///     <state>/operations.log     one line a change of an operation, durable before it is acted on
-///     <state>/checkpoints/       where checkpoints go, a directory a job
+///     <state>/jobs/<job>.json    one record per submission, replaced as a whole
+///     <state>/operations.log     one line per change of an operation, durable before it is acted on
+///     <state>/checkpoints/       checkpoints, one directory per job
 ///
-/// Any thread may call it; writes are serialised here.
+/// May be called from any thread; writes are serialised.
 final class EngineStore: Sendable {
     let path: String
     var checkpointRoot: String { path + "/checkpoints" }
-    /// The jobs found at opening.
+    /// Jobs found at opening.
     let jobs: [JobRecord]
-    /// The operations found at opening, oldest first.
+    /// Operations found at opening, oldest first.
     let operations: [OperationEntry]
-    /// What could not be read, each in one line; nothing of it was changed.
+    /// Files that could not be read, one line each; none of them was changed.
     let problems: [String]
 
     private let filesystem: any Filesystem
     private let lock: OpenFile
     private let log: OperationLogBox
-    /// Of records, and of the log.
+    /// Turns for records and for the log.
     private let recordTurn, logTurn: Turn
 
-    /// Makes the directory where it is missing, takes its lock and reads what is there.
+    /// Makes a missing directory, takes its lock and reads its records.
     init(path: String, host: any EngineHost) throws(EngineStoreError) {
         let filesystem = host.filesystem
         self.path = path
@@ -78,11 +79,11 @@ final class EngineStore: Sendable {
     }
 
     private static func release(_ lock: OpenFile, _ filesystem: any Filesystem) {
-        // The lock is given up even where close reports an error; nothing was written through it that matters.
+        // The lock is released even if close reports an error; nothing important was written through it.
         do throws(FilesystemError) { try filesystem.close(lock) } catch {}
     }
 
-    /// Writes the newest state of a job's record, which `current` reads once it is this call's turn; nil = nothing to write.
+    /// Writes the newest state of a job's record, read by `current` once it is this call's turn; nil = nothing to write.
     func write(_ current: () -> JobRecord?) throws(EngineStoreError) {
         try recordTurn.take { () throws(EngineStoreError) in
             guard let record = current() else { return }
@@ -94,7 +95,7 @@ final class EngineStore: Sendable {
         }
     }
 
-    /// Removes the record of a job that never came to be, or was pushed out.
+    /// Removes the record of a job that never ran, or of one evicted as too old.
     func remove(_ job: JobID) throws(EngineStoreError) {
         let directory = path + "/jobs"
         do throws(FilesystemError) {
@@ -125,8 +126,12 @@ final class EngineStore: Sendable {
         _ directory: String, _ filesystem: any Filesystem, _ problems: inout [String]
     ) throws(EngineStoreError) -> [JobRecord] {
         let names: [String]
-        do throws(FilesystemError) { names = try filesystem.list(directory) } catch {
-            throw .system(operation: "list", path: directory, errno: error.errno)
+        do throws(FilesystemError) {
+            // The records read may exist only in the cache, if the last engine died while replacing one; this engine is about to act on them.
+            try filesystem.syncDirectory(directory)
+            names = try filesystem.list(directory)
+        } catch {
+            throw .system(operation: error.operation.rawValue, path: directory, errno: error.errno)
         }
         var jobs: [JobRecord] = []
         for name in names.sorted() where name.hasSuffix(".json") {
@@ -137,8 +142,8 @@ final class EngineStore: Sendable {
                     problems.append(EngineStoreError.damaged(path: path, problem: error.problem).description)
                 }
             } catch {
-                // A job that is there and not known could be launched a second time: better no engine than one without it.
-                if case .inputOutput = error { throw .storage("\(error.description) The job in it may live: the engine does not start without it") }
+                // An unknown live job could be launched a second time: no engine is better than one without that job.
+                if case .inputOutput = error { throw .storage("\(error.description) The job in it may be live: the engine does not start without it") }
                 problems.append(error.description)
             }
         }
@@ -146,8 +151,8 @@ final class EngineStore: Sendable {
     }
 }
 
-/// The log is used in its turn only.
+/// Box for the log, which is used only in its turn.
 private struct OperationLogBox: @unchecked Sendable {
-    // Sound: the one instance is touched by whoever has `logTurn`.
+    // Sound: only the holder of `logTurn` touches the one instance.
     let log: OperationLog
 }

@@ -1,7 +1,7 @@
 internal import Dataflow
 internal import StreamModel
 
-/// What the engine remembers of one submission, running or ended: enough to launch it again and to show it.
+/// The engine's record of one submission, running or ended, with the data to launch and show it again.
 struct JobRecord: Codable, Sendable, Equatable {
     var format = 1
     var id: JobID
@@ -9,30 +9,30 @@ struct JobRecord: Codable, Sendable, Equatable {
     var name: String
     var recipe: JobRecipe
     var submittedAt: WallTime
-    /// The operation that launched it; nil in records of older engines.
+    /// Operation that launched it; nil in records of older engines.
     var launchedBy: OperationID?
-    /// The snapshot it was launched from.
+    /// Snapshot it was launched from.
     var restore: StoredRestore?
-    /// The newest picture. Its state says whether the job comes back.
+    /// Newest report. Its state decides whether the job is recovered.
     var report: JobReport
-    /// Oldest first, without detail.
+    /// Checkpoints, oldest first, without detail.
     var checkpoints: [CheckpointReport] = []
-    /// Oldest first.
+    /// Failures, oldest first.
     var failures: [FailureReport] = []
-    /// Records that the sources of this and the earlier executions have read, at the highest.
+    /// Highest number of records read by the sources of this and earlier executions.
     var position: UInt64?
-    /// The position is that of the end, not one that was passed on the way to a kill.
+    /// Whether the position is that of the end, and not one passed before a kill.
     var isPositionExact = false
 
-    /// Starts by the engine that have come to nothing so far; nil = none.
+    /// Unsuccessful starts by the engine; nil = none.
     var recovery: RecoveryAttempts?
 
-    /// Rows that a record keeps; restorable ones are kept beyond that.
+    /// Maximum number of rows in a record; restorable ones are kept beyond that.
     static let keptCheckpoints = 500
 
     var isTerminal: Bool { report.state.isTerminal }
 
-    /// The newest snapshot that a restart can begin with.
+    /// Newest snapshot for a restart.
     var newestRestorable: CheckpointReport? { checkpoints.last { $0.isRestorable } }
 
     mutating func take(_ rows: [CheckpointReport]) {

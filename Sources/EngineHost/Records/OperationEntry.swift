@@ -1,11 +1,11 @@
 internal import ControlProtocol
 internal import StreamModel
 
-/// A mutating request and what became of it: a line of the operation log, and of the audit.
+/// A mutating request and its outcome: a line of the operation log and of the audit.
 struct OperationEntry: Codable, Sendable, Equatable {
     var operation: OperationID
     var verb: ControlVerb
-    /// The request as it was sent, to tell a repetition from another request with the same id.
+    /// The request as sent, to distinguish a repetition from another request with the same id.
     var frame: String
     var by: String
     var reason: String
@@ -14,7 +14,7 @@ struct OperationEntry: Codable, Sendable, Equatable {
     var acceptedAt: WallTime
     var job: JobID?
     var jobName: String
-    /// Of every verb but submit.
+    /// Report of every verb except submit.
     var report: OperationReport?
     var state: OperationReport.State
     var error: String?
@@ -22,17 +22,16 @@ struct OperationEntry: Codable, Sendable, Equatable {
     var auditEntry: AuditEntry {
         AuditEntry(
             at: acceptedAt, operation: operation, verb: verb, job: job, jobName: jobName, by: by, reason: reason, userID: userID,
-            processID: processID, state: state, outcome: outcome)
+            processID: processID, state: state, outcome: outcome, title: report?.request.kind.title, stage: report?.stage)
     }
 
     private var outcome: String? {
         if let error { return error }
         guard state.isTerminal else { return nil }
-        if let new = report?.newJob { return "job \(new.short) from \(report?.path ?? "?")" }
-        return report?.path ?? report?.checkpoint.map { "checkpoint \($0)" } ?? state.rawValue
+        return report == nil ? job.map { "job \($0.short)" } ?? state.rawValue : report?.result ?? state.rawValue
     }
 
-    /// Moves the operation on; the report and this entry say the same.
+    /// Advances the operation in both the report and this entry.
     mutating func update(_ change: (inout OperationReport) -> Void) {
         guard var report else { return }
         change(&report)

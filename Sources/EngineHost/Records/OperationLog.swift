@@ -1,32 +1,33 @@
 internal import CheckpointStore
 internal import ControlProtocol
+internal import HostEnvironment
 internal import StreamModel
 
-/// The log of operations: one line a change of an operation, durable before it is acted on, and written anew with only the newest state of each
-/// when it has grown. Used by one thread at a time.
+/// The log of operations: one line per change of an operation, durable before it is acted on. Once grown, it is rewritten with only the newest
+/// state of each operation. Used by one thread at a time.
 ///
-/// A log that can no longer be appended to (its fsync failed, or the disk filled up while it was replaced) is written anew by the next
-/// append: what a line said that nobody was told of is dropped with it.
+/// A log that can no longer be appended to (its fsync failed, or the disk filled up during a rewrite) is rewritten by the next append, without any
+/// line that was never reported.
 final class OperationLog {
-    /// Lines at which it is written anew.
+    /// Number of lines that triggers a rewrite.
     static let longest = 5000
-    /// Bytes at which it is written anew, but not before half of it is out of date.
+    /// Size in bytes that triggers a rewrite, once half of it is out of date.
     static let largest = 8 << 20
-    /// Ended operations that are remembered; those that have not ended always are.
+    /// Number of ended operations kept; unended ones are always kept.
     static let kept = 1000
 
-    /// The newest state of each operation, oldest acceptance first.
+    /// Newest state of each operation, oldest acceptance first.
     private(set) var entries: [OperationEntry] = []
-    /// What could not be read or was moved away, each in one line.
+    /// Problems in one line each: unreadable records, and files that were moved away.
     private(set) var problems: [String] = []
     private let path: String
     private let filesystem: any Filesystem
-    /// nil = it has to be written anew before the next append.
+    /// The open log; nil = it must be rewritten before the next append.
     private var log: DurableLog?
     private var lines: [OperationID: String] = [:]
     private var lineCount = 0
     private var byteCount = 0
-    /// Bytes of the newest state of each: what is left when the log is written anew.
+    /// Size in bytes of the log after a rewrite.
     private var neededBytes = 0
 
     init(path: String, filesystem: any Filesystem) throws(StoreError) {
@@ -44,7 +45,7 @@ final class OperationLog {
         if isLong { try rewrite() }
     }
 
-    /// A log that is too large to be read is moved away, whole: the operations in it are forgotten, the jobs are not.
+    /// Opens the log. One too large to read is moved away whole: its operations are forgotten, the jobs are not.
     private static func open(_ path: String, _ filesystem: any Filesystem, _ problems: inout [String]) throws(StoreError) -> DurableLog {
         do throws(StoreError) { return try DurableLog(path: path, filesystem: filesystem) } catch {
             guard case .tooLarge(_, let length, let maximum) = error else { throw error }
@@ -61,7 +62,7 @@ final class OperationLog {
                 try filesystem.rename(path, to: aside, replacing: false)
                 return aside
             } catch {
-                // 17 is EEXIST: the next number is free, or the one after it.
+                // 17 is EEXIST: try the next number.
                 if error.errno != 17 { throw .inputOutput(path: path, operation: error.operation, errno: error.errno) }
             }
         }
@@ -75,12 +76,12 @@ final class OperationLog {
         if log == nil { try rewrite() }
         guard let log else { throw .closed(path: path) }
         do throws(StoreError) { try log.append(line) } catch {
-            // Whether the line is there is not known; the log is written anew without it.
+            // The line may or may not be on disk; the log is rewritten without it.
             if log.isEnded { abandon() }
             throw error
         }
         take(entry, line)
-        // The line is durable; a log that stays long is tried again with the next one.
+        // The line is durable; the rewrite of a long log is retried with the next one.
         if isLong { do throws(StoreError) { try rewrite() } catch {} }
     }
 
@@ -117,8 +118,8 @@ final class OperationLog {
         }
     }
 
-    /// Replaces the file by one with the newest states only. Until the new one is open, whatever happens, the old handle is not used again: it
-    /// may belong to a file that has no name any more.
+    /// Replaces the file by one with the newest states only. The old handle is unusable until the new one is open: it may belong to a file without
+    /// a name.
     private func rewrite() throws(StoreError) {
         abandon()
         let needed = entries.compactMap { lines[$0.operation] }

@@ -1,28 +1,28 @@
 internal import StreamModel
 
-/// How often in a row the engine brought a job back without the job getting anywhere: what tells a crash loop from a crash. Part of the job's
-/// record, written before each start, so that it survives an engine that the job takes down with it. Pure: the wall clock comes in.
+/// Consecutive recoveries of a job without progress, to distinguish a crash loop from a crash. Part of the job's record, written before each
+/// start, so that it survives an engine that the job takes down with it. Pure: the wall clock is passed in.
 ///
-/// A start counts until the job has completed a checkpoint, has run for `settledAfter`, or the engine was shut down in order. The first
-/// `free` starts are made at once; before each further one the engine waits, twice as long every time.
+/// A start counts until the job has completed a checkpoint, has run for `settledAfter`, or the engine was shut down in order. The first `free`
+/// starts are immediate; each further one waits, twice as long every time.
 struct RecoveryAttempts: Codable, Sendable, Equatable {
     static let free = 3
     static let firstDelay = Milliseconds.seconds(1), longestDelay = Milliseconds.minutes(5)
     static let settledAfter = Milliseconds.seconds(60)
 
-    /// Starts in a row that came to nothing.
+    /// Consecutive unsuccessful starts.
     private(set) var count = 0
     private(set) var lastAt: WallTime?
 
-    /// The wait before the next start: 0, or 1 s, 2 s, 4 s, ... up to 5 min.
+    /// Wait before the next start: 0, or 1 s, 2 s, 4 s, ... up to 5 min.
     var delay: Milliseconds {
         guard count >= Self.free else { return 0 }
-        // From the tenth doubling on it is the longest anyhow.
+        // The maximum is reached by the tenth doubling.
         let doublings = min(count - Self.free, 10)
         return min(Self.longestDelay, Milliseconds(Self.firstDelay.count << Int64(doublings)))
     }
 
-    /// How much of the delay is left, counted from the last start. A wall clock that was set back makes it no longer than the delay.
+    /// Remaining delay since the last start, at most the whole delay even if the wall clock was set back.
     func remaining(at now: WallTime) -> Milliseconds {
         guard let lastAt else { return 0 }
         return max(0, min(delay, delay - (now - lastAt)))
@@ -33,6 +33,6 @@ struct RecoveryAttempts: Codable, Sendable, Equatable {
         lastAt = now
     }
 
-    /// For the operator: why the job waits.
+    /// Reason of the wait, for the operator.
     var reason: String { "the engine ended, or could not bring the job back, \(count) times in a row before the job had completed a checkpoint" }
 }

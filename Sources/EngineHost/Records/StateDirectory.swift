@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// Whose state directory it is. An engine launches the jobs that it finds recorded there, with its own rights, so what others could have
-/// written is not taken.
+/// Check of a state directory's ownership. An engine launches the recorded jobs with its own rights, so records that others could have written
+/// are refused.
 public enum StateDirectory {
     public enum Problem: Error, Sendable, Equatable, CustomStringConvertible {
         case foreign(path: String, owner: UInt32, user: UInt32)
@@ -19,9 +19,9 @@ public enum StateDirectory {
         }
     }
 
-    /// Throws unless the directory is not there yet, or it and the records in it belong to this user and nobody else can write them.
+    /// Throws if others own or can write the directory or its records. A missing directory is accepted.
     public static func requireOwn(_ path: String) throws(Problem) {
-        // The directory itself may be named by a link; what is in it may not.
+        // The directory itself may be a link; its entries may not.
         guard let directory = facts(of: path, followsLinks: true) else { return }
         try require(path, directory)
         for name in ["lock", "operations.log", "jobs", "checkpoints"] {
@@ -39,7 +39,7 @@ public enum StateDirectory {
         if facts.st_mode & 0o022 != 0 { throw .writable(path: path, mode: UInt32(facts.st_mode & 0o7777)) }
     }
 
-    /// nil = nothing is there, or it cannot be looked at: opening it says why.
+    /// Status of an entry; nil = missing or inaccessible: opening it reports the reason.
     private static func facts(of path: String, followsLinks: Bool = false) -> stat? {
         var facts = stat()
         return (followsLinks ? stat(path, &facts) : lstat(path, &facts)) == 0 ? facts : nil

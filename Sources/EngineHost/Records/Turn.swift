@@ -1,8 +1,8 @@
 internal import Dataflow
 internal import Synchronization
 
-/// One at a time, for work that waits for the disk. A mutex is not for that: it is held over the work, and whoever waits for it waits outside
-/// of the host, where a simulated machine cannot let the holder go on.
+/// Mutual exclusion for work that waits for the disk. A mutex is unsuitable: its waiters block outside the host, where a simulated machine cannot
+/// let the holder continue.
 final class Turn: Sendable {
     private struct State {
         var isTaken = false
@@ -36,7 +36,7 @@ final class Turn: Sendable {
         }
     }
 
-    /// All that wait look again; those that find it taken wait anew.
+    /// Ends the turn and wakes all waiters, which try again.
     private func end() {
         let waiting = state.withLock { state in
             state.isTaken = false

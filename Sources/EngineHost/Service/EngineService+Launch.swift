@@ -1,3 +1,4 @@
+internal import CellGrid
 internal import CheckpointStore
 internal import ControlProtocol
 internal import Dataflow
@@ -6,18 +7,18 @@ internal import Synchronization
 
 /// Submissions and launches: recipe to record to running job.
 extension EngineService {
-    /// What is to be launched, checked as far as memory allows.
+    /// A launch, checked as far as possible without reading the disk.
     struct LaunchPlan: Sendable {
         var record: JobRecord
         var job: any StreamJob
-        /// Who holds the claim of the lineage.
+        /// Holder of the lineage's claim.
         var holder: LineageClaim.Holder
-        /// The job ran before under its id.
+        /// Whether the job ran before under its id.
         var recovers = false
         var previousPosition: UInt64?
     }
 
-    /// On `decisions`. Replies once the job runs or cannot.
+    /// Submits a job, on `decisions`. Replies once the job runs or cannot.
     func submit(_ request: SubmitRequest, peer: Requester, reply: @escaping @Sendable (Result<ControlReply, ControlFailure>) -> Void) {
         do throws(ControlFailure) {
             let frame = try canonicalFrame(.submit(request))
@@ -25,9 +26,12 @@ extension EngineService {
             let program = try asControlFailure(.submit) { () throws(ProgramError) in try programs.program(request.program) }
             let recipe = JobRecipe(
                 program: request.program, arguments: request.arguments, parallelism: request.parallelism ?? program.parallelism)
+            try requireParallelism(recipe.parallelism, verb: .submit)
             let job = try asControlFailure(.submit) { () throws(ProgramError) in try programs.job(of: recipe) }
             let name = request.name ?? request.program
-            guard name.contains(where: { !$0.isWhitespace }) else { throw .badField(.submit, "name", "must not be empty: give the job a name, or leave it out") }
+            guard name.contains(where: { !$0.isWhitespace }) else {
+                throw .badField(.submit, "name", "must not be empty: give the job a name, or leave it out")
+            }
             guard request.from?.path != nil || request.from == nil else { throw .badField(.submit, "from.path", "is missing") }
             let source = try request.from?.path.map { (path) throws(ControlFailure) in
                 try checkSnapshot(path, for: .submit, recipe: recipe, lineage: nil, allowsOther: request.from?.allowsUnmatchedState ?? false)
@@ -74,23 +78,33 @@ extension EngineService {
 
     // MARK: Who may launch
 
-    /// Two live jobs of one name could not be told apart, two of one lineage would write the same output.
+    /// Refuses a second live job of one name or lineage: the name would be ambiguous, the output written twice.
     private func refuseTwin(name: String, lineage: JobID) throws(ControlFailure) {
         let (related, work) = state.withLock { ($0.live(ofLineage: lineage), $0.work(onLineage: lineage)) }
-        // A cancel or stop that is under way has a job that lives.
+        // A job with a cancel or stop in progress is still live.
         if case .refuse = OperationAdmission(.submit, of: related?.phase ?? .ended, during: work.work) {
             guard let related else { throw .refused(.submit, "\(work.by ?? "another operation") is under way on the same line: wait for it to end") }
             throw .refused(
                 .submit, "job \(related.record.id.short) continues the same line and is \(related.report.state.rawValue): cancel it first")
         }
-        // It has ended, and still cleans up.
+        // It has ended, but still cleans up.
         if let related { throw .refused(.submit, "job \(related.record.id.short) of the same line is just ending: ask again") }
         try refuseNamesake(name: name, lineage: lineage, verb: .submit)
     }
 
     func refuseNamesake(name: String, lineage: JobID, verb: ControlVerb) throws(ControlFailure) {
         guard let named = state.withLock({ $0.live(named: name)?.record }), named.lineage != lineage else { return }
-        throw .refused(verb, "a job named '\(printable(name))' is there already (\(named.id.short)): give another name")
+        throw .refused(verb, "a job named '\(printable(name))' already exists (\(named.id.short)): choose another name")
+    }
+
+    func requireParallelism(_ parallelism: Int, verb: ControlVerb) throws(ControlFailure) {
+        if let problem = tooParallel(parallelism) { throw .badField(verb, "parallelism", problem) }
+    }
+
+    /// Reason why this engine refuses that many subtasks, or nil.
+    func tooParallel(_ parallelism: Int) -> String? {
+        guard parallelism > maxParallelism else { return nil }
+        return "must be at most \(maxParallelism) on this engine, not \(parallelism): choose less, or start the engine with --max-parallelism \(parallelism)"
     }
 
     /// Takes the right to launch in a lineage, under a name.
@@ -102,7 +116,7 @@ extension EngineService {
 
     func release(_ lineage: JobID, heldBy holder: LineageClaim.Holder) { state.withLock { $0.claims.release(lineage, heldBy: holder) } }
 
-    /// Reads a snapshot's manifest and says whether a job of this recipe may start from it.
+    /// Reads a snapshot's manifest and checks that a job of this recipe may start from it.
     func checkSnapshot(
         _ path: String, for verb: ControlVerb, recipe: JobRecipe, lineage: JobID?, allowsOther: Bool
     ) throws(ControlFailure) -> SnapshotManifest.Found {
@@ -116,7 +130,7 @@ extension EngineService {
         let manifest = found.manifest
         let isOwn = manifest.lineage == lineage || manifest.recipe?.program == recipe.program
         guard isOwn || allowsOther else {
-            let theirs = manifest.recipe.map { "program \(printable($0.program))" } ?? "no program that is known"
+            let theirs = manifest.recipe.map { "program \(printable($0.program))" } ?? "no recorded program"
             throw .refused(
                 verb,
                 "\(printable(found.path)) belongs to job '\(printable(manifest.jobName))' (\(manifest.job.short), \(theirs)), not to \(recipe.program): "
@@ -128,15 +142,17 @@ extension EngineService {
         return found
     }
 
-    /// Writes the record, launches on the launching queue, and comes back to `decisions` with the outcome. A launch that fails leaves
-    /// nothing, unless the job was there before (`recovers`). Compares and sets: without the claim, or beside a live job of the lineage,
-    /// nothing is launched, whatever was looked at before.
+    /// Writes the record, launches on the launching queue, and returns to `decisions` with the outcome. A failed launch leaves no trace, unless the
+    /// job existed before (`recovers`). Compares and sets: nothing is launched without the claim, or beside a live job of the lineage, regardless
+    /// of earlier checks.
     func launch(_ plan: LaunchPlan, completion: @escaping @Sendable (Result<JobReport, ControlFailure>) -> Void) {
         let id = plan.record.id
         let refusal = state.withLock { state -> String? in
             let looks = !host.filesystem.has(.launchesWithoutCancel)
-            guard state.claims[plan.record.lineage]?.holder == plan.holder || !looks else { return "another operation launches a job of its lineage" }
-            if looks, let other = state.live(ofLineage: plan.record.lineage), other.record.id != id { return "job \(other.record.id.short) of its lineage lives" }
+            guard state.claims[plan.record.lineage]?.holder == plan.holder || !looks else { return "another operation is launching a job of its lineage" }
+            if looks, let other = state.live(ofLineage: plan.record.lineage), other.record.id != id {
+                return "job \(other.record.id.short) of its lineage is still live"
+            }
             var hosted = EngineState.HostedJob(record: plan.record)
             hosted.isLaunching = true
             state.jobs[id] = hosted
@@ -156,18 +172,18 @@ extension EngineService {
                 completion(self.launched(plan, result))
                 self.waiting.launchEnded(id)
             }
-            // The engine has ended meanwhile: nobody would ever end the job.
+            // The engine has ended meanwhile, so nothing else would end the job.
             if !isTaken, case .success(let running) = result { running.suspend { _ in } }
         }
     }
 
-    /// Without a record nothing is launched: the next engine would not know the job.
+    /// Handles a failed write of the record. Nothing is launched without one: the next engine would not know the job.
     private func unwritten(
         _ plan: LaunchPlan, _ error: EngineStoreError, completion: @escaping @Sendable (Result<JobReport, ControlFailure>) -> Void
     ) {
         let message = "the record of the job could not be written: \(error)"
         state.withLock { $0.jobs[plan.record.id]?.isLaunching = false }
-        // It may be there all the same, if only its name could not be made durable.
+        // The record may exist nevertheless, if only its name could not be made durable.
         if plan.recovers { hold(plan.record.id, because: message) } else { neverCame(plan.record.id, message) }
         completion(.failure(.internal(message)))
         waiting.launchEnded(plan.record.id)
@@ -218,7 +234,7 @@ extension EngineService {
         }
     }
 
-    /// A job that cannot come back is FAILED, with the reason; its checkpoints stay for a restart.
+    /// Marks an unrecoverable job as FAILED, with the reason; its checkpoints stay for a restart.
     func markFailed(_ id: JobID, _ message: String) {
         say(message)
         state.withLock { state in
@@ -235,8 +251,8 @@ extension EngineService {
         waiting.launchEnded(id)
     }
 
-    /// A job that could not be launched leaves nothing. Where its record cannot be removed it stays as a job that FAILED: else the next
-    /// engine would bring it back.
+    /// Removes a job that could not be launched. If its record cannot be removed, the job stays as FAILED: the next engine would otherwise recover
+    /// it.
     func neverCame(_ id: JobID, _ message: String) {
         do throws(EngineStoreError) {
             try store.remove(id)
@@ -247,7 +263,7 @@ extension EngineService {
     private func removeSurplus() {
         for id in state.withLock({ $0.surplusJobs }) {
             state.withLock { $0.jobs[id] = nil }
-            // One that stays is read again at the next start, and pushed out again.
+            // A remaining one is read again at the next start, and evicted again.
             do throws(EngineStoreError) { try store.remove(id) } catch {}
         }
     }
@@ -262,7 +278,7 @@ extension JobID {
 }
 
 extension JobReport {
-    /// The picture of a job that is about to be launched.
+    /// Report of a job about to be launched.
     static func placeholder(id: JobID, name: String, recipe: JobRecipe, at now: WallTime) -> JobReport {
         JobReport(
             id: id, name: name, state: .initializing, stateSince: now, submittedAt: now, parallelism: recipe.parallelism, maxParallelism: 128,

@@ -1,14 +1,15 @@
+internal import CellGrid
 internal import CheckpointStore
 internal import ControlProtocol
 internal import Dataflow
 internal import StreamModel
 internal import Synchronization
 
-/// Requests of operators on jobs: checked, written down, replied to, carried out.
+/// Requests of operators on jobs: checked, recorded, answered, carried out.
 extension EngineService {
     typealias Reply = @Sendable (Result<ControlReply, ControlFailure>) -> Void
 
-    /// On `decisions`. Replies when the operation is accepted and durable; what becomes of it is in the reports.
+    /// Handles an operation, on `decisions`. Replies when it is accepted and durable; its progress is in the reports.
     func operate(_ command: JobCommand, peer: Requester, reply: @escaping Reply) {
         do throws(ControlFailure) {
             let frame = try canonicalFrame(.operate(command))
@@ -31,6 +32,7 @@ extension EngineService {
                 cancel(entry.operation, retention, job: report.id)
                 replyWithReport(of: entry.operation, reply)
             case .launch: throw .refused(.restart, "a launch is for Flink clusters: submit a program")
+            case .uploadJar, .deleteJar: throw .refused(.submit, "jars are for Flink clusters: submit a program")
             case .dispose(let path):
                 throw .refused(
                     .dispose, "this engine deletes no snapshots on request: remove the directory \(printable(path)) when no job needs it")
@@ -48,7 +50,7 @@ extension EngineService {
         if let expected, expected != report.state { throw .stateChanged(verb, job: report.id, expected: expected, actual: report.state) }
     }
 
-    /// Whether the operation may begin, by the table; refusals name the job and what stands in the way.
+    /// Checks by the table that the operation may begin; refusals name the job and the obstacle.
     private func admit(
         _ action: OperationRequest.Kind, on job: EngineState.HostedJob, verb: ControlVerb
     ) throws(ControlFailure) -> OperationAdmission {
@@ -60,7 +62,7 @@ extension EngineService {
         case .cancel: request = .cancel
         case .restart(let options): request = options.cancelsFirst ? .restartCancelFirst : .restart
         case .fault: request = .fault
-        case .launch, .dispose: return .admit
+        case .launch, .dispose, .uploadJar, .deleteJar: return .admit
         }
         let lineage = job.record.lineage
         let (work, phase, live) = state.withLock { state in
@@ -90,7 +92,7 @@ extension EngineService {
         }
     }
 
-    /// True when this is a restart whose snapshot is being verified: the reply goes to this client too.
+    /// Joins a restart whose snapshot is being verified: the reply goes to this client too. False for any other operation.
     private func joinsVerification(
         of id: OperationID, frame: String, verb: ControlVerb, _ reply: @escaping Reply
     ) throws(ControlFailure) -> Bool {
@@ -102,16 +104,16 @@ extension EngineService {
 
     // MARK: Cancel
 
-    /// While the engine holds a job, nobody is there to delete its checkpoints by the rules.
+    /// Refuses a retention that deletes checkpoints while the engine holds a job: no job thread exists to delete them by the rules.
     private func requireKeeping(_ retention: CancelRetention, _ job: EngineState.HostedJob) throws(ControlFailure) {
-        let keeps = retention == .keep || retention == .byPolicy && job.record.report.configuration.retention == .retainOnCancellation
-        guard !keeps else { return }
+        guard retention.discards(job.record.report.configuration.retention) else { return }
         throw .refused(
             .cancel,
-            "job '\(printable(job.record.name))' (\(job.record.id.short)) waits to be brought back; its checkpoints cannot be deleted meanwhile: cancel it and keep them")
+            "job '\(printable(job.record.name))' (\(job.record.id.short)) is waiting to be brought back; its checkpoints cannot be deleted meanwhile: cancel it and keep them"
+        )
     }
 
-    /// Cancels what there is of the job: now, or once its launch has ended. Called again after each wait.
+    /// Cancels the job in its present phase, or after its launch. Called again after each wait.
     func cancel(_ id: OperationID, _ retention: CancelRetention, job: JobID) {
         guard let hosted = state.withLock({ $0.jobs[job] }) else { return fail(id, "the job could not be launched, so there is nothing to cancel") }
         switch hosted.phase {
@@ -128,7 +130,10 @@ extension EngineService {
         default:
             guard let running = hosted.running else { return fail(id, "the job is \(hosted.report.state.rawValue): there is nothing to cancel") }
             update(id) { $0.state = .running }
-            running.cancel(retention) { result in self.decisions.async { self.finishCancel(id, with: result) } }
+            let before = running.checkpoints(limit: Self.rowsMax).count(where: \.discarded)
+            running.cancel(retention) { result in
+                self.decisions.async { self.finishCancel(id, retention, of: running, discardedBefore: before, with: result) }
+            }
         }
     }
 
@@ -162,7 +167,7 @@ extension EngineService {
                 fail(id, error.description)
                 return reply(.failure(.refused(.fault, error.description)))
             }
-        case .cancel, .restart, .launch, .dispose: break
+        case .cancel, .restart, .launch, .dispose, .uploadJar, .deleteJar: break
         }
         replyWithReport(of: id, reply)
     }
@@ -178,9 +183,23 @@ extension EngineService {
         }
     }
 
-    private func finishCancel(_ id: OperationID, with result: Result<JobReport, JobError>) {
+    /// Rows of a job that are looked through.
+    private static let rowsMax = 5000
+
+    /// Names the newest checkpoint only where it is still there, and counts those that a cancel that discards has deleted.
+    private func finishCancel(
+        _ id: OperationID, _ retention: CancelRetention, of job: RunningJob, discardedBefore before: Int, with result: Result<JobReport, JobError>
+    ) {
         switch result {
-        case .success(let report): update(id) { ($0.state, $0.endedAt, $0.path) = (.completed, self.host.wall(), report.latestCompleted?.path) }
+        case .success(let last):
+            let rows = job.checkpoints(limit: Self.rowsMax)
+            let newest = last.latestCompleted.flatMap { newest in rows.first { $0.id == newest.id } ?? newest }
+            let discards = retention.discards(last.configuration.retention)
+            update(id) { report in
+                (report.state, report.endedAt) = (.completed, self.host.wall())
+                report.path = newest.flatMap { $0.isRestorable ? $0.path : nil }
+                if discards { report.deletedCheckpoints = max(0, rows.count(where: \.discarded) - before) }
+            }
         case .failure(let error): fail(id, error.description)
         }
     }
@@ -198,7 +217,7 @@ extension EngineService {
         }
     }
 
-    /// The reply to a request that came before; nil = it is new.
+    /// Reply to a repeated request; nil = it is new.
     func repetition(of id: OperationID, frame: String, verb: ControlVerb) throws(ControlFailure) -> ControlReply? {
         if state.withLock({ $0.isStopping }) { throw .refused(verb, "the engine is shutting down: ask again when it is back") }
         let found = state.withLock { state in
@@ -226,7 +245,7 @@ extension EngineService {
         note(entry)
     }
 
-    /// Takes in the new state of an operation. Where it cannot be written, the engine says so and goes on: after a kill it is found from the facts.
+    /// Records the new state of an operation. If the write fails, the engine reports it and continues: after a kill the state follows from the facts.
     func note(_ entry: OperationEntry) {
         do throws(EngineStoreError) { try store.append(entry) } catch {
             say("the outcome of operation \(entry.operation) could not be written: \(error)")

@@ -1,13 +1,14 @@
+internal import CellGrid
 internal import CheckpointStore
 internal import ControlProtocol
 internal import Dataflow
 public import StreamModel
 internal import Synchronization
 
-/// The engine's start and end: jobs come back, operations that were under way are settled from the facts; at the end jobs are suspended.
+/// Start and end of the engine: jobs are recovered, inherited operations are settled from the facts; jobs are suspended at the end.
 extension EngineService {
-    /// Brings back every job that had not ended, and waits until each runs or is known to be unable to.
-    /// - Parameter holding: such jobs stay down for now, for this reason: a restart is about to take their place.
+    /// Recovers every job that had not ended, and waits until each runs or has failed to.
+    /// - Parameter holding: reason to keep such jobs down for now: a restart is about to replace them.
     public func recover(holding reason: String? = nil) {
         let latch = Latch(host: host)
         latch.enter()
@@ -28,7 +29,7 @@ extension EngineService {
         decisions.sync { self.settleOperations() }
     }
 
-    /// Jobs whose submission failed: a record that is there all the same could not be removed.
+    /// Jobs whose submission failed, but whose record could not be removed.
     private var failedSubmissions: Set<JobID> {
         state.withLock { state in Set(state.operations.filter { $0.verb == .submit && $0.state == .failed }.compactMap(\.job)) }
     }
@@ -47,7 +48,7 @@ extension EngineService {
         }
     }
 
-    /// One live job a lineage: of several records the newest submission goes on, as the operator last wanted. Newest first.
+    /// Selects one live job per lineage: the newest submission of several records, as the operator last wanted. Newest first.
     private func oneOfEachLineage(_ records: [JobRecord]) -> [JobRecord] {
         var owners: [JobID: JobID] = [:]
         return records.filter { record in
@@ -82,8 +83,12 @@ extension EngineService {
         record.report.latestCompleted.map { ", newest recorded checkpoint \($0.id)" } ?? ""
     }
 
-    /// The job as its record and its directory tell it; nil = it cannot be made any more.
+    /// Launch plan from a job's record and directory; nil = the job can no longer be made.
     private func recoveryPlan(_ record: JobRecord) -> LaunchPlan? {
+        if let problem = tooParallel(record.recipe.parallelism) {
+            markFailed(record.id, "job '\(printable(record.name))' cannot come back: its parallelism \(problem)")
+            return nil
+        }
         var record = record
         let hadEndedWell = record.report.state == .suspended
         record.take(reviewed(record))
@@ -106,7 +111,7 @@ extension EngineService {
 
     // MARK: Jobs that come back later
 
-    /// Leaves a job down for now: it is tried again after its delay, at least a second. Its report says when and why.
+    /// Keeps a job down for now and retries after its delay, at least a second. Its report states when and why.
     func hold(_ id: JobID, because reason: String) {
         guard let record = state.withLock({ $0.jobs[id]?.record }) else { return }
         let recovery = record.recovery ?? RecoveryAttempts()
@@ -132,7 +137,7 @@ extension EngineService {
         waiting.launchEnded(id)
     }
 
-    /// Leaves a job down until somebody restarts or cancels it, or the next start of the engine. Nothing is written.
+    /// Keeps a job down until it is restarted or cancelled, or the engine starts again. Nothing is written.
     private func keepDown(_ id: JobID, because reason: String) {
         state.withLock { state in
             state.jobs[id]?.record.report.state = .restarting
@@ -149,14 +154,14 @@ extension EngineService {
         }
         guard let record else { return }
         if state.withLock({ $0.claims[record.lineage] != nil }) {
-            // A restart of it is being verified. Should that be refused, the job still has to come back.
+            // A restart of it is being verified. If that is refused, the job still has to be recovered.
             return decisions.after(RecoveryAttempts.firstDelay) { [weak self] in self?.bringBack(id) }
         }
         guard let plan = recoveryPlan(record) else { return }
         launchAgain(plan) { _ in }
     }
 
-    /// A job that runs for a while after it was brought back is in no crash loop, whether it takes checkpoints or not.
+    /// Ends the crash-loop count of a job that runs for a while after its recovery, with or without checkpoints.
     func settleLater(_ id: JobID) {
         let started = state.withLock { $0.jobs[id]?.record.recovery }
         guard let started else { return }
@@ -170,7 +175,7 @@ extension EngineService {
         }
     }
 
-    /// Where savepoints that were under way when the last engine ended may lie.
+    /// Directories of savepoints that may have been in progress when the last engine ended.
     func savepointDirectories(of id: JobID) -> [String] {
         state.withLock { state in
             state.operations.filter { !$0.state.isTerminal && $0.job == id }.compactMap { entry in
@@ -182,7 +187,7 @@ extension EngineService {
         }
     }
 
-    /// Nothing of the job runs: its record says CANCELED from here on, its checkpoints stay.
+    /// Records a job that does not run as CANCELED; its checkpoints stay.
     func markCanceled(_ id: JobID, note: String? = nil) {
         guard let record = state.withLock({ $0.jobs[id]?.record }) else { return }
         let rows = reviewed(record)
@@ -214,17 +219,11 @@ extension EngineService {
         write(id)
     }
 
-    /// The recorded checkpoints, corrected by what lies on the disk. Oldest first. A directory that cannot be read corrects nothing: what the
-    /// record says may be there still.
+    /// Recorded checkpoints, corrected by the files on disk, oldest first. An unreadable directory corrects nothing: the recorded files may still
+    /// exist.
     private func reviewed(_ record: JobRecord) -> [CheckpointReport] {
-        let directory = "\(record.report.configuration.storageDirectory ?? store.checkpointRoot)/\(record.id)"
         let stored: [StoredCheckpoint]
-        do throws(StoreError) {
-            stored = try StoredCheckpoint.scan(jobDirectory: directory, job: record.id, verification: .lengths, filesystem: host.filesystem)
-        } catch .notFound {
-            // A job that never began a checkpoint has no directory.
-            stored = []
-        } catch {
+        do throws(StoreError) { stored = try storedCheckpoints(of: record) + storedSavepoints(of: record) } catch {
             say("the checkpoints of job \(record.id.short) cannot be looked at: \(error)")
             return record.checkpoints
         }
@@ -233,113 +232,34 @@ extension EngineService {
         return review.corrected(record.checkpoints)
     }
 
-    // MARK: Operations that were under way
-
-    /// What the last engine had accepted and not finished, decided by what is there now.
-    private func settleOperations() {
-        // Those of the last engine only: others may have been accepted while the jobs came back.
-        let inherited = Set(store.operations.filter { !$0.state.isTerminal }.map(\.operation))
-        for entry in state.withLock({ state in state.operations.filter { !$0.state.isTerminal && inherited.contains($0.operation) } }) {
-            var entry = entry
-            if entry.report == nil {
-                let isThere = entry.job.map { id in state.withLock { $0.jobs[id] != nil } } ?? false
-                entry.state = isThere ? .completed : .failed
-                if !isThere { entry.error = "the engine ended before the job was launched: submit it again" }
-            } else if entry.verb == .restart, continueRestart(entry) {
-                say("operation \(entry.operation) (restart of '\(printable(entry.jobName))') goes on: its old job had been ended for it")
-                continue
-            } else {
-                entry.update { settle(&$0) }
-            }
-            note(entry)
-            say("operation \(entry.operation) (\(entry.verb.rawValue) of '\(printable(entry.jobName))') is \(entry.state.rawValue)\(entry.error.map { ": \($0)" } ?? "")")
+    private func storedCheckpoints(of record: JobRecord) throws(StoreError) -> [StoredCheckpoint] {
+        let directory = "\(record.report.configuration.storageDirectory ?? store.checkpointRoot)/\(record.id)"
+        do throws(StoreError) {
+            return try StoredCheckpoint.scan(jobDirectory: directory, job: record.id, verification: .lengths, filesystem: host.filesystem)
+        } catch .notFound {
+            // A job that never began a checkpoint has no directory.
+            return []
         }
     }
 
-    private func settle(_ report: inout OperationReport) {
-        let job = state.withLock { $0.jobs[report.request.job] }
-        report.endedAt = host.wall()
-        report.state = .failed
-        switch report.request.kind {
-        case .savepoint(let directory): settleSavepoint(&report, directory: directory, job: job)
-        case .stop(_, let directory):
-            settleSavepoint(&report, directory: directory, job: job)
-            guard report.state == .completed, job?.record.report.state != .finished else { return }
-            report.state = .failed
-            report.error = "the savepoint \(report.path ?? "?") is complete, but the engine ended before the job did: the job goes on, stop it again"
-        case .checkpoint:
-            let row = job?.checkpoints(limit: 5000).first { $0.id == report.checkpoint }
-            if let row, row.status == .completed { (report.state, report.path) = (.completed, row.path) } else {
-                report.error = "the engine ended before the checkpoint was complete"
+    /// Savepoints of a job that had not ended: the newest may have completed after the last record. An ended job's record is complete.
+    private func storedSavepoints(of record: JobRecord) throws(StoreError) -> [StoredCheckpoint] {
+        guard !record.isTerminal else { return [] }
+        let configuration = record.report.configuration
+        let usual = configuration.savepointDirectory ?? configuration.storageDirectory ?? store.checkpointRoot
+        var stored: [StoredCheckpoint] = []
+        for place in Set([usual] + savepointDirectories(of: record.id)).sorted() {
+            for found in try StoredCheckpoint.savepoints(of: record.id, in: place, filesystem: host.filesystem) {
+                stored.append(StoredCheckpoint(id: found.summary.checkpoint, path: found.path, condition: .valid(found.summary)))
             }
-        case .cancel(let retention):
-            if job?.record.report.state == .canceled { report.state = .completed } else { repeatCancel(&report, retention, job) }
-        case .restart, .launch:
-            // The new job's record is written before it is launched.
-            let new = state.withLock { state in
-                state.orderedJobs.map(\.record).first { record in
-                    if let operation = record.launchedBy { return operation == report.request.id }
-                    // The record of an older engine.
-                    return record.restore?.path == report.path && record.submittedAt >= report.acceptedAt && record.lineage == job?.record.lineage
-                }
-            }
-            if let new { (report.state, report.newJob) = (.completed, new.id) } else {
-                report.error = "the engine ended before the new job was launched: restart it again, the checkpoints are kept"
-            }
-        case .dispose: report.error = "the engine ended before anything was deleted"
-        case .fault: report.error = "the engine ended before the fault took effect"
         }
-    }
-
-    /// What was promised is done: a job that came back is cancelled again.
-    private func repeatCancel(_ report: inout OperationReport, _ retention: CancelRetention, _ job: EngineState.HostedJob?) {
-        guard let job, job.running != nil || retention == .keep && job.isHeld else {
-            report.error =
-                job?.isHeld == true
-                ? "the engine ended before the job was cancelled, and the job is not back yet: cancel it again"
-                : "the engine ended before the job was cancelled, and the job is gone"
-            return
-        }
-        (report.state, report.endedAt) = (.running, nil)
-        let id = report.request.id, jobID = job.record.id
-        decisions.async { self.cancel(id, retention, job: jobID) }
-    }
-
-    private func settleSavepoint(_ report: inout OperationReport, directory: String?, job: EngineState.HostedJob?) {
-        guard let job else {
-            report.error = "the engine ended before it was complete, and the job is gone"
-            return
-        }
-        if let row = job.checkpoints(limit: 5000).first(where: { $0.id == report.checkpoint && $0.status == .completed && $0.kind.isSavepoint }) {
-            (report.state, report.path) = (.completed, row.path)
-            return
-        }
-        let configuration = job.record.report.configuration
-        let directory = directory ?? configuration.savepointDirectory ?? configuration.storageDirectory ?? store.checkpointRoot
-        guard let checkpoint = report.checkpoint else {
-            report.error = "the engine ended before the savepoint began: ask again"
-            return
-        }
-        do throws(FilesystemError) {
-            let names = try host.filesystem.list(directory)
-            for name in names where name.hasPrefix("savepoint-") {
-                guard case .success(let found) = SnapshotManifest.read(at: directory + "/" + name, filesystem: host.filesystem),
-                    found.manifest.job == job.record.id, found.manifest.checkpoint == checkpoint
-                else { continue }
-                (report.state, report.path) = (.completed, found.path)
-                return
-            }
-            report.error = "the engine ended before the savepoint was complete: ask again"
-        } catch {
-            report.state = .unknown
-            report.error = "the engine ended while it ran, and \(directory) cannot be read: look there for a savepoint"
-        }
+        return stored
     }
 
     // MARK: The end
 
-    /// Suspends every job, writes down where each is, and closes the state directory. Waits for the jobs' threads, but no longer than
-    /// `limit`: what is on disk is consistent at any moment.
+    /// Suspends every job, records their positions, and closes the state directory. Waits for the jobs' threads, but no longer than `limit`: the
+    /// files on disk are consistent at any moment.
     public func shutDown(within limit: Milliseconds = .seconds(15)) {
         let latch = Latch(host: host)
         decisions.sync {
@@ -363,7 +283,7 @@ extension EngineService {
         store.close()
     }
 
-    /// The jobs that are to be suspended.
+    /// Marks the end and returns the jobs to suspend.
     private func beginStopping() -> [RunningJob] {
         state.withLock { state in
             state.isStopping = true

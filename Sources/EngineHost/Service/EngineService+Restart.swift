@@ -1,3 +1,4 @@
+internal import CellGrid
 internal import CheckpointStore
 internal import ControlProtocol
 internal import Dataflow
@@ -8,27 +9,27 @@ internal import Synchronization
 ///
 ///     claim the lineage -> verify the snapshot -> accept, durably -> end the live job -> launch -> release the claim
 ///
-/// From the claim on no other operation can launch in the lineage, or end its job; every step looks again at what lives.
+/// No other operation can launch in the lineage, or end its job, once it is claimed; every step checks again for live jobs.
 extension EngineService {
     private struct Restart: Sendable {
         var entry: OperationEntry
         var source: SnapshotManifest.Found
-        /// Held from before the verification until the new job has taken up the state, or the restart was given up.
+        /// Pin held from the verification until the new job has taken over the state, or the restart is given up.
         var pin: SnapshotPin
         var recipe: JobRecipe
-        /// Of the job that is restarted.
+        /// Record of the restarted job.
         var record: JobRecord
         var options: RestartOptions
         var expected: JobState?
-        /// What was ended for it.
+        /// Job that was ended for it.
         var ended: JobID?
 
         var operation: OperationID { entry.operation }
         var holder: LineageClaim.Holder { .operation(entry.operation, by: entry.by) }
     }
 
-    /// On `decisions`, admitted. Refuses what can be refused now; replies once the snapshot is verified and the restart accepted: one from
-    /// a damaged snapshot is refused, not accepted and failed after the old job was cancelled for it.
+    /// Begins an admitted restart, on `decisions`. Refuses early what it can; replies once the snapshot is verified and the restart accepted: one
+    /// from a damaged snapshot is refused, instead of failing after the old job was cancelled for it.
     func beginRestart(
         _ entry: OperationEntry, _ options: RestartOptions, job: EngineState.HostedJob, expected: JobState?, reply: @escaping Reply
     ) throws(ControlFailure) {
@@ -38,6 +39,7 @@ extension EngineService {
         let pin = try pinSnapshot(options.path, of: record)
         let source = try checkSnapshot(
             pin.path, for: .restart, recipe: recipe, lineage: record.lineage, allowsOther: options.allowsUnmatchedState)
+        try requireParallelism(recipe.parallelism, verb: .restart)
         let program = try asControlFailure(.restart) { () throws(ProgramError) in try programs.job(of: recipe) }
         try checkFit(program, recipe, source, options)
         let restart = Restart(
@@ -48,7 +50,7 @@ extension EngineService {
         verify(source.path) { problem in self.verified(restart, problem) }
     }
 
-    /// What the launch would refuse is refused now, while the old job still runs.
+    /// Refuses a restart that the launch would refuse, while the old job still runs.
     private func checkFit(_ job: any StreamJob, _ recipe: JobRecipe, _ source: SnapshotManifest.Found, _ options: RestartOptions) throws(ControlFailure) {
         var launch = JobLaunch(
             id: source.manifest.job, lineage: source.manifest.lineage, job: job, parallelism: recipe.parallelism, storageRoot: store.checkpointRoot,
@@ -59,7 +61,7 @@ extension EngineService {
         }
     }
 
-    /// The chosen snapshot, or the newest, pinned: retention lets it stay for as long as it takes to read it, cancel, and launch.
+    /// Pins the chosen snapshot, or the newest: retention keeps it during the verification, the cancel and the launch.
     private func pinSnapshot(_ chosen: String?, of record: JobRecord) throws(ControlFailure) -> SnapshotPin {
         var lastPath: String?
         while true {
@@ -69,7 +71,7 @@ extension EngineService {
                     "job '\(printable(record.name))' (\(record.id.short)) has no checkpoint or savepoint left: name one with from, or submit it anew")
             }
             do throws(StoreError) { return try SnapshotPin.take(path: path, filesystem: host.filesystem) } catch {
-                // Retention may have taken the newest just before: then there is a newer one.
+                // Retention may just have removed the newest: then there is a newer one.
                 if chosen == nil, path != lastPath {
                     lastPath = path
                     continue
@@ -80,13 +82,13 @@ extension EngineService {
         }
     }
 
-    /// What a restart without a choice goes back to: the newest of the job's own, else the snapshot that the job itself came from.
+    /// Default snapshot of a restart: the job's newest, else the one the job itself was restored from.
     private func restorePath(of record: JobRecord) -> String? {
         let rows = state.withLock { $0.jobs[record.id]?.checkpoints(limit: 5000) ?? [] }
         return rows.filter(\.isRestorable).max { $0.id < $1.id }?.path ?? record.restore?.path
     }
 
-    /// Reads a snapshot whole, away from `decisions`, and comes back with what is wrong with it.
+    /// Reads a whole snapshot, away from `decisions`, and returns its problem, if any.
     private func verify(_ path: String, completion: @escaping @Sendable (String?) -> Void) {
         inspections.verify { filesystem in
             let inspection = Snapshot.inspect(path: path, filesystem: filesystem)
@@ -95,7 +97,7 @@ extension EngineService {
         }
     }
 
-    /// On `decisions`: accepts the restart, unless the world has changed while the snapshot was read.
+    /// Accepts the restart, on `decisions`, unless the situation changed while the snapshot was read.
     private func verified(_ restart: Restart, _ problem: String?) {
         let replies = waiting.verifications.removeValue(forKey: restart.operation)?.replies ?? []
         func answer(_ result: Result<ControlReply, ControlFailure>) { for reply in replies { reply(result) } }
@@ -117,9 +119,11 @@ extension EngineService {
         endThenLaunch(restart)
     }
 
-    /// Ends whatever lives of the lineage, one step at a time, and launches once nothing does. Called again after each wait.
+    /// Ends all live jobs of the lineage, one step at a time, and launches afterwards. Called again after each wait.
     private func endThenLaunch(_ restart: Restart) {
-        guard let live = state.withLock({ $0.live(ofLineage: restart.record.lineage) }), !host.filesystem.has(.launchesWithoutCancel) else { return launchRestart(restart) }
+        guard let live = state.withLock({ $0.live(ofLineage: restart.record.lineage) }), !host.filesystem.has(.launchesWithoutCancel) else {
+            return launchRestart(restart)
+        }
         let id = live.record.id
         switch live.phase {
         case .launching: waiting.afterLaunch(of: id) { [weak self] in self?.endThenLaunch(restart) }
@@ -138,11 +142,11 @@ extension EngineService {
     private func cancelForRestart(_ restart: Restart, _ live: EngineState.HostedJob) {
         let id = live.record.id
         guard restart.options.cancelsFirst, let running = live.running else {
-            return abandon(restart, "job \(id.short) of the same lineage lives: cancel it first, or let the restart do it (--cancel-first)")
+            return abandon(restart, "job \(id.short) of the same lineage is still live: cancel it first, or let the restart do it (--cancel-first)")
         }
         running.cancel(.keep) { result in
             self.decisions.async {
-                // A job that ended by itself in the meantime is as good.
+                // A job that has ended on its own meanwhile is just as good.
                 let isEnding = self.state.withLock { $0.jobs[id]?.report.state.isTerminal ?? true }
                 if case .failure(let error) = result, !isEnding, self.state.withLock({ $0.jobs[id]?.phase != .failing }) {
                     return self.abandon(restart, "job \(id.short) could not be cancelled, so nothing was launched: \(error)")
@@ -191,14 +195,14 @@ extension EngineService {
 
     // MARK: After the end of an engine
 
-    /// A restart that was accepted, and whose old job had already been ended for it, is carried out.
-    /// - Returns: false where there is nothing to go on with.
+    /// Carries out an accepted restart whose old job had already been ended for it.
+    /// - Returns: false if there is nothing to continue with.
     func continueRestart(_ entry: OperationEntry) -> Bool {
         guard let report = entry.report, case .restart(let options) = report.request.kind, let path = report.path,
             let record = state.withLock({ $0.jobs[report.request.job]?.record }), record.isTerminal,
             state.withLock({ $0.live(ofLineage: record.lineage) == nil }),
             case .success(let source) = SnapshotManifest.read(at: path, filesystem: host.filesystem),
-            // What cannot be pinned now cannot be read: the operation fails, and its checkpoints stay.
+            // StoreError: a snapshot that cannot be pinned cannot be read; the operation fails and its checkpoints stay.
             let pin = try? SnapshotPin.take(path: path, filesystem: host.filesystem)
         else { return false }
         var recipe = record.recipe

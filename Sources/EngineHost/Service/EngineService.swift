@@ -1,3 +1,4 @@
+internal import CellGrid
 public import ControlProtocol
 public import ControlSocket
 internal import CheckpointStore
@@ -5,13 +6,12 @@ public import Dataflow
 public import StreamModel
 internal import Synchronization
 
-/// The engine: hosts jobs, answers the control socket, writes down what it promised.
+/// The engine: hosts jobs, answers the control socket, records its promises.
 ///
-/// Decisions and records belong to `decisions`, a serial queue; jobs are launched on `launches`, so that a large snapshot does not hold up
-/// a savepoint of another job; snapshots are read for operators and viewers on the lanes of `inspections`.
-/// What others read lies in `state`, a mutex that is never held over I/O. A mutating request is durable in the operation log before it is
-/// acted on, and begins only when `OperationAdmission` says so; a launch needs the claim of its lineage. Threads, clocks, chance and files
-/// are the host's.
+/// Decisions and records belong to `decisions`, a serial queue; jobs are launched on `launches`, so that a large snapshot does not delay a
+/// savepoint of another job; snapshots are read for operators and viewers on the lanes of `inspections`. Shared state is in `state`, a mutex
+/// never held over I/O. A mutating request is durable in the operation log before it is acted on, and begins only if `OperationAdmission`
+/// allows it; a launch needs the claim of its lineage. Threads, clocks, randomness and files are the host's.
 public final class EngineService: ControlHandler {
     public let info: EngineInfo
     let programs: ProgramRegistry
@@ -21,16 +21,18 @@ public final class EngineService: ControlHandler {
     let decisions: WorkQueue
     let launches: WorkQueue
     let inspections: InspectionLanes
+    /// Maximum number of subtasks of an operator on this engine.
+    let maxParallelism: Int
     let publisher: ReportPublisher
-    /// Touched on `decisions` only.
+    /// Waiting work, touched only on `decisions`.
     let waiting = WaitingWork()
-    /// Lines for whoever started the engine.
+    /// Output of lines for the operator who started the engine.
     let say: @Sendable (String) -> Void
 
     /// Opens the state directory and reads its records; no job runs yet.
     public init(
-        name: String, stateDirectory: String, programs: ProgramRegistry = .standard, host: any EngineHost = MachineHost(),
-        say: @escaping @Sendable (String) -> Void = { _ in }
+        name: String, stateDirectory: String, programs: ProgramRegistry = .standard, maxParallelism: Int = EngineOptions.usualMaxParallelism,
+        host: any EngineHost = MachineHost(), say: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(EngineStoreError) {
         self.host = host
         store = try EngineStore(path: stateDirectory, host: host)
@@ -45,6 +47,7 @@ public final class EngineService: ControlHandler {
         info = EngineInfo(
             name: name, version: WeirVersion.current, processID: host.filesystem.processID, startedAt: host.wall(), stateDirectory: stateDirectory)
         self.programs = programs
+        self.maxParallelism = maxParallelism
         self.say = say
         publisher = ReportPublisher(queue: decisions, host: host)
         for problem in store.problems { say(problem) }
@@ -56,7 +59,7 @@ public final class EngineService: ControlHandler {
         publisher.makeReport = { [weak self] in self?.currentReport() }
     }
 
-    /// Publishes to this audience from now on: at once when something changed, at most ten times a second, and once a second.
+    /// Starts publishing to this audience: on every change, at most ten times a second, and once a second.
     public func publish(to audience: any ReportAudience) { publisher.start(audience) }
 
     // MARK: ControlHandler
@@ -95,7 +98,7 @@ public final class EngineService: ControlHandler {
 
     public func connectionEnded(_ connection: UInt64) { inspections.leave(connection) }
 
-    /// Requests that memory answers.
+    /// Answers requests from memory.
     private func answer(_ request: ControlRequest) throws(ControlFailure) -> ControlReply {
         switch request {
         case .jobs: return .jobs(state.withLock { $0.orderedJobs.map(\.report) })
@@ -115,8 +118,11 @@ public final class EngineService: ControlHandler {
         try state.withLock { state in Result { () throws(ControlFailure) in try state.find(reference) } }.get()
     }
 
-    /// The snapshot that a job was launched from; nil = none, or there is no such job.
+    /// Snapshot that a job was launched from; nil = none, or no such job.
     package func origin(of job: JobID) -> String? { state.withLock { $0.jobs[job]?.record.restore?.path } }
+
+    /// Records that a job and those it continues have read; nil = not known.
+    package func position(of job: JobID) -> UInt64? { state.withLock { $0.jobs[job].flatMap { $0.running?.sourcePosition() ?? $0.record.position } } }
 
     private func operation(_ id: OperationID) throws(ControlFailure) -> ControlReply {
         let found = state.withLock { state in
@@ -126,7 +132,7 @@ public final class EngineService: ControlHandler {
         return try Self.reply(to: entry, report: report, job: job)
     }
 
-    /// What an operation's client is told, now or when it asks again.
+    /// Reply to an operation's client, now or on a repeated request.
     static func reply(to entry: OperationEntry, report: OperationReport?, job: JobReport?) throws(ControlFailure) -> ControlReply {
         if let report { return .operation(report) }
         if let error = entry.error { throw .refused(entry.verb, error) }
@@ -141,7 +147,7 @@ public final class EngineService: ControlHandler {
         return .checkpoint(withDetail(row))
     }
 
-    /// The detail by operator that the manifest still tells: sizes, without times.
+    /// Adds the detail per operator still found in the manifest: sizes, without times.
     private func withDetail(_ row: CheckpointReport) -> CheckpointReport {
         guard row.isRestorable, let path = row.path, case .success(let found) = SnapshotManifest.read(at: path, filesystem: host.filesystem) else { return row }
         var row = row
@@ -157,22 +163,22 @@ public final class EngineService: ControlHandler {
 
     // MARK: Changes
 
-    /// Called on a job's own thread whenever its report changed. Cheap, and at most one look is queued a job.
+    /// Notes a change of a job's report, on the job's own thread. Cheap: at most one check per job is queued.
     func jobChanged(_ id: JobID) {
         let isFirst = state.withLock { $0.dirty.insert(id).inserted }
         if isFirst { decisions.async { self.look(at: id) } }
     }
 
-    /// Writes down and publishes what is new of a job, and goes on with what waited for its end.
+    /// Records and publishes the news of a job, and continues work that waited for its end.
     private func look(at id: JobID) {
         defer { if state.withLock({ $0.jobs[id]?.isOver != false }) { waiting.jobEnded(id) } }
-        let (needsWriting, needsPublishing, failed) = state.withLock { state -> (Bool, Bool, JobReport?) in
+        let (needsWriting, needsPublishing, news) = state.withLock { state -> (Bool, Bool, (report: JobReport, hasFailed: Bool)?) in
             state.dirty.remove(id)
             guard var job = state.jobs[id], let running = job.running else { return (false, false, nil) }
             let report = running.report()
             let written = EngineState.WrittenMark(report), published = EngineState.PublishedMark(report)
             let hasFailed = report.state == .failed && job.published?.state != .failed
-            let result = (job.written != written && !job.isSuspending, job.published != published, hasFailed ? report : nil)
+            let result = (job.written != written && !job.isSuspending, job.published != published, (report, hasFailed))
             (job.written, job.published) = (written, published)
             if report.state.isTerminal { job.record.isPositionExact = true }
             state.jobs[id] = job
@@ -181,16 +187,18 @@ public final class EngineService: ControlHandler {
         }
         if needsWriting { write(id) }
         if needsPublishing { publisher.noteChange() }
-        if let failed { say("job '\(printable(failed.name))' (\(id.short)) FAILED: \(printable(failed.lastFailure?.message ?? "", limit: 1000))") }
+        guard let (report, hasFailed) = news else { return }
+        judge(report)
+        if hasFailed { say("job '\(printable(report.name))' (\(id.short)) FAILED: \(printable(report.lastFailure?.message ?? "", limit: 1000))") }
     }
 
-    /// Writes the newest state of a job's record. Any thread. A record that cannot be written is said aloud, and written with the next change.
+    /// Writes the newest state of a job's record, on any thread. A failed write is reported and repeated with the next change.
     func write(_ id: JobID) {
-        // It was said, and the job is marked: the next change writes it.
+        // EngineStoreError: it is reported and the job is marked; the next change writes it.
         try? record(id, as: nil)
     }
 
-    /// Until it is written: a job that has ended changes no more, and would come back with the next engine.
+    /// Retries until written: an ended job changes no more, and would be recovered by the next engine.
     private func writeLater(_ id: JobID) {
         decisions.after(.seconds(1)) { [weak self] in
             guard let self, self.state.withLock({ $0.unwritten.contains(id) && !$0.isStopping }) else { return }
@@ -199,23 +207,23 @@ public final class EngineService: ControlHandler {
         }
     }
 
-    /// On `decisions`: goes on once the record of the job is durable, at once if it is. An engine that ends before leaves what was to follow to
-    /// the next one.
+    /// Continues on `decisions` once the record of the job is durable, possibly at once. An engine that ends before leaves the continuation to the
+    /// next one.
     func afterWriting(_ id: JobID, _ body: @escaping @Sendable () -> Void) {
         let (isBehind, isStopping) = state.withLock { ($0.unwritten.contains(id), $0.isStopping) }
         guard isBehind else { return body() }
         if !isStopping { decisions.after(.seconds(1)) { [weak self] in self?.afterWriting(id, body) } }
     }
 
-    /// As `write`; returns only once the record is durable.
-    /// - Parameter terminal: the end that the job is about to come to.
+    /// Writes the record and returns once it is durable.
+    /// - Parameter terminal: the imminent end of the job.
     func record(_ id: JobID, as terminal: JobReport?) throws(EngineStoreError) {
         do throws(EngineStoreError) {
             try store.write { self.refreshRecord(id, terminal: terminal) }
             let wasBehind = state.withLock { $0.unwritten.remove(id) != nil }
             if wasBehind { say("the record of job \(id.short) is written again") }
         } catch {
-            // Said once until it succeeds: a full disk lasts.
+            // Reported once until it succeeds: a full disk lasts.
             let isNew = state.withLock { state in
                 state.jobs[id]?.written = nil
                 return state.unwritten.insert(id).inserted
@@ -231,10 +239,10 @@ public final class EngineService: ControlHandler {
     private func refreshRecord(_ id: JobID, terminal: JobReport?) -> JobRecord? {
         state.withLock { state in
             guard var job = state.jobs[id] else { return nil }
-            // A job may come to its end before its launch has been taken note of.
+            // A job may end before its launch was noted.
             if job.running == nil, let terminal { job.record.report = terminal }
             if let running = job.running {
-                // A record never leaves an end: what comes late from the job's thread is older.
+                // A record never leaves a terminal state: later reports from the job's thread are older.
                 let report = terminal ?? running.report()
                 if !job.record.isTerminal || report.state.isTerminal { job.record.report = report }
                 if report.counts.completed > 0 { job.record.recovery = nil }
@@ -248,7 +256,7 @@ public final class EngineService: ControlHandler {
     }
 }
 
-/// Who asked, as the kernel said it.
+/// The requesting user, according to the kernel.
 struct Requester: Sendable {
     var userID: UInt32
     var processID: Int32

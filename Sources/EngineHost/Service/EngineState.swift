@@ -1,36 +1,37 @@
+internal import CellGrid
 internal import ControlProtocol
 internal import Dataflow
 internal import StreamModel
 
-/// Everything that an engine knows of its jobs and operations, as one value behind the service's mutex. No I/O.
+/// The engine's state of jobs and operations, as one value behind the service's mutex. No I/O.
 struct EngineState {
-    /// A submission: its record, and the running job behind it while there is one.
+    /// A submission: its record, and the running job behind it, if any.
     struct HostedJob {
         var record: JobRecord
-        /// Kept for some time after the end, for the details that records do not hold.
+        /// The running job, kept for some time after its end for details missing from records.
         var running: RunningJob?
-        /// What was last written down, to write only when it changes.
+        /// The record as last written; it is rewritten only after a change.
         var written: WrittenMark?
-        /// What was last published.
+        /// The report as last published.
         var published: PublishedMark?
-        /// The engine suspends it: what it reports from here on is no end.
+        /// Whether the engine is suspending it: its later reports are no end.
         var isSuspending = false
-        /// Its launch is under way: there is a record and nothing that runs.
+        /// Whether its launch is in progress: a record exists, but nothing runs.
         var isLaunching = false
 
-        /// The newest picture.
+        /// Newest report.
         var report: JobReport { running?.report() ?? record.report }
         var isLive: Bool { !report.state.isTerminal }
-        /// It is to be brought back later; nothing of it runs.
+        /// Whether it waits for recovery; nothing runs.
         var isHeld: Bool { running == nil && !isLaunching && record.report.state == .restarting }
-        /// Nothing of it lives, not even the thread that cleans up behind it.
+        /// Whether nothing of it lives, not even its cleanup thread.
         var isOver: Bool { !isLive && !isLaunching && running?.hasEnded != false }
 
         var phase: JobPhase {
             if isLaunching { return .launching }
             if isOver { return .ended }
             if isHeld { return .held }
-            // The engine has just started and not come to it yet.
+            // The engine has just started and not reached it yet.
             if running == nil { return .launching }
             switch report.state {
             case .initializing, .restarting: return .restarting
@@ -41,12 +42,12 @@ struct EngineState {
             }
         }
 
-        /// Newest first.
+        /// Checkpoints, newest first.
         func checkpoints(limit: Int) -> [CheckpointReport] {
             running?.checkpoints(limit: limit) ?? Array(record.checkpoints.suffix(limit).reversed())
         }
 
-        /// Newest first.
+        /// Failures, newest first.
         var failures: [FailureReport] { running?.failures() ?? record.failures.reversed() }
     }
 
@@ -65,7 +66,7 @@ struct EngineState {
         }
     }
 
-    /// Facts whose change is told at once.
+    /// Facts whose change is published at once.
     struct PublishedMark: Equatable {
         var state: JobState
         var attempt, running: Int
@@ -76,25 +77,25 @@ struct EngineState {
         }
     }
 
-    /// Ended jobs that keep their `RunningJob`, and records of ended jobs in all.
+    /// Numbers of ended jobs that keep their `RunningJob`, and of records of ended jobs.
     static let warmJobs = 8, endedJobs = 200
     static let operationsInReport = 100
 
     var jobs: [JobID: HostedJob] = [:]
-    /// By acceptance, oldest first.
+    /// Operations by acceptance, oldest first.
     private(set) var operations: [OperationEntry] = []
     private var operationIndex: [OperationID: Int] = [:]
-    /// Jobs with news that nobody has looked at yet.
+    /// Jobs with unprocessed changes.
     var dirty: Set<JobID> = []
-    /// Jobs whose record on disk is behind, since it could not be written.
+    /// Jobs whose record on disk is out of date because a write failed.
     var unwritten: Set<JobID> = []
     var isStopping = false
-    /// Who may launch in which lineage.
+    /// Claims to launch, by lineage.
     var claims = LineageClaims()
 
     // MARK: Jobs
 
-    /// Newest submission first.
+    /// Jobs, newest submission first.
     var orderedJobs: [HostedJob] {
         jobs.values.sorted { ($1.record.submittedAt, $1.record.id) < ($0.record.submittedAt, $0.record.id) }
     }
@@ -110,10 +111,10 @@ struct EngineState {
     }
 
     func live(named name: String) -> HostedJob? { orderedJobs.first { !$0.isOver && $0.record.name == name } }
-    /// The one job of a lineage of which something lives.
+    /// The one job of a lineage that is live in any way.
     func live(ofLineage lineage: JobID) -> HostedJob? { orderedJobs.first { !$0.isOver && $0.record.lineage == lineage } }
 
-    /// What is under way on a lineage, and the operation that is, if one is.
+    /// Work in progress on a lineage and its operation, if any.
     func work(onLineage lineage: JobID) -> (work: LineageWork, by: String?) {
         if let claim = claims[lineage] { return (claim.work, claim.description) }
         let open = operations.filter { entry in !entry.state.isTerminal && entry.job.flatMap { jobs[$0]?.record.lineage } == lineage }
@@ -123,21 +124,22 @@ struct EngineState {
         return (open.contains { $0.verb == .savepoint || $0.verb == .checkpointNow } ? .snapshot : .nothing, nil)
     }
 
-    /// The furthest that any execution of the lineage has read; nil where one of them was killed on the way.
+    /// Furthest position read by any execution of the lineage; nil if one of them was killed.
     func position(ofLineage lineage: JobID) -> UInt64? {
         let records = jobs.values.map(\.record).filter { $0.lineage == lineage }
         guard !records.isEmpty, records.allSatisfy({ $0.isPositionExact }) else { return nil }
         return records.compactMap(\.position).max()
     }
 
-    /// Ended jobs that are too many: their ids, oldest first. Those of a lineage that lives stay.
+    /// Ids of surplus ended jobs, oldest first. Jobs of a live lineage stay.
     var surplusJobs: [JobID] {
         let ended = jobs.values.filter(\.isOver).sorted { ($0.record.submittedAt, $0.record.id) < ($1.record.submittedAt, $1.record.id) }
         guard ended.count > Self.endedJobs else { return [] }
-        return ended.prefix(ended.count - Self.endedJobs).filter { live(ofLineage: $0.record.lineage) == nil && claims[$0.record.lineage] == nil }.map(\.record.id)
+        return ended.prefix(ended.count - Self.endedJobs).filter { live(ofLineage: $0.record.lineage) == nil && claims[$0.record.lineage] == nil }.map(
+            \.record.id)
     }
 
-    /// Lets go of the running halves of jobs that ended long ago.
+    /// Drops the running halves of jobs that ended long ago.
     mutating func coolDown() {
         let warm = orderedJobs.filter { $0.running != nil && $0.isOver }
         for job in warm.dropFirst(Self.warmJobs) { jobs[job.record.id]?.running = nil }
@@ -179,7 +181,7 @@ struct EngineState {
         operationIndex = Dictionary(uniqueKeysWithValues: operations.enumerated().map { ($1.operation, $0) })
     }
 
-    /// Newest first, with the progress of those that wait for a checkpoint.
+    /// Operations, newest first, with the progress of those that wait for a checkpoint.
     func operationReports(limit: Int) -> [OperationReport] {
         operations.reversed().lazy.compactMap { report(of: $0) }.prefix(limit).map { $0 }
     }

@@ -5,24 +5,24 @@ internal import Dataflow
 internal import StreamModel
 internal import Synchronization
 
-/// Looks at snapshots on threads of their own, beside the data path and below it: each lane has at most one, made when there is work and gone
-/// when there is none. What comes next is `InspectionQueue`'s to say.
+/// Reads snapshots on separate threads, beside the data path and below its priority: each lane has at most one thread, which exists only while
+/// there is work. `InspectionQueue` decides on the order.
 ///
-/// Viewers' reads go at a bounded pace while jobs run, rest while an operator waits for a verification, and end when their client has left.
+/// Viewers' reads are paced while jobs run, pause while an operator waits for a verification, and end when their client has left.
 final class InspectionLanes: Sendable {
-    /// How a look is done: with this filesystem, in pieces.
+    /// Reads a snapshot in pieces through this filesystem.
     typealias Look = @Sendable (any Filesystem) -> Void
 
     private typealias Queue = InspectionQueue<Look>
     private typealias Lane = Queue.Lane
 
-    /// A lane that works.
+    /// State of the lanes.
     private struct State {
         var queue = Queue()
         var busy: Set<Lane> = []
-        /// Tickets whose client has left in the middle of them.
+        /// Running tickets whose client has left.
         var abandoned: Set<UInt64> = []
-        /// The engine ends: nothing more is taken.
+        /// Whether the engine is ending: no more work is accepted.
         var hasEnded = false
     }
 
@@ -30,11 +30,11 @@ final class InspectionLanes: Sendable {
     private let host: any EngineHost
     private let pace: Mutex<Pace>
 
-    /// How fast viewers' looks go.
+    /// Pace of viewers' reads.
     struct Pace: Sendable {
-        /// In a second, while it holds.
+        /// Bytes per second while the pace applies.
         var bytes = 32 << 20
-        /// The disk and the cores are wanted by jobs.
+        /// Whether the pace applies because jobs need the disk and the cores.
         var holds: @Sendable () -> Bool = { true }
     }
 
@@ -45,8 +45,8 @@ final class InspectionLanes: Sendable {
 
     func setPace(_ pace: Pace) { self.pace.withLock { $0 = pace } }
 
-    /// Queues a look for a client; false when the engine ends.
-    /// - Parameter isWhole: every byte is read, not the manifest alone.
+    /// Queues a read for a client; false when the engine is ending.
+    /// - Parameter isWhole: whether every byte is read, not only the manifest.
     @discardableResult
     func add(for peer: ControlPeer, isWhole: Bool, _ look: @escaping Look) -> Bool {
         add(level: peer.level, connection: peer.connection, isWhole: isWhole, look)
@@ -67,10 +67,10 @@ final class InspectionLanes: Sendable {
         return isTaken
     }
 
-    /// Takes no more; what was taken is still done.
+    /// Stops accepting work; queued work is still done.
     func end() { state.withLock { $0.hasEnded = true } }
 
-    /// The client has left: what it asked for is dropped, and what is under way for it ends with its next read.
+    /// Drops the queued reads of a client that has left, and ends its running one at the next chunk.
     func leave(_ connection: UInt64) {
         state.withLock { state in
             let (running, _) = state.queue.drop(connection: connection)
@@ -87,7 +87,7 @@ final class InspectionLanes: Sendable {
                 self.run(lane)
             }
         } catch {
-            // No thread to be had: better late on this one than never.
+            // No thread available: run it late on this one rather than never.
             run(lane)
         }
     }
@@ -119,7 +119,7 @@ final class InspectionLanes: Sendable {
         while host.now() < end { parker.park(until: end) { false } }
     }
 
-    /// Called by the viewing lane between two chunks.
+    /// Paces a read, called by the viewing lane between two chunks.
     private func mayRead(_ count: Int, _ ticket: UInt64, _ parker: any Parker) -> Bool {
         while true {
             let (isAbandoned, rests) = state.withLock { ($0.abandoned.contains(ticket), $0.queue.viewersRest) }
@@ -127,7 +127,7 @@ final class InspectionLanes: Sendable {
             guard rests else { break }
             rest(20, parker)
         }
-        // A pause for what the bytes may cost: never faster than the pace.
+        // A pause for the cost of the bytes: never faster than the pace.
         let pace = pace.withLock { $0 }
         if pace.bytes > 0, pace.holds() { rest(Milliseconds(Int64(count) * 1000 / Int64(pace.bytes)), parker) }
         return !state.withLock { $0.abandoned.contains(ticket) }
@@ -135,7 +135,7 @@ final class InspectionLanes: Sendable {
 }
 
 extension InspectionQueue.Lane {
-    /// Below the threads that process records, which have 0.
+    /// Nice value, below the threads that process records, which have 0.
     fileprivate var niceness: Int32 {
         switch self {
         case .manifest, .verification: 5

@@ -1,16 +1,16 @@
 internal import ControlProtocol
 
-/// Which snapshot is looked at next. Pure: nothing in it reads anything.
+/// Decides which snapshot is read next. Pure: reads nothing itself.
 ///
-/// Three lanes go on side by side, so that a manifest is not behind gigabytes, nor an operator's restart behind a viewer's curiosity. Within a
-/// lane operators come before viewers, and the connections of one level take turns, each with one look at a time.
+/// Three lanes work side by side, so that a manifest does not wait for gigabytes, nor an operator's restart for a viewer. Within a lane operators
+/// come before viewers, and the connections of one level take turns, each with one read at a time.
 struct InspectionQueue<Work> {
     enum Lane: CaseIterable, Sendable {
-        /// Reads of a manifest alone, for anybody.
+        /// Reads of a manifest alone, for any client.
         case manifest
-        /// Whole snapshots, read for operators: also what a restart waits for.
+        /// Reads of whole snapshots for operators, including those before a restart.
         case verification
-        /// Whole snapshots, read for viewers.
+        /// Reads of whole snapshots for viewers.
         case viewing
 
         init(level: AccessLevel, isWhole: Bool) { self = !isWhole ? .manifest : level == .operator ? .verification : .viewing }
@@ -20,7 +20,7 @@ struct InspectionQueue<Work> {
         let number: UInt64
         let lane: Lane
         let level: AccessLevel
-        /// Who waits for it; 0: the engine itself.
+        /// The waiting client; 0 = the engine itself.
         let connection: UInt64
         let work: Work
     }
@@ -28,7 +28,7 @@ struct InspectionQueue<Work> {
     private var waiting: [Ticket] = []
     private var running: [Lane: Ticket] = [:]
     private var lastNumber: UInt64 = 0
-    /// When each connection was last given a look, in tickets.
+    /// Last ticket of each connection.
     private var servedAt: [UInt64: UInt64] = [:]
 
     var isEmpty: Bool { waiting.isEmpty && running.isEmpty }
@@ -41,7 +41,7 @@ struct InspectionQueue<Work> {
         return ticket
     }
 
-    /// The next look of a lane, which is then busy until `finish`; nil = it is busy, or has nothing to do.
+    /// Next read of a lane, which is then busy until `finish`; nil = it is busy, or has no work.
     mutating func next(_ lane: Lane) -> Ticket? {
         guard running[lane] == nil else { return nil }
         let candidates = waiting.indices.filter { waiting[$0].lane == lane }
@@ -64,8 +64,7 @@ struct InspectionQueue<Work> {
         if !waiting.contains(where: { $0.connection == ticket.connection }) { servedAt[ticket.connection] = nil }
     }
 
-    /// Nobody waits for the looks of this connection any more: those that have not begun never will. Returns the numbers of those that have,
-    /// and the tickets that were dropped.
+    /// Drops the waiting reads of this connection. Returns the numbers of its running ones, and the dropped tickets.
     mutating func drop(connection: UInt64) -> (running: [UInt64], dropped: [Ticket]) {
         let dropped = waiting.filter { $0.connection == connection }
         waiting.removeAll { $0.connection == connection }
@@ -73,7 +72,7 @@ struct InspectionQueue<Work> {
         return (running.values.filter { $0.connection == connection }.map(\.number), dropped)
     }
 
-    /// Viewers' reads rest while an operator waits for one.
+    /// Whether viewers' reads pause because an operator waits for one.
     var viewersRest: Bool { running[.verification] != nil }
 }
 

@@ -1,11 +1,11 @@
 internal import CheckpointStore
 internal import StreamModel
 
-/// A filesystem whose reads of files ask for leave first: how a long look at a snapshot is slowed, held up or ended between two chunks. All
-/// else goes straight through.
+/// A filesystem that asks for permission before each file read. A long read of a snapshot can so be paced, paused or ended between two chunks. Other
+/// calls pass through.
 struct PacedFilesystem: Filesystem {
     let base: any Filesystem
-    /// Called before each read, with how many bytes are wanted. May block. false = nobody waits for it any more.
+    /// Called before each read with the number of bytes. May block. false = the result is no longer needed.
     let mayRead: @Sendable (_ count: Int) -> Bool
 
     /// ECANCELED.
@@ -16,7 +16,7 @@ struct PacedFilesystem: Filesystem {
         return try base.read(into: buffer, from: file, at: offset)
     }
 
-    /// The kernel would fetch all at once, at no pace.
+    /// Disabled: the kernel would prefetch the whole file without pacing.
     func willRead(_ file: OpenFile) {}
 
     func createExclusive(_ path: String) throws(FilesystemError) -> OpenFile { try base.createExclusive(path) }

@@ -3,7 +3,7 @@ internal import Dataflow
 public import StreamModel
 internal import Synchronization
 
-/// Who gets the reports: a server with its subscribers.
+/// The receiver of reports: a server with its subscribers.
 public protocol ReportAudience: Sendable {
     var subscriberCount: Int { get }
     func publish(_ report: EngineReport)
@@ -11,10 +11,10 @@ public protocol ReportAudience: Sendable {
 
 extension ControlServer: ReportAudience {}
 
-/// When a report goes out: at once when something changed but at most ten times a second, and once a second. Without subscribers
-/// none is made. All of it happens on the queue that it is given.
+/// Decides when a report is published: on every change but at most ten times a second, and once a second. Makes none without subscribers. Works
+/// only on the given queue.
 final class ReportPublisher: @unchecked Sendable {
-    // Sound: everything mutable is touched on `queue` only, but for `makeReport`, which is set once before `start`.
+    // Sound: all mutable state is touched on `queue` only, except `makeReport`, which is set once before `start`.
     private static let shortest: Milliseconds = 100, longest: Milliseconds = 1000
 
     private let queue: WorkQueue
@@ -42,10 +42,10 @@ final class ReportPublisher: @unchecked Sendable {
         queue.after(Self.longest) { [weak self] in self?.tick() }
     }
 
-    /// On the queue only: the engine ends.
+    /// Stops with the engine. On the queue only.
     func stop() { audience = nil }
 
-    /// Something changed that an operator wants to see now. On the queue only.
+    /// Notes a change that operators want to see now. On the queue only.
     func noteChange() {
         guard let audience, audience.subscriberCount > 0, !isScheduled else { return }
         let due = lastAt + Self.shortest, now = host.now()

@@ -1,11 +1,12 @@
 package import CheckpointStore
 internal import ControlProtocol
+internal import HostEnvironment
 internal import StreamModel
 
-/// Looks at a snapshot's manifest alone: what it is and whose, without reading its state. Launching verifies the rest.
+/// Reads only a snapshot's manifest: its kind and job, without its state. Launching verifies the rest.
 package enum SnapshotManifest {
     package struct Found: Sendable {
-        /// The snapshot's directory, absolute and without links: as the engine will report it.
+        /// The snapshot's directory, absolute and without links, as reported by the engine.
         package var path: String
         package var manifest: CheckpointManifest
     }
@@ -19,7 +20,7 @@ package enum SnapshotManifest {
                     directory = String(directory.dropLast("/_metadata".count))
                 }
             } catch {
-                // 2 is ENOENT, 20 ENOTDIR: nothing is there.
+                // 2 is ENOENT, 20 ENOTDIR: no such entry.
                 if error.errno == 2 || error.errno == 20 { throw .notFound(path: path) }
                 throw .inputOutput(path: path, operation: error.operation, errno: error.errno)
             }

@@ -2,7 +2,7 @@ internal import Dataflow
 internal import StreamModel
 internal import Synchronization
 
-/// A serial queue on a thread of the host, with delays: work runs in the order in which it came, never two at once.
+/// A serial queue on a thread of the host, with delays: work runs in posting order, one piece at a time.
 ///
 /// A thread of the host, not a dispatch queue, so that a simulated machine can decide the order and jump the clock.
 final class WorkQueue: Sendable {
@@ -30,14 +30,14 @@ final class WorkQueue: Sendable {
 
     deinit { mailbox.post(.end) }
 
-    /// False when the queue has ended: the work is dropped.
+    /// Posts work; false when the queue has ended and drops it.
     @discardableResult
     func async(_ body: @escaping @Sendable () -> Void) -> Bool { mailbox.post(.run(body)) }
 
-    /// Runs the work after a delay by the monotonic clock. What is not due when the queue ends is dropped.
+    /// Runs the work after a delay by the monotonic clock. Work not yet due when the queue ends is dropped.
     func after(_ delay: Milliseconds, _ body: @escaping @Sendable () -> Void) { mailbox.post(.later(host.now() + delay, body)) }
 
-    /// Runs the work and waits for it; nil when the queue has ended. Never called on the queue itself.
+    /// Runs the work and waits for it; nil when the queue has ended. Must not be called on the queue itself.
     @discardableResult
     func sync<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value? {
         let result = Mutex<Value?>(nil), latch = Latch(host: host)
@@ -52,7 +52,7 @@ final class WorkQueue: Sendable {
         return result.withLock { $0 }
     }
 
-    /// Runs what was posted before, then ends the thread.
+    /// Runs all work posted before, then ends the thread.
     func end() { mailbox.post(.end) }
 
     private static func run(_ mailbox: Mailbox<Message>, _ host: any EngineHost) {
@@ -66,7 +66,7 @@ final class WorkQueue: Sendable {
                 case .later(let due, let body):
                     number += 1
                     delayed.append(Delayed(due: due, number: number, body: body))
-                // What came behind it, before the mailbox was closed, was taken as well: whoever posted it relies on that.
+                // Work posted behind it, before the mailbox was closed, was accepted as well: its poster relies on that.
                 case .end: isEnding = true
                 }
             }
@@ -82,7 +82,7 @@ final class WorkQueue: Sendable {
     }
 }
 
-/// Counts what is under way; one thread waits until all of it has ended.
+/// Counts work in progress; one thread waits for the end of all of it.
 final class Latch: Sendable {
     private let count = Mutex(0)
     private let parker: any Parker
@@ -100,7 +100,7 @@ final class Latch: Sendable {
         parker.unpark()
     }
 
-    /// True when all has ended, false when `deadline` passed before. One thread at a time.
+    /// Waits for the end of all work; false when `deadline` passed first. One thread at a time.
     @discardableResult
     func wait(until deadline: EngineInstant? = nil) -> Bool {
         while count.withLock({ $0 }) > 0 {

@@ -3,7 +3,16 @@ public import StreamModel
 /// Why nothing was sent, or why the cluster did not take it: one line that says what to do.
 public struct FlinkRefusal: Error, Sendable, Equatable, CustomStringConvertible {
     public var message: String
+    /// Nobody waits for the operation any more: it stays where it is.
+    public private(set) var isHalted = false
     public init(_ message: String) { self.message = message }
+
+    static var halted: FlinkRefusal {
+        var refusal = FlinkRefusal("nobody waits for it any more: nothing was sent")
+        refusal.isHalted = true
+        return refusal
+    }
+
     public var description: String { message }
 }
 
@@ -18,9 +27,13 @@ public enum FlinkActionRules {
         case (.discard, .deleteOnCancellation), (.discard, .some(.none)): return "the checkpoints are deleted, as asked for"
         case (.discard, nil): return "the checkpoints are deleted, unless the job's retention, which could not be read, says otherwise"
         case (.byPolicy, .deleteOnCancellation), (.keep, .deleteOnCancellation):
-            throw FlinkRefusal("the job deletes its checkpoints on cancellation, and Flink has no other way: take a savepoint first, stop it with a savepoint, or discard its state on purpose")
+            throw FlinkRefusal(
+                "the job deletes its checkpoints on cancellation, and Flink has no other way: take a savepoint first, stop it with a savepoint, or discard its state on purpose"
+            )
         case (.byPolicy, .some(.none)), (.keep, .some(.none)):
-            throw FlinkRefusal("the job keeps no checkpoint when it ends, and Flink has no other way: take a savepoint first, stop it with a savepoint, or discard its state on purpose")
+            throw FlinkRefusal(
+                "the job keeps no checkpoint when it ends, and Flink has no other way: take a savepoint first, stop it with a savepoint, or discard its state on purpose"
+            )
         case (.byPolicy, nil), (.keep, nil):
             throw FlinkRefusal("whether the job keeps its checkpoints could not be read: take a savepoint first, or discard its state on purpose")
         case (.discard, .retainOnCancellation):
@@ -39,7 +52,10 @@ public enum FlinkActionRules {
     }
 
     public static func expect(_ state: FlinkWord<JobState>, toBe expected: JobState?) throws(FlinkRefusal) {
-        if let expected, state.known != expected { throw FlinkRefusal("the job is \(state.text) now, not \(expected.rawValue): nothing was sent") }
+        // A word of a later version says nothing about what was expected.
+        if let expected, let nearest = state.nearest, nearest != expected {
+            throw FlinkRefusal("the job is \(state.text) now, not \(expected.rawValue): nothing was sent")
+        }
     }
 
     public static func expectRunning(_ state: FlinkWord<JobState>, for what: String) throws(FlinkRefusal) {
@@ -48,7 +64,9 @@ public enum FlinkActionRules {
 
     public static func checkpointNow(on version: FlinkVersion) throws(FlinkRefusal) {
         guard version.has(.checkpointTrigger) else {
-            throw FlinkRefusal("Flink \(version) cannot begin a checkpoint on request (\(FlinkVersion.Feature.checkpointTrigger.since.major).\(FlinkVersion.Feature.checkpointTrigger.since.minor) and later can): take a savepoint")
+            throw FlinkRefusal(
+                "Flink \(version) cannot begin a checkpoint on request (\(FlinkVersion.Feature.checkpointTrigger.since.major).\(FlinkVersion.Feature.checkpointTrigger.since.minor) and later can): take a savepoint"
+            )
         }
     }
 

@@ -1,8 +1,8 @@
-public import StreamModel
+internal import StreamModel
 
-/// What is done to a cluster itself and not to one of its jobs. Blocks.
-public struct FlinkChores: Sendable {
-    /// How a chore ended without success.
+/// Looks at what a cluster holds beside its jobs, before something of it is deleted. Blocks.
+public struct FlinkClusterAdmin: Sendable {
+    /// How an action ended without success.
     public enum Failure: Error, Sendable, Equatable {
         /// Nothing was done.
         case refused(String)
@@ -19,55 +19,10 @@ public struct FlinkChores: Sendable {
     }
 
     private let client: FlinkClient
-    private let pause: @Sendable (Milliseconds) -> Void
 
-    public init(client: FlinkClient, pause: @escaping @Sendable (Milliseconds) -> Void) {
-        self.client = client
-        self.pause = pause
-    }
+    public init(client: FlinkClient) { self.client = client }
 
     public func jars() throws(Failure) -> [FlinkJar] { try ask(.jars) }
-
-    /// Sends a jar file. Returns its id on the cluster.
-    public func upload(jar path: String, jars: JarMemory = .none) throws(Failure) -> String {
-        let content: FileDigest, after: FileDigest
-        do throws(FlinkFailure) { content = try FileDigest(of: path) } catch { throw .refused(error.message) }
-        let id = try ask(.upload(jar: path, name: FlinkOperationNames.uploadName(of: path)))
-        do throws(FlinkFailure) { after = try FileDigest(of: path) } catch { return id }
-        if after == content { jars.learn(id, content) }
-        return id
-    }
-
-    public func delete(jar id: String) throws(Failure) {
-        guard try jars().contains(where: { $0.id == id }) else { throw .refused("there is no jar \(id) on the cluster") }
-        _ = try ask(.delete(jar: id))
-    }
-
-    /// Deletes a savepoint or retained checkpoint with its files. A checkpoint that a live job counts on is left alone.
-    /// - Parameter limit: how long it may take.
-    public func dispose(savepoint path: String, limit: Milliseconds) throws(Failure) {
-        try refuseIfInUse(path)
-        let trigger: FlinkTriggerID
-        do throws(FlinkFailure) { trigger = try client.answer(to: .dispose(savepoint: path)) } catch {
-            throw error.mayHaveArrived ? .unknown("no answer came (\(error.message)): look whether \(path) is still there") : .refused(error.message)
-        }
-        var waited: Milliseconds = 0
-        while true {
-            do throws(FlinkFailure) {
-                switch try client.answer(to: .disposalProgress(trigger)) {
-                case .completed: return
-                case .failed(let message, _): throw FlinkFailure(.rejected, message)
-                case .inProgress: break
-                }
-            } catch {
-                if error.kind == .rejected { throw .failed("\(path) was not deleted: \(error.message)") }
-                if error.kind == .notFound { throw .unknown("the cluster has no result of it any more: look whether \(path) is still there") }
-            }
-            guard waited < limit else { throw .unknown("it is not done after \(limit.count / 1000) s, and goes on") }
-            pause(250)
-            waited = waited + 250
-        }
-    }
 
     /// A live job needs its checkpoints, and what it began from as long as it has no checkpoint of its own.
     func refuseIfInUse(_ path: String) throws(Failure) {
@@ -90,6 +45,8 @@ public struct FlinkChores: Sendable {
     }
 
     private func ask<Answer>(_ endpoint: FlinkEndpoint<Answer>) throws(Failure) -> Answer {
-        do throws(FlinkFailure) { return try client.answer(to: endpoint) } catch { throw error.mayHaveArrived ? .unknown(error.message) : .refused(error.message) }
+        do throws(FlinkFailure) { return try client.answer(to: endpoint) } catch {
+            throw error.mayHaveArrived ? .unknown(error.message) : .refused(error.message)
+        }
     }
 }

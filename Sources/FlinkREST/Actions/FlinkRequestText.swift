@@ -3,21 +3,20 @@ public import StreamModel
 /// What goes over the wire for an operation on a cluster, as text for who must decide about it: method, path and body, a line each. What only
 /// the cluster can tell when the time comes stands there as <...>.
 public enum FlinkRequestText {
-    public static func lines(_ operation: OperationRequest) -> [String] {
+    /// - Parameter version: as the cluster tells it; nil = not known, then what the newest takes is shown.
+    public static func lines(_ operation: OperationRequest, version: FlinkVersion? = nil) -> [String] {
+        let version = version ?? FlinkVersion(2, 3)
         switch operation.kind {
-        case .savepoint(let directory):
-            return text(.savepoint(operation.job, directory: directory)) + [clusterAdds]
-        case .checkpoint: return text(.checkpointNow(operation.job)) + [clusterAdds]
-        case .stop(let drain, let directory): return text(.stop(operation.job, drain: drain, directory: directory)) + [clusterAdds]
+        case .savepoint, .checkpoint, .stop: return FlinkRequests.snapshot(operation, version).map(text) ?? []
         case .cancel: return text(FlinkEndpoint<FlinkDone>.cancel(operation.job))
-        case .restart(let options): return launch(operation.job, options, from: options.path ?? "<the newest>")
-        case .launch(let options): return launch(operation.job, options, from: options.path)
+        case .restart(let options): return launch(operation, options, from: options.path ?? "<the newest>", version)
+        case .launch(let options): return launch(operation, options, from: options.path, version)
         case .dispose(let path): return text(.dispose(savepoint: path))
-        case .fault: return ["nothing: a Flink cluster has no jobs that misbehave on request"]
+        case .uploadJar(let file): return lines(of: FlinkRequests.upload(file))
+        case .deleteJar(let id): return text(FlinkEndpoint<FlinkDone>.delete(jar: id))
+        case .fault: return ["nothing: fault injection is for demonstration jobs of Weir"]
         }
     }
-
-    private static let clusterAdds = "from Flink 1.15 on with the format and an id of the request, so that asking twice is asking once"
 
     private static func text(_ endpoint: FlinkEndpoint<FlinkTriggerID>) -> [String] { lines(of: endpoint) }
     private static func text(_ endpoint: FlinkEndpoint<FlinkDone>) -> [String] { lines(of: endpoint) }
@@ -31,9 +30,10 @@ public enum FlinkRequestText {
         }
     }
 
-    private static func launch(_ job: JobID, _ options: RestartOptions, from snapshot: String?) -> [String] {
+    private static func launch(_ operation: OperationRequest, _ options: RestartOptions, from snapshot: String?, _ version: FlinkVersion) -> [String] {
         var lines: [String] = []
-        if options.cancelsFirst { lines += text(FlinkEndpoint<FlinkDone>.cancel(job)) }
+        // A launch has no job to end.
+        if options.cancelsFirst, case .restart = operation.kind { lines += text(FlinkEndpoint<FlinkDone>.cancel(operation.job)) }
         var jar = "<the recorded jar>"
         switch options.recipe?.jar {
         case .uploaded(let id): jar = id
@@ -42,15 +42,8 @@ public enum FlinkRequestText {
             jar = "<its id>"
         case nil: break
         }
-        var launch = FlinkLaunch(jar: "")
-        launch.entryClass = options.recipe?.entryClass
-        launch.arguments = options.recipe?.arguments ?? []
-        launch.parallelism = options.parallelism ?? options.recipe?.parallelism
-        launch.path = snapshot
-        launch.allowsUnmatchedState = options.allowsUnmatchedState
-        launch.claim = options.claim == .claim ? .claim : .noClaim
-        // The names of a version that knows all fields; an older cluster is asked with those that it has.
-        let endpoint = FlinkEndpoint<JobID>.run(launch, version: FlinkVersion(2, 0))
+        let launch = FlinkRequests.launch(operation.id, options, jar: "", path: snapshot)
+        let endpoint = FlinkEndpoint<JobID>.run(launch, version: version)
         lines.append("POST /jars/\(jar)/run")
         if case .json(let value) = endpoint.body { lines.append(value.json) }
         return lines

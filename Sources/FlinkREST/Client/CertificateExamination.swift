@@ -85,15 +85,18 @@ enum CertificateExamination {
 
 extension CertificateExamination.Facts {
     fileprivate init(_ certificate: NIOSSLCertificate) {
-        // What does not read as DER is at least not known to be self-signed.
+        // NIOSSLError: a certificate without DER is not known to be self-signed.
         let names = (try? certificate.toDERBytes()).flatMap(Self.names)
         self.init(
-            validFrom: Int(certificate.notValidBefore), validUntil: Int(certificate.notValidAfter), isSelfSigned: names.map { $0.issuer == $0.subject } ?? false)
+            validFrom: Int(certificate.notValidBefore), validUntil: Int(certificate.notValidAfter), isSelfSigned: names.map { $0.issuer == $0.subject } ?? false
+        )
     }
 
     /// Issuer and subject: the fourth and the sixth element of the signed part (RFC 5280), where it has a version.
     static func names(_ der: [UInt8]) -> (issuer: [UInt8], subject: [UInt8])? {
-        guard let certificate = elements(der[...])?.first, let signed = elements(certificate.content)?.first, var parts = elements(signed.content) else { return nil }
+        guard let certificate = elements(der[...])?.first, let signed = elements(certificate.content)?.first, var parts = elements(signed.content) else {
+            return nil
+        }
         if parts.first?.tag == 0xa0 { parts.removeFirst() }
         guard parts.count >= 5 else { return nil }
         return (Array(parts[2].content), Array(parts[4].content))

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import HostEnvironment
 
 /// Where a JobManager's REST API (or the proxy before it) is: scheme, host, port and path prefix. It holds no secret: a user name or a
 /// password in a URL is refused.
@@ -95,8 +95,6 @@ extension FlinkAddress {
         if name == "localhost" || name == "::1" || name == "0.0.0.0" { return true }
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         if parts.count == 4, parts.first == "127", parts.allSatisfy({ UInt8($0) != nil }) { return true }
-        var own = [CChar](repeating: 0, count: 256)
-        guard gethostname(&own, own.count - 1) == 0 else { return false }
-        return name == String(decoding: own.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self).lowercased()
+        return name == OperatorIdentity.host()?.lowercased()
     }
 }

@@ -1,10 +1,11 @@
 internal import AsyncHTTPClient
-internal import ControlProtocol
+internal import HostEnvironment
+internal import JSON
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 internal import NIOSSL
-internal import StreamModel
+public import StreamModel
 internal import Synchronization
 
 /// Asks a cluster. Makes its connection with the first request, on an event loop of its own, and keeps it; answers are bounded in time
@@ -15,23 +16,48 @@ public final class FlinkClient: Sendable {
 
     private struct State {
         var http: HTTPClient?
+        /// Which of the addresses is asked.
+        var place = 0
         var isClosed = false
-        var sent = 0
+        /// No answer is waited for beyond this.
+        var end: EngineInstant?
     }
 
     public init(_ connection: FlinkConnection) { self.connection = connection }
 
     deinit { close() }
 
-    /// Requests that were sent so far.
-    public var requestsSent: Int { state.withLock { $0.sent } }
+    /// From now on no answer is waited for beyond `end`.
+    public func bound(until end: EngineInstant) { state.withLock { $0.end = end } }
 
     /// A request on its way.
     public struct Call: Sendable {
-        fileprivate var task: HTTPClient.Task<RawAnswer>?
+        fileprivate let attempts = Attempts()
 
         /// Gives up on it: its completion gets `.cancelled`, unless it has the answer already.
-        public func cancel() { task?.cancel() }
+        public func cancel() { attempts.cancel() }
+    }
+
+    /// The tries of one request, of which one is under way.
+    fileprivate final class Attempts: Sendable {
+        private let state = Mutex<(task: HTTPClient.Task<RawAnswer>?, isCancelled: Bool)>((nil, false))
+        var isCancelled: Bool { state.withLock { $0.isCancelled } }
+
+        func begin(_ task: HTTPClient.Task<RawAnswer>) {
+            let isLate = state.withLock { state in
+                state.task = task
+                return state.isCancelled
+            }
+            if isLate { task.cancel() }
+        }
+
+        func cancel() {
+            let task = state.withLock { state in
+                state.isCancelled = true
+                return state.task
+            }
+            task?.cancel()
+        }
     }
 
     /// Sends a request; `completion` is called once, on the event loop, and must not block.
@@ -39,20 +65,45 @@ public final class FlinkClient: Sendable {
     public func send<Answer>(
         _ endpoint: FlinkEndpoint<Answer>, completion: @escaping @Sendable (Result<Answer, FlinkFailure>) -> Void
     ) -> Call {
-        let limit = endpoint.timeout ?? connection.timeout
-        let context = AnswerReader(address: connection.address, method: endpoint.method, target: endpoint.target, timeout: limit)
-        let prepared: (HTTPClient, HTTPClient.Request)
-        do throws(FlinkFailure) {
-            prepared = (try http(), try request(endpoint))
-        } catch {
-            completion(.failure(error))
-            return Call(task: nil)
+        let call = Call()
+        attempt(endpoint, call.attempts, left: connection.alternatives.count) { completion($0) }
+        return call
+    }
+
+    private var addresses: [FlinkAddress] { [connection.address] + connection.alternatives }
+
+    /// - Parameter left: places that may still be asked if this one is not the leader's.
+    private func attempt<Answer>(
+        _ endpoint: FlinkEndpoint<Answer>, _ attempts: Attempts, left: Int, completion: @escaping @Sendable (Result<Answer, FlinkFailure>) -> Void
+    ) {
+        let place = state.withLock { $0.place }
+        ask(endpoint, at: addresses[place], attempts) { [weak self] result in
+            guard let self, case .failure(let failure) = result, failure.isOfPlace else { return completion(result) }
+            moveOn(from: place)
+            // What may have been done is not sent again.
+            guard left > 0, endpoint.method == .get, failure.kind != .timedOut, !attempts.isCancelled else { return completion(result) }
+            attempt(endpoint, attempts, left: left - 1, completion: completion)
         }
+    }
+
+    /// The next question goes to the next address, unless another has found that already.
+    private func moveOn(from place: Int) { state.withLock { if $0.place == place { $0.place = (place + 1) % addresses.count } } }
+
+    private func ask<Answer>(
+        _ endpoint: FlinkEndpoint<Answer>, at address: FlinkAddress, _ attempts: Attempts,
+        completion: @escaping @Sendable (Result<Answer, FlinkFailure>) -> Void
+    ) {
+        var limit = endpoint.timeout ?? connection.timeout
+        if let end = state.withLock({ $0.end }) { limit = min(limit, max(1, end - .now())) }
+        let context = AnswerReader(address: address, method: endpoint.method, target: endpoint.target, timeout: limit)
+        let prepared: (HTTPClient, HTTPClient.Request)
+        do throws(FlinkFailure) { prepared = (try http(), try request(endpoint, at: address)) } catch { return completion(.failure(error)) }
         let collector = AnswerCollector(limit: endpoint.answerMax)
-        let task = prepared.0.execute(request: prepared.1, delegate: collector, deadline: .now() + .milliseconds(limit.count))
+        let task: HTTPClient.Task<RawAnswer> = prepared.0.execute(request: prepared.1, delegate: collector, deadline: .now() + .milliseconds(limit.count))
+        attempts.begin(task)
         task.futureResult.whenComplete { [connection] result in
             switch result {
-            case .success(let raw): completion(context.read(raw, endpoint))
+            case .success(let raw): completion(context.read(raw.unpacked(limit: endpoint.answerMax), endpoint))
             case .failure(let error):
                 let failure = context.failure(error)
                 guard CertificateExamination.isRefusal(error) else { return completion(.failure(failure)) }
@@ -61,7 +112,6 @@ public final class FlinkClient: Sendable {
                 }
             }
         }
-        return Call(task: task)
     }
 
     /// As `send`, and waits. Never call it on an event loop.
@@ -94,7 +144,6 @@ public final class FlinkClient: Sendable {
     private func http() throws(FlinkFailure) -> HTTPClient {
         let made: Result<HTTPClient, FlinkFailure> = state.withLock { state in
             guard !state.isClosed else { return .failure(FlinkFailure(.cancelled, "the connection to \(connection.address) was closed")) }
-            state.sent &+= 1
             if let http = state.http { return .success(http) }
             do throws(FlinkFailure) {
                 let http = HTTPClient(eventLoopGroupProvider: .shared(Self.eventLoops), configuration: try configuration())
@@ -113,6 +162,7 @@ public final class FlinkClient: Sendable {
         configuration.timeout = .init(
             connect: .milliseconds(connection.connectTimeout.count), read: .milliseconds(connection.timeout.count))
         configuration.httpVersion = .http1Only
+        // What a proxy compresses unasked is unpacked once it is all there, within the limit of the answer.
         configuration.decompression = .disabled
         configuration.connectionPool = .init(idleTimeout: .seconds(60), concurrentHTTP1ConnectionsPerHostSoftLimit: 3)
         // Who polls decides when to try again.
@@ -123,7 +173,7 @@ public final class FlinkClient: Sendable {
         return configuration
     }
 
-    private func request<Answer>(_ endpoint: FlinkEndpoint<Answer>) throws(FlinkFailure) -> HTTPClient.Request {
+    private func request<Answer>(_ endpoint: FlinkEndpoint<Answer>, at address: FlinkAddress) throws(FlinkFailure) -> HTTPClient.Request {
         var headers = HTTPHeaders([("Accept", "application/json"), ("User-Agent", "weir")])
         for header in connection.headers { headers.replaceOrAdd(name: header.name, value: try header.value.reveal()) }
         if let token = connection.token { headers.replaceOrAdd(name: "Authorization", value: "Bearer " + (try token.reveal())) }
@@ -140,9 +190,10 @@ public final class FlinkClient: Sendable {
         }
         do {
             return try HTTPClient.Request(
-                url: connection.address.text(host: connection.serverName) + endpoint.target, method: HTTPMethod(rawValue: endpoint.method.rawValue), headers: headers, body: body)
+                url: address.text(host: connection.serverName) + endpoint.target, method: HTTPMethod(rawValue: endpoint.method.rawValue),
+                headers: headers, body: body)
         } catch {
-            throw FlinkFailure(.misconfigured, "\(connection.address) is no address that can be asked: \(error)")
+            throw FlinkFailure(.misconfigured, "\(address) is no address that can be asked: \(error)")
         }
     }
 }
@@ -151,6 +202,8 @@ public final class FlinkClient: Sendable {
 struct RawAnswer: Sendable {
     var status: Int
     var location: String?
+    /// How the body is compressed.
+    var encoding: String?
     var body: [UInt8]
     /// There was more than the limit.
     var isCut: Bool
@@ -163,7 +216,7 @@ private final class AnswerCollector: HTTPClientResponseDelegate {
 
     typealias Response = RawAnswer
     private let limit: Int
-    private let answer = Mutex(RawAnswer(status: 0, location: nil, body: [], isCut: false))
+    private let answer = Mutex(RawAnswer(status: 0, location: nil, encoding: nil, body: [], isCut: false))
 
     /// Of an error only the beginning is of use.
     static let errorBodyMax = 256 << 10
@@ -174,6 +227,7 @@ private final class AnswerCollector: HTTPClientResponseDelegate {
         answer.withLock { answer in
             answer.status = Int(head.status.code)
             answer.location = head.headers.first(name: "Location")
+            answer.encoding = head.headers.first(name: "Content-Encoding")?.lowercased()
         }
         return task.eventLoop.makeSucceededVoidFuture()
     }
@@ -216,7 +270,11 @@ private struct AnswerReader: Sendable {
         let bytes: [UInt8]
         if raw.isCut {
             guard endpoint.takesCutAnswer, let closed = CutJSON.closed(raw.body) else {
-                return .failure(FlinkFailure(.tooLong, "the answer of \(address) to \(question) is longer than \(endpoint.answerMax >> 10) KiB: left out\(isFirst ? Self.doubt : "")", status: raw.status))
+                return .failure(
+                    FlinkFailure(
+                        .tooLong,
+                        "the answer of \(address) to \(question) is longer than \(endpoint.answerMax >> 10) KiB: left out\(isFirst ? Self.doubt : "")",
+                        status: raw.status))
             }
             bytes = closed
         } else {
@@ -246,7 +304,7 @@ private struct AnswerReader: Sendable {
 
     private func rejection(_ raw: RawAnswer) -> FlinkFailure {
         let body = raw.isCut ? CutJSON.closed(raw.body) ?? raw.body : raw.body
-        // An error need not be JSON: proxies answer with pages.
+        // JSONSyntaxError: a proxy answers with a page.
         let json = try? JSONValue.parse(body, maximumDepth: Self.depthMax)
         let text = text(raw)
         let isFlinks = json?["errors"]?.items != nil
@@ -258,14 +316,15 @@ private struct AnswerReader: Sendable {
         switch raw.status {
         case 300..<400:
             let place = raw.location.map { "to \(shortened(withoutQuery($0), to: 200))" } ?? "elsewhere"
-            return failure(.redirected, "\(address) redirects \(place): redirects are not followed; name that address if it is meant")
+            return failure(
+                .redirected, "\(address) redirects \(place): a standby JobManager or a proxy; redirects are not followed; name that address if it is meant")
         case 401, 403:
             return failure(.unauthorized, "\(address) refuses us with \(raw.status)\(said): give a token or headers that it takes")
         case 404 where isFlinks && line.map { !$0.hasPrefix("Not found") } ?? false: return failure(.notFound, line ?? "")
         case 404 where isFlinks && !isFirst: return failure(.notFound, "\(address) does not know \(question): there is no such thing")
         case 404: return failure(.notFlink, "\(address) does not know \(question)\(Self.doubt)")
         case 409: return failure(.conflict, line ?? "\(question): conflicts with the state of the job")
-        case 503: return failure(.unavailable, "\(address) is not ready (503)\(said)")
+        case 503: return failure(.unavailable, "\(address) is not ready (503): a standby JobManager, or a leader is being elected\(said)")
         case 502, 504: return failure(.unavailable, "the proxy at \(address) does not reach the JobManager (\(raw.status))\(said)")
         default: return failure(.rejected, line ?? "\(address) answered \(question) with status \(raw.status)")
         }
@@ -277,7 +336,9 @@ private struct AnswerReader: Sendable {
     func failure(_ error: any Error) -> FlinkFailure {
         if let cut = AnswerCollector.cutAnswer(in: error) {
             guard !(200..<300).contains(cut.status) else {
-                return FlinkFailure(.tooLong, "the answer of \(address) to \(question) is longer than \(cut.body.count >> 10) KiB: left out\(isFirst ? Self.doubt : "")", status: cut.status, fullText: nil)
+                return FlinkFailure(
+                    .tooLong, "the answer of \(address) to \(question) is longer than \(cut.body.count >> 10) KiB: left out\(isFirst ? Self.doubt : "")",
+                    status: cut.status, fullText: nil)
             }
             return rejection(cut)
         }

@@ -4,7 +4,12 @@ public import StreamModel
 /// How to reach a cluster: where it is, who we are, whom we trust. Secrets are named here, not held, except where a configuration file
 /// spells them out; no description shows one.
 public struct FlinkConnection: Hashable, Sendable {
+    /// The context of every cluster that is named by its address alone. Two of them have nothing but this name in common.
+    public static let sharedContext = "flink"
+
     public var address: FlinkAddress
+    /// Where the leader may be as well. What has no answer at one place is asked at the next; what changes something is sent to one only.
+    public var alternatives: [FlinkAddress] = []
     /// Sent with every request, for proxies. By name.
     public var headers: [FlinkHeader]
     /// Sent as `Authorization: Bearer ...`. Read anew for every request, so that a token that is renewed on disk goes on working.

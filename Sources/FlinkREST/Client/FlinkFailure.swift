@@ -1,4 +1,4 @@
-internal import ControlProtocol
+internal import JSON
 
 /// Why a question to a cluster has no answer.
 public struct FlinkFailure: Error, Sendable, Equatable, CustomStringConvertible {
@@ -56,6 +56,14 @@ public struct FlinkFailure: Error, Sendable, Equatable, CustomStringConvertible 
         switch kind {
         case .unreachable, .timedOut, .insecure, .notFlink, .unauthorized, .unavailable, .redirected, .misconfigured: true
         case .notFound, .conflict, .rejected, .tooLong, .malformed, .cancelled, .unsupported: false
+        }
+    }
+
+    /// Another JobManager of the cluster may answer where this one does not.
+    var isOfPlace: Bool {
+        switch kind {
+        case .unreachable, .timedOut, .unavailable, .redirected: true
+        default: false
         }
     }
 

@@ -62,7 +62,8 @@ extension FlinkFailure {
         case .remoteConnectionClosed where address.isSecure:
             // Since TLS 1.3 a server refuses a client only after the client has taken the connection for made.
             self.init(.insecure, "\(address) closed the TLS connection without an answer: it may want a client certificate, or not be Flink's REST port")
-        case .remoteConnectionClosed: self.init(.notFlink, "\(address) closed the connection without an answer: is it Flink's REST port, and http or https right?")
+        case .remoteConnectionClosed:
+            self.init(.notFlink, "\(address) closed the connection without an answer: is it Flink's REST port, and http or https right?")
         case .cancelled, .alreadyShutdown: self.init(.cancelled, "given up: \(question)")
         default: self.init(.notFlink, "\(address): \(shortened(error.shortDescription, to: 200)); is it Flink's REST port?")
         }

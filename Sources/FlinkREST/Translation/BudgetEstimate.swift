@@ -31,7 +31,7 @@ public struct BudgetEstimate: Sendable, Equatable {
         for _ in 0..<min(hidden, ceiling + 1) { possible.formUnion(possible.map(raised)) }
         for _ in 0..<min(hidden, (ceiling + 1) * 2 + hidden % (ceiling + 1)) { likely = raised(likely) }
         for checkpoint in failed {
-            switch CheckpointFailureText.counting(checkpoint.failureMessage ?? "", isSavepoint: checkpoint.isSavepoint, version: version) {
+            switch FlinkFailureReason.counting(checkpoint.failureMessage ?? "", isSavepoint: checkpoint.isSavepoint, version: version) {
             case .yes:
                 possible = Set(possible.map(raised))
                 likely = raised(likely)
@@ -61,7 +61,7 @@ public struct BudgetEstimate: Sendable, Equatable {
 extension FailureBudget {
     /// As an estimate, with what of it is certain.
     init(_ checkpoints: FlinkCheckpoints, configuration: FlinkCheckpointConfiguration, version: FlinkVersion?) {
-        let reason = checkpoints.latestFailed?.failureMessage.flatMap { CheckpointFailureText.reason(of: $0) }
+        let reason = checkpoints.latestFailed?.failureMessage.flatMap { FlinkFailureReason.reason(of: $0) }
         let failed = checkpoints.counts.failed
         // Integer.MAX_VALUE is Flink's way of not counting at all.
         guard let tolerable = configuration.tolerableFailures, tolerable < Int(Int32.max) else {

@@ -2,7 +2,7 @@ public import StreamModel
 
 /// What Flink's texts of failed checkpoints mean. The REST API gives the text of the reason only, and which reasons count against the
 /// tolerable number differs by version. Pure.
-public enum CheckpointFailureText {
+public enum FlinkFailureReason {
     /// Whether a failure raised the counter.
     public enum Counting: Sendable, Equatable {
         case yes, no

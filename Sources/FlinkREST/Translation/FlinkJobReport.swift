@@ -3,16 +3,17 @@ public import StreamModel
 // From what is known of a job to a report of it.
 extension FlinkJobPicture {
     /// - Parameter clockAhead: the cluster's clock less ours; dates that are ours are shifted by it, as a report is on the engine's clock.
-    func report(version: FlinkVersion?, clockAhead: Milliseconds) -> JobReport {
-        let configuration = reportConfiguration()
+    func report(version: FlinkVersion?, clockAhead: Milliseconds, settings: FlinkClusterSettings? = nil) -> JobReport {
+        let configuration = reportConfiguration(settings)
         var report = JobReport(
             id: id, name: name, state: reportState(), stateSince: stateSince(), submittedAt: submittedAt(), parallelism: parallelism(),
             maxParallelism: maxParallelism(), configuration: configuration, budget: budget(version))
         if state?.known == nil { report.stateWord = state?.text }
         report.restarts = restarts?.value ?? 0
+        if checkpoints?.value.lacksHistory == true { report.lacksCheckpointList = true }
         report.attempt = report.restarts &+ 1
-        report.vertices = vertices(at: details?.at.shifted(clockAhead))
-        report.throughput = throughput()
+        report.vertices = vertices(clockAhead)
+        report.throughput = throughput(clockAhead)
         if let words = execution?.value.restartStrategy {
             let strategy = FlinkRestartStrategy(words)
             report.restartStrategy = strategy.strategy ?? .none
@@ -44,18 +45,15 @@ extension FlinkJobPicture {
 
     private func reportState() -> JobState {
         guard let state else { return .initializing }
-        if let known = state.known { return known }
-        switch state.text {
-        case "CREATED", "RECONCILING": return .initializing
+        if let nearest = state.nearest { return nearest }
         // A word of a later version: what the tasks do says the most.
-        default: return (listing?.value.tasks.running ?? 0) > 0 ? .running : listing?.value.endedAt != nil ? .finished : .initializing
-        }
+        return (listing?.value.tasks.running ?? 0) > 0 ? .running : listing?.value.endedAt != nil ? .finished : .initializing
     }
 
     private func submittedAt() -> WallTime { details?.value.startedAt ?? listing?.value.startedAt ?? WallTime(milliseconds: 0) }
 
     private func stateSince() -> WallTime {
-        if let state = state?.known, let since = details?.value.timestamps[state] { return since }
+        if !stateLag, let state = state?.known, let since = details?.value.timestamps[state] { return since }
         return listing?.value.endedAt ?? listing?.value.modifiedAt ?? submittedAt()
     }
 
@@ -70,30 +68,32 @@ extension FlinkJobPicture {
 
     // MARK: Flow
 
+    /// When the oldest of the rates that are shown was asked for; nil = none is known.
     private func flowDate() -> WallTime? {
-        let measured = flows.values.compactMap(\.measuredAt)
-        // Before there are metrics the network counters of the details serve.
-        return measured.isEmpty ? details?.at : measured.min()
+        guard isFlowing else { return nil }
+        let seen = (details?.value.vertices ?? []).filter { $0.isSource }.compactMap { flows[$0.id]?.measuredAt }
+        return seen.min() ?? flows.values.compactMap(\.measuredAt).min()
     }
 
-    private func vertices(at now: WallTime?) -> [VertexReport] {
+    private func vertices(_ clockAhead: Milliseconds) -> [VertexReport] {
+        let now = details?.at.shifted(clockAhead)
         guard let details else {
             // Until the details are there, the whole job stands for its vertices.
             guard let listing = listing?.value, listing.tasks.total > 0 else { return [] }
             return [
                 VertexReport(
                     id: OperatorID(high: id.high, low: id.low), uid: "", name: "all tasks", parallelism: listing.tasks.total,
-                    runningSubtasks: listing.tasks.running, finishedSubtasks: listing.tasks.finished)
+                    runningSubtasks: listing.tasks.running, finishedSubtasks: listing.tasks.finished, recordsInPerSecond: nil, recordsOutPerSecond: nil)
             ]
         }
         return details.value.vertices.map { vertex in
             let flow = flows[vertex.id] ?? VertexFlow()
             let recordsIn = vertex.isSource ? flow.sum(flow.sourceCounters) : vertex.recordsRead.map(Double.init)
-            let recordsOut = vertex.isSink ? flow.sum(flow.sinkCounters) : vertex.recordsWritten.map(Double.init)
+            let recordsOut = vertex.takesOutput ? flow.sum(flow.sinkCounters) : vertex.recordsWritten.map(Double.init)
             var report = VertexReport(
-                id: vertex.id, uid: vertex.name, name: vertex.name, parallelism: vertex.parallelism, runningSubtasks: vertex.tasks.running,
+                id: vertex.id, uid: vertex.name, name: vertex.name, parallelism: vertex.parallelism, runningSubtasks: running(vertex, details),
                 finishedSubtasks: vertex.tasks.finished, recordsIn: whole(recordsIn ?? 0), recordsOut: whole(recordsOut ?? 0),
-                recordsInPerSecond: rateIn(vertex, flow) ?? 0, recordsOutPerSecond: rateOut(vertex, flow) ?? 0)
+                recordsInPerSecond: rateIn(vertex, flow, clockAhead), recordsOutPerSecond: rateOut(vertex, flow, clockAhead))
             report.busyPermille = flow.permille("busyTimeMsPerSecond")
             report.backPressuredPermille = flow.permille("backPressuredTimeMsPerSecond")
             report.idlePermille = flow.permille("idleTimeMsPerSecond")
@@ -108,43 +108,88 @@ extension FlinkJobPicture {
         }
     }
 
-    // Flink's own rates are means over the last minute, which hide a standstill for as long: where two counts are known, they serve.
-
-    private func rateIn(_ vertex: FlinkVertex, _ flow: VertexFlow) -> Double? {
-        vertex.isSource ? sourceRate(flow) : flow.networkIn.rate ?? flow.metrics["numRecordsInPerSecond"]?.sum
+    /// The subtasks of a vertex that run, by its details. The list of jobs is asked more often: where a later one says that all tasks of the job
+    /// run, or that none does, it is so of each vertex.
+    private func running(_ vertex: FlinkVertex, _ details: Dated<FlinkJobDetails>) -> Int {
+        guard let listing, listing.at > details.at else { return vertex.tasks.running }
+        let tasks = listing.value.tasks
+        if tasks.running == 0 { return 0 }
+        return tasks.running == tasks.total ? vertex.parallelism : vertex.tasks.running
     }
 
-    private func rateOut(_ vertex: FlinkVertex, _ flow: VertexFlow) -> Double? {
-        vertex.isSink ? sinkRate(flow) : flow.networkOut.rate ?? flow.metrics["numRecordsOutPerSecond"]?.sum
+    private func rateIn(_ vertex: FlinkVertex, _ flow: VertexFlow, _ clockAhead: Milliseconds) -> Double? {
+        guard isFlowing else { return nil }
+        return vertex.isSource
+            ? sourceRate(flow, clockAhead) : flow.networkIn.rate ?? minuteMean(["numRecordsIn"], flow, clockAhead)
     }
 
-    private func sourceRate(_ flow: VertexFlow) -> Double? { flow.sourceMeter.rate ?? flow.sum(flow.sourceCounters.map { $0 + "PerSecond" }) }
+    private func rateOut(_ vertex: FlinkVertex, _ flow: VertexFlow, _ clockAhead: Milliseconds) -> Double? {
+        guard isFlowing else { return nil }
+        return vertex.takesOutput ? sinkRate(flow, clockAhead) : flow.networkOut.rate ?? minuteMean(["numRecordsOut"], flow, clockAhead)
+    }
 
-    private func sinkRate(_ flow: VertexFlow) -> Double? { flow.sinkMeter.rate ?? flow.sum(flow.sinkCounters.map { $0 + "PerSecond" }) }
+    private func sourceRate(_ flow: VertexFlow, _ clockAhead: Milliseconds) -> Double? {
+        flow.sourceCounters.isEmpty ? nil : flow.sourceMeter.rate ?? minuteMean(flow.sourceCounters, flow, clockAhead)
+    }
 
-    /// Flink counts 0 into sources and out of sinks, by design: the operators inside the chains count, or else the neighbours.
-    private func throughput() -> Throughput {
+    private func sinkRate(_ flow: VertexFlow, _ clockAhead: Milliseconds) -> Double? {
+        flow.sinkCounters.isEmpty ? nil : flow.sinkMeter.rate ?? minuteMean(flow.sinkCounters, flow, clockAhead)
+    }
+
+    /// Flink's own rate is a mean over the last minute. It is one only once the tasks have run for as long, and it hides a standstill: it
+    /// serves until two readings of the counter are known.
+    private func minuteMean(_ counters: [String], _ flow: VertexFlow, _ clockAhead: Milliseconds) -> Double? {
+        guard !stateLag, let measuredAt = flow.measuredAt, let since = runningSince else { return nil }
+        guard measuredAt.shifted(clockAhead) - since >= Self.minuteMeanAfter else { return nil }
+        return flow.sum(counters.map { $0 + "PerSecond" })
+    }
+
+    /// A minute, and the ten seconds that a reading may be old.
+    private static let minuteMeanAfter: Milliseconds = .seconds(75)
+
+    /// The start of the youngest tasks.
+    private var runningSince: WallTime? {
+        guard let details = details?.value, let running = details.timestamps[.running] else { return nil }
+        return details.vertices.compactMap(\.startedAt).max().map { max($0, running) } ?? running
+    }
+
+    /// Flink counts 0 into sources and out of sinks, by design: the operators inside the chains count. Where a vertex has none that does, the
+    /// network beside it is the nearest. Which of the two it is, is settled by the names of its metrics; before them nothing is told, and a
+    /// sum of which a part is not known is none.
+    private func throughput(_ clockAhead: Milliseconds) -> Throughput {
         var total = Throughput()
-        for vertex in details?.value.vertices ?? [] {
+        var read: Double? = 0, written: Double? = 0
+        let vertices = details?.value.vertices ?? []
+        var hasOutput = false
+        for vertex in vertices {
             let flow = flows[vertex.id] ?? VertexFlow()
             if vertex.isSource {
-                // Where the source does not count, what leaves the chain is the nearest to it.
-                total.recordsRead &+= whole(flow.sum(flow.sourceCounters) ?? vertex.recordsWritten.map(Double.init) ?? 0)
-                total.recordsReadPerSecond += sourceRate(flow) ?? flow.networkOut.rate ?? flow.metrics["numRecordsOutPerSecond"]?.sum ?? 0
+                total.recordsRead &+= whole(flow.sum(flow.sourceCounters) ?? 0)
+                read = Self.sum(read, sourceRate(flow, clockAhead))
             }
-            let takesRecords = !flow.sinkCounters.isEmpty || vertex.isSink && !vertex.name.hasSuffix("Committer")
-            if takesRecords {
-                total.recordsWritten &+= whole(flow.sum(flow.sinkCounters) ?? vertex.recordsRead.map(Double.init) ?? 0)
-                total.recordsWrittenPerSecond += sinkRate(flow) ?? flow.networkIn.rate ?? flow.metrics["numRecordsInPerSecond"]?.sum ?? 0
+            if flow.isNamed ? !flow.sinkCounters.isEmpty : vertex.takesOutput {
+                hasOutput = true
+                total.recordsWritten &+= whole(flow.sum(flow.sinkCounters) ?? 0)
+                written = Self.sum(written, sinkRate(flow, clockAhead))
             }
         }
+        let isKnown = isFlowing && !vertices.isEmpty
+        (total.recordsReadPerSecond, total.recordsWrittenPerSecond) = (isKnown ? read : nil, isKnown && hasOutput ? written : nil)
         return total
+    }
+
+    private static func sum(_ left: Double?, _ right: Double?) -> Double? {
+        guard let left, let right else { return nil }
+        return left + right
     }
 
     // MARK: Configuration
 
-    private func reportConfiguration() -> CheckpointConfiguration {
+    private func reportConfiguration(_ settings: FlinkClusterSettings?) -> CheckpointConfiguration {
         var report = CheckpointConfiguration()
+        report.untold = settings == nil ? [.storageDirectory, .savepointDirectory, .retainedCheckpoints] : []
+        report.savepointDirectory = settings?.savepointDirectory
+        report.retainedCheckpoints = settings.map { $0.retainedCheckpoints ?? FlinkClusterSettings.retainedByDefault } ?? report.retainedCheckpoints
         guard let known = configuration?.value else { return report }
         report.interval = known.interval
         if let timeout = known.timeout { report.timeout = timeout }
@@ -154,26 +199,44 @@ extension FlinkJobPicture {
         report.mode = known.mode.known ?? .exactlyOnce
         report.retention = known.retention ?? .none
         report.unaligned = known.isUnaligned
-        report.storageDirectory = storageDirectory(known)
+        report.storageDirectory = storageDirectory(known, settings)
+        let isInMemory = known.checkpointStorage.map { $0.contains("JobManager") || $0.contains("Memory") } ?? false
+        if report.storageDirectory == nil, !isInMemory, known.checkpointStorage != nil { report.untold?.insert(.storageDirectory) }
+        if report.storageDirectory != nil || isInMemory { report.untold?.remove(.storageDirectory) }
         return report
     }
 
-    /// The API names the kind of the storage, not its place: a checkpoint's path does.
-    private func storageDirectory(_ known: FlinkCheckpointConfiguration) -> String? {
+    /// A job's API names the kind of the storage, not its place: the path of a checkpoint does, and else the cluster's configuration.
+    private func storageDirectory(_ known: FlinkCheckpointConfiguration, _ settings: FlinkClusterSettings?) -> String? {
         let paths = (checkpoints?.value).map { [$0.latestCompleted] + $0.history.map(Optional.some) } ?? []
         for case let checkpoint? in paths where !checkpoint.isSavepoint {
             if let path = checkpoint.path, let end = path.firstRange(of: "/\(id)/") { return String(path[..<end.lowerBound]) }
         }
         let isInMemory = known.checkpointStorage.map { $0.contains("JobManager") || $0.contains("Memory") } ?? false
-        return isInMemory ? nil : known.checkpointStorage
+        return isInMemory ? nil : settings?.checkpointDirectory
     }
 
     private func budget(_ version: FlinkVersion?) -> FailureBudget {
         guard let checkpoints = checkpoints?.value, let configuration = configuration?.value else {
             return FailureBudget(counted: 0, tolerable: nil, source: .unknown, cumulative: checkpoints?.value.counts.failed ?? 0)
         }
-        return FailureBudget(checkpoints, configuration: configuration, version: version)
+        var budget = FailureBudget(checkpoints, configuration: configuration, version: version)
+        if let tolerable = budget.tolerable, isFailedByBudget {
+            budget.counted = tolerable + 1
+            (budget.atLeast, budget.atMost) = (nil, nil)
+        }
+        return budget
     }
+
+    /// Flink resets its counter as it fails the job; the exception tells that the budget was exceeded.
+    private var isFailedByBudget: Bool {
+        guard state?.known == .failed, let trace = exceptions?.value.entries.first?.stackTrace else { return false }
+        let bytes = Array(trace.utf8.prefix(Self.scanned)), words = Array("Exceeded checkpoint tolerable failure threshold".utf8)
+        return bytes.indices.dropLast(words.count - 1).contains { bytes[$0] == words[0] && bytes[$0..<$0 + words.count].elementsEqual(words) }
+    }
+
+    /// Bytes of a trace that are looked at, in every report: the cause stands below the frames of a first exception.
+    private static let scanned = 16_000
 
     // MARK: Checkpoints
 
@@ -199,7 +262,7 @@ extension FlinkJobPicture {
         let kind: CheckpointKind =
             checkpoint.type == "SYNC_SAVEPOINT" ? .synchronousSavepoint : checkpoint.isSavepoint ? .savepoint : .checkpoint
         let status = checkpoint.status.known ?? (checkpoint.path != nil ? .completed : checkpoint.failedAt != nil ? .failed : .inProgress)
-        let timeout = configuration?.value?.timeout ?? CheckpointConfiguration().timeout
+        let timeout = configuration?.value.timeout ?? CheckpointConfiguration().timeout
         var report = CheckpointReport(
             id: checkpoint.id, kind: kind, status: status, triggeredAt: checkpoint.triggeredAt, duration: checkpoint.duration,
             timeoutAt: checkpoint.triggeredAt.shifted(timeout), acknowledgedSubtasks: checkpoint.acknowledged, totalSubtasks: checkpoint.subtasks,
@@ -211,8 +274,8 @@ extension FlinkJobPicture {
             report.endedAt = checkpoint.failedAt
             let message = checkpoint.failureMessage ?? "no cause was given"
             report.failure = .init(
-                reason: CheckpointFailureText.reason(of: message), message: message,
-                counted: CheckpointFailureText.counting(message, isSavepoint: checkpoint.isSavepoint, version: version) == .yes,
+                reason: FlinkFailureReason.reason(of: message), message: message,
+                counted: FlinkFailureReason.counting(message, isSavepoint: checkpoint.isSavepoint, version: version) == .yes,
                 at: checkpoint.failedAt ?? checkpoint.triggeredAt)
         }
         return report
@@ -226,11 +289,13 @@ extension FlinkJobPicture {
         let order = details?.value.vertices ?? []
         let places = Dictionary(order.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
         report.operators = checkpoint.tasks.values.sorted { (places[$0.vertex] ?? .max, $0.vertex) < (places[$1.vertex] ?? .max, $1.vertex) }.map { task in
-            let name = order.first { $0.id == task.vertex }?.name ?? task.vertex.short
-            return OperatorCheckpointReport(
+            let name = places[task.vertex].map { order[$0].name } ?? task.vertex.short
+            var part = OperatorCheckpointReport(
                 uid: name, name: name, operatorID: task.vertex, parallelism: task.parallelism, stateSize: task.stateSize ?? 0,
                 checkpointedSize: task.checkpointedSize,
                 subtasks: Self.subtasks(subtasks[task.vertex] ?? task, hosts[task.vertex]?.value))
+            if part.subtasks.isEmpty { part.acknowledgedCount = task.acknowledged }
+            return part
         }
         return report
     }
@@ -254,7 +319,8 @@ extension FlinkJobPicture {
             let place = entry.task.flatMap(FlinkTaskName.init)
             return FailureReport(
                 at: entry.at, message: cause.isEmpty ? entry.name : cause, vertex: place?.vertex, subtask: place?.subtask,
-                attempt: (place?.attempt ?? 0) &+ 1, host: entry.place.map { String($0.prefix { $0 != ":" }) }, fullText: shortened(entry.stackTrace, to: 100_000))
+                attempt: (place?.attempt ?? 0) &+ 1, host: entry.place.map { String($0.prefix { $0 != ":" }) },
+                fullText: shortened(entry.stackTrace, to: 100_000))
         }
     }
 }

@@ -9,15 +9,16 @@ public struct Dated<Value: Sendable & Equatable>: Sendable, Equatable {
 /// What is known of a cluster: the newest answers, and when they came. It decides what to ask next and puts the answers together into
 /// reports. Pure: times are given, and asking is somebody else's.
 public struct FlinkPicture: Sendable {
-    /// What the operator looks at; more is not asked for.
+    /// What the operator looks at: of that the most is asked.
     public enum Focus: Sendable, Equatable {
         /// All jobs of the cluster, a line each.
         case overview
+        /// The same, of which only some lines are in sight.
+        case rows(Set<JobID>)
         case job(JobID)
+        /// Another context, or nothing.
+        case elsewhere
     }
-
-    /// Questions a poll at most: on the overview, and for one job.
-    public static let questionsMax = (overview: 1, job: 3)
 
     public private(set) var cluster: FlinkClusterConfiguration?
     /// In the order of submission.
@@ -25,8 +26,9 @@ public struct FlinkPicture: Sendable {
     /// How far the cluster's clock is ahead of ours; nil = not known yet.
     private var clockAhead: Milliseconds?
     private var listedAt: WallTime?
-    /// Counts the polls of the overview, for whose turn it is.
-    private var turn = 0
+    public private(set) var capacity: Dated<FlinkClusterOverview>?
+    /// nil = not told.
+    private var settings: FlinkClusterSettings?
 
     public init() {}
 
@@ -37,45 +39,60 @@ public struct FlinkPicture: Sendable {
 
     // MARK: What to ask
 
-    /// The questions of the next poll.
-    public mutating func nextQuestions(_ focus: Focus, at now: WallTime) -> [FlinkQuestion] {
-        guard cluster != nil else { return [.cluster] }
+    /// All that is wanted, each with its period; the most wanted first among equals.
+    public func wishes(_ focus: Focus, at now: WallTime) -> [FlinkWish] {
+        guard cluster != nil else { return [FlinkWish(.cluster, every: 1000)] }
+        let isElsewhere = focus == .elsewhere
+        var wishes = [FlinkWish(.jobs, every: isElsewhere ? 4000 : isWaited(focus) ? 1000 : 1500)]
+        guard listedAt != nil else { return wishes }
+        wishes.append(FlinkWish(.capacity, every: isElsewhere ? 20_000 : capacity == nil ? 1000 : 5000))
+        let seen = jobs.count { isSeen($0.id, focus) && !$0.hasEnded }, unseen = jobs.count { !isSeen($0.id, focus) }
+        let turn = Int64(unseen) * Self.turn(focus)
+        let regards = jobs.map { job -> FlinkRegard in
+            if focus == .job(job.id) { return .screen }
+            return isSeen(job.id, focus) ? .row(count: seen) : .unseen(turn: turn)
+        }
+        for kind in FlinkWishKind.allCases {
+            for index in jobs.indices { jobs[index].wish(kind, regards[index], at: now, into: &wishes) }
+        }
+        return wishes
+    }
+
+    /// A job that was just launched is not in the list yet.
+    private func isWaited(_ focus: Focus) -> Bool {
+        if case .job(let id) = focus { job(id) == nil } else { false }
+    }
+
+    /// Milliseconds a question to a job that is not in sight: beside the rows that are, or beside one job and in a context that nobody sees.
+    private static func turn(_ focus: Focus) -> Int64 {
+        if case .rows = focus { 250 } else { 1500 }
+    }
+
+    private func isSeen(_ id: JobID, _ focus: Focus) -> Bool {
         switch focus {
-        case .overview: return [nextForOverview(at: now)]
-        case .job(let id):
-            // Before the list has come, and when the job is in it no more, only the list helps.
-            guard let job = job(id), listedAt != nil else { return [.jobs] }
-            var questions = job.standing(at: now)
-            if questions.count < Self.questionsMax.job, let other = nextBeside(job, at: now) { questions.append(other) }
-            return questions
+        case .overview: true
+        case .rows(let rows): rows.contains(id)
+        case .job(let job): id == job
+        case .elsewhere: false
         }
     }
 
-    /// Every other poll the list; between them the jobs take turns.
-    private mutating func nextForOverview(at now: WallTime) -> FlinkQuestion {
-        turn &+= 1
-        guard turn % 2 == 0, listedAt != nil else { return .jobs }
-        let wanted = jobs.flatMap { $0.wantedForOverview(at: now) }
-        return wanted.max { $0.urgency < $1.urgency }?.question ?? .jobs
-    }
-
-    /// What is most overdue of what changes seldom.
-    private func nextBeside(_ job: FlinkJobPicture, at now: WallTime) -> FlinkQuestion? {
-        var wanted = job.wantedBeside(at: now)
-        wanted.append(FlinkWish(.jobs, age: listedAt.map { now - $0 }, period: .seconds(8)))
-        return wanted.filter { $0.urgency >= 1 }.max { $0.urgency < $1.urgency }?.question
-    }
-
-    /// All that is needed for whole reports of all jobs (or of one), without regard to how many questions that takes: for commands.
+    /// All that is still needed for whole reports of all jobs that run, or of one job: for commands. The most wanted first.
     public func missingQuestions(_ id: JobID? = nil, at now: WallTime) -> [FlinkQuestion] {
         guard cluster != nil else { return [.cluster] }
         guard listedAt != nil else { return [.jobs] }
-        return jobs.filter { id == nil || $0.id == id }.flatMap { $0.missing(at: now) }
+        return FlinkWishKind.allCases.flatMap { kind in
+            // Of a job that has ended a list needs no more than why it failed.
+            let wanted = jobs.filter { id == nil ? !$0.hasEnded || kind == .exceptions && $0.state?.known == .failed : $0.id == id }
+            return wanted.flatMap { $0.missing(kind, isWhole: id != nil, at: now) }
+        }
     }
 
     // MARK: Answers
 
     public mutating func take(cluster: FlinkClusterConfiguration) { self.cluster = cluster }
+
+    public mutating func take(settings: FlinkClusterSettings) { self.settings = settings }
 
     public mutating func take(jobs list: [FlinkJobListing], at now: WallTime) {
         var known = Dictionary(jobs.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
@@ -86,6 +103,8 @@ public struct FlinkPicture: Sendable {
         }
         listedAt = now
     }
+
+    public mutating func take(capacity: FlinkClusterOverview, at now: WallTime) { self.capacity = Dated(value: capacity, at: now) }
 
     /// Changes what is known of a job; an answer about one that is in the list no more is dropped.
     public mutating func change(_ id: JobID, _ body: (inout FlinkJobPicture) -> Void) {
@@ -100,8 +119,7 @@ public struct FlinkPicture: Sendable {
 
     /// The cluster is gone, or another one has taken its place: what was counted there says nothing of here.
     public mutating func forgetConnection() {
-        cluster = nil
-        listedAt = nil
+        (cluster, listedAt, capacity, settings) = (nil, nil, nil, nil)
     }
 
     // MARK: Reports
@@ -113,11 +131,12 @@ public struct FlinkPicture: Sendable {
         return now + clockAhead
     }
 
-    /// What the overview or a job's screen shows has not all come yet.
+    /// What a line or a screen shows has not all been asked yet.
     public func isIncomplete(_ focus: Focus) -> Bool {
         switch focus {
-        case .overview: jobs.prefix(40).contains { !$0.isKnownForOverview }
-        case .job(let id): job(id).map { !$0.isKnownForOverview || $0.exceptions == nil } ?? false
+        case .elsewhere: false
+        case .job(let id): job(id).map { !$0.isKnownForOverview || $0.details == nil || $0.exceptions == nil } ?? false
+        case .overview, .rows: jobs.contains { isSeen($0.id, focus) && !$0.isKnownForOverview }
         }
     }
 
@@ -125,25 +144,14 @@ public struct FlinkPicture: Sendable {
 
     /// The cluster, as reports name it. When it was started the API does not say.
     public func engineInfo(_ address: FlinkAddress) -> EngineInfo {
-        EngineInfo(
+        var info = EngineInfo(
             name: address.description, version: "Flink \(cluster?.versionText ?? "?")", processID: 0, startedAt: WallTime(milliseconds: 0), stateDirectory: "")
+        info.capacity = capacity.map { ClusterCapacity(taskManagers: $0.value.taskManagers, slots: $0.value.slots, freeSlots: $0.value.freeSlots) }
+        return info
     }
 
     public func reports(at now: WallTime) -> [JobReport] {
         let ahead = clusterTime(at: now) - now
-        return jobs.map { $0.report(version: cluster?.version, clockAhead: ahead) }
-    }
-}
-
-/// A question with how much it is wanted: its age in periods; without bounds when it was never answered.
-struct FlinkWish: Sendable {
-    var question: FlinkQuestion
-    var urgency: Double
-
-    init(_ question: FlinkQuestion, urgency: Double) { (self.question, self.urgency) = (question, urgency) }
-
-    init(_ question: FlinkQuestion, age: Milliseconds?, period: Milliseconds, weight: Double = 1) {
-        self.question = question
-        urgency = (age.map { Double($0.count) / Double(max(1, period.count)) } ?? 1e6) * weight
+        return jobs.map { $0.report(version: cluster?.version, clockAhead: ahead, settings: settings) }
     }
 }

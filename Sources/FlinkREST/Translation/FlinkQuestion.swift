@@ -1,10 +1,10 @@
-internal import Dispatch
 public import StreamModel
-internal import Synchronization
 
 /// One question of a poll.
 public enum FlinkQuestion: Hashable, Sendable {
     case cluster
+    /// TaskManagers and slots.
+    case capacity
     case jobs
     case job(JobID)
     case checkpoints(JobID)
@@ -24,7 +24,7 @@ public enum FlinkQuestion: Hashable, Sendable {
     /// The job that it is about.
     public var job: JobID? {
         switch self {
-        case .cluster, .jobs: nil
+        case .cluster, .capacity, .jobs: nil
         case .job(let id), .checkpoints(let id), .checkpointConfiguration(let id), .executionConfiguration(let id), .exceptions(let id), .jobMetrics(let id),
             .metricNames(let id, _), .vertexMetrics(let id, _, _), .checkpoint(let id, _), .checkpointVertex(let id, _, _), .hosts(let id, _):
             id
@@ -35,6 +35,7 @@ public enum FlinkQuestion: Hashable, Sendable {
 /// What a question was answered with.
 public enum FlinkReply: Sendable {
     case cluster(FlinkClusterConfiguration)
+    case capacity(FlinkClusterOverview)
     case jobs([FlinkJobListing])
     case job(FlinkJobDetails)
     case checkpoints(FlinkCheckpoints)
@@ -58,6 +59,7 @@ extension FlinkClient {
         }
         switch question {
         case .cluster: ask(.configuration) { .cluster($0) }
+        case .capacity: ask(.overview) { .capacity($0) }
         case .jobs: ask(.jobs) { .jobs($0) }
         case .job(let id): ask(.job(id)) { .job($0) }
         case .checkpoints(let id): ask(.checkpoints(id)) { .checkpoints($0) }
@@ -74,42 +76,24 @@ extension FlinkClient {
     }
 }
 
-extension FlinkClient {
-    /// Asks several questions at once and waits for all answers. Never call it on an event loop.
-    public func answers(to questions: [FlinkQuestion]) -> [(FlinkQuestion, Result<FlinkReply, FlinkFailure>)] {
-        let all = DispatchGroup()
-        let box = AnswerBox()
-        for question in questions {
-            all.enter()
-            ask(question) { result in
-                box.put(result, question)
-                all.leave()
-            }
-        }
-        all.wait()
-        return questions.map { ($0, box.take($0)) }
-    }
-}
-
 extension FlinkPicture {
     /// Takes in what a question was answered with.
     public mutating func take(_ reply: FlinkReply, to question: FlinkQuestion, at now: WallTime) {
         switch reply {
         case .cluster(let cluster): take(cluster: cluster)
+        case .capacity(let capacity): take(capacity: capacity, at: now)
         case .jobs(let jobs): take(jobs: jobs, at: now)
-        case .job(let details): take(details: details, at: now)
-        default: if let id = question.job { change(id) { $0.take(reply, to: question, at: now) } }
+        default:
+            guard let id = question.job else { return }
+            if case .job(let details) = reply { take(details: details, at: now) } else { change(id) { $0.take(reply, to: question, at: now) } }
+            change(id) { $0.note(question, isAnswered: true) }
         }
     }
 
-    /// Takes in that a question has no answer, where that is no matter of the link.
-    public mutating func take(_ failure: FlinkFailure, to question: FlinkQuestion, at now: WallTime) {
-        guard let id = question.job else { return }
-        change(id) { job in
-            job.note(failure: question, at: now)
-            // A batch job has no checkpoints, and the cluster no such resource.
-            if case .checkpointConfiguration = question, failure.kind == .notFound { job.take(nil as FlinkCheckpointConfiguration?, at: now) }
-        }
+    /// Takes in that a question has no answer this time. That is no fact about the job: it may be starting, or ended long ago, or a server on
+    /// the way may have failed.
+    public mutating func takeNoAnswer(to question: FlinkQuestion) {
+        if let id = question.job { change(id) { $0.note(question, isAnswered: false) } }
     }
 }
 
@@ -126,16 +110,5 @@ extension FlinkJobPicture {
         case (.metrics(let metrics), .vertexMetrics(_, let vertex, _)): take(metrics: metrics, vertex: vertex, at: now)
         default: break
         }
-    }
-}
-
-/// Answers by question, filled on the event loop.
-private final class AnswerBox: Sendable {
-    private let answers = Mutex<[FlinkQuestion: Result<FlinkReply, FlinkFailure>]>([:])
-
-    func put(_ answer: Result<FlinkReply, FlinkFailure>, _ question: FlinkQuestion) { answers.withLock { $0[question] = answer } }
-
-    func take(_ question: FlinkQuestion) -> Result<FlinkReply, FlinkFailure> {
-        answers.withLock { $0[question] } ?? .failure(FlinkFailure(.cancelled, "not asked"))
     }
 }

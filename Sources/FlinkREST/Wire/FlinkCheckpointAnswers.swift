@@ -1,4 +1,4 @@
-internal import ControlProtocol
+internal import JSON
 public import StreamModel
 
 /// `/jobs/:id/checkpoints`.
@@ -10,6 +10,8 @@ public struct FlinkCheckpoints: Sendable, Equatable {
     public var restored: FlinkRestore?
     /// The last ones (`web.checkpoints.history`, usually 10), newest first.
     public var history: [FlinkCheckpoint]
+    /// The answer has no list at all: it tells nothing of single checkpoints.
+    public var lacksHistory = false
 
     /// A newer one than this can be gone back to.
     func hasRestorable(after id: CheckpointID) -> Bool {
@@ -17,7 +19,9 @@ public struct FlinkCheckpoints: Sendable, Equatable {
     }
 
     init(reading json: JSONValue) throws(FlinkReadingProblem) {
-        guard let counts = json["counts"], let history = json["history"]?.items else { throw FlinkReadingProblem("has no 'counts' or 'history'") }
+        guard let counts = json["counts"], counts.members != nil else { throw FlinkReadingProblem("has no 'counts'") }
+        let history = json["history"]?.items
+        lacksHistory = history == nil
         func count(_ name: String) -> Int { counts[name]?.smallCount ?? 0 }
         self.counts = CheckpointCounts(
             total: count("total"), inProgress: count("in_progress"), completed: count("completed"), failed: count("failed"), restored: count("restored"))
@@ -26,7 +30,7 @@ public struct FlinkCheckpoints: Sendable, Equatable {
         latestSavepoint = latest?["savepoint"].flatMap(FlinkCheckpoint.init(lenient:))
         latestFailed = latest?["failed"].flatMap(FlinkCheckpoint.init(lenient:))
         restored = latest?["restored"].flatMap(FlinkRestore.init(lenient:))
-        self.history = history.compactMap(FlinkCheckpoint.init(lenient:)).sorted { $0.id > $1.id }
+        self.history = (history ?? []).compactMap(FlinkCheckpoint.init(lenient:)).sorted { $0.id > $1.id }
     }
 }
 
@@ -43,7 +47,7 @@ public struct FlinkRestore: Sendable, Equatable {
         self.id = CheckpointID(UInt64(id))
         isChosen = json["is_savepoint"]?.flag ?? false
         at = WallTime(milliseconds: json["restore_timestamp"]?.count ?? 0)
-        path = json["external_path"]?.text.map { shortened($0, to: FlinkCheckpoint.pathMax) }
+        path = json["external_path"]?.text.flatMap { $0.hasPrefix("<") || $0.isEmpty ? nil : shortened($0, to: FlinkCheckpoint.pathMax) }
     }
 }
 

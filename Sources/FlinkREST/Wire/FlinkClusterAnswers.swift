@@ -1,11 +1,16 @@
-internal import ControlProtocol
+internal import JSON
 public import StreamModel
 
 /// `/config`: who is there.
 public struct FlinkClusterConfiguration: Sendable, Equatable {
+    /// Where it cannot be read, the oldest that is supported: nothing is sent that it might not have.
     public var version: FlinkVersion
-    /// As it came: "1.14.3", "2.4-SNAPSHOT".
+    /// As it came: "1.14.3", "2.4-SNAPSHOT", "1.20.1-cloud-r3".
     public var versionText: String
+    /// Serves the archives of jobs that have ended, and runs none.
+    public var isHistoryServer: Bool
+    /// Why the version asks for caution; nil = it is one of those that Weir is tested on.
+    public var versionWarning: String?
     /// How old what the cluster answers may be (`web.refresh-interval`).
     public var refreshInterval: Milliseconds?
     /// Jars can be uploaded and run.
@@ -13,9 +18,13 @@ public struct FlinkClusterConfiguration: Sendable, Equatable {
     public var allowsCancel: Bool
 
     init(reading json: JSONValue) throws(FlinkReadingProblem) {
-        guard let text = json["flink-version"]?.text, let version = FlinkVersion(text) else { throw FlinkReadingProblem("has no 'flink-version'") }
-        self.version = version
-        versionText = shortened(text, to: 60)
+        guard let text = json["flink-version"]?.text, !text.isEmpty else { throw FlinkReadingProblem("has no 'flink-version'") }
+        let name = shortened(text, to: 60), read = FlinkVersion(text)
+        versionText = name
+        version = read ?? FlinkVersion.oldest
+        versionWarning =
+            read.map { $0.warning(as: name) } ?? "Flink calls itself '\(name)', which is no version: it is treated as \(FlinkVersion.oldest)"
+        isHistoryServer = json["features"]?["web-history"]?.flag ?? false
         refreshInterval = json["refresh-interval"]?.count.map { Milliseconds($0) }
         allowsSubmit = json["features"]?["web-submit"]?.flag ?? true
         allowsCancel = json["features"]?["web-cancel"]?.flag ?? true
@@ -58,6 +67,16 @@ public struct FlinkTaskCounts: Sendable, Equatable {
             if let state = FlinkTaskState(rawValue: name.uppercased()) { byState[state] = count }
         }
         if let named = json?["total"]?.smallCount { total = named }
+    }
+}
+
+extension FlinkWord where Known == JobState {
+    /// The state of ours that a job is in; nil = a word of a later version.
+    var nearest: JobState? {
+        switch text {
+        case "CREATED", "RECONCILING": .initializing
+        default: known
+        }
     }
 }
 
@@ -130,6 +149,8 @@ public struct FlinkVertex: Sendable, Equatable {
     public var parallelism: Int
     public var maxParallelism: Int?
     public var tasks: FlinkTaskCounts
+    /// When the tasks of this attempt began; nil = they have not.
+    public var startedAt: WallTime?
     /// Records over the network into and out of the chain: 0 by design into a source and out of a sink. nil = not fetched yet.
     public var recordsRead: Int64?
     public var recordsWritten: Int64?
@@ -149,6 +170,7 @@ public struct FlinkVertex: Sendable, Equatable {
         parallelism = json["parallelism"]?.smallCount ?? 1
         maxParallelism = json["maxParallelism"]?.smallCount.flatMap { $0 > 0 ? $0 : nil }
         tasks = FlinkTaskCounts(lenient: json["tasks"])
+        startedAt = json["start-time"]?.count.flatMap { $0 > 0 ? WallTime(milliseconds: $0) : nil }
         let metrics = json["metrics"]
         func complete(_ name: String) -> Int64? { metrics?[name + "-complete"]?.flag == false ? nil : metrics?[name]?.count }
         recordsRead = complete("read-records")
@@ -159,6 +181,16 @@ public struct FlinkVertex: Sendable, Equatable {
         busyTime = time("accumulated-busy-time")
         backPressuredTime = time("accumulated-backpressured-time")
         idleTime = time("accumulated-idle-time")
+    }
+
+    /// Records leave the job here. Since 1.15 a sink is a writer and a committer, which takes no records.
+    var takesOutput: Bool { !name.hasSuffix("Committer") && (isSink || name.hasSuffix("Writer")) }
+
+    /// When the counts were read, where the answer tells it.
+    var clock: MetricClock? {
+        guard let busyTime, let idleTime, let backPressuredTime, parallelism > 0 else { return nil }
+        let sum = Double(busyTime.count) + Double(idleTime.count) + Double(backPressuredTime.count)
+        return sum > 0 ? MetricClock(elapsed: sum / Double(parallelism), subtasks: parallelism) : nil
     }
 
     /// Descriptions and some names come with HTML escapes.
@@ -251,16 +283,16 @@ public struct FlinkMetrics: Sendable, Equatable {
 public struct FlinkVertexSubtasks: Sendable, Equatable {
     /// "host:port", by subtask.
     public var places: [Int: String]
-    /// By subtask.
-    public var attempts: [Int: Int]
 
     init(lenient json: JSONValue) {
         places = [:]
-        attempts = [:]
+        // Of thousands of subtasks many run in one place: its name is kept once.
+        var names: [String: String] = [:]
         for item in json["subtasks"]?.items ?? [] {
-            guard let index = item["subtask"]?.smallCount else { continue }
-            places[index] = (item["endpoint"] ?? item["host"])?.text.map { shortened($0, to: 300) }
-            attempts[index] = item["attempt"]?.smallCount
+            guard let index = item["subtask"]?.smallCount, let text = (item["endpoint"] ?? item["host"])?.text else { continue }
+            let name = names[text] ?? shortened(text, to: 300)
+            names[text] = name
+            places[index] = name
         }
     }
 }

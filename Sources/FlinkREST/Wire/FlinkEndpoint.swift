@@ -1,4 +1,4 @@
-public import ControlProtocol
+public import JSON
 public import StreamModel
 
 /// One request to the REST API, and how its answer is read. The path is built from words of ours and from checked ids: nothing from

@@ -1,4 +1,4 @@
-internal import ControlProtocol
+internal import JSON
 public import StreamModel
 
 // What can be asked of a cluster, from 1.14.3 to 2.3.0.
@@ -66,7 +66,8 @@ extension FlinkEndpoint where Answer == FlinkExceptions {
     /// - Parameter limit: entries at most.
     public static func exceptions(_ id: JobID, limit: Int = 20) -> Self {
         Self(
-            .get, ["jobs", FlinkPathSegment(id), "exceptions"], query: [FlinkQueryItem("maxExceptions", String(limit))], answerMax: 1 << 20, takesCutAnswer: true,
+            .get, ["jobs", FlinkPathSegment(id), "exceptions"], query: [FlinkQueryItem("maxExceptions", String(limit))], answerMax: 1 << 20,
+            takesCutAnswer: true,
             read: FlinkExceptions.init(reading:))
     }
 }

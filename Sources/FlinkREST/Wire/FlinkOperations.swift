@@ -1,4 +1,4 @@
-internal import ControlProtocol
+internal import JSON
 public import StreamModel
 
 // The asking side of operations: what is sent and what comes back. When to send it, and what a sequence of answers means, is decided elsewhere.

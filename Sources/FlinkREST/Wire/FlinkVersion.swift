@@ -23,7 +23,7 @@ public struct FlinkVersion: Sendable, Hashable, Comparable, CustomStringConverti
     public enum Feature: Sendable, CaseIterable {
         /// `POST /jobs/:id/checkpoints`.
         case checkpointTrigger
-        /// `formatType` and `triggerId` of savepoints and stops.
+        /// `formatType` of savepoints and stops.
         case savepointFormat
         /// `restoreMode` of a run.
         case restoreMode
@@ -31,22 +31,43 @@ public struct FlinkVersion: Sendable, Hashable, Comparable, CustomStringConverti
         case claimMode
         /// `checkpointed_size` beside `state_size`.
         case checkpointedSize
-        /// A checkpoint that cannot be finalized counts against the tolerable failures.
-        case countsFinalizeFailures
+        /// A trigger id that the client chooses: the same request again is the same operation.
+        case chosenTriggerID
 
         /// The first version that has it.
         public var since: FlinkVersion {
             switch self {
             case .checkpointTrigger: FlinkVersion(1, 17)
-            case .savepointFormat, .restoreMode, .checkpointedSize: FlinkVersion(1, 15)
+            case .savepointFormat, .chosenTriggerID, .restoreMode, .checkpointedSize: FlinkVersion(1, 15)
             // Seen in 1.20.5; the minor that began it is not known. Between the two, restoreMode is sent.
             case .claimMode: FlinkVersion(1, 20)
-            case .countsFinalizeFailures: FlinkVersion(1, 15)
             }
         }
     }
 
     public func has(_ feature: Feature) -> Bool { self >= feature.since }
+
+    /// The first version whose jobs begin from a version of `_metadata`, as far as it is known: 1.14.3 writes 3, 1.20.5 writes 4, 2.3.0 writes 6.
+    private static func reader(ofMetadata version: Int) -> FlinkVersion {
+        version <= 3 ? oldest : version == 4 ? FlinkVersion(1, 15) : FlinkVersion(2, 0)
+    }
+
+    /// Why its jobs cannot begin from a version of `_metadata`; nil = they can, or it is not known.
+    public func problem(ofMetadata version: Int) -> String? {
+        let needed = Self.reader(ofMetadata: version)
+        guard self >= Self.oldest, self < needed else { return nil }
+        return "its format is version \(version), which Flink \(needed.major).\(needed.minor) and later read; this cluster is \(self)"
+    }
+
+    /// The oldest minor that is supported.
+    public static let oldest = FlinkVersion(1, 14)
+
+    /// - Parameter text: the whole version, as the cluster writes it.
+    func warning(as text: String) -> String? {
+        if self < Self.oldest { return "Flink \(text) is older than \(Self.oldest.major).\(Self.oldest.minor): what Weir asks and sends may not exist there" }
+        let newest = Self.tested.upperBound
+        return self > newest ? "Flink \(text) is newer than \(newest.major).\(newest.minor), the newest that Weir is tested with" : nil
+    }
 
     /// The versions that Weir is tested on; others are read as leniently.
     public static let tested = FlinkVersion(1, 14, 3)...FlinkVersion(2, 3, .max)

@@ -1,4 +1,4 @@
-internal import ControlProtocol
+internal import JSON
 
 // Lenient reading of Flink's answers: what is missing, of another type, "NaN", infinite or out of range is absent, never an error.
 extension JSONValue {
@@ -88,7 +88,9 @@ enum CutJSON {
     static func closed(_ bytes: [UInt8]) -> [UInt8]? {
         var scan = Scan()
         for (index, byte) in bytes.enumerated() { scan.take(byte, at: index) }
-        guard !scan.stack.isEmpty, let first = bytes.first(where: { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }), first == 0x7b || first == 0x5b else { return nil }
+        guard !scan.stack.isEmpty, let first = bytes.first(where: { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }), first == 0x7b || first == 0x5b else {
+            return nil
+        }
         var kept: [UInt8]
         var open: [UInt8]
         if scan.isInString, !scan.isKey {
@@ -152,7 +154,11 @@ enum CutJSON {
 
         mutating func take(_ byte: UInt8, at index: Int) {
             if isInString {
-                if isEscaped { isEscaped = false } else if byte == 0x5c { isEscaped = true } else if byte == 0x22 {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == 0x5c {
+                    isEscaped = true
+                } else if byte == 0x22 {
                     isInString = false
                     if !isKey { mark(index + 1) }
                 }

@@ -2,6 +2,8 @@
 
 import ControlProtocol
 import Glibc
+import JSON
+import TestKit
 
 final class LineClient {
     private let descriptor: Int32

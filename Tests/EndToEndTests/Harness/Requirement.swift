@@ -1,5 +1,7 @@
 // What the tests need of the machine. What is missing is said once, in a line that begins with SKIPPED.
 
+import TestKit
+
 /// What a test needs beside the code. A suite or test asks `isMet` in its traits.
 enum Requirement: CaseIterable {
     case weir, release, sim, tmux, sqlite, mounts, compiler, ssh
@@ -31,4 +33,9 @@ enum Requirement: CaseIterable {
         case .compiler: Binaries.compiler == nil ? "there is no C compiler on the PATH" : nil
         }
     }
+}
+
+extension Binaries {
+    /// The sources of this folder.
+    static let harness: String = "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/")
 }

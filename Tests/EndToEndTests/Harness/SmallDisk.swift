@@ -1,6 +1,7 @@
 // A disk of 1 MiB, or one that cannot be written, for one program: a mount that only its process sees and that ends with it.
 
 import Glibc
+import TestKit
 
 enum SmallDisk {
     /// Why such disks cannot be had here; nil = they can.
@@ -9,7 +10,8 @@ enum SmallDisk {
         var home: TestHome? = TestHome()
         defer { home = nil }
         guard let home else { return "no home" }
-        let trial = ChildProcess(unshare, namespaces + ["/bin/sh", "-c", "mount -t tmpfs -o size=1m none \"$0\"", home.folder("disk")], environment: home.environment())
+        let trial = ChildProcess(
+            unshare, namespaces + ["/bin/sh", "-c", "mount -t tmpfs -o size=1m none \"$0\"", home.folder("disk")], environment: home.environment())
         switch trial.end(within: 20) {
         case .exited(0): return nil
         default: return "mounts are not allowed here: \(trial.errors)"

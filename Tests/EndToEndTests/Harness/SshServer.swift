@@ -2,6 +2,7 @@
 // with the object.
 
 import Glibc
+import TestKit
 
 final class SshServer {
     private let home: TestHome
@@ -82,7 +83,8 @@ final class SshServer {
     func command(_ remote: String) -> [String] {
         let user = getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) } ?? "root"
         return [
-            Binaries.tool("ssh") ?? "ssh", "-tt", "-F", "none", "-p", "\(port)", "-i", "\(folder)/user", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o",
+            Binaries.tool("ssh") ?? "ssh", "-tt", "-F", "none", "-p", "\(port)", "-i", "\(folder)/user", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
+            "-o",
             "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-e", "none", "\(user)@127.0.0.1", remote,
         ]
     }

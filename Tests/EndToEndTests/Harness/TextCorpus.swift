@@ -1,6 +1,7 @@
 // Real text for the word count, and what coreutils count in it.
 
 import Glibc
+import TestKit
 
 /// Text files in a home: licences and manual pages of this machine, and one file with everything that is odd about text files.
 struct TextCorpus {

@@ -6,6 +6,7 @@
 //   --rate N               records a second of each source subtask (500); 0 = as fast as it goes
 //   --keys N               (100)
 //   --parallelism N
+//   --stages N             vertices that pass records on, between source and count (0): a wide job
 //   --interval MS          between checkpoints (1000); 0 = no checkpointing
 //   --timeout MS           of a checkpoint (60000)
 //   --tolerable N          failures of checkpoints in a row (3)
@@ -44,6 +45,7 @@ import org.apache.flink.runtime.state.FunctionInitializationContext;
 import org.apache.flink.runtime.state.FunctionSnapshotContext;
 import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
 import org.apache.flink.streaming.api.environment.CheckpointConfig;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.util.Collector;
@@ -199,8 +201,12 @@ public class CountJob {
     }
     long records = Long.parseLong(given.getOrDefault("records", "0"));
     long keys = Long.parseLong(given.getOrDefault("keys", "100"));
-    environment.fromSequence(0, records > 0 ? records - 1 : Long.MAX_VALUE - 1).uid("numbers").name("numbers")
-        .map(new Throttle(Long.parseLong(given.getOrDefault("rate", "500")), switches)).returns(Types.LONG).uid("throttle").name("throttle")
+    SingleOutputStreamOperator<Long> numbers = environment.fromSequence(0, records > 0 ? records - 1 : Long.MAX_VALUE - 1).uid("numbers").name("numbers")
+        .map(new Throttle(Long.parseLong(given.getOrDefault("rate", "500")), switches)).returns(Types.LONG).uid("throttle").name("throttle");
+    for (int stage = 0; stage < Integer.parseInt(given.getOrDefault("stages", "0")); stage++) {
+      numbers = numbers.map(value -> value).returns(Types.LONG).disableChaining().uid("stage-" + stage).name("stage-" + stage);
+    }
+    numbers
         .keyBy(value -> value % keys, Types.LONG)
         .process(new Count(given.get("total"))).returns(Types.LONG).uid("count").name("count")
         .filter(value -> false).uid("none").name("none")

@@ -2,6 +2,7 @@
 
 import Foundation
 import Synchronization
+import TestKit
 import Testing
 
 /// The versions that the tests run on: the oldest and the newest that are supported, and the last of 1.x.
@@ -30,7 +31,7 @@ final class FlinkCluster: Sendable {
     static func of(_ version: FlinkVersionUnderTest) throws -> FlinkCluster {
         try clusters.withLock { clusters in
             if let cluster = clusters[version] { return cluster }
-            let cluster = try FlinkCluster(version)
+            let cluster = try FlinkCluster(version, arguments: [])
             clusters[version] = cluster
             return cluster
         }
@@ -38,12 +39,15 @@ final class FlinkCluster: Sendable {
 
     private static let clusters = Mutex<[FlinkVersionUnderTest: FlinkCluster]>([:])
 
-    private init(_ version: FlinkVersionUnderTest) throws {
+    /// A cluster of a test's own, with Flink's own delays, which ends with the test.
+    convenience init(_ version: FlinkVersionUnderTest, slots: Int) throws { try self.init(version, arguments: ["\(slots)"]) }
+
+    private init(_ version: FlinkVersionUnderTest, arguments: [String]) throws {
         self.version = version
         var template = Array("/tmp/weir-flink-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Broken("no temporary directory: \(String(cString: strerror(errno)))") }
         folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        var supervisor = try Supervisor([FlinkPackages.script, "run", version.rawValue, folder], errors: folder + "/supervisor.log")
+        var supervisor = try Supervisor([FlinkPackages.script, "run", version.rawValue, folder] + arguments, errors: folder + "/supervisor.log")
         let greeting = try supervisor.line(within: 150)
         guard greeting.hasPrefix("ready ") else {
             throw Broken("Flink \(version.rawValue) did not come up: \(greeting) \(String(decoding: readFile(folder + "/supervisor.log"), as: UTF8.self))")
@@ -51,6 +55,8 @@ final class FlinkCluster: Sendable {
         url = String(greeting.dropFirst("ready ".count))
         self.supervisor = Mutex(supervisor)
     }
+
+    deinit { supervisor.withLock { $0.end() } }
 
     // MARK: Orders
 
@@ -170,7 +176,10 @@ struct Switches {
 
 /// What comes from PyPI.
 enum FlinkPackages {
-    static let script: String = "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/") + "/flink_cluster.py"
+    static let script = program("flink_cluster.py")
+
+    /// A program beside this file.
+    static func program(_ name: String) -> String { "/" + #filePath.split(separator: "/").dropLast().joined(separator: "/") + "/" + name }
 
     /// Why there are no clusters here; nil = there are. Fetches what is not in the cache yet: minutes, the first time. Said once.
     static let gap: String? = {
@@ -189,8 +198,8 @@ enum FlinkPackages {
     }
 }
 
-/// The child that owns the cluster, its orders and its answers.
-private struct Supervisor {
+/// A Python program that serves until its standard input ends: the one that owns a cluster, with its orders and its answers.
+struct Supervisor {
     private let orders: Int32
     private let answers: Int32
     private var buffer: [UInt8] = []
@@ -216,6 +225,12 @@ private struct Supervisor {
     func write(_ text: String) throws {
         let bytes = Array(text.utf8)
         guard Foundation.write(orders, bytes, bytes.count) == bytes.count else { throw Broken("the supervisor of the cluster is gone") }
+    }
+
+    /// Ends the program and what it owns.
+    func end() {
+        close(orders)
+        close(answers)
     }
 
     mutating func line(within seconds: Double) throws -> String {

@@ -3,7 +3,9 @@
 
   flink_cluster.py install VERSION          fetch Flink VERSION (and a Java 11 runtime for 1.x) once; prints the folder of its jars
   flink_cluster.py jar VERSION OUT.jar      compile CountJob.java against that Flink
-  flink_cluster.py run VERSION FOLDER       one JobManager and one TaskManager, until standard input ends; FOLDER has their files, and goes with them
+  flink_cluster.py run VERSION FOLDER [SLOTS]
+                                            one JobManager and one TaskManager, until standard input ends; FOLDER has their files, and goes with
+                                            them. With SLOTS it has so many, and Flink's own caches: else they are short, for quick tests
 
 VERSION is any version of the package apache-flink-libraries: 1.14.3, 1.20.5, 2.3.0. The packages are kept in
 $XDG_CACHE_HOME/weir-tests (~/.cache/weir-tests); WEIR_FLINK_CACHE names another folder.
@@ -201,8 +203,6 @@ class Cluster:
             "rest.port": self.rest, "rest.address": "127.0.0.1", "rest.bind-address": "127.0.0.1", "rest.bind-port": self.rest,
             "web.submit.enable": "true", "web.upload.dir": os.path.join(self.folder, "upload"), "web.tmpdir": os.path.join(self.folder, "tmp"),
             "io.tmp.dirs": os.path.join(self.folder, "tmp"), "blob.server.port": 0,
-            # Tests ask more often than people look.
-            "web.refresh-interval": 500, "metrics.fetcher.update-interval": 500, "rest.cache.checkpoint-statistics.timeout": "500 ms",
             "state.savepoints.dir": f"file://{self.folder}/savepoints",
             "cluster.evenly-spread-out-slots": "false",
         }
@@ -347,8 +347,14 @@ class Cluster:
         return order
 
 
-def run(version, folder):
-    cluster = Cluster(version, folder)
+# Tests ask more often than people look.
+SHORT_CACHES = {"web.refresh-interval": 500, "metrics.fetcher.update-interval": 500, "rest.cache.checkpoint-statistics.timeout": "500 ms"}
+# The death of a TaskManager is noticed by its silence: else in 20 to 50 seconds.
+SHORT_SILENCE = {"heartbeat.interval": 1000, "heartbeat.timeout": 5000}
+
+
+def run(version, folder, slots=None):
+    cluster = Cluster(version, folder, SHORT_SILENCE, slots) if slots else Cluster(version, folder, SHORT_CACHES)
     # The end is the end of the standard input, or SIGTERM; not a Ctrl-C, which reaches the tests as well.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -374,8 +380,8 @@ def main(words):
             print(library(words[1]))
         elif len(words) == 3 and words[0] == "jar":
             build_jar(words[1], words[2])
-        elif len(words) == 3 and words[0] == "run":
-            run(words[1], words[2])
+        elif len(words) in (3, 4) and words[0] == "run":
+            run(words[1], words[2], *map(int, words[3:]))
         else:
             print(__doc__, file=sys.stderr)
             return 1

@@ -414,7 +414,7 @@ def main(version, rest, formats):
         os.makedirs(folder)
     os.makedirs(ROOT, 0o700)
     try:
-        cluster = flink_cluster.Cluster(version, ROOT)
+        cluster = flink_cluster.Cluster(version, ROOT, flink_cluster.SHORT_CACHES)
         try:
             jar = os.path.join(ROOT, "count.jar")
             flink_cluster.build_jar(version, jar)

@@ -20,6 +20,8 @@ public final class FakeServer: Sendable {
 
     public enum Reply: Sendable {
         case status(Int, body: String, headers: [String: String] = [:])
+        /// 200 and these bytes.
+        case bytes([UInt8], headers: [String: String])
         /// The request is taken, and nothing comes.
         case silence
         /// 200 and a body that never ends.
@@ -154,17 +156,21 @@ public final class FakeServer: Sendable {
             switch reply {
             case .silence: break
             case .close: context.close(promise: nil)
-            case .status(let status, let body, let headers):
-                var head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status))
-                for (name, value) in headers { head.headers.add(name: name, value: value) }
-                head.headers.add(name: "Content-Length", value: String(body.utf8.count))
-                context.write(wrapOutboundOut(.head(head)), promise: nil)
-                context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: body)))), promise: nil)
-                context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+            case .status(let status, let body, let headers): answer(status, ByteBuffer(string: body), headers, context)
+            case .bytes(let bytes, let headers): answer(200, ByteBuffer(bytes: bytes), headers, context)
             case .endless(let piece):
                 context.write(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .ok, headers: ["Transfer-Encoding": "chunked"]))), promise: nil)
                 pour(ByteBuffer(string: piece), NIOLoopBound(context, eventLoop: context.eventLoop))
             }
+        }
+
+        private func answer(_ status: Int, _ body: ByteBuffer, _ headers: [String: String], _ context: ChannelHandlerContext) {
+            var head = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status))
+            for (name, value) in headers { head.headers.add(name: name, value: value) }
+            head.headers.add(name: "Content-Length", value: String(body.readableBytes))
+            context.write(wrapOutboundOut(.head(head)), promise: nil)
+            context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         }
 
         /// Writes the piece again and again, as fast as it is taken, until the other side has enough.

@@ -72,14 +72,16 @@ final class Closing: @unchecked Sendable {
 
     /// Restarts the job until it has read all of its input.
     private func finish(_ line: ServiceLine) throws {
-        while true {
+        while office.violation == nil {
             _ = try ask(.jobs)
             guard let job = line.jobs.first else {
                 _ = try ask(.submit(line.submission(OperationID(random: random.next()), by: "the last operator", from: nil)))
                 continue
             }
             if let live = line.jobs.first(where: { !$0.state.isTerminal }) {
-                try wait("job \(live.id.short) of \(ServiceLine.name(line.number)) is \(live.state.rawValue) and does not end: \(live.lastFailure?.message ?? "no failure")")
+                try wait(
+                    "job \(live.id.short) of \(ServiceLine.name(line.number)) is \(live.state.rawValue) and does not end: \(live.lastFailure?.message ?? "no failure")"
+                )
                 continue
             }
             if job.state == .finished, job.latestCompleted?.kind.isSavepoint == false { return }
@@ -134,7 +136,7 @@ final class Closing: @unchecked Sendable {
         case .savepoint, .stop:
             guard let path = report.path else { return "its path is not told" }
             if case .stop = report.request.kind, let job, job.state != .finished { return "the job is \(job.state.rawValue)" }
-            // It may have been given away since.
+            // SnapshotReading.Failure: it may have been given away since.
             guard let reading = (try? SnapshotReading.whole(path, on: machine.disk)) ?? nil else {
                 return office.lines.contains { $0.claimsAnything || $0.oracle.isClaimed(path) } ? nil : "\(path) is not whole"
             }
@@ -143,7 +145,7 @@ final class Closing: @unchecked Sendable {
         case .restart:
             guard let new = report.newJob else { return "no new job is told" }
             return office.lines.contains { $0.jobs.contains { $0.id == new } } ? nil : "the new job \(new.short) is not there"
-        case .checkpoint, .fault, .launch, .dispose: return nil
+        case .checkpoint, .fault, .launch, .dispose, .uploadJar, .deleteJar: return nil
         }
     }
 
@@ -168,7 +170,9 @@ final class Closing: @unchecked Sendable {
         for (id, verb, _) in office.accepted {
             guard let entry = reading.operations[id.description] else { return office.report("operation \(id) was accepted, and the log does not have it") }
             // An outcome that could not be written is found from the facts by the next engine.
-            guard entry.isTerminal || !office.isSound else { return office.report("operation \(id), \(verb.rawValue), has ended, and the log says \(entry.state)") }
+            guard entry.isTerminal || !office.isSound else {
+                return office.report("operation \(id), \(verb.rawValue), has ended, and the log says \(entry.state)")
+            }
         }
         var origins: [String: String] = [:]
         for entry in reading.operations.values.sorted(by: { $0.id < $1.id }) {

@@ -58,7 +58,9 @@ struct Decay {
         if random.coin() {
             machine.count(.unreadableFile, path)
             machine.damage.makeUnreadable(node, of: [newest.path], on: &machine.disk)
-        } else { flip(path, node, .flippedBit, of: [newest.path], &random) }
+        } else {
+            flip(path, node, .flippedBit, of: [newest.path], &random)
+        }
     }
 
     private func flip(_ path: String, _ node: Int, _ kind: FaultKind, of snapshots: Set<String>, _ random: inout SimulationRandom) {
@@ -89,7 +91,7 @@ struct Decay {
         let files = owners.keys.sorted().filter { isShared($0) || !$0.hasPrefix(own) }
         guard !files.isEmpty else { return }
         let path = files[random.below(files.count)]
-        // It was read just now.
+        // No ENOENT comes: it was read just now.
         guard let node = (try? machine.disk.find(path)) ?? nil, !machine.disk[node].bytes.isEmpty else { return }
         flip(path, node, .rottenOlder, of: owners[path] ?? [], &random)
     }

@@ -86,7 +86,7 @@ struct DiskModel {
 
     /// All files and directories below a path, by path, as the cache or the platter has them.
     func walk(_ path: String = "", durable: Bool = false) -> [(path: String, node: NodeNumber)] {
-        guard let start = try? find(path, durable: durable) else { return [] }  // A path through a file leads nowhere.
+        guard let start = try? find(path, durable: durable) else { return [] }  // ENOTDIR: a path through a file leads nowhere.
         var found: [(String, NodeNumber)] = []
         var open = [(path, start)]
         while let (prefix, node) = open.popLast() {

@@ -127,7 +127,9 @@ final class Office: @unchecked Sendable {
         accept(operation, told.request.job, at: told.acceptedAt)
         guard told.state.isTerminal else { return }
         if told.state == .failed, told.error?.isEmpty != false { report("operation \(operation) failed, and nobody says why") }
-        if isSound, let before = book[operation]?.outcome, before != told.state { report("operation \(operation) was \(before.rawValue) and is \(told.state.rawValue)") }
+        if isSound, let before = book[operation]?.outcome, before != told.state {
+            report("operation \(operation) was \(before.rawValue) and is \(told.state.rawValue)")
+        }
         book[operation]?.outcome = told.state
     }
 
@@ -160,7 +162,9 @@ final class Office: @unchecked Sendable {
             line.jobs = all.filter { line.isOf($0) }.sorted { ages[$0.id, default: 0] > ages[$1.id, default: 0] }
             let live = line.jobs.filter { !$0.state.isTerminal }
             if live.count > 1 {
-                report("two live jobs of one lineage: \(live.map { "\($0.id.short) \($0.state.rawValue)" }.joined(separator: ", ")) of \(ServiceLine.name(line.number))")
+                report(
+                    "two live jobs of one lineage: \(live.map { "\($0.id.short) \($0.state.rawValue)" }.joined(separator: ", ")) of \(ServiceLine.name(line.number))"
+                )
             }
             for job in live {
                 if let end = ends[job.id] { report("job \(job.id.short) was \(end.rawValue), and is \(job.state.rawValue)") }

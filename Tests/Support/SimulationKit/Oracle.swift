@@ -95,14 +95,14 @@ final class Oracle {
         do {
             for part in try reading.parts() {
                 manifestsOfPart[part.path, default: []].append((path, part))
-                if (try? machine.disk.find(part.path)) == .some(nil) { uncommitted.insert(part.path) }  // It may be there already.
+                if (try? machine.disk.find(part.path)) == .some(nil) { uncommitted.insert(part.path) }  // ENOTDIR: then it is not there.
             }
         } catch { report("\(path) lists output that does not read back: \(error)") }
     }
 
     /// nil for what is not whole: that is judged by the caller.
     private func reading(_ path: String, durable: Bool = false) -> SnapshotReading? {
-        (try? SnapshotReading.whole(path, on: machine.disk, durable: durable)) ?? nil  // What is not whole is nil.
+        (try? SnapshotReading.whole(path, on: machine.disk, durable: durable)) ?? nil  // SnapshotReading.Failure: it is not whole.
     }
 
     /// Would a power loss now leave the part's claim to exist? What is not renamed yet is listed again by every later checkpoint, and one of
@@ -110,12 +110,13 @@ final class Oracle {
     private func checkCoverage(of part: String) {
         guard let claims = manifestsOfPart[part], let newest = claims.last else { return report("\(part) was committed, and no manifest ever listed it") }
         let claim = claims.last { path, listed in
-            damaged.contains(path) || (try? reading(path, durable: true)?.parts())?.contains(listed) == true  // A list that does not read back holds nothing.
+            // SnapshotReading.Failure: a list that does not read back holds nothing.
+            damaged.contains(path) || (try? reading(path, durable: true)?.parts())?.contains(listed) == true
         }
         guard let claim else {
             return report("\(part) was committed before a manifest that lists it was durable; the newest is \(newest.path)")
         }
-        let node = (try? machine.disk.find(part)) ?? nil  // Its absence is a violation, too.
+        let node = (try? machine.disk.find(part)) ?? nil  // ENOTDIR: its absence is a violation, too.
         guard let node, machine.disk[node].durableBytes.count == Int(claim.listed.length) else {
             return report("\(part) was committed before its \(claim.listed.length) bytes were durable")
         }
@@ -146,7 +147,7 @@ final class Oracle {
 
     /// The submission has ended, and its retention was applied: what it has left stays.
     func ended(_ job: JobID) {
-        for found in restorable(of: job) where !claims.contains(found.path) { kept.insert(found.path) }
+        for found in restorable(of: job, durable: true) where !claims.contains(found.path) { kept.insert(found.path) }
     }
 
     // MARK: After a crash
@@ -220,7 +221,7 @@ final class Oracle {
         }
     }
 
-    func isDamagedFile(_ path: String) -> Bool { ((try? machine.disk.find(path)) ?? nil).map(damagedFiles.contains) ?? false }  // No such path.
+    func isDamagedFile(_ path: String) -> Bool { ((try? machine.disk.find(path)) ?? nil).map(damagedFiles.contains) ?? false }  // ENOTDIR: no such path.
 
     /// Directories with a manifest, below a root and one level of jobs.
     func snapshots(in root: String) -> [String] {
@@ -229,16 +230,17 @@ final class Oracle {
     }
 
     /// What an operator would restart from: whole snapshots of a job, newest first.
-    func restorable(of job: JobID) -> [SnapshotReading] {
+    func restorable(of job: JobID, durable: Bool = false) -> [SnapshotReading] {
         (snapshots(in: scenario.place.storage) + snapshots(in: scenario.place.savepoints)).compactMap { path in
-            guard let reading = reading(path), reading.job == job, !damaged.contains(path) else { return nil }
+            guard let reading = reading(path, durable: durable), reading.job == job, !damaged.contains(path) else { return nil }
             return reading
         }.sorted { ($0.checkpoint, $0.path) > ($1.checkpoint, $1.path) }
     }
 
     /// The damaged parts that a snapshot lists.
     func damagedParts(listedBy path: String) -> [String] {
-        let parts = (try? SnapshotReading.manifest(path, on: machine.disk)?.parts()) ?? []  // A list that does not read back holds nothing.
+        // SnapshotReading.Failure: a list that does not read back holds nothing.
+        let parts = (try? SnapshotReading.manifest(path, on: machine.disk)?.parts()) ?? []
         return parts.map(\.path).filter(isDamagedFile)
     }
 
@@ -276,7 +278,8 @@ final class Oracle {
         let split = Int(record.split)
         let due = next[record.key, default: counts.map { _ in 0 }][split]
         guard record.ordinal == due else {
-            return "key \(record.key), split \(split): ordinal \(record.ordinal) where \(due) is due: \(record.ordinal < due ? "duplicate or reordered" : "lost or reordered")"
+            return
+                "key \(record.key), split \(split): ordinal \(record.ordinal) where \(due) is due: \(record.ordinal < due ? "duplicate or reordered" : "lost or reordered")"
         }
         next[record.key, default: counts.map { _ in 0 }][split] = due + 1
         seen[record.key, default: KeyTotals()].add(SimulatedRecord(key: record.key, split: split, ordinal: record.ordinal))

@@ -79,8 +79,12 @@ struct ReportJudge {
 
     private func rowProblem(_ rows: [CheckpointReport], _ now: Int64) -> String? {
         for row in rows where row.id > before.highest {
-            if let old = statuses[row.id], old != .inProgress, old != row.status { return "checkpoint \(row.id) was \(old.rawValue) and is \(row.status.rawValue)" }
-            if row.acknowledgedSubtasks > row.totalSubtasks { return "\(row.acknowledgedSubtasks) of \(row.totalSubtasks) subtasks have acknowledged \(row.id)" }
+            if let old = statuses[row.id], old != .inProgress, old != row.status {
+                return "checkpoint \(row.id) was \(old.rawValue) and is \(row.status.rawValue)"
+            }
+            if row.acknowledgedSubtasks > row.totalSubtasks {
+                return "\(row.acknowledgedSubtasks) of \(row.totalSubtasks) subtasks have acknowledged \(row.id)"
+            }
             if row.status == .completed, row.acknowledgedSubtasks < row.totalSubtasks || row.path == nil {
                 return "checkpoint \(row.id) is complete with \(row.acknowledgedSubtasks) of \(row.totalSubtasks) subtasks, at \(row.path ?? "no path")"
             }
@@ -98,7 +102,11 @@ struct ReportJudge {
         let newest = own.filter { $0.status == .completed }.map(\.id).max() ?? CheckpointID(0)
         let most = own.count { $0.id > newest && $0.failure?.counted == true }
         if report.budget.counted > most { return "\(report.budget.counted) failures count, and \(most) counted ones are younger than checkpoint \(newest)" }
-        if let tolerable = report.budget.tolerable, report.budget.counted > tolerable { return "\(report.budget.counted) failures count, \(tolerable) are tolerable" }
+        // A job that its budget has failed keeps the failure that was one too many.
+        let isFailed = report.state == .failing || report.state == .failed
+        if let tolerable = report.budget.tolerable, report.budget.counted > tolerable + (isFailed ? 1 : 0) {
+            return "\(report.budget.counted) failures count, \(tolerable) are tolerable"
+        }
         return nil
     }
 
@@ -106,13 +114,15 @@ struct ReportJudge {
 
     private func rateProblem(_ report: JobReport) -> String? {
         let throughput = report.throughput
-        var rates = [("read", throughput.recordsReadPerSecond), ("written", throughput.recordsWrittenPerSecond)]
+        var rates: [(String, Double?)] = [("read", throughput.recordsReadPerSecond), ("written", throughput.recordsWrittenPerSecond)]
         for vertex in report.vertices { rates += [("in of \(vertex.uid)", vertex.recordsInPerSecond), ("out of \(vertex.uid)", vertex.recordsOutPerSecond)] }
         // A period is a second at least, and an attempt has no record twice; an operator may emit into two directions and write one.
-        for (name, rate) in rates where !(rate >= 0) || rate > Double(scenario.records) * 4 + 1 {
+        for case (let name, let rate?) in rates where !(rate >= 0) || rate > Double(scenario.records) * 4 + 1 {
             return "\(rate) records a second \(name), and there are \(scenario.records) records"
         }
-        if throughput.recordsReadPerSecond > Double(scenario.records) * 1.01 { return "\(throughput.recordsReadPerSecond) records a second were read of \(scenario.records)" }
+        if let rate = throughput.recordsReadPerSecond, rate > Double(scenario.records) * 1.01 {
+            return "\(rate) records a second were read of \(scenario.records)"
+        }
         if let fraction = throughput.inputFraction, !(0...1).contains(fraction) { return "\(fraction) of the input is read" }
         if let last, last.attempt == report.attempt, throughput.recordsRead < last.throughput.recordsRead {
             return "\(throughput.recordsRead) records were read, \(last.throughput.recordsRead) before"
@@ -146,7 +156,9 @@ struct ReportJudge {
     private func restoreProblem(_ report: JobReport, _ rows: [CheckpointReport], _ warnings: Int, _ isDamaged: Bool) -> String? {
         guard report.state == .running, last?.state != .running, !isDamaged, warnings == 0 else { return nil }
         guard let restored = report.restored else { return nil }
-        guard restored.chosen || restored.fromJob == report.id else { return "recovered from \(restored.path) of job \(restored.fromJob), and nobody chose that" }
+        guard restored.chosen || restored.fromJob == report.id else {
+            return "recovered from \(restored.path) of job \(restored.fromJob), and nobody chose that"
+        }
         guard restored.fromJob == report.id, last?.restored?.at != restored.at else { return nil }
         let newest = rows.filter { $0.status == .completed && !$0.discarded && $0.path != nil }.map(\.id).max()
         if let newest, restored.checkpoint < newest { return "restored checkpoint \(restored.checkpoint), and \(newest) is complete" }

@@ -117,7 +117,9 @@ final class Scheduler: @unchecked Sendable {
             let scheduler: Scheduler
             let thread: Thread
             var body: (@Sendable () -> Void)?
-            init(_ scheduler: Scheduler, _ thread: Thread, _ body: @escaping @Sendable () -> Void) { (self.scheduler, self.thread, self.body) = (scheduler, thread, body) }
+            init(_ scheduler: Scheduler, _ thread: Thread, _ body: @escaping @Sendable () -> Void) {
+                (self.scheduler, self.thread, self.body) = (scheduler, thread, body)
+            }
         }
         let box = Unmanaged.passRetained(Box(self, thread, body))
         var handle = pthread_t()

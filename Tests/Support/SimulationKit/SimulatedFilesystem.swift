@@ -80,7 +80,9 @@ struct SimulatedFilesystem: DefectiveFilesystem, @unchecked Sendable {
 
     private func on<Value>(_ operation: FileOperation, _ body: (inout DiskModel) throws(DiskModel.Failure) -> Value) throws(FilesystemError) -> Value {
         do throws(DiskModel.Failure) { return try body(&machine.disk) } catch {
-            switch error { case .errno(let number): throw FilesystemError(operation, errno: number) }
+            switch error {
+            case .errno(let number): throw FilesystemError(operation, errno: number)
+            }
         }
     }
 
@@ -320,7 +322,7 @@ struct FrozenFilesystem: Filesystem, @unchecked Sendable {
     init(_ disk: DiskModel, durable: Bool) { (self.disk, isDurable) = (disk, durable) }
 
     private func find(_ path: String) -> Int? {
-        // A path through a file leads nowhere.
+        // ENOTDIR: a path through a file leads nowhere.
         try? disk.find(path, durable: isDurable)
     }
 

@@ -98,7 +98,8 @@ final class SimulatedOperator: @unchecked Sendable {
         guard case .operate(let kind) = action else { return }
         let expected = random.below(4) == 0 ? job.state : nil
         // Who asked shows in the rows: so an operation that is done twice is seen.
-        let command = JobCommand(operation: operation, job: JobReference(job.id), action: kind, expectedState: expected, reason: "a test", by: operation.description)
+        let command = JobCommand(
+            operation: operation, job: JobReference(job.id), action: kind, expectedState: expected, reason: "a test", by: operation.description)
         try insist(.operate(command), operation, on: line)
     }
 

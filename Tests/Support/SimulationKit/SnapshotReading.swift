@@ -53,7 +53,7 @@ struct SnapshotReading {
     }
 
     static func contents(_ path: String, on disk: DiskModel, durable isDurable: Bool) throws -> [UInt8]? {
-        // A path through a file leads nowhere.
+        // ENOTDIR: a path through a file leads nowhere.
         guard let number = (try? disk.find(path, durable: isDurable)) ?? nil else { return nil }
         let node = disk[number]
         if node.isDirectory { throw Problem(description: "\(path) is a directory") }
@@ -140,7 +140,9 @@ struct SnapshotReading {
     private func check(_ file: File, on disk: DiskModel, durable isDurable: Bool) throws {
         let place = self.path(of: file)
         guard let bytes = try Self.contents(place, on: disk, durable: isDurable) else { throw Problem(description: "\(place) is listed and missing") }
-        guard UInt64(bytes.count) == file.length, bytes.count >= 64 else { throw Problem(description: "\(place) has \(bytes.count) bytes, \(file.length) are listed") }
+        guard UInt64(bytes.count) == file.length, bytes.count >= 64 else {
+            throw Problem(description: "\(place) has \(bytes.count) bytes, \(file.length) are listed")
+        }
         var header = Words(bytes, place)
         try header.expect("WEIRDATA")
         guard try header.number() as UInt32 == 1 else { throw header.problem("another version") }

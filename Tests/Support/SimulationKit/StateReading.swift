@@ -1,4 +1,5 @@
 internal import ControlProtocol
+internal import JSON
 internal import StreamModel
 
 /// An engine's state directory as the oracle reads it: records and log, without the engine's types.

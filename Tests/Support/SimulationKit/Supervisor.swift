@@ -135,10 +135,11 @@ final class Supervisor: @unchecked Sendable {
     /// As the engine does before it brings a job back: what the record lacks is read off the disk.
     private func review(on host: SimulatedHost) {
         let directory = "\(scenario.place.storage)/\(line.id)"
-        // A job that never began a checkpoint has no directory: nothing is found then.
+        // ENOENT: a job that never began a checkpoint has no directory.
         let stored = (try? StoredCheckpoint.scan(jobDirectory: directory, job: line.id, verification: .lengths, filesystem: host.filesystem)) ?? []
         line.history = CheckpointReview(
-            stored: stored, timeout: scenario.checkpoints.timeout, at: host.wall(), filesystem: host.filesystem).corrected(line.history)
+            stored: stored, timeout: scenario.checkpoints.timeout, at: host.wall(), filesystem: host.filesystem
+        ).corrected(line.history)
     }
 
     private func launchFailed(_ error: any Error, _ process: SimulatedProcess) -> Outcome {
@@ -297,8 +298,13 @@ final class Supervisor: @unchecked Sendable {
         do {
             try job.fault(fault)
             let kind: FaultKind? =
-                fault.hasPrefix("slow") ? .delayedSnapshot : fault.hasPrefix("fail") ? .failedSnapshot : fault.hasPrefix("sync") ? .failedSyncSnapshot
-                    : fault == "crash" ? .taskCrash : nil
+                fault.hasPrefix("slow")
+                ? .delayedSnapshot
+                : fault.hasPrefix("fail")
+                    ? .failedSnapshot
+                    : fault.hasPrefix("sync")
+                        ? .failedSyncSnapshot
+                        : fault == "crash" ? .taskCrash : nil
             if let kind { machine.count(kind, fault) }
         } catch { oracle.report("the fault \"\(fault)\" was refused: \(error)") }
     }
@@ -376,7 +382,8 @@ final class Supervisor: @unchecked Sendable {
 
     /// A new submission of the same line, from a snapshot that is on disk; without one, from the beginning.
     private func restart(_ choice: Scenario.Choice, parallelism: Int, claims: Bool) {
-        let found = oracle.restorable(of: line.id)
+        // A checkpoint that failed and could not be taken away may be in the cache alone: no list offers it, and no operator begins from it.
+        let found = oracle.restorable(of: line.id, durable: true)
         if line.end == .canceled || line.end == .failed { oracle.ended(line.id) }
         var snapshot = found.first
         if choice == .older, found.count > 1 { snapshot = found[random.number(1...found.count - 1)] }
@@ -420,9 +427,9 @@ final class Supervisor: @unchecked Sendable {
         // What the engine had set aside gets its name back, unless the job has gone on without it: then its output is gone.
         for path in setAside where !passedOver.contains(path) {
             let name = String(path.dropLast(".damaged".count))
-            // A checkpoint of that number may have been made since.
+            // EEXIST: a checkpoint of that number may have been made since.
             try? machine.disk.rename(path, to: name, replacing: false, at: machine.wall)
-            // The directory is there: it was just walked.
+            // No ENOENT comes: the directory was just walked.
             if let directory = try? machine.disk.place(path).directory { machine.disk.syncDirectory(directory) }
         }
     }

@@ -1,4 +1,4 @@
-// What the tests of several modules share: a private directory, and waiting for a condition.
+// A private directory for a test's files.
 
 internal import FoundationEssentials
 internal import Glibc
@@ -14,7 +14,7 @@ public final class Sandbox: Sendable {
     }
 
     deinit {
-        // Nothing depends on it: a directory of /tmp that stays is only litter.
+        // CocoaError: a directory that stays in /tmp is litter and harms no test.
         try? FileManager.default.removeItem(atPath: path)
     }
 
@@ -26,30 +26,14 @@ public final class Sandbox: Sendable {
     }
 
     public func read(_ name: String) -> String {
-        // What is not there reads as empty.
+        // ENOENT: a missing file reads as empty.
         guard let bytes = try? Data(contentsOf: URL(filePath: self[name])) else { return "" }
         return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Sorted; none where the folder is not there.
     public func names(in folder: String) -> [String] {
-        // A folder that is not there holds nothing.
+        // ENOENT: a missing folder holds nothing.
         (try? FileManager.default.contentsOfDirectory(atPath: self[folder]))?.sorted() ?? []
     }
-}
-
-/// True once `condition` holds; false after so many seconds.
-public func eventually(seconds: Int = 20, _ condition: () throws -> Bool) rethrows -> Bool {
-    let end = monotonicNanoseconds() + Int64(seconds) * 1_000_000_000
-    while try !condition() {
-        if monotonicNanoseconds() >= end { return false }
-        poll(nil, 0, 2)
-    }
-    return true
-}
-
-private func monotonicNanoseconds() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }

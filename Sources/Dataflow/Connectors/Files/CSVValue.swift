@@ -1,8 +1,8 @@
-/// What a field of a CSV file can be read as.
+/// A type that can be read from a CSV field.
 public protocol CSVValue {
-    /// nil = the field is not one. The bytes are without quotes.
+    /// Parses a field, without quotes; nil = not of this type.
     init?(csv bytes: UnsafeRawBufferPointer)
-    /// What is expected, for messages: "a whole number".
+    /// Expectation for messages: "a whole number".
     static var csvExpectation: String { get }
 }
 
@@ -50,7 +50,7 @@ extension Double: CSVValue {
             self = value
             return
         }
-        // Digits, sign, point and exponent only: no "nan", no "0x1p3", no spaces.
+        // Only digits, sign, point and exponent: no "nan", no "0x1p3", no spaces.
         let allowed = bytes.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || "+-.eE".utf8.contains($0) }
         guard allowed, let value = Double(String(decoding: bytes, as: UTF8.self)), value.isFinite else { return nil }
         self = value
@@ -58,7 +58,7 @@ extension Double: CSVValue {
 
     public static var csvExpectation: String { "a number" }
 
-    /// `-123.45`: exact when the digits fit 53 bits and the power of ten is exact. nil = not of this shape.
+    /// Parses `-123.45` exactly if the digits fit 53 bits and the power of ten is exact. nil = not of this shape.
     private static func short(_ bytes: UnsafeRawBufferPointer) -> Double? {
         var index = 0, digits: UInt64 = 0, count = 0, decimals = 0, hasPoint = false
         let isNegative = bytes.first == UInt8(ascii: "-")
@@ -97,7 +97,7 @@ extension Bool: CSVValue {
     public static var csvExpectation: String { "true, false, 1 or 0" }
 }
 
-/// An empty field is nil.
+/// An optional value, nil for an empty field.
 extension Optional: CSVValue where Wrapped: CSVValue {
     @inlinable
     public init?(csv bytes: UnsafeRawBufferPointer) {

@@ -1,21 +1,21 @@
 public import StreamModel
 
-/// Which files a source reads.
+/// The files that a source reads.
 public enum FileInput: Sendable {
-    /// These files. They are dealt out to the subtasks in turn, each is read in order.
+    /// These files, distributed to the subtasks in turn and each read in order.
     case files([String])
-    /// These files, and the files in these directories as they are when the job begins: the input is bounded. A restart does not look again.
+    /// These files, and the files in these directories at the start of the job: a bounded input. A restart does not list them again.
     case paths([String])
-    /// The files of a directory, and those that come later, without end. A file has to be complete when its name appears: write it under
-    /// another name and rename it.
+    /// The files of a directory, present and future, without end. A file must be complete when its name appears: write it under another name and
+    /// rename it.
     case directory(String, every: Milliseconds)
 
-    /// `paths` where one of them is a directory now, `files` otherwise.
+    /// `paths` if one of them is a directory now, `files` otherwise.
     public static func files(orDirectories paths: [String]) -> FileInput {
         paths.contains(where: InputDirectory.isDirectory) ? .paths(paths) : .files(paths)
     }
 
-    /// Names that are taken from directories: not those that begin with a dot or an underscore, or end as unfinished files do.
+    /// Whether a directory entry is read: not names that begin with a dot or an underscore, or end like unfinished files.
     public static func isStableName(_ name: String) -> Bool {
         guard let first = name.utf8.first, first != UInt8(ascii: "."), first != UInt8(ascii: "_"), !name.hasSuffix("~") else { return false }
         let unfinished = [".tmp", ".temp", ".part", ".partial", ".pending", ".inprogress", ".crdownload", ".download", ".filepart", ".swp", ".lock"]
@@ -23,12 +23,12 @@ public enum FileInput: Sendable {
     }
 }
 
-/// Reads the records of files in order within a file. A file that is gzip data (named `.gz`, or beginning as such) is decompressed. A file is a
-/// split; bytes and records before the next one are its checkpointed place, so a restore repeats nothing and leaves nothing out.
+/// Reads the records of files, in order within a file. Gzip data (named `.gz`, or beginning as such) is decompressed. A file is a split; the bytes
+/// and records before the next one are its checkpointed offset, so a restore neither repeats nor skips records.
 ///
-/// Files of directories are dealt out by a function of their path that every subtask evaluates by itself; the places of all files, also of
-/// those that were read to the end, are in every checkpoint and given to every subtask on restore. So no file is read twice or by nobody,
-/// also at another parallelism. A file that vanished or became shorter while it was being read is an error.
+/// Directory files are assigned by a function of their path that every subtask evaluates; the offsets of all files, including finished ones, are in
+/// every checkpoint and given to every subtask on restore. Every file is therefore read exactly once, even at another parallelism. A file that
+/// disappears or shrinks while it is read is an error.
 public struct FileSource<Format: RecordFormat>: Source {
     public let input: FileInput
     @usableFromInline let format: Format
@@ -37,8 +37,8 @@ public struct FileSource<Format: RecordFormat>: Source {
     let includes: @Sendable (String) -> Bool
 
     /// - Parameters:
-    ///   - rate: records a second over all subtasks; nil = as fast as they are taken.
-    ///   - includes: which names of directories are taken.
+    ///   - rate: records per second over all subtasks; nil = unlimited.
+    ///   - includes: predicate for names in directories.
     public init(
         _ input: FileInput, format: Format, rate: Double? = nil, badRecords: BadRecordPolicy = .fail,
         includes: @escaping @Sendable (String) -> Bool = { FileInput.isStableName($0) }
@@ -110,7 +110,7 @@ public struct FileSource<Format: RecordFormat>: Source {
             return .more
         }
 
-        /// Reads the header, where there is one, and goes to the place where the checkpoint stood.
+        /// Reads the header, if any, and seeks to the checkpointed offset.
         @usableFromInline
         mutating func openParser() throws -> Format.Parser {
             var parser = format.makeParser()
@@ -123,7 +123,7 @@ public struct FileSource<Format: RecordFormat>: Source {
                     try cursor.passHeader(bytes: header.bytes, lines: header.lines)
                     return parser
                 }
-                if cursor.isAtEnd { throw cursor.problem(with: BadRecord(problem: "is not all there", skip: (0, 0)), place: "header") }
+                if cursor.isAtEnd { throw cursor.problem(with: BadRecord(problem: "is incomplete", skip: (0, 0)), place: "header") }
                 _ = try cursor.fill()
             }
         }
@@ -134,23 +134,23 @@ public struct FileSource<Format: RecordFormat>: Source {
             try cursor.restore(splits.map(FileSplit.init(encoded:)))
         }
         public var position: UInt64 { cursor.splits.reduce(0) { $0 + $1.records } }
-        /// Bad records that were left out, over all restarts.
+        /// Number of skipped bad records, over all restarts.
         public var skipped: UInt64 { cursor.splits.reduce(0) { $0 + $1.skipped } }
         public var progress: InputProgress? { cursor.progress }
     }
 }
 
-/// Lines of text files.
+/// Reads lines of text files.
 public typealias TextFileSource = FileSource<LineFormat>
 
 extension FileSource where Format == LineFormat {
-    /// - Parameter rate: lines a second over all subtasks; nil = as fast as they are taken.
+    /// - Parameter rate: lines per second over all subtasks; nil = unlimited.
     public init(paths: [String], rate: Double? = nil) { self.init(.files(paths), format: LineFormat(), rate: rate) }
 
     public static func lines(_ input: FileInput, rate: Double? = nil) -> Self { Self(input, format: LineFormat(), rate: rate) }
 }
 
-/// The part of a file reader that does not know the record type: which file, where in it, and what is next. Used on one thread.
+/// The part of a file reader independent of the record type: the file, the offset in it, and the next file. Used on one thread.
 @usableFromInline
 final class FileCursor {
     @usableFromInline
@@ -161,7 +161,7 @@ final class FileCursor {
     }
 
     @usableFromInline private(set) var splits: [FileSplit] = []
-    /// The file was opened by the last `next`.
+    /// Whether the last `next` opened the file.
     @usableFromInline private(set) var isFresh = false
     private let input: FileInput
     private let includes: @Sendable (String) -> Bool
@@ -173,7 +173,7 @@ final class FileCursor {
     private var limiter: RateLimiter
     private var current = 0
     private var file: InputFile?
-    /// Paths of `splits`, where files are discovered.
+    /// Paths of `splits`, when files are discovered.
     private var known: Set<String> = []
     private var isRestored = false
     private var looksAgain = false
@@ -196,7 +196,7 @@ final class FileCursor {
         }
     }
 
-    /// Before the first step, and before any checkpoint can ask for the splits: what there is to read is a part of the first one.
+    /// Lists the input before the first step, and before any checkpoint can request the splits.
     func start(at now: EngineInstant) throws(JobError) {
         switch input {
         case .files: break
@@ -229,7 +229,7 @@ final class FileCursor {
         (current, file, isRestored) = (0, nil, true)
         splits = restored
         guard case .files = input else {
-            // Everybody is given everything. The same file may come twice only from a checkpoint of before the last rescale: it cannot.
+            // Every subtask gets all splits. The same file cannot come twice: only a checkpoint from before the last rescale could list it twice.
             known = []
             splits = restored.filter { FileSplit.owner(of: $0.path, parallelism: parallelism) == subtask && known.insert($0.path).inserted }
             return
@@ -237,7 +237,8 @@ final class FileCursor {
         looksAgain = true
     }
 
-    /// A plain file of a list may have grown since it was read to its end: the rest is read too. One that is gone, or shorter, is an error.
+    /// Checks again: a plain file of a list may have grown since it was read to its end, and the rest is read too. A missing or shorter one is an
+    /// error.
     private func lookAgain() throws(JobError) {
         looksAgain = false
         for index in splits.indices where splits[index].isFinished && !splits[index].isCompressed {
@@ -247,7 +248,7 @@ final class FileCursor {
         }
     }
 
-    /// Goes to the next file that is not finished, and says how many records may be read.
+    /// Advances to the next unfinished file and returns the number of records that may be read.
     @usableFromInline
     func next(at now: EngineInstant) throws(JobError) -> Step {
         isFresh = false
@@ -278,7 +279,7 @@ final class FileCursor {
     @usableFromInline
     func fill() throws(JobError) -> Bool { try file?.fill() ?? false }
 
-    /// The header was read from the start of the file; the place in the split may lie far behind it.
+    /// Notes that the header was read from the start of the file; the offset of the split may be far behind it.
     @usableFromInline
     func passHeader(bytes: Int, lines: Int) throws(JobError) {
         guard hasHeader, let file else { return }
@@ -299,7 +300,7 @@ final class FileCursor {
         splits[current].records += UInt64(progress.records)
     }
 
-    /// The record at the start of the window cannot be read.
+    /// Handles an unreadable record at the start of the window.
     @usableFromInline
     func passOver(_ bad: BadRecord) throws(JobError) {
         let problem = problem(with: bad)
@@ -318,7 +319,7 @@ final class FileCursor {
         return .source("input file \(split.path), \(line)\(bad.field.map { ", " + $0 } ?? ""): \(bad.problem)")
     }
 
-    /// The parser has taken all there is.
+    /// Handles a parser that has consumed everything available.
     @usableFromInline
     func finishFile() throws(JobError) {
         guard let file else { return }
@@ -330,7 +331,7 @@ final class FileCursor {
 
     var progress: InputProgress? {
         if case .directory = input { return nil }
-        // Files may grow while they are read; the sizes are those at the moment. Compressed files count as they lie on the disk.
+        // Files may grow while they are read; the sizes are the present ones. Compressed files count by their size on disk.
         return splits.indices.reduce(into: InputProgress(read: 0, total: 0)) { sum, index in
             let split = splits[index], size = InputFile.size(of: split.path) ?? 0
             var read = split.offset

@@ -1,21 +1,21 @@
 internal import StreamModel
 
-/// How far one file was read: what a checkpoint keeps of it.
+/// Read position in one file, as checkpointed.
 @usableFromInline
 struct FileSplit: Sendable, Hashable {
-    /// The first version ended behind `lines`; its name stayed, and it is still read.
+    /// The first version ended with `lines`; its name stayed, and it is still readable.
     static let type = "text-file-split-1"
 
     @usableFromInline let path: String
-    /// Bytes before the next record; in a compressed file, of the decompressed data.
+    /// Bytes before the next record, of the decompressed data in a compressed file.
     var offset: UInt64
     /// Lines before it.
     var lines: UInt64
-    /// Records before it, without those that were left out.
+    /// Records before it, without skipped ones.
     var records: UInt64
-    /// Bad records that were left out.
+    /// Number of skipped bad records.
     var skipped: UInt64
-    /// It was read to its end.
+    /// Whether it was read to its end.
     var isFinished = false
     var isCompressed = false
 
@@ -55,12 +55,12 @@ struct FileSplit: Sendable, Hashable {
         records = try reader.read()
         skipped = try reader.read()
         let flags = try reader.read(UInt8.self)
-        guard flags < 4, reader.isAtEnd else { throw StateDecodingError(offset: reader.offset, problem: "no end of a file's place") }
+        guard flags < 4, reader.isAtEnd else { throw StateDecodingError(offset: reader.offset, problem: "bytes after a file's position") }
         (isFinished, isCompressed) = (flags & 1 != 0, flags & 2 != 0)
     }
 
-    /// The subtask that reads this path when files are discovered: a function of the path, so that all subtasks agree without a word, now
-    /// and at any other parallelism. FNV-1a, then mixed: it must not change while a job goes on.
+    /// The subtask that reads this path when files are discovered: a function of the path, so that all subtasks agree without communication, now
+    /// and at any other parallelism. FNV-1a, then mixed: it must not change during a job's life.
     static func owner(of path: String, parallelism: Int) -> Int {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in path.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }

@@ -1,6 +1,6 @@
 internal import CZlib
 
-/// Decodes gzip data of one or more members, piece by piece. Zeros may follow the last member, as tapes and block devices leave them.
+/// Decodes gzip data of one or more members incrementally. Zeros may follow the last member, as left by tapes and block devices.
 final class GzipDecoder {
     struct Fault: Error {
         let problem: String
@@ -9,7 +9,7 @@ final class GzipDecoder {
     private enum State {
         /// Inside a member.
         case member
-        /// A member has ended (or none has begun): another one may follow.
+        /// A member has ended (or none has begun): another may follow.
         case between(isFirst: Bool)
         case padding
     }
@@ -20,7 +20,7 @@ final class GzipDecoder {
 
     init() throws(Fault) {
         stream.initialize(to: z_stream())
-        guard zlib_begin_gunzip(stream) == Z_OK else { throw Fault(problem: "there is no memory to decompress it") }
+        guard zlib_begin_gunzip(stream) == Z_OK else { throw Fault(problem: "not enough memory to decompress it") }
     }
 
     deinit {
@@ -29,7 +29,7 @@ final class GzipDecoder {
         stream.deallocate()
     }
 
-    /// The data may end here.
+    /// Whether the data may end here.
     var isComplete: Bool {
         switch state {
         case .member, .between(isFirst: true): false
@@ -37,14 +37,14 @@ final class GzipDecoder {
         }
     }
 
-    /// Decodes until the input is used up or the output is full.
-    /// - Returns: how many bytes were read and written.
+    /// Decodes until the input is consumed or the output is full.
+    /// - Returns: number of bytes read and written.
     func decode(_ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer) throws(Fault) -> (read: Int, written: Int) {
         var read = 0, written = 0
         while read < input.count, written < output.count {
             switch state {
             case .padding:
-                guard input[read] == 0 else { throw Fault(problem: "something that is not gzip data follows the zeros at its end") }
+                guard input[read] == 0 else { throw Fault(problem: "data that is not gzip follows the zeros at its end") }
                 read += 1
             case .between(let isFirst):
                 if !isFirst, input[read] == 0 {
@@ -52,7 +52,7 @@ final class GzipDecoder {
                     continue
                 }
                 guard input[read] == 0x1F else {
-                    throw Fault(problem: isFirst ? "it is not gzip data" : "something that is not gzip data follows its end")
+                    throw Fault(problem: isFirst ? "it is not gzip data" : "data that is not gzip follows its end")
                 }
                 state = .member
             case .member:
@@ -77,9 +77,9 @@ final class GzipDecoder {
         switch status {
         case Z_OK, Z_BUF_ERROR: break
         case Z_STREAM_END:
-            guard inflateReset(stream) == Z_OK else { throw Fault(problem: "its next member cannot be begun") }
+            guard inflateReset(stream) == Z_OK else { throw Fault(problem: "cannot start its next member") }
             state = .between(isFirst: false)
-        case Z_MEM_ERROR: throw Fault(problem: "there is no memory to decompress it")
+        case Z_MEM_ERROR: throw Fault(problem: "not enough memory to decompress it")
         default:
             let reason = stream.pointee.msg.map { String(cString: $0) } ?? "zlib error \(status)"
             throw Fault(problem: "its compressed data is damaged (\(reason))")

@@ -1,29 +1,29 @@
 internal import Glibc
 internal import StreamModel
 
-/// The files that sources read, and the only place where they do: a file is opened, read from front to back and, when it is compressed,
-/// decompressed into a window of bytes that parsers look at.
+/// A file read by a source, the only place of such reads: opened, read from front to back and, if compressed, decompressed into a window of bytes for
+/// the parsers.
 final class InputFile {
     let path: String
-    /// It is gzip data: by its name, or by its first bytes.
+    /// Whether it is gzip data, by its name or its first bytes.
     let isCompressed: Bool
-    /// Of the first byte of the window, in the decompressed file.
+    /// Offset of the first byte of the window in the decompressed file.
     private(set) var offset: UInt64 = 0
-    /// The window reaches to the end of the file.
+    /// Whether the window reaches the end of the file.
     private(set) var isAtEnd = false
-    /// What a record is called, for messages.
+    /// Word for a record in messages.
     private let recordName: String
     private let descriptor: Int32
-    /// Where the file itself is read next: ahead of the window.
+    /// Next read offset in the file itself, ahead of the window.
     private(set) var fileOffset: UInt64 = 0
     private var buffer = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-    /// The window: buffer[start..<end].
+    /// Window: buffer[start..<end].
     private var start = 0, end = 0
     private var decoder: GzipDecoder?
     private var compressed = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var compressedStart = 0, compressedEnd = 0
 
-    /// A record longer than this is an error, so that a file without line ends cannot eat the memory.
+    /// Maximum record length, so that a file without line ends cannot exhaust the memory.
     static let maximumRecordBytes = 64 << 20
 
     init(_ path: String, recordName: String) throws(JobError) {
@@ -33,7 +33,7 @@ final class InputFile {
         var magic: [UInt8] = [0, 0]
         let got = pread(descriptor, &magic, 2, 0)
         isCompressed = path.hasSuffix(".gz") || (got == 2 && magic == [0x1F, 0x8B])
-        // All is initialised by now, so `deinit` runs if the rest fails.
+        // Everything is initialised by now, so `deinit` runs if the rest fails.
         buffer = .allocate(byteCount: 256 << 10, alignment: 16)
         if isCompressed {
             compressed = .allocate(byteCount: 128 << 10, alignment: 16)
@@ -43,9 +43,9 @@ final class InputFile {
 
     private static func open(_ path: String) throws(JobError) -> Int32 {
         var status = stat()
-        // Looked at before it is opened, because opening a device may do something, and again after, because a name may come to lead elsewhere.
+        // Checked before it is opened, because opening a device may have an effect, and again after, because the name may have changed its target.
         if stat(path, &status) == 0 { try requireRegular(status, path) }
-        // Not blocking: a pipe that nobody writes to would hold the thread for ever.
+        // Non-blocking: a pipe without writer would block the thread forever.
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             let number = errno
@@ -72,7 +72,7 @@ final class InputFile {
         case S_IFBLK: kind = "a block device"
         default: kind = "something else"
         }
-        throw .source("input \(path) is not a regular file but \(kind): a restart could not read it again; copy its content to a file")
+        throw .unusable("input \(path) is not a regular file but \(kind): a restart could not read it again; copy its content to a file")
     }
 
     deinit {
@@ -81,7 +81,7 @@ final class InputFile {
         compressed.deallocate()
     }
 
-    /// In bytes, as it lies on the disk; nil = it is gone.
+    /// Size on disk in bytes; nil = missing.
     static func size(of path: String) -> UInt64? {
         var status = stat()
         return stat(path, &status) == 0 ? UInt64(max(0, status.st_size)) : nil
@@ -89,13 +89,13 @@ final class InputFile {
 
     var window: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: buffer[start..<end]) }
 
-    /// Gives up the first bytes of the window.
+    /// Drops the first bytes of the window.
     func advance(by count: Int) {
         start += count
         offset += UInt64(count)
     }
 
-    /// Goes on to a place that an earlier reader of the file had reached.
+    /// Skips to an offset reached by an earlier reader of the file.
     func skip(to target: UInt64) throws(JobError) {
         if !isCompressed {
             let size = Self.size(of: path) ?? 0
@@ -111,13 +111,13 @@ final class InputFile {
         }
     }
 
-    /// A file that was cut shorter than what was read of it ends too early, and looks as if it had ended.
+    /// Checks that the file was not truncated below the bytes already read, which would look like a regular end.
     func checkLength() throws(JobError) {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw .source("cannot examine input file \(path): \(errorText(errno))") }
         let size = UInt64(max(0, status.st_size))
         guard size >= fileOffset else {
-            throw .source("input file \(path) has \(size) bytes, fewer than the \(fileOffset) that were read of it: it was cut while it was read; restore it")
+            throw .source("input file \(path) has \(size) bytes, fewer than the \(fileOffset) that were read from it: it was cut while it was read; restore it")
         }
     }
 
@@ -127,7 +127,7 @@ final class InputFile {
                 + "had read: restore the file")
     }
 
-    /// Reads on behind the window; false when the file has no more.
+    /// Extends the window; false at the end of the file.
     func fill() throws(JobError) -> Bool {
         if isAtEnd { return false }
         if start > 0 {
@@ -161,7 +161,7 @@ final class InputFile {
         return got
     }
 
-    /// At least a byte, or 0 at the end.
+    /// Decompresses at least a byte, or 0 at the end.
     private func decompress(into room: UnsafeMutableRawBufferPointer) throws(JobError) -> Int {
         guard let decoder else { return 0 }
         while true {
@@ -186,18 +186,20 @@ final class InputFile {
 
     private func damaged(_ fault: GzipDecoder.Fault) -> JobError {
         let place = fileOffset - UInt64(compressedEnd - compressedStart)
-        return .source("input file \(path) cannot be decompressed at byte \(place) (byte \(offset + UInt64(end - start)) uncompressed): \(fault.problem); restore the file")
+        return .source(
+            "input file \(path) cannot be decompressed at byte \(place) (byte \(offset + UInt64(end - start)) uncompressed): \(fault.problem); restore the file"
+        )
     }
 }
 
-/// The files of a directory, for sources that discover them.
+/// Listing of a directory, for sources that discover files.
 enum InputDirectory {
     static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// Names of the regular files (links followed), sorted; nil when the path is no directory.
+    /// Names of the regular files (links followed), sorted; nil when the path is not a directory.
     static func files(_ path: String) throws(JobError) -> [String]? {
         guard let directory = opendir(path) else {
             if errno == ENOTDIR { return nil }
@@ -214,7 +216,7 @@ enum InputDirectory {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
             var status = stat()
-            // What vanished since, or may not be looked at, is found or refused when it is there to be opened.
+            // A file that disappeared or is inaccessible is detected when it is opened.
             guard stat(path + "/" + name, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
             names.append(name)
         }

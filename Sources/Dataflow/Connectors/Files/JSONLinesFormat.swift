@@ -1,6 +1,6 @@
 internal import FoundationEssentials
 
-/// One JSON value a line, decoded into a type of the program. Empty lines are passed over.
+/// One JSON value per line, decoded into a type of the program. Empty lines are skipped.
 public struct JSONLinesFormat<Record: Decodable & Sendable>: RecordFormat {
     public init(_ type: Record.Type = Record.self) {}
     public static var recordName: String { "line" }
@@ -31,7 +31,7 @@ public struct JSONLinesParser<Record: Decodable & Sendable>: RecordParser {
     }
 }
 
-/// The words for what a JSON decoder refuses.
+/// Texts for errors of the JSON decoder.
 enum JSONProblem {
     static func describe(_ error: any Error) -> (field: String?, problem: String) {
         guard let error = error as? DecodingError else { return (nil, "\(error)") }
@@ -47,7 +47,7 @@ enum JSONProblem {
         }
     }
 
-    /// `items[2].price`
+    /// Path such as `items[2].price`.
     private static func path(_ keys: [any CodingKey]) -> String? {
         guard !keys.isEmpty else { return nil }
         let text = keys.reduce("") { path, key in

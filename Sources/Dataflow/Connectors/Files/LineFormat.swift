@@ -1,7 +1,6 @@
 internal import Glibc
 
-/// Lines of text. A line ends at a newline, of which a carriage return before it is a part, or at the end of the file; bytes that are not
-/// UTF-8 become U+FFFD.
+/// Lines of text. A line ends at a newline, with any carriage return before it, or at the end of the file; invalid UTF-8 becomes U+FFFD.
 public struct LineFormat: RecordFormat {
     public init() {}
     public static var recordName: String { "line" }
@@ -25,12 +24,12 @@ public struct LineParser: RecordParser {
     }
 }
 
-/// Finds the ends of lines, and looks at no byte twice however the bytes come.
+/// Finds the ends of lines, scanning each byte once, however the bytes arrive.
 struct LineFinder {
-    /// Bytes of the unfinished line that hold no newline.
+    /// Scanned bytes of the unfinished line, without newline.
     private var scanned = 0
 
-    /// The line that starts at `start`: where its text ends, and where the next one starts. nil = it is not all there, or there is none.
+    /// End of the line that starts at `start`, and start of the next one. nil = incomplete, or none.
     mutating func next(in bytes: UnsafeRawBufferPointer, from start: Int, isAtEnd: Bool) -> (end: Int, next: Int)? {
         guard start < bytes.count, let base = bytes.baseAddress else { return nil }
         let from = start + scanned

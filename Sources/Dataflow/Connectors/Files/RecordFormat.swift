@@ -1,14 +1,14 @@
 internal import Synchronization
 
-/// How the bytes of a file are records: lines, rows, JSON. Pure: knows no file and no clock.
+/// The encoding of records in a file: lines, rows, JSON. Pure: independent of files and clocks.
 public protocol RecordFormat<Record>: Sendable {
     associatedtype Record: Sendable
     associatedtype Parser: RecordParser where Parser.Record == Record
-    /// What a record is called in messages: "line", "row".
+    /// Word for a record in messages: "line", "row".
     static var recordName: String { get }
-    /// Files begin with something that is no record and that every reader of the file has to know.
+    /// Whether files begin with a header that every reader of the file needs.
     static var hasHeader: Bool { get }
-    /// One for every file.
+    /// Makes a parser, one per file.
     func makeParser() -> Parser
 }
 
@@ -16,14 +16,14 @@ extension RecordFormat {
     @inlinable public static var hasHeader: Bool { false }
 }
 
-/// Cuts the bytes of one file into records. Where the bytes are cut into pieces makes no difference.
+/// Cuts the bytes of one file into records, independently of how the bytes are split into pieces.
 public protocol RecordParser<Record> {
     associatedtype Record
-    /// Reads the header from the start of a file, where the format has one.
-    /// - Returns: its length in bytes and in lines, nil when it is not all there. Bytes that are not all there are given again, with more.
+    /// Parses the header at the start of a file, if the format has one.
+    /// - Returns: its length in bytes and in lines, nil when incomplete. Incomplete bytes are given again, with more.
     mutating func parseHeader(_ bytes: UnsafeRawBufferPointer, isAtEnd: Bool) throws(BadRecord) -> (bytes: Int, lines: Int)?
-    /// Emits the records at the start of `bytes`, at most `limit`, and says in `progress` how far it came. Bytes that it did not get through
-    /// are given again, with more behind them. An error is about what lies behind `progress`.
+    /// Emits the records at the start of `bytes`, at most `limit`, and advances `progress`. Unconsumed bytes are given again, with more behind
+    /// them. An error concerns the bytes after `progress`.
     /// - Parameter isAtEnd: nothing follows `bytes`.
     mutating func parse(
         _ bytes: UnsafeRawBufferPointer, isAtEnd: Bool, limit: Int, into out: Emitter<Record>, progress: inout ParseProgress
@@ -35,7 +35,7 @@ extension RecordParser {
     public mutating func parseHeader(_ bytes: UnsafeRawBufferPointer, isAtEnd: Bool) throws(BadRecord) -> (bytes: Int, lines: Int)? { (0, 0) }
 }
 
-/// How far a parser came.
+/// Position reached by a parser.
 public struct ParseProgress: Sendable, Hashable {
     public var bytes = 0
     public var lines = 0
@@ -43,15 +43,15 @@ public struct ParseProgress: Sendable, Hashable {
     @inlinable public init() {}
 }
 
-/// A record that cannot be read: where in it, and why.
+/// An unreadable record: the position of the fault, and its reason.
 public struct BadRecord: Error, Sendable, Hashable {
     /// Lines between the start of the record and the fault.
     public var line: Int
-    /// Which field, in the format's words: `column 3 (price)`, `field items[2].price`. nil = the record as a whole.
+    /// Field, in the format's words: `column 3 (price)`, `field items[2].price`. nil = the whole record.
     public var field: String?
-    /// What was found and what was expected.
+    /// Finding and expectation.
     public var problem: String
-    /// The bytes and lines after which reading can go on.
+    /// Bytes and lines to skip before reading on.
     public var skip: (bytes: Int, lines: Int)
 
     public init(line: Int = 0, field: String? = nil, problem: String, skip: (bytes: Int, lines: Int)) {
@@ -71,21 +71,21 @@ public struct BadRecord: Error, Sendable, Hashable {
     }
 }
 
-/// What becomes of records that cannot be read.
+/// Treatment of unreadable records.
 public enum BadRecordPolicy: Sendable {
-    /// The first one fails the job, with an error that names the place.
+    /// Fail the job at the first one, with an error that names its position.
     case fail
-    /// They are left out, and counted in the log. How many a file had is a part of the checkpoint.
+    /// Skip and log them. The number per file is part of the checkpoint.
     case skip(BadRecordLog)
 }
 
-/// The records that were left out since the process started: how many, and the places of the first. One that is read again after a restart
+/// Log of the records skipped since the start of the process: their number, and the positions of the first. One that is read again after a restart
 /// counts again.
 public final class BadRecordLog: Sendable {
     private let state = Mutex<(count: UInt64, first: [String])>((0, []))
     private let limit: Int
 
-    /// - Parameter limit: so many messages are kept.
+    /// - Parameter limit: maximum number of messages kept.
     public init(limit: Int = 20) { self.limit = limit }
 
     public var count: UInt64 { state.withLock { $0.count } }

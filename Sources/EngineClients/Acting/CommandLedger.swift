@@ -1,0 +1,96 @@
+public import FlinkREST
+public import HostEnvironment
+public import Ledger
+public import StreamModel
+
+/// The record of what commands do to engines that keep none themselves, in the file that the console uses, too. A record that cannot be
+/// written is told once and keeps nobody from acting: a command without a ledger is still a command.
+public final class CommandLedger: Sendable {
+    private let ledger: Ledger?
+    public let output: Output
+    private let context: String
+    public let address: String
+
+    public init(path: String, context: String, address: String, output: Output) {
+        (self.context, self.address, self.output) = (context, address, output)
+        do throws(LedgerError) { ledger = try Ledger.open(path: path) } catch {
+            output.say("what is done is not recorded: \(error)")
+            ledger = nil
+        }
+    }
+
+    /// Writes an operation down before it is sent, as one that this process carries out.
+    public func intend(_ request: OperationRequest) throws(ClientFailure) {
+        guard claim(request.id) else { throw ClientFailure(.refused, "\(request.id) is being carried out by another process: nothing was sent") }
+        do throws(LedgerError) {
+            try ledger?.recordIntent(request, context: context, address: address, at: .now(), carrier: OperatorIdentity.process())
+        } catch {
+            if case .conflict = error { throw ClientFailure(.refused, "\(error)") }
+            output.say("what is done is not recorded: \(error)")
+        }
+    }
+
+    /// Makes this process the one that carries an operation out. False = another one does.
+    public func claim(_ id: OperationID) -> Bool { ledger?.claim(id) ?? true }
+
+    public func release(_ id: OperationID) { ledger?.release(id) }
+
+    public func isCarriedOutElsewhere(_ id: OperationID) -> Bool { ledger?.isCarriedOutElsewhere(id) ?? false }
+
+    /// Writes down the step that is about to be taken.
+    public func step(_ report: OperationReport) { quietly { (ledger) throws(LedgerError) in try ledger.recordStep(report) } }
+
+    public func note(_ report: OperationReport) { quietly { (ledger) throws(LedgerError) in try ledger.recordOutcome(report) } }
+
+    public func note(_ verdict: RestartProof.Verdict, of id: OperationID) {
+        quietly { (ledger) throws(LedgerError) in try ledger.recordVerdict(verdict, of: id) }
+    }
+
+    public func refuse(_ id: OperationID, _ message: String) {
+        quietly { (ledger) throws(LedgerError) in try ledger.recordRefusal(id, message: message, at: .now()) }
+    }
+
+    public func entry(_ id: OperationID) throws(ClientFailure) -> LedgerEntry? {
+        try read { (ledger) throws(LedgerError) in try ledger.entry(id) } ?? nil
+    }
+
+    public func recent(limit: Int) throws(ClientFailure) -> [LedgerEntry] {
+        try read { (ledger) throws(LedgerError) in try ledger.recent(address: address, limit: limit) } ?? []
+    }
+
+    /// The newest checkpoints that are remembered of a job of this cluster, by its name or whole id.
+    public func checkpoints(of job: String, listed: Set<JobID>) throws(ClientFailure) -> [RememberedCheckpoint] {
+        let record = EngineRecord(context: context, sharedAt: context == FlinkConnection.sharedContext ? address : nil)
+        return try read { (ledger) throws(LedgerError) in try record.checkpoints(of: job, in: ledger, listed: listed).own } ?? []
+    }
+
+    public func recipe(of job: JobID) throws(ClientFailure) -> JarRecipe? {
+        try read { (ledger) throws(LedgerError) in try ledger.recipe(of: job) } ?? nil
+    }
+
+    /// What is on record of the jars of this cluster. Without a usable ledger nothing is, and every file is sent.
+    public var jars: JarMemory {
+        JarMemory(
+            ids: { [self] content in
+                do throws(ClientFailure) {
+                    return try read { (ledger) throws(LedgerError) in try ledger.jars(content: content.description, address: address) } ?? []
+                } catch {
+                    output.say("the jar is uploaded anew: \(error.message ?? "the record cannot be read")")
+                    return []
+                }
+            },
+            learn: { [self] id, content in
+                quietly { (ledger) throws(LedgerError) in try ledger.rememberJar(id, content: content.description, address: address, at: .now()) }
+            })
+    }
+
+    private func read<Value>(_ body: (Ledger) throws(LedgerError) -> Value) throws(ClientFailure) -> Value? {
+        guard let ledger else { return nil }
+        do throws(LedgerError) { return try body(ledger) } catch { throw ClientFailure(.failed, "\(error)") }
+    }
+
+    private func quietly(_ body: (Ledger) throws(LedgerError) -> some Any) {
+        guard let ledger else { return }
+        do throws(LedgerError) { _ = try body(ledger) } catch { output.say("what is done is not recorded: \(error)") }
+    }
+}

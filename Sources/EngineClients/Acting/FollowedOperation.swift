@@ -1,0 +1,73 @@
+internal import HostEnvironment
+public import StreamModel
+internal import Synchronization
+
+/// An operation of a command: told of by the thread that carries it out, waited for by the command's.
+public final class FollowedOperation: Sendable {
+    private struct State {
+        var progress = OperationProgress()
+        var isNews = false
+        /// Nobody waits any more: no further step may be taken.
+        var isHalted = false
+        var step: OperationStep?
+    }
+    private let state = Mutex(State())
+    private let wakeTimer = WakeTimer()
+
+    public init(_ report: OperationReport? = nil) { if let report { take(report) } }
+
+    public var report: OperationReport? { state.withLock { $0.progress.report } }
+    public var refusal: String? { state.withLock { $0.progress.refusal } }
+
+    public func take(_ report: OperationReport) { take(.reported(report)) }
+    public func refuse(_ message: String) { take(.refused(message)) }
+
+    /// Takes the next step, unless it is too late for that.
+    func mayTake(_ step: OperationStep?) -> Bool {
+        state.withLock { state in
+            if !state.isHalted { state.step = step ?? state.step }
+            return !state.isHalted
+        }
+    }
+
+    /// Lets no further step be taken. Returns the last one that was; nil = nothing was sent.
+    func halt() -> OperationStep? {
+        state.withLock { state in
+            state.isHalted = true
+            return state.step
+        }
+    }
+
+    var isHalted: Bool { state.withLock { $0.isHalted } }
+
+    private func take(_ event: OperationProgress.Event) {
+        state.withLock { state in
+            if state.progress.take(event) != .none { state.isNews = true }
+        }
+        wakeTimer.wake()
+    }
+
+    /// The next report that was not returned yet; nil = the time is over, or there was a refusal.
+    public func next(before deadline: Deadline) -> OperationReport? {
+        while true {
+            let (report, isRefused): (OperationReport?, Bool) = state.withLock { state in
+                defer { state.isNews = false }
+                return (state.isNews ? state.progress.report : nil, state.progress.stage == .refused)
+            }
+            if let report { return report }
+            guard !isRefused, deadline.left > 0 else { return nil }
+            wakeTimer.wait(atMost: deadline.left)
+        }
+    }
+
+    /// Waits for a report of this kind; nil = the time is over.
+    public func wait(before deadline: Deadline, until isEnough: (OperationReport) -> Bool) throws(ClientFailure) -> OperationReport? {
+        while true {
+            let progress = state.withLock { $0.progress }
+            if let refusal = progress.refusal { throw ClientFailure(.refused, refusal) }
+            if let report = progress.report, isEnough(report) { return report }
+            guard deadline.left > 0 else { return nil }
+            wakeTimer.wait(atMost: deadline.left)
+        }
+    }
+}

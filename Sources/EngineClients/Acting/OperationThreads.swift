@@ -1,0 +1,59 @@
+internal import HostEnvironment
+public import StreamModel
+internal import Synchronization
+
+/// The threads that carry out operations on a cluster: each waits for answers, so each has one of its own, and there are few. What comes
+/// beyond their number waits for its turn. All are told at once to go no further.
+public final class OperationThreads: Sendable {
+    public static let limit = 16
+
+    private struct State {
+        var running = 0
+        var waiting: [@Sendable () -> Void] = []
+        var isStopped = false
+    }
+    private let state = Mutex(State())
+    /// Rung by `stop`.
+    private let stopped = WakeTimer()
+
+    /// False = it is over: nothing will run.
+    @discardableResult
+    public func run(_ body: @escaping @Sendable () -> Void) -> Bool {
+        let begins: Bool? = state.withLock { state in
+            if state.isStopped { return nil }
+            guard state.running < Self.limit else {
+                state.waiting.append(body)
+                return false
+            }
+            state.running += 1
+            return true
+        }
+        if begins == true { startThread { self.work(body) } }
+        return begins != nil
+    }
+
+    private func work(_ first: @Sendable () -> Void) {
+        first()
+        while let next = takeNext() { next() }
+    }
+
+    private func takeNext() -> (@Sendable () -> Void)? {
+        state.withLock { state in
+            guard !state.isStopped, !state.waiting.isEmpty else {
+                state.running -= 1
+                return nil
+            }
+            return state.waiting.removeFirst()
+        }
+    }
+
+    /// Waits, on one of the threads. False = go no further.
+    public func pause(_ span: Milliseconds) -> Bool { !stopped.isWoken(within: span) }
+
+    public var isRunning: Bool { state.withLock { !$0.isStopped } }
+
+    public func stop() {
+        state.withLock { ($0.isStopped, $0.waiting) = (true, []) }
+        stopped.wake()
+    }
+}

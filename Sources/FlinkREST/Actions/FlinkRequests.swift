@@ -1,0 +1,35 @@
+internal import StreamModel
+
+/// The requests of operations on a cluster. Whoever sends one and whoever shows it beforehand gets it from here, so that they cannot differ.
+enum FlinkRequests {
+    /// Takes a savepoint or a checkpoint, or stops with a savepoint; nil = the operation does none of these.
+    static func snapshot(_ request: OperationRequest, _ version: FlinkVersion) -> FlinkEndpoint<FlinkTriggerID>? {
+        let trigger = trigger(of: request.id, version)
+        return switch request.kind {
+        case .savepoint(let directory): .savepoint(request.job, directory: directory, trigger: trigger)
+        case .stop(let drain, let directory): .stop(request.job, drain: drain, directory: directory, trigger: trigger)
+        case .checkpoint: .checkpointNow(request.job, trigger: trigger)
+        case .cancel, .restart, .launch, .dispose, .uploadJar, .deleteJar, .fault: nil
+        }
+    }
+
+    /// An id of ours for the operation, so that asking twice is asking once; nil where the cluster draws its own.
+    static func trigger(of id: OperationID, _ version: FlinkVersion) -> FlinkTriggerID? {
+        version.has(.chosenTriggerID) ? FlinkOperationNames.trigger(of: id) : nil
+    }
+
+    /// Runs a jar's program under an id that follows from the operation's.
+    static func launch(_ operation: OperationID, _ options: RestartOptions, jar: String, path: String?) -> FlinkLaunch {
+        var launch = FlinkLaunch(jar: jar)
+        launch.entryClass = options.recipe?.entryClass
+        launch.arguments = options.recipe?.arguments ?? []
+        launch.parallelism = options.parallelism ?? options.recipe?.parallelism
+        launch.path = path
+        launch.allowsUnmatchedState = options.allowsUnmatchedState
+        launch.claim = options.claim == .claim ? .claim : nil
+        launch.job = FlinkOperationNames.job(of: operation)
+        return launch
+    }
+
+    static func upload(_ file: String) -> FlinkEndpoint<String> { .upload(jar: file, name: FlinkOperationNames.uploadName(of: file)) }
+}
