@@ -12,7 +12,7 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
     case .mouse(let mouse): model.take(mouse, &effects)
     case .mouseIsMissing:
         model.options.usesMouse = false
-        model.tell("this terminal does not report the mouse", .warn)
+        model.say("this terminal does not report the mouse", .warn)
     case .contextAdded(let description): model.add(description)
     case .paste(let text): model.paste(text)
     case .resize(let size): model.options.size = size
