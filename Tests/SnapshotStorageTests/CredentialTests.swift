@@ -183,7 +183,7 @@ private func problem<Value>(_ body: () throws(CredentialProblem) -> Value) -> Cr
         #expect(found.expiresAt == WallTime(iso: "2026-01-01T00:00:00Z"))
         for (line, words) in [
             ("exit 3", "failed with 3"), ("echo sesame", "gave no credentials"), ("kill -9 $$", "killed by signal 9"), ("exec sleep 60", "in time"),
-            ("exec yes", "wrote too much"),
+            ("exec yes", "wrote more than"),
         ] {
             let bad = try sandbox.write("bad", line)
             let plan = AWSCredentialPlan.process(["/bin/sh", bad], source: "the program")

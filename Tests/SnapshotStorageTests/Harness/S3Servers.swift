@@ -65,6 +65,8 @@ final class S3Server: Sendable {
         let file = URL(filePath: folder + "/" + key)
         try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data(bytes).write(to: file)
+        // rclone may have listed the folder just before; it believes a listing for 1 ms.
+        HostEnvironment.pause(milliseconds: 5)
     }
 }
 

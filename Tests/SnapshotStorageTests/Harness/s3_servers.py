@@ -93,8 +93,9 @@ def rclone(folder):
     port = free_port()
     home = tempfile.mkdtemp(prefix="weir-rclone-")
     try:
+        # Not 0s: a timer of that length fires without a pause, and requests wait for seconds.
         child = start([os.path.join(packages(), "rclone"), "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", "KEY,SECRET",
-                       "--dir-cache-time", "0s", "--config", os.path.join(home, "rclone.conf"), folder], port, dict(os.environ, HOME=home))
+                       "--dir-cache-time", "1ms", "--config", os.path.join(home, "rclone.conf"), folder], port, dict(os.environ, HOME=home))
         serve(child, {"url": f"http://127.0.0.1:{port}"})
     finally:
         shutil.rmtree(home, ignore_errors=True)
