@@ -112,11 +112,13 @@ public final class Ledger: Sendable {
             try database.execute(
                 sql: """
                     UPDATE operation
-                    SET step = ?, step_at = ?, path = coalesce(?, path), checkpoint = coalesce(?, checkpoint), jar = coalesce(?, jar)
+                    SET step = ?, step_at = ?, path = coalesce(?, path), checkpoint = coalesce(?, checkpoint), jar = coalesce(?, jar),
+                        reference = coalesce(?, reference)
                     WHERE id = ? AND coalesce(step_at, 0) <= ?
                     """,
                 arguments: [
-                    step.name.rawValue, step.at.milliseconds, report.path, report.checkpoint?.description, report.jar, report.request.id.description,
+                    step.name.rawValue, step.at.milliseconds, report.path, report.checkpoint?.description, report.jar, report.reference,
+                    report.request.id.description,
                     step.at.milliseconds,
                 ])
             return database.changesCount > 0

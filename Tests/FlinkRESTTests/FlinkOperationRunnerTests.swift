@@ -135,7 +135,7 @@ import Testing
         let cluster = try ScriptedCluster(version)
         defer { cluster.stop() }
         let report = try cluster.run(.restart(options("file:///cp/chk-4")))
-        #expect(report.state == .completed && report.newJob == FlinkOperationNames.job(of: ScriptedCluster.operation))
+        #expect(report.state == .completed && report.newJob == ScriptedCluster.successor)
         #expect(report.checkpoint == CheckpointID(4) && report.path == "file:///cp/chk-4")
         let acts = cluster.requests.filter { $0.method != "GET" }
         #expect(acts.map(\.method) == ["PATCH", "POST"] && acts.last?.path == "/jars/x_count.jar/run")
@@ -146,7 +146,7 @@ import Testing
         ] {
             #expect(body.contains(part), "\(body)")
         }
-        #expect(body.contains(FlinkOperationNames.job(of: ScriptedCluster.operation).description))
+        #expect(body.contains(ScriptedCluster.successor.description))
         #expect(!body.contains("claimMode") && !body.contains("restoreMode"), "the cluster's own default: no claim")
     }
 
@@ -216,7 +216,36 @@ import Testing
         let cluster = try ScriptedCluster(Self.new) { $0.runReply = .close }
         defer { cluster.stop() }
         let report = try cluster.run(.restart(options("/cp/chk-4")))
-        #expect(report.state == .completed && report.newJob == FlinkOperationNames.job(of: ScriptedCluster.operation))
+        #expect(report.state == .completed && report.newJob == ScriptedCluster.successor)
+    }
+
+    // Of two operators who restart one job at once, the second cancels a job that is ending, or finds it ended; the id makes the cluster take one launch.
+    @Test(arguments: [JobState.running, .canceled]) func allRestartsOfAJobAtATimeLaunchOneSuccessor(_ state: JobState) throws {
+        let cluster = try ScriptedCluster(Self.new) { $0.state = state.rawValue }
+        defer { cluster.stop() }
+        let report = try cluster.run(.restart(options("/cp/chk-4")), expecting: state)
+        #expect(report.state == .completed && report.newJob == ScriptedCluster.successor)
+        // Who comes later finds the successor: it is not launched beside it.
+        cluster.launchElsewhere(ScriptedCluster.successor.description)
+        let again = cluster.refusal(.restart(options("/cp/chk-4")), expecting: .canceled)
+        #expect(again?.contains(ScriptedCluster.successor.description) == true, "\(again ?? "")")
+        #expect(cluster.requests("POST").count { $0.path.hasSuffix("/run") } == 1)
+    }
+
+    @Test(arguments: [
+        #"{"errors":["org.apache.flink.client.deployment.application.ApplicationExecutionException: Could not execute application.\nCaused by: org.apache.flink.runtime.client.DuplicateJobSubmissionException: Job has already been submitted.\n"]}"#,
+        #"{"errors":["Internal server error.","<Exception on server side:\nCaused by: DuplicateJobSubmissionException: Job 01 (in state RUNNING) has already been submitted.\nEnd of exception on server side>"]}"#,
+    ]) func aLaunchThatCameSecondSaysWhoWasFirst(answer: String) throws {
+        for status in [400, 500] {
+            let cluster = try ScriptedCluster(Self.new) { $0.runReply = .status(status, body: answer) }
+            defer { cluster.stop() }
+            let report = try cluster.run(.restart(options("/cp/chk-4")), expecting: .running)
+            let first = ScriptedCluster.successor
+            #expect(report.state == .failed && report.newJob == nil)
+            #expect(
+                report.error?.hasPrefix("another restart of orders was first, and launched job \(first): nothing was launched by this one") == true,
+                "\(report.error ?? "")")
+        }
     }
 
     // MARK: Jars
@@ -340,6 +369,7 @@ import Testing
 /// A JobManager with one job and one jar, as far as operations need it. Its clock is ours.
 final class ScriptedCluster: Sendable {
     static let job = FlinkStandIn.job
+    static let successor = FlinkOperationNames.successor(of: JobID(job)!)
     // A literal of plain characters.
     static let operation = OperationID("op-1")!
 
@@ -396,7 +426,7 @@ final class ScriptedCluster: Sendable {
         OperationRequest(id: Self.operation, kind: kind, job: try #require(JobID(Self.job)), expectedState: expected)
     }
 
-    func run(_ kind: OperationRequest.Kind) throws -> OperationReport { try runner().run(try request(kind)) }
+    func run(_ kind: OperationRequest.Kind, expecting state: JobState? = nil) throws -> OperationReport { try runner().run(try request(kind, state)) }
 
     func refusal(_ kind: OperationRequest.Kind, expecting state: JobState? = nil) -> String? {
         do {
@@ -413,17 +443,18 @@ final class ScriptedCluster: Sendable {
     }
 
     /// As the record of a process has it that ended after this step.
-    func resume(_ kind: OperationRequest.Kind, after step: OperationStep.Name?, ago: Milliseconds = 0, path: String? = nil, looksOnce: Bool = false) throws
-        -> OperationReport?
-    {
-        var sent = SentOperation(request: try request(kind), sentAt: Self.now() + (0 - ago), keepsSteps: true, path: path)
+    func resume(
+        _ kind: OperationRequest.Kind, after step: OperationStep.Name?, ago: Milliseconds = 0, path: String? = nil, reference: String? = nil,
+        looksOnce: Bool = false
+    ) throws -> OperationReport? {
+        var sent = SentOperation(request: try request(kind), reference: reference, sentAt: Self.now() + (0 - ago), keepsSteps: true, path: path)
         sent.step = step.map { OperationStep($0, at: Self.now() + (0 - ago)) }
         if looksOnce { pauses.withLock { $0 = 1000 } }
         return try runner().resume(sent)
     }
 
-    func goOn(_ kind: OperationRequest.Kind, after step: OperationStep.Name, path: String? = nil) throws -> OperationReport {
-        var sent = SentOperation(request: try request(kind), sentAt: Self.now(), keepsSteps: true, path: path)
+    func goOn(_ kind: OperationRequest.Kind, after step: OperationStep.Name, path: String? = nil, reference: String? = nil) throws -> OperationReport {
+        var sent = SentOperation(request: try request(kind), reference: reference, sentAt: Self.now(), keepsSteps: true, path: path)
         sent.step = OperationStep(step, at: Self.now())
         return try runner().goOn(sent)
     }

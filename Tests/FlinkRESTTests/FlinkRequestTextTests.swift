@@ -27,7 +27,7 @@ import Testing
         #expect(
             lines(.restart(options)) == [
                 "PATCH /jobs/\(job)?mode=cancel", "POST /jars/00000000-0000-0000-0000-000000000000_x.jar/run",
-                #"{"allowNonRestoredState":false,"entryClass":"com.example.Main","jobId":"\#(FlinkOperationNames.job(of: OperationID(random: 1)))","parallelism":4,"programArgsList":["--a","b c"],"savepointPath":"/chk/chk-7"}"#,
+                #"{"allowNonRestoredState":false,"entryClass":"com.example.Main","jobId":"\#(FlinkOperationNames.successor(of: job))","parallelism":4,"programArgsList":["--a","b c"],"savepointPath":"/chk/chk-7"}"#,
             ])
     }
 

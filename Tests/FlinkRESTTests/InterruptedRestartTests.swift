@@ -27,16 +27,16 @@ import Testing
         #expect(found.error == "orders was canceled for restart op-1 and never launched: 'weir resume op-1' goes on with it", "\(found.error ?? "")")
         cluster.mayTake { _ in true }
         let end = try cluster.goOn(.restart(options()), after: .canceled, path: "file:///cp/chk-4")
-        #expect(end.state == .completed && end.newJob == FlinkOperationNames.job(of: ScriptedCluster.operation) && end.path == "file:///cp/chk-4")
+        #expect(end.state == .completed && end.newJob == ScriptedCluster.successor && end.path == "file:///cp/chk-4")
         let body = try #require(cluster.requests("POST").last?.text)
         for part in [#""savepointPath":"file:///cp/chk-4""#, #""programArgsList":["--a","b c"]"#, #""entryClass":"Count""#, #""parallelism":2"#] {
             #expect(body.contains(part), "\(body)")
         }
         #expect(cluster.requests("PATCH").count == 1, "it is not canceled again")
         // The same once more launches no second job.
-        #expect(try cluster.goOn(.restart(options()), after: .launching, path: "file:///cp/chk-4").state == .completed)
+        #expect(try cluster.goOn(.restart(options()), after: .launching, path: "file:///cp/chk-4", reference: end.reference).state == .completed)
         #expect(cluster.requests("POST").count == 1)
-        #expect(try cluster.resume(.restart(options()), after: .canceled)?.state == .completed)
+        #expect(try cluster.resume(.restart(options()), after: .launching, reference: end.reference)?.state == .completed)
     }
 
     // Nothing was decided yet but that the newest is to be taken.

@@ -8,9 +8,15 @@ public enum FlinkOperationNames {
         return FlinkTriggerID(high: hash.high, low: hash.low)
     }
 
-    /// The job that its restart launches.
-    public static func job(of id: OperationID) -> JobID {
-        let hash = OperatorID(uid: "weir job \(id)")
+    /// The job that an operation launches, where its id need not be shared with others.
+    public static func job(of id: OperationID) -> JobID { job("weir job \(id)") }
+
+    /// The job that takes the place of a job when it ends: of several restarts at once, whoever sends them, the cluster takes one, since it takes an
+    /// id once.
+    public static func successor(of id: JobID) -> JobID { job("weir successor of \(id)") }
+
+    private static func job(_ text: String) -> JobID {
+        let hash = OperatorID(uid: text)
         return JobID(high: hash.high, low: hash.low)
     }
 

@@ -42,10 +42,19 @@ public enum FlinkRequestText {
             jar = "<its id>"
         case nil: break
         }
-        let launch = FlinkRequests.launch(operation.id, options, jar: "", path: snapshot)
+        // Of a job that has ended the new id is decided when it is sent.
+        let id = isOfLiveJob(operation, options) ? FlinkOperationNames.successor(of: operation.job) : FlinkOperationNames.job(of: operation.id)
+        let launch = FlinkRequests.launch(as: id, options, jar: "", path: snapshot)
         let endpoint = FlinkEndpoint<JobID>.run(launch, version: version)
         lines.append("POST /jars/\(jar)/run")
-        if case .json(let value) = endpoint.body { lines.append(value.json) }
+        if case .json(let value) = endpoint.body {
+            let isDecided = if case .restart = operation.kind { isOfLiveJob(operation, options) } else { true }
+            lines.append(isDecided ? value.json : value.json.replacing(id.description, with: "<its id>"))
+        }
         return lines
+    }
+
+    private static func isOfLiveJob(_ operation: OperationRequest, _ options: RestartOptions) -> Bool {
+        if case .restart = operation.kind { options.cancelsFirst && operation.expectedState?.isTerminal != true } else { false }
     }
 }

@@ -18,8 +18,8 @@ enum FlinkRequests {
         version.has(.chosenTriggerID) ? FlinkOperationNames.trigger(of: id) : nil
     }
 
-    /// Runs a jar's program under an id that follows from the operation's.
-    static func launch(_ operation: OperationID, _ options: RestartOptions, jar: String, path: String?) -> FlinkLaunch {
+    /// Runs a jar's program under an id of ours, so that whether it was launched can be asked.
+    static func launch(as job: JobID, _ options: RestartOptions, jar: String, path: String?) -> FlinkLaunch {
         var launch = FlinkLaunch(jar: jar)
         launch.entryClass = options.recipe?.entryClass
         launch.arguments = options.recipe?.arguments ?? []
@@ -27,7 +27,7 @@ enum FlinkRequests {
         launch.path = path
         launch.allowsUnmatchedState = options.allowsUnmatchedState
         launch.claim = options.claim == .claim ? .claim : nil
-        launch.job = FlinkOperationNames.job(of: operation)
+        launch.job = job
         return launch
     }
 

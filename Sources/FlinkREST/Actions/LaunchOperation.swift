@@ -15,14 +15,47 @@ extension FlinkOperationRunner {
         let jar = try jar(of: recipe)
         track.note(jar: jar.words)
         let path = try snapshot.map { (found) throws(FlinkRefusal) in try prepare(track, options, found) }
+        // A jar on its way takes time, and somebody may have launched the job meanwhile.
+        if case .restart = track.request.kind, let snapshot {
+            if snapshot.isJobOver { try refuseSecondCopy(of: track.report.jobName, track) }
+            try chooseID(track, wasLive: !snapshot.isJobOver)
+        }
         try launch(track, options, jar: jar.id, path: path)
+    }
+
+    /// The id of the job that is launched: that which was chosen and recorded, else that which follows from the operation.
+    private func launchID(_ track: OperationTrack) -> JobID {
+        track.report.reference.flatMap { JobID($0) } ?? FlinkOperationNames.job(of: track.request.id)
+    }
+
+    /// Gives the new job the one id that all restarts of the old job at this time use, so that the cluster takes one of them. An id must not come
+    /// back: the directory of its checkpoints is called after it. So that id is for a job that was live, or has ended so lately that the cluster would
+    /// still know of a successor.
+    private func chooseID(_ track: OperationTrack, wasLive: Bool) throws(FlinkRefusal) {
+        guard wasLive || hasJustEnded(track.request.job) else { return }
+        let successor = FlinkOperationNames.successor(of: track.request.job)
+        switch ask(.job(successor)) {
+        case .success(let job) where job.state.known?.isTerminal == true: return
+        case .success: throw FlinkRefusal(second(track, successor))
+        case .failure: track.note(reference: successor.description)
+        }
+    }
+
+    /// Flink keeps ended jobs for an hour; a JobManager that was started anew knows neither the job nor its successor.
+    private func hasJustEnded(_ id: JobID) -> Bool {
+        guard case .success(let job) = ask(.job(id)), let end = job.endedAt, let now = job.now else { return false }
+        return now - end < .minutes(10)
+    }
+
+    private func second(_ track: OperationTrack, _ first: JobID) -> String {
+        "another restart of \(name(track)) was first, and launched job \(first): nothing was launched by this one; look at that job"
     }
 
     private func launch(_ track: OperationTrack, _ options: RestartOptions, jar: String, path: String?) throws(FlinkRefusal) {
         track.note(checkpoint: track.report.checkpoint ?? path.flatMap { SnapshotLocation($0).checkpoint }, path: path)
         try take(.launching, track)
         track.accept(reference: nil)
-        launch(track, FlinkRequests.launch(track.request.id, options, jar: jar, path: path))
+        launch(track, FlinkRequests.launch(as: launchID(track), options, jar: jar, path: path))
     }
 
     /// What a restart begins from, before the job is ended.
@@ -31,6 +64,12 @@ extension FlinkOperationRunner {
         case path(String, isJobOver: Bool)
         /// The newest there is when the job has ended; until then this one is in hand.
         case newest(inHand: FlinkWayBack, isJobOver: Bool)
+
+        var isJobOver: Bool {
+            switch self {
+            case .path(_, let isOver), .newest(_, let isOver): isOver
+            }
+        }
     }
 
     /// nil = nothing: the job begins with no state.
@@ -57,7 +96,7 @@ extension FlinkOperationRunner {
 
     /// A run that has ended is not launched again beside a live one of its name: both would read and write the same.
     private func refuseSecondCopy(of name: String, _ track: OperationTrack) throws(FlinkRefusal) {
-        let own = [track.request.job, FlinkOperationNames.job(of: track.request.id)]
+        let own = [track.request.job, launchID(track)]
         let jobs: [FlinkJobListing]
         do throws(FlinkFailure) { jobs = try client.answer(to: .jobs) } catch {
             throw FlinkRefusal("nothing was sent, for whether another run of '\(name)' lives could not be asked: \(error.message)")
@@ -117,9 +156,17 @@ extension FlinkOperationRunner {
             track.launched(job)
             track.end(.completed, at: clock())
         } catch {
+            if let other = successor(track, error) { return track.end(.failed, error: other, at: clock()) }
             guard error.mayHaveArrived else { return track.end(.failed, error: error.message, at: clock()) }
             findLaunched(track, tries: 30)
         }
+    }
+
+    /// Words for a launch that came second: the cluster has a job of this id already, and takes none twice. nil = the failure is another one.
+    private func successor(_ track: OperationTrack, _ error: FlinkFailure) -> String? {
+        let text = error.fullText ?? error.message
+        guard text.contains("DuplicateJobSubmission") || text.contains("already been submitted") else { return nil }
+        return second(track, launchID(track))
     }
 
     /// The job's id is ours, so whether it was launched can be asked.
@@ -134,7 +181,7 @@ extension FlinkOperationRunner {
                 polling.answered()
             case nil: break
             }
-            let job = FlinkOperationNames.job(of: track.request.id)
+            let job = launchID(track)
             guard denials < tries else {
                 return track.end(
                     .interrupted, error: "the cluster has no job \(job): the launch did not arrive\(afterwards(track)); \(Self.howToGoOn(track))", at: clock())
@@ -145,7 +192,7 @@ extension FlinkOperationRunner {
 
     /// Whether the new job is there; nil = it cannot be told now. Ends the operation where it is.
     private func isLaunched(_ track: OperationTrack) -> Bool? {
-        let job = FlinkOperationNames.job(of: track.request.id)
+        let job = launchID(track)
         switch ask(.job(job)) {
         case .success(let details):
             track.name(details.name)
@@ -222,7 +269,7 @@ extension FlinkOperationRunner {
     /// first launch arrive yet, the cluster takes only one.
     public func goOn(_ sent: SentOperation) throws(FlinkRefusal) -> OperationReport {
         guard let options = sent.request.kind.launch else { throw FlinkRefusal("only a restart or a launch can be gone on with") }
-        var report = OperationReport(request: sent.request, jobName: "", state: .accepted, acceptedAt: sent.sentAt, path: sent.path)
+        var report = OperationReport(request: sent.request, jobName: "", state: .accepted, acceptedAt: sent.sentAt, path: sent.path, reference: sent.reference)
         (report.step, report.checkpoint) = (sent.step, sent.checkpoint)
         let track = OperationTrack(report, tell: tell)
         if isLaunched(track) == true { return track.report }
@@ -257,6 +304,8 @@ extension FlinkOperationRunner {
         }
         let jar = try jar(of: recipe)
         track.note(jar: jar.words)
+        // A launch that may be on its way keeps its id.
+        if case .restart = sent.request.kind, sent.step?.name != .launching { try chooseID(track, wasLive: false) }
         try launch(track, options, jar: jar.id, path: path)
     }
 

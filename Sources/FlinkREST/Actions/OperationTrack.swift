@@ -53,6 +53,9 @@ final class OperationTrack {
     /// What goes on at the moment, where the state alone does not say it; nil = it does.
     func doing(_ activity: String?) { change { $0.activity = activity } }
 
+    /// The id of the job that is about to be launched.
+    func note(reference: String) { change { $0.reference = reference } }
+
     func note(jar: String) { change { $0.jar = jar } }
 
     func launched(_ job: JobID) { change { $0.newJob = job } }

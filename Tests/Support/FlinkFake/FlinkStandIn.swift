@@ -163,7 +163,8 @@ extension FlinkStandIn.Script {
     }
 
     private func details(_ id: String, _ state: String) -> FakeServer.Reply {
-        .json(#"{"jid":"\#(id)","name":"orders","state":"\#(state)","now":\#(FlinkStandIn.now()),"vertices":[]}"#)
+        let now = FlinkStandIn.now(), end = ["CANCELED", "FINISHED", "FAILED"].contains(state) ? now - 1000 : -1
+        return .json(#"{"jid":"\#(id)","name":"orders","state":"\#(state)","now":\#(now),"end-time":\#(end),"vertices":[]}"#)
     }
 
     private mutating func cancel() -> FakeServer.Reply {
