@@ -114,7 +114,8 @@ let package = Package(
         .target(
             name: "EngineClients",
             dependencies: [
-                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "HostEnvironment", "ControlSocket", "FlinkREST", "FlinkSnapshots", "Ledger",
+                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "HostEnvironment", "ControlSocket", "FlinkREST", "FlinkSnapshots",
+                "SnapshotStorage", "Ledger",
             ],
             swiftSettings: strict),
 
@@ -133,7 +134,7 @@ let package = Package(
             dependencies: [
                 "StreamModel", "CellGrid", "CheckpointCore", "CheckpointStore", "ControlProtocol", "ConsoleCore", "HostEnvironment", "Dataflow",
                 "ControlSocket",
-                "FlinkFormats", "FlinkREST", "FlinkSnapshots", "Ledger", "CursesTerminal", "EngineHost", "EngineClients", "ConsoleApp",
+                "FlinkFormats", "FlinkREST", "FlinkSnapshots", "SnapshotStorage", "Ledger", "CursesTerminal", "EngineHost", "EngineClients", "ConsoleApp",
             ],
             swiftSettings: strict),
         .target(
@@ -194,7 +195,10 @@ let package = Package(
             name: "FlinkRESTTests", dependencies: ["FlinkREST", "FlinkFake", "JSON", "StreamModel", "TestKit"], exclude: ["Certificates", "Fixtures"],
             swiftSettings: strict),
         .testTarget(
-            name: "SnapshotStorageTests", dependencies: ["SnapshotStorage", "FlinkFake", "HostEnvironment", "JSON", "StreamModel", "TestKit"],
+            name: "SnapshotStorageTests",
+            dependencies: [
+                "SnapshotStorage", "FlinkFake", "FlinkFormats", "FlinkSnapshots", "EngineClients", "HostEnvironment", "JSON", "StreamModel", "TestKit",
+            ],
             exclude: ["Harness/s3_servers.py"], swiftSettings: strict),
         .testTarget(
             name: "ConsoleCoreTests", dependencies: ["ConsoleCore", "StreamModel", "CellGrid"], exclude: ["Goldens"], swiftSettings: strict),

@@ -2,6 +2,7 @@ internal import CellGrid
 public import ConsoleCore
 public import ControlSocket
 public import FlinkREST
+public import SnapshotStorage
 
 /// An engine that a console or a command is to talk to, as the operator's configuration names it.
 public struct ConsoleContext: Sendable, Equatable {
@@ -17,6 +18,8 @@ public struct ConsoleContext: Sendable, Equatable {
     public var accent: String?
     /// Whose engine may be behind its socket.
     public var trust: EngineTrust = .own
+    /// How the stores of its snapshots are reached; nil = they are not asked.
+    public var storage: StorageSettings?
     /// A mistake in its configuration: why it is read-only.
     public var problem: String?
 

@@ -10,9 +10,14 @@ struct FlinkJobDirectory {
     /// More are not looked at for a whole one: Flink keeps a few.
     private static let looksMax = 50
 
+    private let read: (String) -> FlinkSnapshot
+
     /// nil = no directory of a job.
-    init?(_ path: String) {
-        let names = LocalFile.names(in: path, limit: 10_000)
+    init?(_ path: String) { self.init(path, LocalFile.names(in: path, limit: 10_000)) { FlinkSnapshot.read($0) } }
+
+    /// - Parameter names: of what is directly in it.
+    init?(_ path: String, _ names: [String], read: @escaping (String) -> FlinkSnapshot) {
+        self.read = read
         checkpoints = names.compactMap { name in
             guard FlinkLocation.kind(ofDirectory: name) == .checkpoint, let number = UInt64(name.dropFirst(4)) else { return nil }
             return (number, (path == "/" ? "" : path) + "/" + name)
@@ -26,7 +31,7 @@ struct FlinkJobDirectory {
         let start = "\(path) is the directory of a job, not a snapshot: "
         guard !checkpoints.isEmpty else { return start + "no checkpoint is in it" }
         for (number, path) in checkpoints.prefix(Self.looksMax) {
-            let found = FlinkSnapshot.read(path)
+            let found = read(path)
             if found.verdict.allowsRestore { return start + "its newest whole one is chk-\(number), \(path)" }
         }
         return start + "none of its \(checkpoints.count) checkpoints is whole"

@@ -3,12 +3,12 @@ public import StreamModel
 
 /// A checkpoint or savepoint of Flink as this machine finds it: its metadata, and which of its files are there. Reading changes nothing.
 ///
-/// Files are looked at, not read: Flink keeps no checksums. What is on another file system (`hdfs:`, `s3:`, another host) is neither whole
-/// nor damaged from here; it is unreachable, and said to be.
+/// Files are looked at, not read: Flink keeps no checksums. What an object store or HDFS keeps is looked at there, where `RemoteFiles` leads to
+/// it; what cannot be looked at is neither whole nor damaged from here: it is unreachable, and said to be.
 public struct FlinkSnapshot: Sendable {
     /// As it was asked for.
     public var path: String
-    /// Its directory, absolute, on this machine; nil where it is elsewhere or nothing is there.
+    /// Its directory, absolute on this machine or a URL; nil where it cannot be reached or nothing is there.
     public var directory: String?
     public var verdict: SnapshotInspection.Verdict
     /// One line; nil when all is well.

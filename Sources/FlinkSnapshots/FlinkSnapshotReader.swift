@@ -25,14 +25,19 @@ extension FlinkSnapshot {
     /// - Parameters:
     ///   - path: the directory or the `_metadata` file, as a path or a URL.
     ///   - clusterIsHere: the cluster that named it runs on this machine. If it does not, a local path that does not exist proves nothing.
-    public static func read(_ path: String, clusterIsHere: Bool = true) -> FlinkSnapshot {
+    ///   - remote: the way to object stores and HDFS; nil = what is there cannot be looked at.
+    public static func read(_ path: String, clusterIsHere: Bool = true, remote: (any RemoteFiles)? = nil) -> FlinkSnapshot {
         let local: String
         switch FlinkLocation(path) {
-        case .elsewhere(let reason): return FlinkSnapshot(path: path, verdict: .unreachable, problem: "not reachable from here: \(reason)")
+        case .elsewhere(let reason):
+            guard let remote, let directory = RemoteDirectory(path) else {
+                return FlinkSnapshot(path: path, verdict: .unreachable, problem: "not reachable from here: \(reason)")
+            }
+            return read(directory, from: remote, askedFor: path)
         case .local(let found): local = LocalFile.absolute(found)
         }
         switch locate(local) {
-        case .found(let file): return read(file, askedFor: path)
+        case .found(let file): return read(file, askedFor: path, remote)
         case .hidden(let code): return FlinkSnapshot(path: path, verdict: .unreachable, problem: "not reachable from here: \(LocalFile.reason(code))")
         case .nothing where !clusterIsHere:
             return FlinkSnapshot(path: path, verdict: .unreachable, problem: "not reachable from here: the cluster runs on another host")
@@ -45,12 +50,13 @@ extension FlinkSnapshot {
     }
 
     /// The files that a snapshot names, each in one spelling, there or not; nil = its metadata cannot be read from here.
-    public static func fileNames(at path: String, clusterIsHere: Bool) -> Set<String>? {
-        let snapshot = read(path, clusterIsHere: clusterIsHere)
+    public static func fileNames(at path: String, clusterIsHere: Bool, remote: (any RemoteFiles)? = nil) -> Set<String>? {
+        let snapshot = read(path, clusterIsHere: clusterIsHere, remote: remote)
         guard snapshot.metadata != nil else { return nil }
         var folders: [String: String] = [:]
         return Set(
             snapshot.files.map { file in
+                if let remote, case .elsewhere = FlinkLocation(file.location) { return remote.spelling(of: file.location) }
                 let parent = LocalFile.parent(file.location)
                 let folder = folders[parent] ?? LocalFile.canonical(parent) ?? parent
                 folders[parent] = folder
@@ -84,7 +90,7 @@ extension FlinkSnapshot {
         }
     }
 
-    private static func read(_ file: String, askedFor path: String) -> FlinkSnapshot {
+    private static func read(_ file: String, askedFor path: String, _ remote: (any RemoteFiles)?) -> FlinkSnapshot {
         // Relative files stand beside the name, also when it is a link.
         let directory = LocalFile.canonical(LocalFile.parent(file)) ?? LocalFile.parent(file)
         let canonical = (directory == "/" ? "" : directory) + "/" + LocalFile.name(file)
@@ -95,14 +101,53 @@ extension FlinkSnapshot {
         do throws(LocalFile.Failure) { bytes = try LocalFile.read(canonical, limit: metadataMax) } catch {
             return snapshot.with(unreadable(error, canonical))
         }
-        guard bytes.isEmpty || FlinkMetadata.hasMagic(bytes) else {
-            return snapshot.with((.foreign, "\(canonical) is no metadata of Flink: it does not begin with 0x4960672d"))
-        }
-        do throws(FlinkFormatError) { snapshot.metadata = try FlinkMetadata.decode(bytes, file: canonical) } catch {
-            return snapshot.with(judgement(error))
-        }
-        snapshot.check()
+        snapshot.judge(bytes, of: canonical, remote)
         return snapshot
+    }
+
+    private static func read(_ place: RemoteDirectory, from remote: any RemoteFiles, askedFor path: String) -> FlinkSnapshot {
+        var snapshot = FlinkSnapshot(path: path, verdict: .ok)
+        func unreachable(_ reason: String) -> FlinkSnapshot { snapshot.with((.unreachable, "not reachable from here: \(reason)")) }
+        switch remote.look(at: [place.metadata]).first {
+        case .file(_, let modified): (snapshot.directory, snapshot.writtenAt) = (place.url, modified)
+        case .directory: return snapshot.with((.foreign, "\(place.metadata) is no plain file"))
+        case .missing: return snapshot.with(withoutMetadata(place, remote))
+        case .unknown(let reason): return unreachable(reason)
+        case nil: return unreachable("it was not looked at")
+        }
+        do throws(RemoteFileFailure) {
+            snapshot.judge(try remote.read(place.metadata, from: 0, count: nil, limit: metadataMax), of: place.metadata, remote)
+            return snapshot
+        } catch {
+            switch error {
+            case .missing: return snapshot.with((.missing, "\(place.metadata) has vanished"))
+            case .tooLong: return snapshot.with((.foreign, "\(place.metadata): metadata of more than \(metadataMax) bytes is not read"))
+            case .unknown(let reason): return unreachable(reason)
+            }
+        }
+    }
+
+    private static func withoutMetadata(_ place: RemoteDirectory, _ remote: any RemoteFiles) -> (SnapshotInspection.Verdict, String) {
+        let names: [String]
+        do throws(RemoteFileFailure) { names = try remote.names(in: place.url) } catch {
+            // That no metadata is there is certain all the same.
+            return (.missing, "\(place.metadata) is not there")
+        }
+        if let directory = FlinkJobDirectory(place.url, names, read: { FlinkSnapshot.read($0, remote: remote) }) { return (.foreign, directory.words) }
+        if names.isEmpty { return (.missing, "\(place.url): nothing is there") }
+        return (.damaged, "\(place.url) has no _metadata: it was never completed, or is being deleted")
+    }
+
+    private mutating func judge(_ bytes: [UInt8], of file: String, _ remote: (any RemoteFiles)?) {
+        guard bytes.isEmpty || FlinkMetadata.hasMagic(bytes) else {
+            self = with((.foreign, "\(file) is no metadata of Flink: it does not begin with 0x4960672d"))
+            return
+        }
+        do throws(FlinkFormatError) { metadata = try FlinkMetadata.decode(bytes, file: file) } catch {
+            self = with(Self.judgement(error))
+            return
+        }
+        check(remote)
     }
 
     private static func unreadable(_ failure: LocalFile.Failure, _ file: String) -> (SnapshotInspection.Verdict, String) {
@@ -136,9 +181,10 @@ extension FlinkSnapshot {
 
     // MARK: The files
 
-    private mutating func check() {
+    private mutating func check(_ remote: (any RemoteFiles)?) {
         guard let metadata, let directory else { return }
         files = metadata.files.map { Self.check($0, in: directory) }
+        if let remote { look(through: remote) }
         neighbours = FlinkNeighbours(of: directory).list(files)
         if let first = damaged.first {
             verdict = .damaged
@@ -147,18 +193,42 @@ extension FlinkSnapshot {
             verdict = .unreachable
             problem = "\(unreachable.count) of \(files.count) files: \(first.complaint)"
         }
-        for state in metadata.kafkaOffsetStates { readOffsets(of: state, directory) }
+        for state in metadata.kafkaOffsetStates { readOffsets(of: state, directory, remote) }
+    }
+
+    /// Looks at what is not on this machine, all at once: a store is far away.
+    private mutating func look(through remote: any RemoteFiles) {
+        let far = files.indices.filter { index in
+            guard case .unreachable = files[index].state, case .elsewhere = FlinkLocation(files[index].location) else { return false }
+            return RemoteDirectory(files[index].location) != nil
+        }
+        guard !far.isEmpty else { return }
+        for (index, found) in zip(far, remote.look(at: far.map { files[$0].location })) {
+            files[index].state = Self.state(of: found, files[index].file.length)
+        }
+    }
+
+    private static func state(of found: RemoteFile, _ length: FlinkMetadata.File.Length) -> CheckedFile.State {
+        switch found {
+        case .missing: .missing
+        case .directory: .notPlain
+        case .unknown(let reason): .unreachable(reason: reason)
+        case .file(nil, _): .unreachable(reason: "its store does not tell its length")
+        case .file(let size?, _): state(of: size, length)
+        }
     }
 
     private static func check(_ file: FlinkMetadata.File, in directory: String) -> CheckedFile {
         switch place(file.path, isRelative: file.isRelative, in: directory) {
-        case .elsewhere(let reason): return CheckedFile(file: file, location: file.path, state: .unreachable(reason: reason))
+        case .elsewhere(let reason):
+            let url = file.isRelative ? "\(directory)/\(file.path)" : file.path
+            return CheckedFile(file: file, location: url, state: .unreachable(reason: reason))
         case .local(let path): return CheckedFile(file: file, location: path, state: state(of: path, file.length))
         }
     }
 
     private static func place(_ path: String, isRelative: Bool, in directory: String) -> FlinkLocation {
-        isRelative ? .local("\(directory)/\(path)") : FlinkLocation(path)
+        FlinkLocation(isRelative ? "\(directory)/\(path)" : path)
     }
 
     private static func state(of path: String, _ length: FlinkMetadata.File.Length) -> CheckedFile.State {
@@ -166,20 +236,23 @@ extension FlinkSnapshot {
         case .missing: return .missing
         case .directory, .other: return .notPlain
         case .hidden(let code): return .unreachable(reason: LocalFile.reason(code))
-        case .plain(let size, _):
-            switch length {
-            case .exactly(let expected): return size == expected ? .present(size) : .wrongLength(found: size)
-            case .atLeast(let expected): return size >= expected ? .present(size) : .wrongLength(found: size)
-            case .unknown: return .present(size)
-            }
+        case .plain(let size, _): return state(of: size, length)
+        }
+    }
+
+    private static func state(of size: ByteCount, _ length: FlinkMetadata.File.Length) -> CheckedFile.State {
+        switch length {
+        case .exactly(let expected): size == expected ? .present(size) : .wrongLength(found: size)
+        case .atLeast(let expected): size >= expected ? .present(size) : .wrongLength(found: size)
+        case .unknown: .present(size)
         }
     }
 
     // MARK: Kafka
 
-    private mutating func readOffsets(of state: KafkaOffsetState, _ directory: String) {
+    private mutating func readOffsets(of state: KafkaOffsetState, _ directory: String, _ remote: (any RemoteFiles)?) {
         do throws(OffsetFailure) {
-            let (bytes, name) = try Self.bytes(of: state.stream, directory)
+            let (bytes, name) = try Self.bytes(of: state.stream, directory, remote)
             let offsets: [KafkaOffset]?
             do throws(FlinkFormatError) { offsets = try state.decode(bytes, name: name) } catch { throw OffsetFailure(reason: error.description) }
             for offset in offsets ?? [] {
@@ -193,20 +266,29 @@ extension FlinkSnapshot {
 
     private struct OffsetFailure: Error { var reason: String }
 
-    private static func bytes(of stream: FlinkMetadata.Stream, _ directory: String) throws(OffsetFailure) -> ([UInt8], name: String) {
+    private static func bytes(
+        of stream: FlinkMetadata.Stream, _ directory: String, _ remote: (any RemoteFiles)?
+    ) throws(OffsetFailure) -> ([UInt8], name: String) {
         switch stream {
         case .bytes(let name, let bytes): return (bytes, name)
-        case .file(let path, _): return (try bytes(at: place(path, isRelative: false, in: directory), from: 0, count: nil), path)
-        case .relativeFile(let path, _): return (try bytes(at: place(path, isRelative: true, in: directory), from: 0, count: nil), path)
+        case .file(let path, _): return (try bytes(at: path, from: 0, count: nil, remote), path)
+        case .relativeFile(let path, _): return (try bytes(at: "\(directory)/\(path)", from: 0, count: nil, remote), path)
         case .segment(let segment):
-            return (try bytes(at: FlinkLocation(segment.path), from: max(0, segment.start), count: max(0, segment.size)), segment.path)
+            return (try bytes(at: segment.path, from: max(0, segment.start), count: max(0, segment.size), remote), segment.path)
         case .emptySegment: return ([], "an empty segment")
         case .keyGroups: throw OffsetFailure(reason: "they are in a handle of key groups")
         }
     }
 
-    private static func bytes(at location: FlinkLocation, from offset: Int64, count: Int64?) throws(OffsetFailure) -> [UInt8] {
-        guard case .local(let path) = location else { throw OffsetFailure(reason: "the file is not reachable from here") }
+    private static func bytes(
+        at place: String, from offset: Int64, count: Int64?, _ remote: (any RemoteFiles)?
+    ) throws(OffsetFailure) -> [UInt8] {
+        guard case .local(let path) = FlinkLocation(place) else {
+            guard let remote, RemoteDirectory(place) != nil else { throw OffsetFailure(reason: "the file is not reachable from here") }
+            do throws(RemoteFileFailure) { return try remote.read(place, from: offset, count: count, limit: offsetStateMax) } catch {
+                throw OffsetFailure(reason: "\(place) \(error.words)")
+            }
+        }
         do throws(LocalFile.Failure) { return try LocalFile.read(path, from: offset, count: count, limit: offsetStateMax) } catch {
             throw OffsetFailure(reason: unreadable(error, path).1)
         }

@@ -53,8 +53,10 @@ struct LinkOptions: ParsableArguments {
                 printsJSON: json, usesUTC: usesUTC)
         case .flink(let connection):
             for warning in found?.warnings ?? [] { Output.standard.say(warning) }
-            return CommandOptions(
+            var options = CommandOptions(
                 flink: connection, contextName: found?.name ?? FlinkConnection.sharedContext, ledgerPath: Self.ledgerPath, printsJSON: json, usesUTC: usesUTC)
+            options.storage = Contexts.storage()
+            return options
         }
     }
 

@@ -74,8 +74,9 @@ struct InspectCommand: ParsableCommand {
         discussion: Examples.text(
             "inspect",
             after: """
-                Flink keeps no checksums: every file that its metadata names is looked for. Exit codes: 0 whole, 3 whole but with state that no uid \
-                of --uids claims, 4 not reachable from here (s3:, another host) or in a later version, 5 damaged, missing, foreign or abandoned.
+                Flink keeps no checksums: every file that its metadata names is looked for, on this machine or in the store of its URL (s3:, gs:, abfs:, \
+                hdfs:; [storage] in config.toml says how to reach one). Exit codes: 0 whole, 3 whole but with state that no uid \
+                of --uids claims, 4 not reachable from here or in a later version, 5 damaged, missing, foreign or abandoned.
                 """))
     @Argument(help: "Its directory or its _metadata file, as a path or a URL.", completion: .directory)
     var path: String
@@ -85,7 +86,11 @@ struct InspectCommand: ParsableCommand {
     var uids: String?
     @Flag(help: "Print the record as one line of JSON.")
     var json = false
-    func run() throws { try end(EngineCommands.inspect(CommandOptions(printsJSON: json), path: path, uids: names)) }
+    func run() throws {
+        var options = CommandOptions(printsJSON: json)
+        options.storage = Contexts.storage()
+        try end(EngineCommands.inspect(options, path: path, uids: names))
+    }
 
     func validate() throws {
         if uids != nil, names.isEmpty { throw ValidationError("--uids needs at least one uid") }

@@ -31,6 +31,23 @@ extension FlinkClusters {
             try calm.expectTrueRates("at rest", after: .seconds(0))
             try fleet.expectModestQuestions(calm, "at rest")
 
+            // A round trip of two seconds: as fresh as four questions in flight allow, with ages that say so, and keys that do not wait.
+            try fleet.proxy.delay(2)
+            let far = try fleet.watch(for: 30)
+            try far.expectCurrent("at 2 s a round trip", atMost: .seconds(30), from: .seconds(15))
+            try fleet.expectModestQuestions(far, "at 2 s a round trip", limit: 3)
+            let chosen = fleet.chosen(try console.screen())
+            let pressed = monotonicSeconds()
+            try console.press("Down")
+            try console.wait(2, for: "the cursor to move") { screen in fleet.chosen(screen).map { $0 != chosen } ?? false }
+            print("\(version.rawValue): at 2 s a round trip a key was answered within \(rounded(monotonicSeconds() - pressed)) s")
+            let asked = monotonicSeconds()
+            let status = try fleet.weir.succeed("status", "--timeout", "20s", within: 40)
+            print("\(version.rawValue): at 2 s a round trip status of 21 jobs took \(rounded(monotonicSeconds() - asked)) s")
+            #expect(monotonicSeconds() - asked < 20)
+            for job in fleet.jobs { #expect(status.output.contains(job.name), "\(status.transcript)") }
+            try fleet.proxy.delay(0)
+
             // The job of 60 vertices is looked at.
             try console.command("job wide")
             try console.wait(for: "its screen") { $0.lines[0].contains("wide") && $0.contains("60/60 run") }
@@ -88,7 +105,7 @@ private struct Fleet {
     let cluster: FlinkCluster
     let weir: WeirOnFlink
     let jobs: [Job]
-    private let proxy: LoggingProxy
+    let proxy: LoggingProxy
     private let events: String
 
     init(_ version: FlinkVersionUnderTest) throws {
@@ -107,6 +124,11 @@ private struct Fleet {
 
     func console() throws -> TmuxSession {
         try TmuxSession(weir.home, [try #require(Binaries.weir), "--flink", proxy.url, "--events", events], columns: 160, rows: 50)
+    }
+
+    /// The job under the cursor.
+    func chosen(_ screen: TmuxSession.Screen) -> String? {
+        screen.lines.first { $0.hasPrefix(">") }.flatMap { line in jobs.first { line.contains($0.name) }?.name }
     }
 
     /// What the console took in while time passed.
@@ -154,9 +176,10 @@ private struct Picture {
         return reports
     }
 
-    /// State, checkpoints and rates are at most five seconds old when they are shown; `only` one job, or every one.
+    /// State, checkpoints and rates are at most so old when they are shown; `only` one job, or every one.
     func expectCurrent(
-        _ when: String, only: String? = nil, flow: Milliseconds = .seconds(5), from time: Milliseconds = 0, location: SourceLocation = #_sourceLocation
+        _ when: String, only: String? = nil, atMost limit: Milliseconds = .seconds(5), flow: Milliseconds? = nil, from time: Milliseconds = 0,
+        location: SourceLocation = #_sourceLocation
     ) throws {
         var oldest: [String: Milliseconds] = [:]
         for report in try after(time) {
@@ -169,7 +192,7 @@ private struct Picture {
             }
         }
         print("\(version.rawValue) \(when): oldest \(oldest.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.count) ms" }.joined(separator: ", "))")
-        for (part, age) in oldest { #expect(age <= (part == "flow" ? flow : .seconds(5)), "\(part) \(when)", sourceLocation: location) }
+        for (part, age) in oldest { #expect(age <= (part == "flow" ? flow ?? limit : limit), "\(part) \(when)", sourceLocation: location) }
     }
 
     /// Rates are within a fifth of the truth; none is ever above twice of it.

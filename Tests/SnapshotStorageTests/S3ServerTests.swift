@@ -1,3 +1,7 @@
+import EngineClients
+import FlinkFormats
+import FlinkSnapshots
+import Foundation
 import StreamModel
 import TestKit
 import Testing
@@ -64,6 +68,29 @@ import Testing
         ] { #expect(kind == .noContainer) }
         let nothing = try StorageLocation("s3://bkt/nothing")
         #expect(failure { () throws(StorageFailure) in try storages.storage(for: nothing).status(of: nothing, by: soon()) }?.kind == .notFound)
+    }
+
+    // A real snapshot of Flink, its files beside its metadata: four of them, so that their directory is listed.
+    @Test(arguments: ["1.14.3", "2.3.0"]) func `a snapshot of Flink is judged where it lies`(version: String) throws {
+        let server = try S3Server.rclone.get()
+        let sample = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(
+            path: "FlinkFormatsTests/Fixtures/sample-job/\(version)/heap")
+        let place = "bkt/snapshots/\(version)/chk-4", url = "s3a://\(place)"
+        let names = try FileManager.default.contentsOfDirectory(atPath: sample.path)
+        for name in names { try server.write("\(place)/\(name)", Array(try Data(contentsOf: sample.appending(path: name)))) }
+        let stored = StoredFiles(server.storages("any"))
+        let whole = FlinkSnapshot.read(url, remote: stored)
+        #expect(whole.verdict == .ok && whole.files.count == 4 && whole.writtenAt != nil, "\(whole.verdict) \(whole.problem ?? "")")
+        #expect(whole.kafka.contains { $0.offset.topic == "orders" }, "the offsets are read from the store")
+        let victim = try #require(whole.files.first).location
+        let location = try StorageLocation(victim)
+        try server.storages("any").storage(for: location).delete(location, by: soon())
+        let damaged = FlinkSnapshot.read(url, remote: stored)
+        #expect(damaged.verdict == .damaged && damaged.problem?.contains("\(victim) is missing") == true, "\(damaged.problem ?? "")")
+        let unknown = FlinkSnapshot.read(url, remote: StoredFiles(server.storages("any", secret: "WRONG")))
+        #expect(unknown.verdict == .unreachable && unknown.problem?.contains("secret does not belong to the key") == true, "\(unknown.problem ?? "")")
+        #expect(FlinkSnapshot.read("s3://bkt/snapshots/\(version)", remote: stored).verdict == .foreign, "its job's directory")
+        #expect(FlinkSnapshot.read("s3://bkt/nothing/chk-1", remote: stored).verdict == .missing)
     }
 
     @Test func `a server that is gone is said to be gone, in time`() throws {

@@ -11,7 +11,7 @@ extension EngineCommands {
     /// Reads a snapshot of Weir or of Flink, and says whether it is whole. The status: ok; failed for what is damaged, missing or foreign;
     /// unproven for what is not reachable from here; refused when state would be left over with the operators of `uids`.
     public static func inspect(_ options: CommandOptions, path: String, uids: [String] = []) -> Int32 {
-        let found = LocalInspection.inspect(path)
+        let found = LocalInspection.inspect(path, options.storage)
         let record = InspectionRecord(found, uids: uids)
         do throws(ClientFailure) {
             if options.printsJSON {

@@ -1,7 +1,9 @@
 internal import CheckpointStore
+internal import EngineClients
 internal import FlinkFormats
 internal import FlinkSnapshots
 internal import HostEnvironment
+internal import SnapshotStorage
 internal import StreamModel
 
 /// Inspects a snapshot without an engine, whoever made it.
@@ -10,10 +12,11 @@ enum LocalInspection {
     case flink(FlinkSnapshot)
 
     /// Takes a path or a URL of a directory or of a `_metadata` file.
-    static func inspect(_ path: String) -> LocalInspection {
-        if FlinkSnapshot.isAt(path) { return .flink(FlinkSnapshot.read(path)) }
+    static func inspect(_ path: String, _ storage: StorageSettings?) -> LocalInspection {
+        let remote = storage.map { StoredFiles($0) }
+        if FlinkSnapshot.isAt(path) { return .flink(FlinkSnapshot.read(path, remote: remote)) }
         // What is nothing of Flink is Weir's to judge, also when it is nothing at all.
-        guard case .local(let local) = FlinkLocation(path) else { return .flink(FlinkSnapshot.read(path)) }
+        guard case .local(let local) = FlinkLocation(path) else { return .flink(FlinkSnapshot.read(path, remote: remote)) }
         return .weir(Snapshot.inspect(path: StandardPaths.absolute(local)))
     }
 }

@@ -7,6 +7,7 @@ public import EngineClients
 internal import FlinkREST
 internal import Glibc
 internal import HostEnvironment
+public import SnapshotStorage
 
 /// The contexts of the operator's configuration, for commands.
 public enum Contexts {
@@ -20,6 +21,11 @@ public enum Contexts {
         let file = ConfigurationFile.load(path ?? BaseDirectories().configurationPath)
         for problem in file.problems { Output.standard.say(problem.description) }
         return file.contexts
+    }
+
+    /// How the operator's file says that stores of snapshots are reached. A mistake in it is told with the contexts.
+    public static func storage(configurationPath path: String? = nil) -> StorageSettings {
+        ConfigurationFile.load(path ?? BaseDirectories().configurationPath).storage
     }
 
     /// A context without a mistake.

@@ -6,6 +6,7 @@ internal import EngineClients
 internal import EngineHost
 public import FlinkREST
 public import HostEnvironment
+public import SnapshotStorage
 public import StreamModel
 
 /// What all commands that talk to an engine are told.
@@ -21,6 +22,8 @@ public struct CommandOptions: Sendable {
     public var isNamedByPath = false
     /// The record of actions, of engines that keep none themselves.
     public var ledgerPath: String
+    /// How the stores of snapshots are reached; nil = they are not asked.
+    public var storage: StorageSettings?
     /// Print the records as JSON, one line.
     public var printsJSON: Bool
     /// Print times in UTC instead of the zone of the process.
@@ -113,7 +116,7 @@ public enum EngineCommands {
     ) -> Int32 {
         let ledger = CommandLedger(
             path: options.ledgerPath, context: options.contextName, address: flink.address.description, output: options.output)
-        let link = FlinkLink(flink, ledger: ledger)
+        let link = FlinkLink(flink, ledger: ledger, stored: options.storage.map { StoredFiles($0) })
         if let deadline { link.client.bound(until: deadline.end) }
         defer { link.close() }
         do throws(ClientFailure) { return try body(link).rawValue } catch {

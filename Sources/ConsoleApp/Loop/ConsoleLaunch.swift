@@ -53,6 +53,6 @@ public struct ConsoleLaunch: Sendable {
 public func connect(_ context: ConsoleContext) -> any Engine {
     switch context.address {
     case .socket(let path): SocketEngine(path: path, trust: context.trust)
-    case .flink(let connection): FlinkEngine(connection)
+    case .flink(let connection): FlinkEngine(connection, stored: context.storage.map { StoredFiles($0) })
     }
 }

@@ -128,6 +128,7 @@ struct Settings {
         return all.map { context in
             var context = context
             context.isReadOnly = context.isReadOnly || launch.isReadOnly
+            context.storage = file.storage
             return context
         }
     }

@@ -11,7 +11,7 @@ extension FlinkEngine: OperationLookup, RecordKeeping {
     public func operate(_ operation: OperationRequest) {
         carryOut(operation.id) { () throws(FlinkRefusal) in
             // The chooser showed its verdict; files can go between that and the key.
-            if case .refused(let message) = SnapshotCheck.find(operation, on: self.client.connection.address, nil) { throw FlinkRefusal(message) }
+            if case .refused(let message) = self.check(nil).find(operation) { throw FlinkRefusal(message) }
             _ = try self.runner { self.note($0) }.run(operation)
         }
     }
@@ -82,7 +82,7 @@ extension FlinkEngine: OperationLookup, RecordKeeping {
             throw FlinkRefusal("nothing was sent: \(error.message)")
         }
         return FlinkOperationRunner(
-            client: client, cluster: cluster, jars: jars.withLock { $0 }, snapshots: SnapshotCheck.sight(on: client.connection.address, cluster.version),
+            client: client, cluster: cluster, jars: jars.withLock { $0 }, snapshots: check(cluster.version).sight,
             clock: WallTime.now, pause: { self.threads.pause($0) },
             record: { report in
                 guard self.threads.isRunning else { return false }
@@ -94,11 +94,11 @@ extension FlinkEngine: OperationLookup, RecordKeeping {
     /// As `inspect`, and asks which jobs' checkpoints name the files.
     func inspectForDeletion(_ path: String, _ version: FlinkVersion?) {
         threads.run {
-            let address = self.client.connection.address
-            var found = FlinkInspector.inspect(path, clusterIsHere: FlinkAddress.isThisMachine(address.host), version)
+            let isHere = FlinkAddress.isThisMachine(self.client.connection.address.host)
+            var found = FlinkInspector.inspect(path, clusterIsHere: isHere, version, self.stored)
             do throws(FlinkRefusal) {
                 guard let version else { throw FlinkRefusal("the cluster did not say what it is") }
-                let needs = FlinkSnapshotNeeds(client: self.client, version: version, snapshots: SnapshotCheck.sight(on: address, version))
+                let needs = FlinkSnapshotNeeds(client: self.client, version: version, snapshots: self.check(version).sight)
                 found.needs = SnapshotInspection.Needs(jobs: try needs.lines(of: path))
             } catch {
                 found.needs = SnapshotInspection.Needs(jobs: [], problem: error.message)
@@ -107,7 +107,11 @@ extension FlinkEngine: OperationLookup, RecordKeeping {
         }
     }
 
-    /// Looks at the files on this machine, where it can.
+    private func check(_ version: FlinkVersion?) -> SnapshotCheck {
+        SnapshotCheck(address: client.connection.address, version: version, stored: stored)
+    }
+
+    /// Looks at the files, where it can.
     func inspect(_ path: String, _ version: FlinkVersion?) {
         inspector.inspect(path, version) { [weak self] found in self?.emit(.inspection(found)) }
     }

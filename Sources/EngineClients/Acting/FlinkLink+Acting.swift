@@ -85,7 +85,7 @@ extension FlinkLink: ActingLink {
     }
 
     private func refuseUnusable(_ request: OperationRequest) throws(ClientFailure) {
-        switch SnapshotCheck.find(request, on: client.connection.address, picture.cluster?.version) {
+        switch check(picture.cluster?.version).find(request) {
         case .usable: break
         case .unchecked(let notice): ledger.output.say(notice)
         case .refused(let message): throw ClientFailure(.refused, message)
@@ -153,8 +153,13 @@ extension FlinkLink: ActingLink {
             let state = report?.activity ?? (step?.name == .canceled ? "the job has ended" : "the job was told to cancel")
             return "\(start)\(state), and the launch is not sent: 'weir resume \(id)' goes on with it"
         case .launching:
-            return "\(start)the launch was sent and has no answer: the new job's id would be \(FlinkOperationNames.job(of: id)); 'weir operations' asks again"
+            let job = report?.reference ?? FlinkOperationNames.job(of: id).description
+            return "\(start)the launch was sent and has no answer: the new job's id would be \(job); 'weir operations' asks again"
         }
+    }
+
+    private func check(_ version: FlinkVersion?) -> SnapshotCheck {
+        SnapshotCheck(address: client.connection.address, version: version, stored: stored)
     }
 
     private func begin(_ id: OperationID) -> FollowedOperation {
@@ -167,7 +172,7 @@ extension FlinkLink: ActingLink {
         if picture.cluster == nil { try ask([.cluster]) }
         guard let cluster = picture.cluster else { throw ClientFailure(.noLink, "the cluster did not say what it is") }
         return FlinkOperationRunner(
-            client: client, cluster: cluster, jars: ledger.jars, snapshots: SnapshotCheck.sight(on: client.connection.address, cluster.version),
+            client: client, cluster: cluster, jars: ledger.jars, snapshots: check(cluster.version).sight,
             clock: { .now() },
             pause: { span in
                 pause(milliseconds: Int32(clamping: span.count))

@@ -2,26 +2,32 @@ internal import FlinkREST
 internal import FlinkSnapshots
 internal import StreamModel
 
-/// The look at a snapshot before a job is ended for it, where its files can be seen from here. Does disk work.
-enum SnapshotCheck {
+/// The look at a snapshot before a job is ended for it, where its files can be seen from here. Asks disks and stores.
+struct SnapshotCheck {
+    let address: FlinkAddress
+    /// Of the cluster; nil = not known.
+    let version: FlinkVersion?
+    /// nil = stores are not asked.
+    let stored: StoredFiles?
+
     /// Of the snapshot that a request names; of a parallelism that is none also where it names none.
-    static func find(_ request: OperationRequest, on address: FlinkAddress, _ version: FlinkVersion?) -> SnapshotFinding {
+    func find(_ request: OperationRequest) -> SnapshotFinding {
         guard let options = request.kind.launch else { return .usable }
         if let problem = options.launchParallelism.flatMap({ Parallelism.problem($0) }) { return .refused("nothing was sent: \(problem)") }
         guard let path = options.path else { return .usable }
-        let finding = examine(path, options, on: address, version)
+        let finding = examine(path, options)
         if case .refused(let problem) = finding { return .refused("nothing was sent: \(problem)") }
         return finding
     }
 
-    static func sight(on address: FlinkAddress, _ version: FlinkVersion?) -> SnapshotSight {
+    var sight: SnapshotSight {
         SnapshotSight(
-            examine: { path, options in examine(path, options, on: address, version) },
-            files: { path in FlinkSnapshot.fileNames(at: path, clusterIsHere: FlinkAddress.isThisMachine(address.host)) })
+            examine: { path, options in examine(path, options) },
+            files: { path in FlinkSnapshot.fileNames(at: path, clusterIsHere: FlinkAddress.isThisMachine(address.host), remote: stored) })
     }
 
-    private static func examine(_ path: String, _ options: RestartOptions, on address: FlinkAddress, _ version: FlinkVersion?) -> SnapshotFinding {
-        let inspection = FlinkInspector.inspect(path, clusterIsHere: FlinkAddress.isThisMachine(address.host), version)
+    private func examine(_ path: String, _ options: RestartOptions) -> SnapshotFinding {
+        let inspection = FlinkInspector.inspect(path, clusterIsHere: FlinkAddress.isThisMachine(address.host), version, stored)
         if let problem = options.launchParallelism.flatMap(inspection.problem(ofParallelism:)) { return .refused(problem) }
         switch inspection.verdict {
         case .ok: return .usable

@@ -18,6 +18,8 @@ public final class FlinkEngine: ActingEngine {
 
     public let client: FlinkClient
     public let inspector: FlinkInspector
+    /// nil = stores are not asked.
+    let stored: StoredFiles?
     /// What the ledger knows of the cluster's jars, once it is open.
     public let jars = Mutex(JarMemory.none)
     /// The operations that threads of this engine carry out or look after.
@@ -51,9 +53,10 @@ public final class FlinkEngine: ActingEngine {
         var roundTrip: Milliseconds
     }
 
-    public init(_ connection: FlinkConnection, patience: Milliseconds = .seconds(8)) {
+    public init(_ connection: FlinkConnection, patience: Milliseconds = .seconds(8), stored: StoredFiles? = nil) {
         client = FlinkClient(connection)
-        inspector = FlinkInspector(clusterHost: connection.address.host)
+        inspector = FlinkInspector(clusterHost: connection.address.host, stored: stored)
+        self.stored = stored
         self.patience = patience
     }
 

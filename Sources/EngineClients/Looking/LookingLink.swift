@@ -68,6 +68,8 @@ extension EngineLink: LookingLink {
 public final class FlinkLink: LookingLink {
     public let client: FlinkClient
     public let ledger: CommandLedger
+    /// nil = stores are not asked.
+    let stored: StoredFiles?
     public var picture = FlinkPicture()
     /// The operations of this command.
     public var followed: [OperationID: FollowedOperation] = [:]
@@ -83,8 +85,9 @@ public final class FlinkLink: LookingLink {
     private static let reportLimit: (shortest: Milliseconds, longest: Milliseconds, roundTrips: Int64) = (1900, .seconds(19), 9)
     private static let questionLimit: Milliseconds = .minutes(10)
 
-    public init(_ connection: FlinkConnection, ledger: CommandLedger) {
+    public init(_ connection: FlinkConnection, ledger: CommandLedger, stored: StoredFiles? = nil) {
         client = FlinkClient(connection)
+        self.stored = stored
         self.ledger = ledger
     }
 

@@ -19,6 +19,13 @@ final class LoggingProxy {
 
     deinit { process.end() }
 
+    /// Makes the way to the cluster longer.
+    func delay(_ seconds: Double) throws {
+        try process.write("delay \(seconds)\n")
+        let answer = try process.line(within: 10)
+        guard answer == "done" else { throw Broken("the proxy: \(answer)") }
+    }
+
     struct Request {
         var at: WallTime
         /// With itself.

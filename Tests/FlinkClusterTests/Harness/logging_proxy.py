@@ -3,7 +3,8 @@
 
   logging_proxy.py URL LOG
 
-prints "ready http://127.0.0.1:PORT" and serves until standard input ends. LOG gets one line a request, as it is answered: the time of the
+prints "ready http://127.0.0.1:PORT" and serves until standard input ends. A line "delay SECONDS" makes the way there so much longer, and is
+answered by "done". LOG gets one line a request, as it is answered: the time of the
 request in milliseconds since 1970, how many were in flight with it, the status (0: no answer), method and path.
 """
 import http.client
@@ -22,7 +23,7 @@ class Proxy(http.server.ThreadingHTTPServer):
     def __init__(self, target, log):
         super().__init__(("127.0.0.1", 0), Handler)
         self.target = urllib.parse.urlsplit(target)
-        self.log, self.lock, self.in_flight = open(log, "a", buffering=1), threading.Lock(), 0
+        self.log, self.lock, self.in_flight, self.delay = open(log, "a", buffering=1), threading.Lock(), 0, 0.0
 
     def handle_error(self, request, client_address):
         pass  # A client that leaves in the middle of an answer.
@@ -43,6 +44,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+            time.sleep(self.server.delay)
             answer = self.ask(body, headers)
             if answer is None:
                 self.close_connection = True
@@ -85,8 +87,13 @@ def main(words):
     proxy = Proxy(words[0], words[1])
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     print(f"ready http://127.0.0.1:{proxy.server_address[1]}", flush=True)
-    for _ in sys.stdin:
-        pass
+    for line in sys.stdin:
+        words = line.split()
+        if len(words) != 2 or words[0] != "delay":
+            print(f"failed no such order: {line.strip()}", flush=True)
+            continue
+        proxy.delay = float(words[1])
+        print("done", flush=True)
     return 0
 
 

@@ -34,7 +34,7 @@ public final class TestHome: Sendable {
             "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": path, "TMPDIR": temporary, "TERM": "xterm-256color", "LANG": "C.UTF-8",
             "TZ": "UTC", "SHELL": "/bin/sh", "XDG_CONFIG_HOME": path + "/config", "XDG_STATE_HOME": path + "/state",
             "XDG_DATA_HOME": path + "/data", "XDG_CACHE_HOME": path + "/cache", "XDG_RUNTIME_DIR": path + "/run",
-            "TMUX_TMPDIR": path + "/tmux", "SWIFT_BACKTRACE": "enable=no",
+            "TMUX_TMPDIR": path + "/tmux", "SWIFT_BACKTRACE": "enable=no", "AWS_EC2_METADATA_DISABLED": "true",
         ]
         all.merge(changes) { $1 }
         return all.compactMapValues { $0 }
