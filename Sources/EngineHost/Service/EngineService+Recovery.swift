@@ -44,6 +44,7 @@ extension EngineService {
 
     /// Reason to leave a job down whose cancel the last engine had accepted: `settleOperations` carries it out.
     private func acceptedCancel(of id: JobID) -> String? {
+        if host.filesystem.has(.startsCanceled) { return nil }
         let cancel = state.withLock { state in state.operations.first { $0.verb == .cancel && !$0.state.isTerminal && $0.job == id } }
         return cancel.map { "its cancel \($0.operation) by \(printable($0.by)) is carried out" }
     }
