@@ -153,6 +153,20 @@ import Testing
         #expect(engine.terminate() == 0)
     }
 
+    // Whoever runs it again wants it to go on: its kills are not held against it.
+    @Test func `a run is gone on with after any number of kills`() throws {
+        let command = ["run", "orders", "--output", sandbox["out"], "--interval", "1h", "--set", "rate=1000"]
+        var run = try WeirProcess(command, in: sandbox)
+        for _ in 1...4 {
+            #expect(try eventually { try job("orders")?.state == .running })
+            run.kill9()
+            run = try WeirProcess(command, in: sandbox)
+        }
+        #expect(try eventually { try job("orders")?.state == .running }, "\(run.errors)")
+        #expect(run.errors.contains("goes on with job"), "\(run.errors)")
+        run.kill9()
+    }
+
     @Test(arguments: [3, 11, 42] as [UInt64]) func wordsAreCountedExactlyThroughKills(seed: UInt64) throws {
         var random = SplitMix(seed: seed)
         var counts: [String: Int] = [:]
