@@ -34,6 +34,8 @@ package enum EngineDefect: String, Sendable, CaseIterable {
     case answersBeforeLog = "answers-before-log"
     /// An engine does not read its predecessor's log.
     case forgetsOperations = "forgets-operations"
+    /// A job is started again although its cancel is on record.
+    case startsCanceled = "starts-canceled"
     /// A repeated id is treated as a new operation.
     case repeatsOperations = "repeats-operations"
 }

@@ -171,7 +171,8 @@ public struct RestartProof: Sendable, Equatable {
         }
         let isThere = restored.path.isEmpty || chosenPath.isEmpty ? nil : SnapshotLocation(restored.path) == SnapshotLocation(chosenPath)
         let isNumbered = chosenID.map { $0 == restored.checkpoint }
-        if isThere == false || isNumbered == false, !restored.chosen, job.restarts > 0 {
+        // An engine that came back begins a new attempt of the job, which counts as no restart.
+        if isThere == false || isNumbered == false, !restored.chosen, job.restarts > 0 || job.attempt > 1 {
             return set(.restored, .unproven, "the job has recovered by itself since, from \(restored.checkpoint): its first restore was not seen")
         }
         let place = isThere.map { $0 ? "path matches" : "path is \(restored.path)" } ?? "no path to compare"

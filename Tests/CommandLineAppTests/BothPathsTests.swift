@@ -44,7 +44,7 @@ final class ConsolePath: Sendable {
     let gate: ActionGate
     private let delivered = Mutex<[ConsoleEvent]>([])
 
-    init(_ context: ConsoleContext, ledgerPath: String) {
+    init(_ context: ConsoleContext, ledgerPath: String, settlingTime: Milliseconds = .seconds(15)) {
         let delivered = Mutex<@Sendable (ConsoleEvent) -> Void>({ _ in })
         let makeEngine: EngineFactory = { context in
             switch context.address {
@@ -52,7 +52,7 @@ final class ConsolePath: Sendable {
             case .flink(let connection): FlinkEngine(connection)
             }
         }
-        gate = ActionGate(contexts: [context], makeEngine: makeEngine) { event in delivered.withLock { $0 }(event) }
+        gate = ActionGate(contexts: [context], makeEngine: makeEngine, settlingTime: settlingTime) { event in delivered.withLock { $0 }(event) }
         delivered.withLock { $0 = { [unowned self] event in self.delivered.withLock { $0.append(event) } } }
         gate.start(ledgerPath: ledgerPath)
     }

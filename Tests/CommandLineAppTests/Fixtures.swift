@@ -76,6 +76,16 @@ struct WeirProcess {
         return status & 0x7F == 0 ? (status >> 8) & 0xFF : nil
     }
 
+    /// Waits for its end, or for the condition, which it survives.
+    func dies(unless condition: () throws -> Bool) rethrows -> Bool {
+        var facts = siginfo_t()
+        while true {
+            if waitid(P_PID, id_t(processID), &facts, WEXITED | WNOHANG | WNOWAIT) == 0, facts._sifields._sigchld.si_pid == processID { return wait() == nil }
+            if try condition() { return false }
+            pause(milliseconds: 5)
+        }
+    }
+
     func kill9() {
         kill(processID, SIGKILL)
         var status: Int32 = 0

@@ -94,36 +94,77 @@ import Testing
         #expect(engine.terminate() == 0)
     }
 
-    // Killed again and again before the job completes a checkpoint: from the fourth start on the engine waits before it brings it back.
-    @Test func anEngineThatIsKilledInALoopBacksOff() throws {
-        func job() throws -> JobReport? {
-            let jobs = try weir(["jobs", "--json"], in: sandbox).output
-            return try? JSONDecoder().decode([JobReport].self, from: Data(jobs.utf8)).first  // An engine that is not up yet answers nothing.
-        }
+    private func job(_ name: String) throws -> JobReport? {
+        let jobs = try weir(["jobs", "--json"], in: sandbox).output
+        // DecodingError: an engine that is not up yet answers nothing.
+        return (try? JSONDecoder().decode([JobReport].self, from: Data(jobs.utf8)))?.first { $0.name == name }
+    }
+
+    @Test func `a job without progress in three killed engines stays down until it is restarted`() throws {
         var engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
         try waitForEngine()
         #expect(try weir(["submit", "shaky", "--set", "interval=1h"], in: sandbox).status == 0)
-        var delays: [Milliseconds] = []
-        for _ in 0..<7 {
+        #expect(try weir(["checkpoint", "shaky", "--wait"], in: sandbox).status == 0)
+        for _ in 1...3 {
             engine.kill9()
             engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
-            #expect(
-                try eventually {
-                    guard let job = try job() else { return false }
-                    if job.state == .restarting, let delay = job.restartDelay, delays.last != delay { delays.append(delay) }
-                    return job.state == .running
-                })
+            #expect(try eventually { try job("shaky")?.state == .running })
         }
-        // The first wait of one second may pass before a slow machine has looked.
-        #expect(delays.suffix(3) == [2000, 4000, 8000], "\(delays)")
-        #expect(engine.errors.contains("times in a row before the job had completed a checkpoint"))
-        // A checkpoint settles it.
-        #expect(try weir(["checkpoint", "shaky", "--wait"], in: sandbox).status == 0)
+        for round in 1...2 {
+            engine.kill9()
+            engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
+            try waitForEngine()
+            let kept = try #require(try job("shaky"))
+            #expect(kept.state == .failed && kept.lastFailure?.message.contains("the engine died 3 times in a row") == true, "\(kept)")
+            #expect(engine.errors.contains("job 'shaky' (\(kept.id.short)) is not started") == (round == 1), "\(engine.errors)")
+        }
+        let status = try weir(["status"], in: sandbox)
+        #expect(status.output.contains("FAILED") && status.output.contains("the engine died 3 times in a row"), "\(status.output)")
+        let restart = try weir(["restart", "shaky"], in: sandbox)
+        #expect(restart.status == 0, "\(restart.output)\(restart.errors)")
+        #expect(try eventually { try job("shaky").map { $0.state == .running && $0.restored?.chosen == true } == true })
         engine.kill9()
         engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
-        #expect(try eventually { try job()?.state == .running })
-        #expect(!engine.errors.contains("is brought back in"))
+        #expect(try eventually { try job("shaky")?.state == .running }, "counted anew")
         #expect(engine.terminate() == 0)
+    }
+
+    // The whole way: nobody knows which of the jobs it is, until one engine has started them one at a time.
+    @Test func `a job that kills every engine is found and the others are served`() throws {
+        var engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
+        try waitForEngine()
+        #expect(try weir(["submit", "orders", "--set", "interval=100ms"], in: sandbox).status == 0)
+        #expect(try weir(["checkpoint", "orders", "--wait"], in: sandbox).status == 0)
+        // Its client may or may not get an answer.
+        _ = try weir(["submit", "shaky", "--name", "poison", "--set", "kill-at=0"], in: sandbox)
+        #expect(engine.wait() == nil)
+        var starts = 0
+        repeat {
+            engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
+            starts += 1
+            try #require(starts <= 5, "\(engine.errors)")
+        } while try engine.dies(unless: { try job("poison")?.state == .failed })
+        #expect(starts >= 3)
+        let poison = try #require(try job("poison"))
+        #expect(poison.lastFailure?.message.contains("the engine died 3 times in a row") == true, "\(poison)")
+        let before = try #require(try job("orders"))
+        #expect(before.state != .failed && before.state != .canceled)
+        #expect(try eventually { try job("orders").map { $0.state == .running && $0.counts.completed > before.counts.completed } == true })
+        #expect(engine.terminate() == 0)
+    }
+
+    // Whoever runs it again wants it to go on: its kills are not held against it.
+    @Test func `a run is gone on with after any number of kills`() throws {
+        let command = ["run", "orders", "--output", sandbox["out"], "--interval", "1h", "--set", "rate=1000"]
+        var run = try WeirProcess(command, in: sandbox)
+        for _ in 1...4 {
+            #expect(try eventually { try job("orders")?.state == .running })
+            run.kill9()
+            run = try WeirProcess(command, in: sandbox)
+        }
+        #expect(try eventually { try job("orders")?.state == .running }, "\(run.errors)")
+        #expect(run.errors.contains("goes on with job"), "\(run.errors)")
+        run.kill9()
     }
 
     @Test(arguments: [3, 11, 42] as [UInt64]) func wordsAreCountedExactlyThroughKills(seed: UInt64) throws {

@@ -99,6 +99,19 @@ private func checkpoint(
         #expect(Set(asked) == Set(many.map(\.id)) && asked.count == 9)
     }
 
+    // The retention of a finished job deletes its checkpoints.
+    @Test func `the list of a job that has ended is asked for once more`() {
+        func end(_ state: JobState) -> EngineEvent {
+            var ended = job(completed: checkpoint(3), count: 3, revision: 2)
+            ended.state = state
+            return report(ended)
+        }
+        _ = took(report(job(completed: checkpoint(3), count: 3, revision: 1)), at: 0)
+        #expect(took(end(.running), at: 10).questions == [])
+        #expect(took(end(.finished), at: 11).questions == [origin.job])
+        #expect(took(end(.finished), at: 90).questions == [])
+    }
+
     @Test func `of a cluster's job that was not asked for yet nothing is taken`() {
         var silent = job(count: 0, revision: 0)
         silent.freshness = ReportFreshness(state: WallTime(milliseconds: 1))

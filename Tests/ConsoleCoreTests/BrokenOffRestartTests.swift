@@ -134,4 +134,49 @@ import Testing
         other.press("enter")
         #expect(other.screen.contains("FINISHED: stopped with savepoint #4130"), "\(other.screen)")
     }
+
+    private static func ended(by kind: OperationRequest.Kind, deleting deleted: Int? = nil) -> OperationReport {
+        let request = OperationRequest(id: OperationID(random: 5), kind: kind, job: Sample.job, by: "ana@ops")
+        var report = OperationReport(
+            request: request, jobName: "orders", state: .completed, acceptedAt: Sample.start, checkpoint: CheckpointID(4121), path: "/sp")
+        report.deletedCheckpoints = deleted
+        return report
+    }
+
+    private func wide() -> ScriptedConsole {
+        var console = ScriptedConsole()
+        console.send(.resize(Size(columns: 160, rows: 40)))
+        return console
+    }
+
+    private static var cancelFirst: OperationRequest.Kind {
+        var options = RestartOptions(path: "/x")
+        options.cancelsFirst = true
+        return .restart(options)
+    }
+
+    @Test(arguments: [
+        (JobState.finished, ended(by: .stop(drain: false, directory: nil)), "FINISHED: stopped with savepoint #4121 by ana@ops"),
+        (.canceled, ended(by: .cancel(.keep)), "CANCELED by ana@ops: checkpoints are kept"),
+        (.canceled, ended(by: .cancel(.discard), deleting: 1), "CANCELED by ana@ops: 1 checkpoint deleted"),
+        (.canceled, ended(by: .cancel(.discard), deleting: 100), "CANCELED by ana@ops: 100 checkpoints deleted"),
+        (.canceled, ended(by: cancelFirst), "CANCELED for restart \(OperationID(random: 5).short) by ana@ops: checkpoints are kept"),
+        (.canceled, ended(by: .savepoint(directory: nil)), "CANCELED: checkpoints are kept"),
+    ]) func `the end of a job names the operation that ended it`(state: JobState, report: OperationReport, words: String) {
+        var console = wide()
+        console.report([Sample.running(state: state)], operations: [report])
+        #expect(console.screen.contains(words), "\(console.screen)")
+        console.press("enter")
+        #expect(console.screen.contains(words), "\(console.screen)")
+    }
+
+    // A restart of a job that an operator had canceled before is not what ended it.
+    @Test func `the first operation that ended a job is the reason`() {
+        var cancel = Self.ended(by: .cancel(.keep)), restart = Self.ended(by: Self.cancelFirst)
+        cancel.request.id = OperationID(random: 6)
+        restart.acceptedAt = Sample.start + 1000
+        var console = wide()
+        console.report([Sample.running(state: .canceled)], operations: [restart, cancel])
+        #expect(console.screen.contains("CANCELED by ana@ops: checkpoints are kept"), "\(console.screen)")
+    }
 }

@@ -115,6 +115,28 @@ import Testing
         #expect(proof.verdict == .launched)
     }
 
+    // An engine that was killed brings the job back as its next attempt, which counts as no restart.
+    @Test(arguments: [false, true]) func `a job that its engine brought back since takes nothing back`(isRecorded: Bool) {
+        var proof = launched()
+        if isRecorded {
+            var report = OperationReport(
+                request: OperationRequest(id: OperationID(random: 5), kind: .restart(RestartOptions(path: Self.path)), job: Sample.job), jobName: "orders",
+                state: .completed, acceptedAt: Self.start, newJob: Self.new)
+            report.verdict = .resumedDurable
+            proof.observe(report)
+        }
+        var job = restarted { ($0.checkpoint, $0.path, $0.chosen) = (CheckpointID(15), "/ckpt/new/chk-15", false) }
+        (job.attempt, job.restarts) = (2, 0)
+        proof.observe(job, at: Self.start)
+        #expect(proof[.restored].state == .unproven && proof[.restored].evidence.contains("recovered by itself since, from 15"), "\(proof.lines)")
+        #expect(proof.verdict == (isRecorded ? .resumedDurable : .launched))
+        // Its first attempt has begun from something else.
+        var wrong = launched()
+        job.attempt = 1
+        wrong.observe(job, at: Self.start)
+        #expect(wrong.verdict == .mismatch)
+    }
+
     @Test func aRestoreWithoutMatchedStateIsNotCalledResumed() {
         // The path matches, and yet a program of which no operator is in the snapshot began with nothing.
         var silent = launched(allowsUnmatched: true)

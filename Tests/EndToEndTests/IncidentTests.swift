@@ -45,6 +45,35 @@ extension EndToEnd {
             try expectSteady(terminal, isTold)
         }
 
+        // Its poisonous reading comes again and again, until the newest checkpoint is too near to it for another.
+        @Test func `a job that kills its engine is kept down, and the Overview says what to press`() throws {
+            let engine = try BackgroundEngine(home)
+            try home.succeed("submit", "orders", "--set", "interval=200ms")
+            try home.succeed("submit", "shaky", "--name", "poison", "--set", "interval=1s", "--set", "rate=500", "--set", "kill-at=700")
+            try wait(20, for: "the end of the engine") { engine.process.end(within: 0) != nil }
+            try start(engine) { try home.job("poison").state == .failed }
+            let newest = try #require(try home.job("poison").latestCompleted).id
+            let terminal = try TmuxSession(home, [try #require(Binaries.weir), "console", "--socket", home.socket], columns: 120, rows: 40)
+            try terminal.wait(for: "cause and next step") { screen in
+                screen.lines.contains { $0.hasPrefix(" now   FAILED the engine died 3 times in a row") }
+                    && screen.lines.contains { $0.hasPrefix(" next  R restart from #\(newest)") }
+            }
+            #expect(try terminal.screen().lines.contains { $0.contains("orders") && $0.contains("RUNNING") }, "\(terminal.dump)")
+        }
+
+        /// Starts it again whenever it has died, until it is as wanted.
+        private func start(_ engine: BackgroundEngine, until isAsWanted: () throws -> Bool) throws {
+            for _ in 1...8 {
+                try engine.startAgain()
+                while engine.process.end(within: 0) == nil {
+                    do { if try isAsWanted() { return } } catch is Broken {
+                        // It died under the question.
+                    }
+                }
+            }
+            throw Broken("the engine dies again and again")
+        }
+
         /// Looks for five seconds. Nine looks in ten have the words; the first screen without them is part of the failure.
         private func expectSteady(_ terminal: TmuxSession, _ isTold: (TmuxSession.Screen) -> Bool) throws {
             var looks = 0, seen = 0, without: TmuxSession.Screen?

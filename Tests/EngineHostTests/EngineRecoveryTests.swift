@@ -13,8 +13,48 @@ import Testing
 @Suite struct RecoveryAttemptsTests {
     private func attempts(_ times: [Int64]) -> RecoveryAttempts {
         var attempts = RecoveryAttempts()
-        for time in times { attempts.began(at: WallTime(milliseconds: time)) }
+        for time in times {
+            attempts.began(at: WallTime(milliseconds: time))
+            attempts.failed()
+        }
         return attempts
+    }
+
+    @Test func `a job stays down after three starts that the engine did not survive`() throws {
+        var attempts = RecoveryAttempts()
+        for deaths in 1...3 {
+            #expect(!attempts.isExhausted)
+            attempts.began(at: WallTime(milliseconds: 0))
+            // As the next engine reads it.
+            attempts = try JSONDecoder().decode(RecoveryAttempts.self, from: JSONEncoder().encode(attempts))
+            #expect(attempts.deaths == deaths && attempts.isSuspect == (deaths == 2))
+        }
+        #expect(attempts.isExhausted && attempts.verdict.contains("died 3 times in a row"))
+    }
+
+    @Test func `starts that failed in a living engine keep no job down`() {
+        #expect(!attempts(Array(repeating: 0, count: 5000)).isExhausted)
+        var mixed = attempts([0, 0])
+        mixed.began(at: WallTime(milliseconds: 0))
+        #expect(mixed.deaths == 1 && mixed.count == 3)
+    }
+
+    @Test func `a record of an older engine counts no deaths`() throws {
+        let old = try JSONDecoder().decode(RecoveryAttempts.self, from: Data(#"{"count":7,"lastAt":0}"#.utf8))
+        #expect(old.deaths == 0 && old.delay == .seconds(16))
+    }
+
+    @Test func `suspects are tried one at a time`() {
+        var trials = RecoveryTrials()
+        let jobs = (1...3).map { JobID(high: 0, low: $0) }
+        func admitted(_ order: [Int]) -> [Bool] { order.map { trials.admits(jobs[$0]) } }
+        #expect(admitted([0, 1, 2]) == [true, false, false])
+        #expect(admitted([0, 2]) == [true, false], "asked again, nothing changes")
+        var turns = [trials.next()]
+        #expect(turns == [jobs[1]] && admitted([1, 0]) == [true, false])
+        turns = [trials.next(), trials.next(), trials.next()]
+        #expect(turns == [jobs[2], jobs[0], nil], "all have had their turn")
+        #expect(admitted([1]) == [true])
     }
 
     @Test func threeStartsAreFreeThenTheDelayDoublesToFiveMinutes() {
@@ -116,19 +156,22 @@ import Testing
         #expect(try engine.job(id).restartReason == nil)
     }
 
-    /// A record as an engine leaves it that was killed so many times.
-    private func killedOften(_ count: Int) throws -> JobID {
-        let (id, _, _) = try jobWithCheckpoints()
+    /// A record as an engine leaves it that was killed after so many failed starts, or that died with so many.
+    private func leave(_ id: JobID, failedStarts: Int = 0, deaths: Int = 0) throws {
         var record = try #require(try records().first { $0.id == id })
         record.report.state = .running
         record.recovery = RecoveryAttempts()
-        for _ in 0..<count { record.recovery?.began(at: MachineHost().wall()) }
+        for _ in 0..<deaths { record.recovery?.began(at: MachineHost().wall()) }
+        for _ in 0..<failedStarts {
+            record.recovery?.began(at: MachineHost().wall())
+            record.recovery?.failed()
+        }
         try Data(ControlCodec.json(record).utf8).write(to: URL(filePath: sandbox["state/jobs/\(id).json"]))
-        return id
     }
 
-    @Test func aJobWaitsAfterManyCrashesAndReportsIt() throws {
-        let id = try killedOften(5)
+    @Test func aJobWaitsAfterManyFailedStartsAndReportsIt() throws {
+        let (id, _, _) = try jobWithCheckpoints()
+        try leave(id, failedStarts: 5)
         let engine = try engine()
         defer { engine.close() }
         let held = try engine.job(id)
@@ -142,20 +185,35 @@ import Testing
         #expect(try eventually { try records().first { $0.id == id }?.recovery == nil })
     }
 
-    @Test func aWaitingJobCanBeCancelled() throws {
-        let id = try killedOften(12)
+    @Test(arguments: [CancelRetention.keep, .discard]) func aWaitingJobCanBeCancelled(retention: CancelRetention) throws {
+        let (id, newest, _) = try jobWithCheckpoints()
+        let savepoint = try savepoint(of: id)
+        try leave(id, failedStarts: 12)
         let engine = try engine()
         defer { engine.close() }
-        let refusal = failure { _ = try engine.operate(id, .cancel(.discard)) }
-        #expect(refusal?.message.contains("cancel it and keep them") == true)
-        #expect(try engine.complete(id, .cancel(.keep)).state == .completed)
+        let before = try engine.checkpoints(id).count { $0.isRestorable && !$0.kind.isSavepoint }
+        let cancel = try engine.complete(id, .cancel(retention))
+        #expect(cancel.state == .completed, "\(cancel.error ?? "")")
         let report = try engine.job(id)
         #expect(report.state == .canceled && report.restartsAt == nil)
-        #expect(try engine.checkpoints(id).contains { $0.isRestorable })
+        #expect(cancel.deletedCheckpoints == (retention == .discard ? before : nil))
+        let path = try #require(newest.path)
+        #expect(FileManager.default.fileExists(atPath: path) == (retention == .keep))
+        #expect(FileManager.default.fileExists(atPath: savepoint + "/_metadata"), "savepoints are the operator's")
+        #expect(try engine.checkpoints(id).contains { $0.isRestorable && !$0.kind.isSavepoint } == (retention == .keep))
+    }
+
+    /// Takes a savepoint on an engine of its own.
+    private func savepoint(of id: JobID) throws -> String {
+        let engine = try engine()
+        defer { engine.close() }
+        #expect(try eventually { try engine.job(id).state == .running })
+        return try #require(try engine.complete(id, .savepoint(directory: sandbox["saves"])).path)
     }
 
     @Test func aWaitingJobCanBeRestarted() throws {
-        let id = try killedOften(12)
+        let (id, _, _) = try jobWithCheckpoints()
+        try leave(id, failedStarts: 12)
         let engine = try engine()
         defer { engine.close() }
         var options = RestartOptions()
@@ -164,6 +222,94 @@ import Testing
         #expect(restart.state == .completed, "\(restart.error ?? "")")
         #expect(try engine.job(id).state == .canceled)
         #expect(try eventually { try engine.job(try #require(restart.newJob)).restored != nil })
+    }
+
+    // MARK: Jobs that take their engine down
+
+    @Test func `a job that took three engines down stays down until it is restarted`() throws {
+        let (id, newest, _) = try jobWithCheckpoints()
+        try leave(id, deaths: 3)
+        for round in 1...2 {
+            let engine = try engine()
+            let job = try engine.job(id)
+            #expect(job.state == .failed && job.vertices.isEmpty && job.restartsAt == nil)
+            #expect(job.lastFailure?.message.contains("the engine died 3 times in a row") == true, "\(job.lastFailure?.message ?? "")")
+            #expect(try failures(engine, id).count { $0.message.contains("died") } == 1, "told once")
+            #expect(engine.said.contains { $0.contains("is not started") } == (round == 1))
+            engine.close()
+        }
+        let engine = try engine()
+        defer { engine.close() }
+        let restart = try engine.complete(id, .restart(RestartOptions()))
+        #expect(restart.state == .completed && restart.path == newest.path, "\(restart.error ?? "")")
+        let new = try #require(restart.newJob)
+        #expect(try eventually { try engine.job(new).restored?.checkpoint == newest.id })
+        #expect(try records().first { $0.id == new }?.recovery == nil, "counted anew")
+    }
+
+    @Test func `one more death keeps only the job down that was on trial`() throws {
+        var engine = try engine()
+        let jobs = try ["a", "b", "c"].map { try engine.submit("shaky", ["interval": "1h"], name: $0).id }
+        for job in jobs { #expect(try eventually { try engine.job(job).state == .running }) }
+        engine.close()
+        for job in jobs { try leave(job, deaths: 2) }
+        engine = try self.engine()
+        #expect(try jobs.map { try engine.job($0).restartReason != nil } == [false, true, true])
+        #expect(try engine.job(jobs[1]).restartReason?.contains("one at a time") == true)
+        // The first has made progress: it is the second one's turn.
+        #expect(try eventually { try engine.job(jobs[0]).state == .running })
+        #expect(try engine.complete(jobs[0], .checkpoint).state == .completed)
+        #expect(try eventually { try engine.job(jobs[1]).state == .running })
+        let records = try records()
+        let deaths = jobs.map { job in records.first { $0.id == job }?.recovery?.deaths }
+        #expect(deaths == [nil, 3, 2], "as the next engine would read it")
+        // A suspect that waits can be cancelled, and one that ends gives its turn away.
+        #expect(try engine.complete(jobs[1], .cancel(.keep)).state == .completed)
+        #expect(try eventually { try engine.job(jobs[2]).state == .running })
+        engine.close()
+    }
+
+    // MARK: A cancel on record
+
+    /// A running job, and a cancel that its engine had accepted before it died.
+    private func jobWithAnAcceptedCancel(
+        _ retention: CancelRetention, recorded state: JobState
+    ) throws -> (job: JobID, cancel: OperationID, newest: CheckpointReport) {
+        let (id, newest, _) = try jobWithCheckpoints()
+        try leave(id)
+        if state != .running {
+            var record = try #require(try records().first { $0.id == id })
+            record.report.state = state
+            try Data(ControlCodec.json(record).utf8).write(to: URL(filePath: sandbox["state/jobs/\(id).json"]))
+        }
+        let cancel = OperationID.fresh
+        let request = OperationRequest(id: cancel, kind: .cancel(retention), job: id, reason: "test", by: "me")
+        let now = MachineHost().wall()
+        var entry = OperationEntry(
+            operation: cancel, verb: .cancel, frame: "", by: "me", reason: "test", userID: 1, processID: 2, acceptedAt: now, job: id, jobName: "orders",
+            report: nil, state: .accepted)
+        entry.report = OperationReport(request: request, jobName: "orders", state: .accepted, acceptedAt: now)
+        let store = try EngineStore(path: sandbox["state"], host: MachineHost())
+        try store.append(entry)
+        store.close()
+        return (id, cancel, newest)
+    }
+
+    @Test(arguments: [CancelRetention.keep, .byPolicy, .discard], [JobState.running, .canceled])
+    func `a job whose cancel is on record is not started again`(retention: CancelRetention, recorded: JobState) throws {
+        let (id, cancel, newest) = try jobWithAnAcceptedCancel(retention, recorded: recorded)
+        let engine = try engine()
+        defer { engine.close() }
+        let ended = try #require(try engine.ended(cancel))
+        #expect(ended.state == .completed, "\(ended.error ?? "")")
+        let job = try engine.job(id)
+        #expect(job.state == .canceled && job.attempt == 1, "no attempt was begun")
+        #expect(!engine.said.contains { $0.contains("is back") })
+        let path = try #require(newest.path)
+        let keeps = retention != .discard
+        #expect(FileManager.default.fileExists(atPath: path) == keeps)
+        #expect(ended.path == (keeps ? path : nil) && (ended.deletedCheckpoints ?? 0 > 0) == !keeps)
+        #expect(try engine.checkpoints(id).contains { $0.isRestorable } == keeps)
     }
 
     // Killed between a savepoint's manifest and the record of it. The job came back from that savepoint and had nothing else.

@@ -20,7 +20,8 @@ import Testing
         #expect(refusal("orders", [:]) == nil)
         #expect(refusal("orders", ["rate": "12.5", "interval": "200ms", "count": "7", "output": "/tmp/x"]) == nil)
         #expect(refusal("order", [:]) == .unknownProgram("order", known: ["orders", "shaky", "wordcount"]))
-        #expect(refusal("shaky", ["speed": "1"]) == .unknownArgument(program: "shaky", "speed", known: ["rate", "interval", "timeout", "hot", "cost"]))
+        let known = ["rate", "interval", "timeout", "hot", "cost", "kill-at"]
+        #expect(refusal("shaky", ["speed": "1"]) == .unknownArgument(program: "shaky", "speed", known: known))
         #expect(refusal("orders", ["rate": "0"]) == .badArgument(program: "orders", "rate", value: "0", expected: "a number above 0"))
         #expect(refusal("orders", ["rate": "fast"]) != nil)
         #expect(refusal("orders", ["interval": "5ms"]) != nil)

@@ -148,7 +148,7 @@ public enum EngineCommands {
                 return .ok
             }
             options.output.data(link.headline(report))
-            for job in report.jobs where !job.state.isTerminal {
+            for job in report.jobs where !job.state.isTerminal || isDown(job, in: report) {
                 options.output.data(statusLine(job, at: report.at))
                 if job.state != .restarting, let failure = job.lastFailure {
                     options.output.data(
@@ -157,6 +157,11 @@ public enum EngineCommands {
             }
             return .ok
         }
+    }
+
+    /// Whether it has failed and nobody has started its name again.
+    private static func isDown(_ job: JobReport, in report: EngineReport) -> Bool {
+        job.state == .failed && report.jobs.first { $0.name == job.name }?.id == job.id
     }
 
     /// Prints a line of each job at every change and once a second (as JSON: each report as it comes), until nobody reads it or `limit` reports

@@ -73,7 +73,7 @@ private struct JobRun {
         let unfinished = host.service.currentReport().jobs.first { !$0.state.isTerminal }
         // A run that was killed is repeated as it was written: what it had begun from the snapshot goes on, and does not begin there again.
         let goesOn = options.from == nil || unfinished.map { beganFromChoice($0.id) } == true
-        if goesOn { host.service.recover() } else { host.service.recover(holding: "a run from a chosen snapshot takes its place") }
+        host.service.recover(holding: goesOn ? nil : "a run from a chosen snapshot takes its place", afresh: true)
         output.say("engine listens at \(socketPath), state in \(host.service.info.stateDirectory) (pid \(getpid()))")
         if let job = host.service.currentReport().jobs.first(where: { !$0.state.isTerminal }) {
             guard !goesOn, let from = options.from else {

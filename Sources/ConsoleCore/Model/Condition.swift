@@ -33,7 +33,7 @@ enum Condition: Sendable, Equatable {
     case restarting(attempt: Int, at: WallTime?, cause: String)
     case starting
     case cancelling
-    case canceled(restorable: Bool)
+    case canceled(restorable: Bool, JobEnd? = nil)
     case finished(by: SafeText)
     /// It was ended for a restart whose process ended before the launch.
     case neverLaunched(name: String, OperationID, JobState)
@@ -76,7 +76,7 @@ enum Condition: Sendable, Equatable {
         if case .crashLoop = suspect { return suspect.map { .suspect($0) } ?? .fine }
         // A checkpoint may have completed since the last look: it is judged as of that look.
         let time = context.engineTime(at: now), known = job.freshness.map { min(time, $0.checkpoints ?? job.stateSince) } ?? time
-        if job.state == .finished { return .finished(by: end(of: job, context.stopped[job.id])) }
+        if job.state == .finished { return .finished(by: end(of: job, context.ends[job.id])) }
         return ofTasks(job, context.report?.engine.capacity, at: time) ?? ofState(job, in: context) ?? ofRestart(job, in: context, at: time)
             ?? ofCheckpoints(job, in: context, at: known) ?? suspect.map { .suspect($0) } ?? ofFlow(job, context.thresholds)
     }
@@ -105,8 +105,8 @@ enum Condition: Sendable, Equatable {
     private static let stopReach: Milliseconds = .seconds(10)
 
     /// What ended a finished job, as far as it is known.
-    private static func end(of job: JobReport, _ stop: CheckpointID??) -> SafeText {
-        if let stop { return stop.map { "stopped with savepoint #\($0)" } ?? "stopped with a savepoint" }
+    private static func end(of job: JobReport, _ end: JobEnd?) -> SafeText {
+        if let stop = end?.stop { return stop }
         if let saved = job.latestSavepoint, saved.kind == .synchronousSavepoint { return "stopped with savepoint #\(saved.id)" }
         guard let saved = job.latestSavepoint, let end = saved.endedAt, (job.stateSince - end).count.magnitude <= stopReach.count else {
             return "the input has ended"
@@ -123,7 +123,7 @@ enum Condition: Sendable, Equatable {
         case .restarting: .restarting(attempt: job.attempt.addingClamped(1), at: job.restartsAt, cause: cause)
         case .initializing: .starting
         case .cancelling: .cancelling
-        case .canceled: .canceled(restorable: WayBack.of(job, in: context) != nil)
+        case .canceled: .canceled(restorable: WayBack.of(job, in: context) != nil, context.ends[job.id])
         case .finished: .finished(by: "the input has ended")
         case .suspended: .suspended
         case .running: nil
@@ -221,8 +221,9 @@ enum Condition: Sendable, Equatable {
             return "RESTARTING attempt \(attempt)\(wait): \(cause)"
         case .starting: return "INITIALIZING: tasks are starting"
         case .cancelling: return "CANCELLING: tasks are stopping"
-        case .canceled(let restorable):
-            return restorable ? "CANCELED: checkpoints are kept, \(keys.label(.restart)) restarts from one" : "CANCELED: no retained checkpoint is known"
+        case .canceled(let restorable, let end):
+            let rest: SafeText = restorable ? "checkpoints are kept, \(keys.label(.restart)) restarts from one" : "no retained checkpoint is known"
+            return end?.canceled(rest) ?? "CANCELED: \(rest)"
         case .finished(let cause): return "FINISHED: \(cause)"
         case .neverLaunched(let name, let id, let state):
             let ended: SafeText = state == .canceled ? "was canceled for restart \(id.short) and" : "is \(state.rawValue), and restart \(id.short)"

@@ -28,8 +28,8 @@ struct ContextState: Sendable {
     var recipes: [JobID: LaunchRecipe] = [:]
     /// Restarts that were broken off before the job was launched, by the job that they ended.
     var interrupted: [JobID: OperationID] = [:]
-    /// Jobs that a stop of ours has ended, and the number of its savepoint.
-    var stopped: [JobID: CheckpointID?] = [:]
+    /// Jobs that an operation has ended.
+    var ends: [JobID: JobEnd] = [:]
     /// The last report of the process that went, and when the first one of its successor came: its jobs are not all back yet.
     var returning: (before: EngineReport, since: WallTime)?
 

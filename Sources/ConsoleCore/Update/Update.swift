@@ -186,20 +186,20 @@ extension ConsoleModel {
         noteOutcomes(in: context)
     }
 
-    /// What operations mean for the jobs of a context: restarts that were broken off, and stops that ended a job.
+    /// What operations mean for the jobs of a context: restarts that were broken off, and those that ended a job.
     mutating func noteOutcomes(in name: String) {
         guard let index = live.index(of: name) else { return }
-        var broken: [JobID: OperationID] = [:], stopped: [JobID: CheckpointID?] = [:]
+        var broken: [JobID: OperationID] = [:], ends: [JobID: JobEnd] = [:]
         for operation in live.operations.reversed() where operation.context == name {
+            if let end = JobEnd(operation) { ends[operation.request.job] = ends[operation.request.job] ?? end }
             switch (operation.request.kind, operation.stage) {
             case (.restart, .interrupted): broken[operation.request.job] = operation.id
             // Launched by another: nobody goes on with the one before.
             case (.restart, .completed), (.restart, .observed), (.restart, .proven): broken[operation.request.job] = nil
-            case (.stop, .completed), (.stop, .observed): stopped[operation.request.job] = .some(operation.report?.checkpoint)
             default: break
             }
         }
-        (live.contexts[index].interrupted, live.contexts[index].stopped) = (broken, stopped)
+        (live.contexts[index].interrupted, live.contexts[index].ends) = (broken, ends)
     }
 
     /// The restart of a job that was broken off before it was launched; nil = there is none, or the job runs by other means.

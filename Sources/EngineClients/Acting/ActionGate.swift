@@ -44,6 +44,8 @@ public final class ActionGate: Sendable {
     private let book = Mutex(Book())
     /// nil = nothing is remembered, as of what is played back.
     private let recorder: CheckpointRecorder?
+    /// An action this young may be on its way from another console: the engine not knowing it proves nothing yet.
+    private let settlingTime: Milliseconds
 
     private struct Sessions: Sendable {
         var looking: LookingSession
@@ -82,13 +84,14 @@ public final class ActionGate: Sendable {
     /// `deliver` is called from any thread and must not block.
     public init(
         contexts: [ConsoleContext], makeEngine: @escaping EngineFactory, recorder: CheckpointRecorder? = nil,
-        deliver: @escaping @Sendable (ConsoleEvent) -> Void
+        settlingTime: Milliseconds = .seconds(15), deliver: @escaping @Sendable (ConsoleEvent) -> Void
     ) {
         let byName = Dictionary(contexts.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         sessions = Mutex(byName.mapValues { Sessions($0, makeEngine($0)) })
         self.makeEngine = makeEngine
         self.deliver = deliver
         self.recorder = recorder
+        self.settlingTime = settlingTime
     }
 
     /// Opens the ledger and starts the engines, both away from the calling thread.
@@ -468,9 +471,6 @@ public final class ActionGate: Sendable {
 
     // MARK: Operations whose end nobody saw
 
-    /// An action this young may be on its way from another console: the engine not knowing it proves nothing yet.
-    private static let settlingTime: Milliseconds = .seconds(15)
-
     private func reattach(_ context: String) {
         guard let session = looking(context), let lookup = session.lookup else { return }
         let known = book.withLock { book in
@@ -493,7 +493,7 @@ public final class ActionGate: Sendable {
             book.withLock { book in
                 if book.open[id] == nil { book.open[id] = OperationProgress() }
             }
-            lookup.lookUp(entry.sent) { [weak self] report in self?.found(report, for: entry, in: session.context.name) }
+            lookup.lookUp(entry.sent) { [weak self] report in self?.found(report, for: entry, session, lookup) }
             return
         }
         var report = OperationReport(entry)
@@ -511,13 +511,14 @@ public final class ActionGate: Sendable {
         }
     }
 
-    private func found(_ report: OperationReport?, for entry: LedgerEntry, in context: String) {
-        let now = WallTime.now()
-        if let report, report.state != .unknown || now - entry.sentAt >= Self.settlingTime {
+    private func found(_ report: OperationReport?, for entry: LedgerEntry, _ session: LookingSession, _ lookup: any OperationLookup) {
+        let context = session.context.name, age = WallTime.now() - entry.sentAt
+        if let report, report.state != .unknown || age >= settlingTime {
             deliver(.reattached([report], context: context))
             return learn(report)
         }
-        guard now - entry.sentAt >= Self.settlingTime else { return }
+        guard age >= settlingTime else { return lookAgain(at: entry, session, lookup, after: min(settlingTime, settlingTime - age)) }
+        let now = WallTime.now()
         let message = "the engine does not know it: it never arrived, or the engine's records are gone"
         book.withLock { $0.open[entry.request.id] = nil }
         write(.outcomes) { ledger throws(LedgerError) in try ledger.recordUnknown(entry.request.id, message: message, at: now) }
@@ -527,5 +528,13 @@ public final class ActionGate: Sendable {
                     OperationReport(
                         request: entry.request, jobName: "", state: .unknown, acceptedAt: entry.sentAt, endedAt: now, error: message)
                 ], context: context))
+    }
+
+    /// The next look, unless the operation's end was told meanwhile.
+    private func lookAgain(at entry: LedgerEntry, _ session: LookingSession, _ lookup: any OperationLookup, after pause: Milliseconds) {
+        worker.asyncAfter(deadline: .now() + .milliseconds(Int(pause.count))) { [weak self] in
+            guard let self, book.withLock({ !$0.isFinished && $0.open[entry.request.id] != nil }) else { return }
+            lookup.lookUp(entry.sent) { [weak self] report in self?.found(report, for: entry, session, lookup) }
+        }
     }
 }

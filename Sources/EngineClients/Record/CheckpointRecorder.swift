@@ -268,7 +268,8 @@ private struct JobHistoryBook {
     mutating func wantsList(_ job: JobReport, missed: Int, _ time: Int64) -> Bool {
         if missed > 0 { isOwed = true }
         guard Self.hasCheckpoints(job), revision != job.checkpointsRevision else { return false }
-        let period = isOwed ? CheckpointRecorder.missedPeriod : CheckpointRecorder.listPeriod
+        // The end of a job may have deleted what it had.
+        let period = isOwed || job.state.isTerminal ? CheckpointRecorder.missedPeriod : CheckpointRecorder.listPeriod
         if let askedAt, time - askedAt < period.count { return false }
         (revision, askedAt, isOwed) = (job.checkpointsRevision, time, false)
         return true

@@ -43,6 +43,13 @@ struct JobRecord: Codable, Sendable, Equatable {
         let old = rows.dropLast(Self.keptCheckpoints).filter(\.isRestorable)
         checkpoints = old + rows.suffix(Self.keptCheckpoints)
     }
+
+    /// Takes the rows of a job that nothing runs of: its report has none of its own to tell.
+    mutating func takeReviewed(_ rows: [CheckpointReport]) {
+        take(rows)
+        report.latestCompleted = rows.last { $0.status == .completed }
+        report.latestSavepoint = rows.last { $0.status == .completed && $0.kind.isSavepoint }
+    }
 }
 
 struct StoredRestore: Codable, Sendable, Equatable {

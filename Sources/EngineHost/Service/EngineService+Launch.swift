@@ -182,7 +182,10 @@ extension EngineService {
         _ plan: LaunchPlan, _ error: EngineStoreError, completion: @escaping @Sendable (Result<JobReport, ControlFailure>) -> Void
     ) {
         let message = "the record of the job could not be written: \(error)"
-        state.withLock { $0.jobs[plan.record.id]?.isLaunching = false }
+        state.withLock { state in
+            state.jobs[plan.record.id]?.isLaunching = false
+            state.jobs[plan.record.id]?.record.recovery?.failed()
+        }
         // The record may exist nevertheless, if only its name could not be made durable.
         if plan.recovers { hold(plan.record.id, because: message) } else { neverCame(plan.record.id, message) }
         completion(.failure(.internal(message)))
@@ -222,7 +225,10 @@ extension EngineService {
             if plan.recovers { settleLater(id) }
             return .success(running.report())
         case .failure(let error):
-            state.withLock { $0.jobs[id]?.isLaunching = false }
+            state.withLock { state in
+                state.jobs[id]?.isLaunching = false
+                state.jobs[id]?.record.recovery?.failed()
+            }
             let message = "job '\(printable(plan.record.name))' could not be launched: \(printable(String(describing: error), limit: 1000))"
             if plan.recovers {
                 if (error as? JobError)?.isPassing == true { hold(id, because: message) } else { markFailed(id, message) }
@@ -230,24 +236,32 @@ extension EngineService {
                 neverCame(id, message)
             }
             publisher.noteChange()
+            continueTrials()
             return .failure(.refused(nil, message))
         }
     }
 
     /// Marks an unrecoverable job as FAILED, with the reason; its checkpoints stay for a restart.
-    func markFailed(_ id: JobID, _ message: String) {
-        say(message)
+    func markFailed(_ id: JobID, _ message: String, saying line: String? = nil) {
+        say(line ?? message)
+        guard let record = state.withLock({ $0.jobs[id]?.record }) else { return }
+        // The record may lack the newest checkpoint, which a restart has to begin with.
+        let rows = reviewed(record)
         state.withLock { state in
             guard var job = state.jobs[id] else { return }
             let now = host.wall()
+            job.record.takeReviewed(rows)
             let failure = FailureReport(at: now, message: message, attempt: job.record.report.attempt)
             job.record.failures.append(failure)
             job.record.report.lastFailure = failure
             job.record.report.state = .failed
             job.record.report.stateSince = now
+            (job.record.report.vertices, job.record.report.inProgress) = ([], [])
+            (job.record.report.restartsAt, job.record.report.restartDelay, job.record.report.restartReason) = (nil, nil, nil)
             state.jobs[id] = job
         }
         write(id)
+        publisher.noteChange()
         waiting.launchEnded(id)
     }
 

@@ -27,7 +27,6 @@ extension EngineService {
             switch command.action {
             case .restart(let options): try beginRestart(entry, options, job: job, expected: command.expectedState, reply: reply)
             case .cancel(let retention):
-                if job.isHeld { try requireKeeping(retention, job) }
                 try accept(entry)
                 cancel(entry.operation, retention, job: report.id)
                 replyWithReport(of: entry.operation, reply)
@@ -104,15 +103,6 @@ extension EngineService {
 
     // MARK: Cancel
 
-    /// Refuses a retention that deletes checkpoints while the engine holds a job: no job thread exists to delete them by the rules.
-    private func requireKeeping(_ retention: CancelRetention, _ job: EngineState.HostedJob) throws(ControlFailure) {
-        guard retention.discards(job.record.report.configuration.retention) else { return }
-        throw .refused(
-            .cancel,
-            "job '\(printable(job.record.name))' (\(job.record.id.short)) is waiting to be brought back; its checkpoints cannot be deleted meanwhile: cancel it and keep them"
-        )
-    }
-
     /// Cancels the job in its present phase, or after its launch. Called again after each wait.
     func cancel(_ id: OperationID, _ retention: CancelRetention, job: JobID) {
         guard let hosted = state.withLock({ $0.jobs[job] }) else { return fail(id, "the job could not be launched, so there is nothing to cancel") }
@@ -121,13 +111,11 @@ extension EngineService {
             update(id) { $0.state = .running }
             waiting.afterLaunch(of: job) { [weak self] in self?.cancel(id, retention, job: job) }
         case .held:
-            do throws(ControlFailure) { try requireKeeping(retention, hosted) } catch { return fail(id, error.message) }
             markCanceled(job)
             update(id) { $0.state = .running }
-            afterWriting(job) {
-                self.update(id) { ($0.state, $0.endedAt, $0.path) = (.completed, self.host.wall(), hosted.record.newestRestorable?.path) }
-            }
+            afterWriting(job) { self.finishCancel(id, retention, ofEnded: job) }
         default:
+            if hosted.isOver, hosted.report.state == .canceled { return finishCancel(id, retention, ofEnded: job) }
             guard let running = hosted.running else { return fail(id, "the job is \(hosted.report.state.rawValue): there is nothing to cancel") }
             update(id) { $0.state = .running }
             let before = running.checkpoints(limit: Self.rowsMax).count(where: \.discarded)
@@ -201,6 +189,30 @@ extension EngineService {
                 if discards { report.deletedCheckpoints = max(0, rows.count(where: \.discarded) - before) }
             }
         case .failure(let error): fail(id, error.description)
+        }
+    }
+
+    /// Completes the cancel of a job that is CANCELED on record, and that no thread cleans up after. May be repeated.
+    func finishCancel(_ id: OperationID, _ retention: CancelRetention, ofEnded job: JobID) {
+        guard let record = state.withLock({ $0.jobs[job]?.record }) else { return fail(id, "the job is CANCELED, and its record is gone") }
+        guard retention.discards(record.report.configuration.retention) else {
+            return update(id) { ($0.state, $0.endedAt, $0.path) = (.completed, self.host.wall(), record.newestRestorable?.path) }
+        }
+        update(id) { $0.state = .running }
+        let discards = CanceledCheckpoints(record, root: store.checkpointRoot, filesystem: host.filesystem)
+        launches.async {
+            let outcome = discards.remove()
+            self.decisions.async { self.discarded(id, of: job, outcome) }
+        }
+    }
+
+    private func discarded(_ id: OperationID, of job: JobID, _ outcome: CanceledCheckpoints.Outcome) {
+        reviewEnded(job)
+        if let problem = outcome.problem { return fail(id, "the job is CANCELED, but its checkpoints could not be deleted: \(problem)") }
+        let newest = state.withLock { $0.jobs[job]?.record.newestRestorable }
+        update(id) { report in
+            (report.state, report.endedAt, report.path) = (.completed, self.host.wall(), newest?.path)
+            report.deletedCheckpoints = outcome.deleted
         }
     }
 

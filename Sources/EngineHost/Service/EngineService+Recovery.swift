@@ -7,9 +7,11 @@ internal import Synchronization
 
 /// Start and end of the engine: jobs are recovered, inherited operations are settled from the facts; jobs are suspended at the end.
 extension EngineService {
-    /// Recovers every job that had not ended, and waits until each runs or has failed to.
-    /// - Parameter holding: reason to keep such jobs down for now: a restart is about to replace them.
-    public func recover(holding reason: String? = nil) {
+    /// Recovers every job that had not ended, and waits until each runs, has failed to, or has to wait.
+    /// - Parameters:
+    ///   - reason: reason to keep such jobs down for now: a restart is about to replace them.
+    ///   - afresh: whether an operator starts the jobs by starting the engine, so that earlier attempts do not count.
+    public func recover(holding reason: String? = nil, afresh: Bool = false) {
         let latch = Latch(host: host)
         latch.enter()
         decisions.async {
@@ -21,8 +23,14 @@ extension EngineService {
             }
             let alive = self.oneOfEachLineage(records.filter { !$0.isTerminal && !failed.contains($0.id) })
             for record in alive.reversed() {
-                if let reason { self.keepDown(record.id, because: reason) } else { self.recover(record, latch) }
+                if afresh { self.state.withLock { $0.jobs[record.id]?.record.recovery = nil } }
+                if let reason = reason ?? self.acceptedCancel(of: record.id) {
+                    self.keepDown(record.id, because: reason)
+                } else {
+                    self.recover(record.id, latch)
+                }
             }
+            self.continueTrials()
             latch.leave()
         }
         latch.wait()
@@ -34,9 +42,19 @@ extension EngineService {
         state.withLock { state in Set(state.operations.filter { $0.verb == .submit && $0.state == .failed }.compactMap(\.job)) }
     }
 
-    private func recover(_ record: JobRecord, _ latch: Latch) {
-        if let recovery = record.recovery, recovery.remaining(at: host.wall()) > 0 { return hold(record.id, because: recovery.reason) }
-        guard let plan = recoveryPlan(record) else { return }
+    /// Reason to leave a job down whose cancel the last engine had accepted: `settleOperations` carries it out.
+    private func acceptedCancel(of id: JobID) -> String? {
+        if host.filesystem.has(.startsCanceled) { return nil }
+        let cancel = state.withLock { state in state.operations.first { $0.verb == .cancel && !$0.state.isTerminal && $0.job == id } }
+        return cancel.map { "its cancel \($0.operation) by \(printable($0.by)) is carried out" }
+    }
+
+    private func recover(_ id: JobID, _ latch: Latch) {
+        guard let record = state.withLock({ $0.jobs[id]?.record }) else { return }
+        if let recovery = record.recovery, recovery.remaining(at: host.wall()) > 0, !recovery.isExhausted {
+            return hold(id, because: recovery.reason)
+        }
+        guard mayStart(record), let plan = recoveryPlan(record) else { return }
         latch.enter()
         launchAgain(plan) { result in
             if case .success(let report) = result {
@@ -45,6 +63,38 @@ extension EngineService {
                 }
             }
             latch.leave()
+        }
+    }
+
+    // MARK: Jobs that take their engine down
+
+    /// Whether the job may start now. One that has taken down too many engines fails; one that is about to waits for its trial.
+    private func mayStart(_ record: JobRecord) -> Bool {
+        guard let recovery = record.recovery else { return true }
+        if recovery.isExhausted {
+            markFailed(
+                record.id, recovery.verdict, saying: "job '\(printable(record.name))' (\(record.id.short)) is not started: \(recovery.verdict)")
+            return false
+        }
+        if !recovery.isSuspect || waiting.trials.admits(record.id) { return true }
+        let message = "the engine died \(recovery.deaths) times in a row: jobs without progress since are started one at a time"
+        say("job '\(printable(record.name))' (\(record.id.short)) waits: \(message)")
+        keepDown(record.id, because: message)
+        return false
+    }
+
+    /// Starts the next suspect once the present one has made progress, or has ended. On `decisions`.
+    func continueTrials() {
+        while let current = waiting.trials.current, !isOnTrial(current) {
+            guard let next = waiting.trials.next() else { return }
+            bringBack(next)
+        }
+    }
+
+    private func isOnTrial(_ id: JobID) -> Bool {
+        state.withLock { state in
+            guard let job = state.jobs[id], job.record.recovery != nil else { return false }
+            return job.isLaunching || job.running != nil && job.isLive
         }
     }
 
@@ -144,6 +194,7 @@ extension EngineService {
             state.jobs[id]?.record.report.vertices = []
             state.jobs[id]?.record.report.restartReason = reason
         }
+        publisher.noteChange()
         waiting.launchEnded(id)
     }
 
@@ -157,7 +208,7 @@ extension EngineService {
             // A restart of it is being verified. If that is refused, the job still has to be recovered.
             return decisions.after(RecoveryAttempts.firstDelay) { [weak self] in self?.bringBack(id) }
         }
-        guard let plan = recoveryPlan(record) else { return }
+        guard mayStart(record), let plan = recoveryPlan(record) else { return }
         launchAgain(plan) { _ in }
     }
 
@@ -171,7 +222,9 @@ extension EngineService {
                 state.jobs[id]?.record.recovery = nil
                 return true
             }
-            if isSettled == true { self?.write(id) }
+            guard isSettled == true else { return }
+            self?.write(id)
+            self?.continueTrials()
         }
     }
 
@@ -194,7 +247,7 @@ extension EngineService {
         state.withLock { state in
             guard var job = state.jobs[id] else { return }
             let now = host.wall()
-            job.record.take(rows)
+            job.record.takeReviewed(rows)
             if let note {
                 let failure = FailureReport(at: now, message: note, attempt: job.record.report.attempt)
                 job.record.failures.append(failure)
@@ -211,17 +264,17 @@ extension EngineService {
         waiting.launchEnded(id)
     }
 
-    private func reviewEnded(_ id: JobID) {
+    func reviewEnded(_ id: JobID) {
         guard let record = state.withLock({ $0.jobs[id]?.record }) else { return }
         let rows = reviewed(record)
         guard rows != record.checkpoints else { return }
-        state.withLock { $0.jobs[id]?.record.take(rows) }
+        state.withLock { $0.jobs[id]?.record.takeReviewed(rows) }
         write(id)
     }
 
     /// Recorded checkpoints, corrected by the files on disk, oldest first. An unreadable directory corrects nothing: the recorded files may still
     /// exist.
-    private func reviewed(_ record: JobRecord) -> [CheckpointReport] {
+    func reviewed(_ record: JobRecord) -> [CheckpointReport] {
         let stored: [StoredCheckpoint]
         do throws(StoreError) { stored = try storedCheckpoints(of: record) + storedSavepoints(of: record) } catch {
             say("the checkpoints of job \(record.id.short) cannot be looked at: \(error)")

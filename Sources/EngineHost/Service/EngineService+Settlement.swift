@@ -48,8 +48,7 @@ extension EngineService {
             } else {
                 report.error = "the engine ended before the checkpoint was complete"
             }
-        case .cancel(let retention):
-            if job?.record.report.state == .canceled { report.state = .completed } else { repeatCancel(&report, retention, job) }
+        case .cancel(let retention): repeatCancel(&report, retention, job)
         case .restart, .launch:
             // The new job's record is written before it is launched.
             let new = state.withLock { state in
@@ -69,17 +68,14 @@ extension EngineService {
         }
     }
 
-    /// Repeats an accepted cancel of a recovered job.
+    /// Carries out an accepted cancel: the recovery has left the job down for it, or it has ended meanwhile.
     private func repeatCancel(_ report: inout OperationReport, _ retention: CancelRetention, _ job: EngineState.HostedJob?) {
-        guard let job, job.running != nil || retention == .keep && job.isHeld else {
-            report.error =
-                job?.isHeld == true
-                ? "the engine ended before the job was cancelled, and the job is not back yet: cancel it again"
-                : "the engine ended before the job was cancelled, and the job is gone"
+        guard job?.isLive == true || job?.report.state == .canceled else {
+            report.error = job.map { "the job is \($0.report.state.rawValue): there is nothing to cancel" } ?? "the job is gone"
             return
         }
         (report.state, report.endedAt) = (.running, nil)
-        let id = report.request.id, jobID = job.record.id
+        let id = report.request.id, jobID = report.request.job
         decisions.async { self.cancel(id, retention, job: jobID) }
     }
 

@@ -187,6 +187,7 @@ public final class EngineService: ControlHandler {
         }
         if needsWriting { write(id) }
         if needsPublishing { publisher.noteChange() }
+        continueTrials()
         guard let (report, hasFailed) = news else { return }
         judge(report)
         if hasFailed { say("job '\(printable(report.name))' (\(id.short)) FAILED: \(printable(report.lastFailure?.message ?? "", limit: 1000))") }

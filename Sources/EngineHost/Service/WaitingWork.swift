@@ -1,7 +1,7 @@
 internal import ControlProtocol
 internal import StreamModel
 
-/// Work on `decisions` that waits for a job: for the end of its launch, for its end, or for the verification of its snapshot.
+/// Work on `decisions` that waits for a job: for the end of its launch, for its end, for its progress, or for the verification of its snapshot.
 final class WaitingWork: @unchecked Sendable {
     // Sound: touched on the service's `decisions` queue only.
 
@@ -14,6 +14,8 @@ final class WaitingWork: @unchecked Sendable {
     var verifications: [OperationID: Verification] = [:]
     /// Proofs of restarts that are not complete yet, by the job that was launched.
     var proofs: [JobID: RestartProof] = [:]
+    /// Jobs that may take the engine down.
+    var trials = RecoveryTrials()
     private var launches: [JobID: [() -> Void]] = [:]
     private var ends: [JobID: [() -> Void]] = [:]
 

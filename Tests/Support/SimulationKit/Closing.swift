@@ -163,6 +163,7 @@ final class Closing: @unchecked Sendable {
     private func checkState() throws {
         let reading = try StateReading("/engine", machine.disk)
         if let twins = reading.twins { office.report(twins) }
+        office.look(at: reading)
         let told = Dictionary(office.lines.flatMap(\.jobs).map { ($0.id.description, $0) }) { first, _ in first }
         for job in reading.jobs where told[job.id]?.state.rawValue != job.state {
             office.report("the record of job \(job.id) says \(job.state), the engine \(told[job.id]?.state.rawValue ?? "nothing")")

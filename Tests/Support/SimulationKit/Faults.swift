@@ -167,12 +167,13 @@ public enum Canary: String, Sendable, CaseIterable {
     case launchesUnrecorded = "launches-unrecorded"
     case answersBeforeLog = "answers-before-log"
     case forgetsOperations = "forgets-operations"
+    case startsCanceled = "starts-canceled"
     case repeatsOperations = "repeats-operations"
 
     /// Where it can be found.
     public var mode: SimulationMode {
         switch self {
-        case .launchesWithoutCancel, .launchesUnrecorded, .answersBeforeLog, .forgetsOperations, .repeatsOperations: .service
+        case .launchesWithoutCancel, .launchesUnrecorded, .answersBeforeLog, .forgetsOperations, .startsCanceled, .repeatsOperations: .service
         default: .job
         }
     }

@@ -61,6 +61,8 @@ final class Office: @unchecked Sendable {
     private var book: [OperationID: Known] = [:]
     /// Jobs whose end was told.
     private var ends: [JobID: JobState] = [:]
+    /// The newest execution of jobs whose cancel an engine had accepted when it died.
+    private var lastAttempts: [String: String] = [:]
     private var ownViolation: String?
     /// In which order jobs were first seen: the wall clock, by which the engine orders them, jumps.
     private var ages: [JobID: Int] = [:]
@@ -150,6 +152,18 @@ final class Office: @unchecked Sendable {
         let isEnding = failure.message.contains("shutting down") || failure.message.contains("has ended: ask again")
         // A fault that was refused is in the log all the same.
         if !isEnding, known.verb != .fault { report("operation \(operation) was accepted; asked once more, it is refused: \(failure.message)") }
+    }
+
+    // MARK: What the records say
+
+    /// A job whose cancel was on record when its engine died is not started again.
+    func look(at records: StateReading) {
+        for job in records.jobs {
+            if let last = lastAttempts[job.id], job.attempt != last {
+                report("job \(job.id) of \(job.name) was started again, and its cancel was on record")
+            }
+        }
+        for job in records.underCancel { lastAttempts[job.id] = job.attempt }
     }
 
     // MARK: What the engine tells of its jobs

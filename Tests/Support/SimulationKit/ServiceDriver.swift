@@ -211,6 +211,7 @@ final class ServiceDriver: @unchecked Sendable {
         do {
             let records = try StateReading(Self.state, machine.disk)
             if office.isSound, let problem = records.twins { office.report("after the crash: \(problem)") }
+            office.look(at: records)
         } catch { office.report("after the crash: \(error)") }
         for line in office.lines {
             line.oracle.explain()

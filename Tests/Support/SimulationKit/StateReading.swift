@@ -6,6 +6,8 @@ internal import StreamModel
 struct StateReading {
     struct Job {
         let id, lineage, name, state: String
+        /// Number of the newest execution.
+        let attempt: String?
         var isTerminal: Bool { ["FINISHED", "CANCELED", "FAILED"].contains(state.uppercased()) }
     }
 
@@ -25,7 +27,7 @@ struct StateReading {
             guard let id = Self.text(record, "id"), let lineage = Self.text(record, "lineage"), let name = Self.text(record, "name"),
                 let state = Self.text(report, "state"), path == "\(directory)/jobs/\(id).json"
             else { throw SnapshotReading.Problem(description: "\(path) is no record of a job") }
-            jobs.append(Job(id: id, lineage: lineage, name: name, state: state))
+            jobs.append(Job(id: id, lineage: lineage, name: name, state: state, attempt: Self.member(report, "attempt").map { "\($0)" }))
         }
         let path = directory + "/operations.log"
         guard let bytes = try SnapshotReading.contents(path, on: disk, durable: false) else { return }
@@ -45,6 +47,12 @@ struct StateReading {
             return "\(jobs.count) records of the lineage \(lineage) say that their job lives: \(jobs.map { "\($0.id) \($0.state)" }.joined(separator: ", "))"
         }
         return nil
+    }
+
+    /// Live jobs whose cancel is in the log, accepted and without an outcome.
+    var underCancel: [Job] {
+        let canceled = Set(operations.values.filter { $0.verb == "cancel" && !$0.isTerminal }.compactMap(\.job))
+        return jobs.filter { !$0.isTerminal && canceled.contains($0.id) }
     }
 
     private static func parse(_ bytes: [UInt8], _ path: String) throws -> JSONValue {
