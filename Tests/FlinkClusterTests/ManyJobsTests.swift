@@ -42,7 +42,7 @@ extension FlinkClusters {
             try console.wait(2, for: "the cursor to move") { screen in fleet.chosen(screen).map { $0 != chosen } ?? false }
             print("\(version.rawValue): at 2 s a round trip a key was answered within \(rounded(monotonicSeconds() - pressed)) s")
             let asked = monotonicSeconds()
-            let status = try fleet.weir.succeed("status", "--timeout", "20s", within: 40)
+            let status = try fleet.weir.succeed("status", within: 40)
             print("\(version.rawValue): at 2 s a round trip status of 21 jobs took \(rounded(monotonicSeconds() - asked)) s")
             #expect(monotonicSeconds() - asked < 20)
             for job in fleet.jobs { #expect(status.output.contains(job.name), "\(status.transcript)") }

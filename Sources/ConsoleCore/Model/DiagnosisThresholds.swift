@@ -8,7 +8,7 @@ public struct DiagnosisThresholds: Sendable, Equatable {
     public var crashLoopWindow = Milliseconds.minutes(2)
     public var crashLoopRecent = Milliseconds.minutes(1)
     /// A source without a record for so long has stalled.
-    public var sourceSilence = Milliseconds.seconds(15)
+    public var sourceSilence = Milliseconds.seconds(8)
     /// A subtask is hot from this busy time and this multiple of its even share of the records on.
     public var hotBusyPermille = 800
     public var hotSharePermille = 1500

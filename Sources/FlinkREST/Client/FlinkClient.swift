@@ -140,6 +140,7 @@ public final class FlinkClient: Sendable {
 
     /// One thread for all clusters: what it does is small.
     private static let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private static let operationConnections = 4
 
     private func http() throws(FlinkFailure) -> HTTPClient {
         let made: Result<HTTPClient, FlinkFailure> = state.withLock { state in
@@ -164,7 +165,9 @@ public final class FlinkClient: Sendable {
         configuration.httpVersion = .http1Only
         // What a proxy compresses unasked is unpacked once it is all there, within the limit of the answer.
         configuration.decompression = .disabled
-        configuration.connectionPool = .init(idleTimeout: .seconds(60), concurrentHTTP1ConnectionsPerHostSoftLimit: 3)
+        // What an operator sends never waits behind questions, however slow the way.
+        configuration.connectionPool = .init(
+            idleTimeout: .seconds(60), concurrentHTTP1ConnectionsPerHostSoftLimit: FlinkScheduler.inFlightMax + Self.operationConnections)
         // Who polls decides when to try again.
         configuration.connectionPool.retryConnectionEstablishment = false
         // The name is asked for and checked; the connection still goes to the address.

@@ -1,0 +1,64 @@
+// Goal: whoever looks at the Overview and presses no key is told cause and next step within ten seconds of each kind of trouble. Method: a real
+// engine, faults one after the other, and a clock from the moment at which the trouble is a fact.
+
+import Foundation
+import StreamModel
+import TestKit
+import Testing
+
+extension EndToEnd {
+    @Suite struct CauseAndNextStep {
+        let home = TestHome()
+
+        private struct Trouble {
+            var name: String
+            var fault: String
+            /// The trouble is a fact from then on; a fault may take a while to become one.
+            var isFact: (JobReport) -> Bool
+            var words: [String]
+            var next: String
+        }
+
+        private static let troubles = [
+            Trouble(
+                name: "budget 3/3", fault: "fail 3", isFact: { $0.budget.cumulative >= 3 }, words: ["3/3 tolerated failures used"], next: "3 checkpoints show why"),
+            // A checkpoint that takes four intervals; the first such one is a fact when it is done.
+            Trouble(
+                name: "slow storage", fault: "slow 4s", isFact: { ($0.latestCompleted?.duration ?? 0) >= .seconds(4) }, words: ["CKPT slow: #"],
+                next: "3 checkpoints show where the time goes"),
+            Trouble(
+                name: "stalled source", fault: "stall", isFact: { $0.throughput.recordsReadPerSecond == 0 }, words: ["SOURCE", "has read nothing for"],
+                next: "look upstream of"),
+            Trouble(name: "crash loop", fault: "crash-loop 1s", isFact: { $0.restarts >= 3 }, words: ["CRASH LOOP", "injected fault"], next: "5 failures"),
+        ]
+
+        @Test func `cause and next step are told within ten seconds`() throws {
+            let engine = try BackgroundEngine(home)
+            try home.succeed("submit", "shaky", "--set", "interval=1s")
+            let terminal = try TmuxSession(home, [try #require(Binaries.weir), "console", "--socket", home.socket])
+            try terminal.wait(for: "a job without trouble") { $0.contains("shaky") && $0.contains("1 ok") && $0.contains("0/3") }
+            for trouble in Self.troubles {
+                try home.succeed("fault", "shaky", trouble.fault)
+                try wait(40, for: "\(trouble.name) to be a fact") { try trouble.isFact(home.job("shaky")) }
+                try expect(trouble.words, trouble.next, of: trouble.name, on: terminal)
+                try home.succeed("fault", "shaky", "off")
+                if trouble.name != "crash loop" {
+                    try terminal.wait(60, for: "the end of \(trouble.name)") { screen in !trouble.words.allSatisfy { screen.contains($0) } }
+                }
+            }
+            try engine.killNow()
+            try expect(["no link"], "r retries now", of: "engine killed", on: terminal)
+        }
+
+        private func expect(_ words: [String], _ next: String, of name: String, on terminal: TmuxSession) throws {
+            let began = monotonicSeconds()
+            try terminal.wait(30, for: "the words of \(name)") { screen in
+                screen.contains("[1 overview]") && screen.lines.contains { line in line.hasPrefix(" now   ") && words.allSatisfy(line.contains) }
+                    && screen.lines.contains { $0.hasPrefix(" next  ") && $0.contains(next) }
+            }
+            let seconds = monotonicSeconds() - began
+            print("\(name): cause and next step after \(String(format: "%.1f", seconds)) s")
+            #expect(seconds <= 10, "\(name)")
+        }
+    }
+}
