@@ -10,7 +10,7 @@ extension ConsoleModel {
     /// The rows that move.
     func movingRows(_ size: Size) -> Range<Int> {
         if Self.isSmall(size) { return 0..<max(0, size.rows >= 6 ? size.rows - 2 : size.rows - 1) }
-        return 1..<max(1, size.rows - Chrome.footerRows)
+        return 1..<max(1, size.rows - Chrome.footerRows(size.rows))
     }
 
     /// A part of the window, so that what was seen is not lost from sight.
