@@ -121,10 +121,11 @@ struct CheckpointDetailScreen {
             return
         }
         let operators = model.operatorRows(id)
+        let names = Self.nameColumns(canvas)
         canvas.put(
             Self.isNarrow(canvas)
                 ? "   OPERATOR          ACKED  DELAY  ALIGN   SYNC  ASYNC"
-                : "   OPERATOR        PAR     ACKED     SIZE    DELAY    ALIGN     SYNC    ASYNC", column: 0, row: 1,
+                : "   \(SafeText("OPERATOR").padded(names + 1))  PAR     ACKED     SIZE    DELAY    ALIGN     SYNC    ASYNC", column: 0, row: 1,
             role: model.listViews[.operators].order?.field == nil ? .header : .headerSort)
         let cursor = model.listPosition.index
         let slowest = SubtaskTable.slowest(checkpoint.operators ?? [])
@@ -132,12 +133,15 @@ struct CheckpointDetailScreen {
         canvas.list(operators.count, cursor: cursor, from: 2, leaving: 1) { index, place, canvas in row(operators[index], row: place, &canvas) }
     }
 
+    private static func nameColumns(_ canvas: Canvas) -> Int { min(max(13, canvas.size.columns - 67), 60) }
+
     /// Without room for the parallelism and the size of an operator.
     private static func isNarrow(_ canvas: Canvas) -> Bool { canvas.size.columns < 80 }
 
     private func row(_ part: OperatorCheckpointReport, row: Int, _ canvas: inout Canvas) {
         let isDone = part.acknowledged == part.subtasks.count, isNarrow = Self.isNarrow(canvas)
-        var column = canvas.put("   \(SafeText(part.name).prefix(columns: 13, ending: .cut).padded(14))", column: 0, row: row)
+        let names = Self.nameColumns(canvas)
+        var column = canvas.put("   \(SafeText(part.name).prefix(columns: names, ending: .cut).padded(names + 1))", column: 0, row: row)
         if !isNarrow { column += canvas.put(SafeText("\(part.parallelism)").padded(leading: 5), column: column, row: row) }
         column += canvas.put(
             Figures.part(part.acknowledged, of: part.subtasks.count, columns: isNarrow ? 7 : 9).padded(leading: isNarrow ? 9 : 10), column: column, row: row,

@@ -29,7 +29,7 @@ struct CheckpointTable {
                 durationColumns = 9
                 let wrote = columns >= 150 ? 10 : 0
                 // Very long bars tell no more, the cause does.
-                let room = min(columns - 80 - wrote, 44)
+                let room = min(max(columns - 96 - wrote, 18), 44)
                 phases = (43, room)
                 let after = 43 + room
                 wroteEnd = wrote > 0 ? after + wrote : nil

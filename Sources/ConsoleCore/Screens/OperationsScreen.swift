@@ -24,13 +24,17 @@ struct OperationsScreen {
                 header, column: 0, row: 1,
                 role: model.listViews[.operations].order?.field == nil ? .header : .headerSort)
             if rows.isEmpty { inner.put(" none", column: 0, row: 2, role: .textDim) }
-            inner.list(rows.count, cursor: cursor, from: 2, isMarked: false) { index, row, inner in line(rows[index], row: row, &inner) }
+            let size = inner.size
+            inner.list(
+                rows.count, cursor: cursor, from: 2, isMarked: false,
+                lines: { Canvas.lines(result(rows[$0]), column: Self.resultColumn(size), end: model.wrapEnd) },
+                { line(rows[$0], row: $1, lines: $2, &$3) })
         }
         Chrome(model).footer(&canvas)
     }
 
     /// One operation in one row; also for the overview.
-    func line(_ operation: TrackedOperation, row: Int, _ canvas: inout Canvas) {
+    func line(_ operation: TrackedOperation, row: Int, lines: Int = 1, _ canvas: inout Canvas) {
         let time = Figures.moment(operation.since, now: model.shownAt, offset: model.options.utcOffsetSeconds)
         let isWide = canvas.size.columns >= 100, isNarrow = canvas.size.columns < 80
         var spans: [Span] = [Span(" \(time.padded(9)) ", .textDim), Span(isNarrow ? "" : "\(operation.id.short)  ")]
@@ -41,15 +45,21 @@ struct OperationsScreen {
             Span(SafeText("\(operation.context)/\(operation.subject)").middle(columns: jobColumns).padded(jobColumns + 1)),
             Span(SafeText(operation.stage.rawValue).padded(13), operation.severity.role),
         ]
-        let column = canvas.line(spans, row: row)
-        var result = operation.result
-        if let report = operation.report, !report.state.isTerminal, let acknowledged = report.acknowledgedSubtasks, let total = report.totalSubtasks {
-            result = "acked \(acknowledged)/\(total)"
-        }
-        let room = canvas.size.columns - column
+        canvas.line(spans, row: row)
+        let result = result(operation), column = Self.resultColumn(canvas.size)
+        let isPath = operation.report?.path.map { SafeText($0) } == result
         canvas.put(
-            operation.report?.path == nil || result != SafeText(operation.report?.path ?? "") ? result : result.middle(columns: room),
-            column: column, row: row)
+            isPath && lines == 1 ? result.middle(columns: canvas.size.columns - column) : result, column: column, row: row, lines: lines,
+            end: model.wrapEnd)
+    }
+
+    private static func resultColumn(_ size: Size) -> Int { size.columns >= 100 ? 82 : size.columns < 80 ? 52 : 60 }
+
+    private func result(_ operation: TrackedOperation) -> SafeText {
+        guard let report = operation.report, !report.state.isTerminal, let acknowledged = report.acknowledgedSubtasks, let total = report.totalSubtasks else {
+            return operation.result
+        }
+        return "acked \(acknowledged)/\(total)"
     }
 }
 

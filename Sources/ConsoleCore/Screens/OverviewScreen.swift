@@ -5,7 +5,7 @@ import StreamModel
 struct OverviewScreen {
     let model: ConsoleModel
 
-    private enum Part { case title, list, trend, operations, footer }
+    private enum Part { case title, list, job, trend, operations, footer }
 
     /// Too few rows for the actions of operators.
     static func isShort(_ size: Size) -> Bool { size.rows < 24 }
@@ -14,14 +14,20 @@ struct OverviewScreen {
         let rows = model.overviewRows
         let cursor = rows.firstIndex { $0.id == model.cursors.overview } ?? 0
         Chrome(model).plainTitle(counts(rows), &canvas)
+        let key = rows.indices.contains(cursor) ? rows[cursor].key : nil
+        let job = key.flatMap { model.shown.context($0.context)?.job($0.job) }
         let stack = RowStack<Part>(
             rows: canvas.size.rows,
             [
-                (.title, .fixed(1)), (.list, .rest), (.trend, Self.isShort(canvas.size) ? .either(6, or: 4, leaving: 12) : .either(8, or: 6, leaving: 14)),
-                (.operations, Self.isShort(canvas.size) ? .fixed(0) : .either(7, or: 4, leaving: 22)),
+                (.title, .fixed(1)), (.list, .rest),
+                // A rule, a header, and the longer of the two lists.
+                (.job, .either(job.map { SelectedJobPanel.rows($0) } ?? 0, or: 0, leaving: max(2 * rows.count + 4, 12))),
+                (.trend, Self.isShort(canvas.size) ? .either(6, or: 4, leaving: 12) : .either(8, or: 6, leaving: 14)),
+                (.operations, Self.isShort(canvas.size) ? .fixed(0) : .either(canvas.size.rows >= 48 ? 12 : 7, or: 4, leaving: 22)),
                 (.footer, .fixed(Chrome.footerRows(canvas.size.rows))),
             ])
         canvas.inside(stack[.list]) { table(rows, cursor, &$0) }
+        if let key, let job { canvas.inside(stack[.job]) { SelectedJobPanel(model: model, key: key, job: job).draw(&$0) } }
         if rows.indices.contains(cursor) { canvas.inside(stack[.trend]) { trend(rows[cursor], &$0) } }
         canvas.inside(stack[.operations]) { recent(&$0) }
         Chrome(model).footer(&canvas)
@@ -105,9 +111,16 @@ struct OverviewScreen {
         if let rate = layout.rateEnd { canvas.put("IN/s", endingAt: rate, row: 1, role: model.headerRole(.overview, "in")) }
         if let condition = layout.condition { canvas.put("CONDITION", column: condition, row: 1, role: model.headerRole(.overview, "condition")) }
         if rows.isEmpty { canvas.put("no job matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 3, row: 2, role: .textDim) }
-        canvas.list(rows.count, cursor: cursor, from: 2) { index, row, canvas in
-            draw(rows[index], named: names[rows[index].id] ?? "", row: row, layout, &canvas)
-        }
+        canvas.list(
+            rows.count, cursor: cursor, from: 2, lines: { lines(rows[$0], layout) },
+            { draw(rows[$0], named: names[rows[$0].id] ?? "", row: $1, lines: $2, layout, &$3) })
+    }
+
+    private func text(_ row: OverviewRow) -> SafeText { row.condition.text(at: model.shownAt, keys: model.options.keyMap) }
+
+    private func lines(_ row: OverviewRow, _ layout: Layout) -> Int {
+        guard let column = row.id.job == nil ? layout.job : layout.condition else { return 1 }
+        return Canvas.lines(text(row), column: column, end: model.wrapEnd)
     }
 
     /// The names as they fit. Where two of a context would read the same, the digits of the id tell them apart.
@@ -131,7 +144,7 @@ struct OverviewScreen {
         return names
     }
 
-    private func draw(_ row: OverviewRow, named name: SafeText, row line: Int, _ layout: Layout, _ canvas: inout Canvas) {
+    private func draw(_ row: OverviewRow, named name: SafeText, row line: Int, lines: Int, _ layout: Layout, _ canvas: inout Canvas) {
         guard let context = model.shown.context(row.id.context) else { return }
         let (tag, tagRole) = Chrome.shortBadge(context.description.class)
         if let column = layout.context {
@@ -142,8 +155,10 @@ struct OverviewScreen {
         if let badge = layout.badge { canvas.put(tag, column: badge, row: line, role: tagRole) }
         if let column = layout.link { link(context, row: line, column: column, layout, &canvas) }
         guard let id = row.id.job, let job = context.job(id) else {
-            let text = row.condition == .fine ? "no jobs" : row.condition.text(at: model.shownAt, keys: model.options.keyMap)
-            canvas.put(text, column: layout.job, row: line, role: row.condition.severity == .ok ? .textDim : row.condition.severity.role)
+            let text = row.condition == .fine ? "no jobs" : text(row)
+            canvas.put(
+                text, column: layout.job, row: line, lines: lines, end: model.wrapEnd,
+                role: row.condition.severity == .ok ? .textDim : row.condition.severity.role)
             return
         }
         let isStale = context.isStale(at: model.shownAt)
@@ -160,9 +175,7 @@ struct OverviewScreen {
         if isOld, !isStale || layout.link == nil { canvas.put("~", column: layout.age - 1, row: line, role: .textStale) }
         failures(job, row: line, layout, isStale: isOld, &canvas)
         if let column = layout.condition {
-            canvas.put(
-                row.condition.text(at: model.shownAt, keys: model.options.keyMap), column: column, row: line,
-                role: isStale ? .textStale : row.condition.severity.role)
+            canvas.put(text(row), column: column, row: line, lines: lines, end: model.wrapEnd, role: isStale ? .textStale : row.condition.severity.role)
         }
     }
 

@@ -7,6 +7,9 @@ extension ConsoleModel {
     /// Columns that are out of sight at the left.
     var hiddenColumns: Int { sideways.screen == screen ? sideways.columns : 0 }
 
+    /// Where long texts of a list go on in the next line: at the edge of the window. A scrolled one shows them in one line.
+    var wrapEnd: Int { hiddenColumns > 0 ? .max : size.columns }
+
     /// The rows that move.
     func movingRows(_ size: Size) -> Range<Int> {
         if Self.isSmall(size) { return 0..<max(0, size.rows >= 6 ? size.rows - 2 : size.rows - 1) }
