@@ -38,6 +38,7 @@ import Testing
         #expect(unknown["term"]?.verdict == .warn && unknown["term"]?.advice?.contains("infocmp") == true)
         let plain = examine(["TERM": "xterm-256color", "LANG": "C"], isTerminal: false, size: (60, 10), isUTF8: false)
         #expect(plain["terminal"]?.verdict == .warn && plain["size"]?.verdict == .warn)
+        #expect(examine(["TERM": "xterm-256color", "LANG": "C.UTF-8"], size: (60, 15))["size"]?.verdict == .ok)
         #expect(plain["locale"]?.found == "C is not UTF-8: ASCII only" && plain["locale"]?.advice == "export LANG=C.UTF-8")
         #expect(examine(["TERM": "xterm-256color", "NO_COLOR": "1"])["colours"]?.found == "none: NO_COLOR is set")
         #expect(examine(["TERM": "xterm-256color", "SSH_TTY": "/dev/pts/1"])["ssh"]?.verdict == .ok)

@@ -5,12 +5,12 @@ import Testing
 
 @testable import ConsoleCore
 
-/// Every screen as text and as role letters, at five sizes, in UTF-8 and ASCII. To accept new ones, look at the difference and run
+/// Every screen as text and as role letters, at seven sizes, in UTF-8 and ASCII. To accept new ones, look at the difference and run
 ///     WEIR_RECORD_GOLDENS=1 swift test --filter GoldenScreenTests
 @Suite struct GoldenScreenTests {
     static let sizes = [
-        Size(columns: 40, rows: 6), Size(columns: 80, rows: 24), Size(columns: 100, rows: 30), Size(columns: 120, rows: 40),
-        Size(columns: 160, rows: 50),
+        Size(columns: 40, rows: 6), Size(columns: 60, rows: 15), Size(columns: 79, rows: 24), Size(columns: 80, rows: 24), Size(columns: 100, rows: 30),
+        Size(columns: 120, rows: 40), Size(columns: 160, rows: 50),
     ]
 
     @Test(arguments: Scene.all) func screenIsAsRecorded(_ scene: Scene) throws {
@@ -64,7 +64,7 @@ struct Scene: Sendable, CustomTestStringConvertible {
 
     func console(_ size: Size) -> ScriptedConsole {
         // Boxes cannot be opened on a small terminal, so the script runs at full size.
-        let scripted = Size(columns: max(size.columns, 80), rows: max(size.rows, 24))
+        let scripted = Size(columns: max(size.columns, ConsoleModel.fullSize.columns), rows: max(size.rows, ConsoleModel.fullSize.rows))
         var console = ScriptedConsole(contexts, options: ConsoleOptions(size: scripted))
         build(&console)
         return console

@@ -355,10 +355,10 @@ import Testing
 
     @Test(arguments: ["S", "C", "R", "X", "B"]) func smallTerminalsRefuse(_ key: String) {
         var console = console(.lab)
-        console.send(.resize(Size(columns: 79, rows: 24)))
+        console.send(.resize(Size(columns: 59, rows: 15)))
         console.press(key)
         #expect(console.sentOperations.isEmpty && console.model.modals.isEmpty)
-        #expect(console.lastMessage == "actions need a terminal of 80x24; this one is 79x24")
+        #expect(console.lastMessage == "actions need a terminal of 60x15; this one is 59x15")
     }
 
     @Test func aTerminalThatBecameTooSmallDoesNotAct() {

@@ -29,9 +29,9 @@ import Testing
         #expect(console.screen.contains("d exact request   v preflight detail"))
         console.press("d")
         #expect(console.screen.contains("to /run/e.sock: \(Sample.job)") && console.screen.contains("expects RUNNING"))
-        #expect(!console.screen.contains("effect") && console.screen.contains("d back"))
+        #expect(!console.screen.contains("[ok]") && console.screen.contains("effect") && console.screen.contains("d back"))
         console.press("d")
-        #expect(console.screen.contains("effect") && !console.screen.contains("expects RUNNING"))
+        #expect(console.screen.contains("[ok]") && !console.screen.contains("expects RUNNING"))
         #expect(console.sentOperations.isEmpty)
     }
 
@@ -81,7 +81,7 @@ import Testing
         console.advance(400)
         console.press("d")
         let lines = console.screen.split(separator: "\n", omittingEmptySubsequences: false)
-        #expect(lines.contains { $0.contains("~") } && lines.contains { $0.contains("reason") } && lines.contains { $0.contains("y sends it") })
+        #expect(lines.contains { $0.contains("PgUp PgDn") } && lines.contains { $0.contains("reason") } && lines.contains { $0.contains("y sends it") })
         #expect(lines.contains { $0.contains("Esc backs out") })
     }
 }

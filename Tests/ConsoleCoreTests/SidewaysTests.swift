@@ -90,7 +90,7 @@ import Testing
         console.report([job])
         #expect(console.screen.split(separator: "\n").contains { $0.hasSuffix(">") }, "\(console.screen)")
         for _ in 0..<20 where !console.screen.contains("LAST") { console.press("l") }
-        #expect(console.screen.contains("LAST") && console.screen.contains("need 80x24"), "\(console.screen)")
+        #expect(console.screen.contains("LAST") && console.screen.contains("need 60x15"), "\(console.screen)")
     }
 
     /// Marks take the place of a cell and leave no half of a wide character; at no place is anything but cells written.

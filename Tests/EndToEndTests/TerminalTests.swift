@@ -47,7 +47,7 @@ extension EndToEnd {
             let terminal = try console(columns: 40, rows: 6)
             try terminal.press("Enter")
             try terminal.wait(for: "the vitals") {
-                $0.lines[0].contains("orders RUNNING") && $0.contains("need 80x24") && $0.contains("no actions at this size")
+                $0.lines[0].contains("orders RUNNING") && $0.contains("need 60x15") && $0.contains("no actions at this size")
             }
             try terminal.type("C")
             try terminal.press("Escape")

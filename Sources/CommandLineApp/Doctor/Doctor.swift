@@ -273,7 +273,8 @@ struct TerminalExamination {
 
     private func room(_ size: (columns: Int, rows: Int)) -> DoctorFinding {
         let found = "\(size.columns)x\(size.rows)"
-        if size.columns < 80 || size.rows < 24 { return .warn("size", found, "below 80x24 only vitals are shown, and nothing acts") }
+        if size.columns < 60 || size.rows < 15 { return .warn("size", found, "below 60x15 only vitals are shown, and nothing acts") }
+        if size.columns < 80 || size.rows < 24 { return .ok("size", "\(found): the columns that decide; from 80x24 all lists are whole") }
         return .ok("size", size.columns >= 120 && size.rows >= 40 ? "\(found): all panels" : "\(found); from 120x40 all panels are shown")
     }
 

@@ -49,6 +49,8 @@ struct ActionSheet: Sendable {
         case accept
         case savepointInstead
         case keep
+        /// The text moves by a line, or a page, down where positive.
+        case scroll(Int, isPage: Bool)
     }
 
     var action: Action
@@ -63,6 +65,8 @@ struct ActionSheet: Sendable {
     var reason = TextField()
     var focus = Focus.none
     var page = Page.overview
+    /// The first line of each page's text, where it does not all fit.
+    var tops: [Page: Int] = [:]
     /// When the abort window ends.
     var armedUntil: WallTime?
     /// The operation that it goes on with; nil = it is a new one.
@@ -112,6 +116,13 @@ struct ActionSheet: Sendable {
         if isOnItsWay {
             answer = "only Esc works now: it aborts"
             return .stay
+        }
+        switch key {
+        case .named(.up): return .scroll(-1, isPage: false)
+        case .named(.down): return .scroll(1, isPage: false)
+        case .named(.pageUp): return .scroll(-1, isPage: true)
+        case .named(.pageDown): return .scroll(1, isPage: true)
+        default: break
         }
         if key == .named(.tab) || key == .named(.backTab) {
             moveFocus()

@@ -24,7 +24,7 @@ enum Refusal: Sendable, Equatable {
     /// For the message row.
     func text(_ keys: KeyMap) -> SafeText {
         switch self {
-        case .tooSmall(let size): "actions need a terminal of 80x24; this one is \(size.columns)x\(size.rows)"
+        case .tooSmall(let size): "actions need a terminal of \(ConsoleModel.fullSize.text); this one is \(size.text)"
         case .frozen: "the screen is frozen: \(keys.label(.freeze)) returns to live"
         case .noJob: "there is no job here"
         case .readOnly(let context): "\(context) is read-only here"

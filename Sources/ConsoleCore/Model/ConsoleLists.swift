@@ -165,6 +165,7 @@ extension ConsoleModel {
         case (.audit, _): return position(auditRows, cursors.audit, \.id)
         case (.history, _): return position(historyRows, cursors.history, \.rowID)
         case (nil, .metrics): return position(Metric.allCases, metrics.selected, { $0 })
+        case (nil, .operation(let id)): return OperationScreen(model: self, id: id).position(in: size)
         default: return (0, 0)
         }
     }
@@ -200,6 +201,7 @@ extension ConsoleModel {
         case (.audit, _): cursors.audit = follows(.audit) ? nil : pick(auditRows, \.id)
         case (.history, _): cursors.history = follows(.history) ? nil : pick(historyRows, \.rowID)
         case (nil, .metrics): metrics.selected = Metric.allCases[index]
+        case (nil, .operation(let id)): cursors.evidence = (id, index)
         default: break
         }
     }

@@ -146,10 +146,14 @@ public struct ConsoleModel: Sendable {
     var size: Size { options.size }
 
     /// Below this size only vitals are shown and nothing acts.
-    static let fullSize = Size(columns: 80, rows: 24)
+    static let fullSize = Size(columns: 60, rows: 15)
     var isSmall: Bool { Self.isSmall(size) }
 
     static func isSmall(_ size: Size) -> Bool { size.columns < fullSize.columns || size.rows < fullSize.rows }
+
+    /// Below this size boxes take the whole window.
+    private static let boxedSize = Size(columns: 80, rows: 24)
+    static func isCompact(_ size: Size) -> Bool { size.columns < boxedSize.columns || size.rows < boxedSize.rows }
 
     /// The job that a key would act on.
     var focusedJob: JobKey? {
@@ -163,8 +167,8 @@ public struct ConsoleModel: Sendable {
     /// The panes of the screen, in the order of Tab.
     var panes: [Pane] {
         switch screen {
-        case .overview: [.list, .trend, .operations]
-        case .job: WideJobScreen.fits(size) ? [.list, .failures, .operations] : [.list, .failures]
+        case .overview: OverviewScreen.isShort(size) ? [.list, .trend] : [.list, .trend, .operations]
+        case .job: WideJobScreen.fits(size) ? [.list, .failures, .operations] : JobScreen.isShort(size) ? [.list] : [.list, .failures]
         default: [.list]
         }
     }
@@ -209,4 +213,9 @@ public struct ConsoleModel: Sendable {
         let isAnswered = rowMessage?.isAnswer == true && hasFreshMessage
         return messages.count { !$0.isAnswer && ($0.shownFrom > now || isAnswered && now - $0.shownFrom < Self.messageSpan) }
     }
+}
+
+extension Size {
+    /// "60x15".
+    var text: SafeText { "\(columns)x\(rows)" }
 }

@@ -47,6 +47,8 @@ extension ConsoleModel {
         var context: String?
         var audit: OperationID?
         var history: RememberedCheckpoint.RowID?
+        /// The first line shown of an operation's evidence, where it does not all fit.
+        var evidence: (id: OperationID, top: Int)?
     }
 
     struct Message: Sendable, Equatable {

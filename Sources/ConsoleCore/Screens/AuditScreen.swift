@@ -82,12 +82,12 @@ struct AuditScreen {
         canvas.rule(
             "\(model.options.keyMap.title(.audit, "audit"))\(model.listNote(.audit))", row: 0,
             note: model.auditRecords != nil ? "engines and this user's records" : "reading this user's records")
-        let isWide = canvas.size.columns >= 100
+        let isWide = canvas.size.columns >= 100, isNarrow = canvas.size.columns < 80
+        // Who it was stands below the list too.
+        let places = isWide ? (what: 32, job: 47, outcome: 76) : isNarrow ? (what: 13, job: 28, outcome: 48) : (what: 26, job: 41, outcome: 62)
         canvas.header(
-            [
-                (3, "WHEN", "when"), (13, "WHO", "who"), (isWide ? 32 : 26, "WHAT", "what"), (isWide ? 47 : 41, "JOB", "job"),
-                (isWide ? 76 : 62, "OUTCOME", "outcome"),
-            ]
+            [(3, "WHEN", "when")] + (isNarrow ? [] : [(13, "WHO", "who")])
+                + [(places.what, "WHAT", "what"), (places.job, "JOB", "job"), (places.outcome, "OUTCOME", "outcome")]
                 + (isWide ? [(87, "REASON", "reason")] : []), of: .audit, model)
         if rows.isEmpty {
             canvas.put(
@@ -98,11 +98,11 @@ struct AuditScreen {
             let row = rows[index]
             canvas.put(
                 Figures.moment(row.at, now: model.wall(model.shownAt), offset: model.options.utcOffsetSeconds), column: 3, row: y, role: .textDim, columns: 9)
-            canvas.put(SafeText(row.request.by).prefix(columns: isWide ? 18 : 12, ending: .cut), column: 13, row: y)
-            canvas.put(row.verb, column: isWide ? 32 : 26, row: y, columns: 14)
+            if !isNarrow { canvas.put(SafeText(row.request.by).prefix(columns: isWide ? 18 : 12, ending: .cut), column: 13, row: y) }
+            canvas.put(row.verb, column: places.what, row: y, columns: 14)
             let job = row.jobName.isEmpty ? row.request.job == .none ? "-" : row.request.job.short : row.jobName
-            canvas.put(SafeText("\(row.context)/\(job)").middle(columns: isWide ? 28 : 20), column: isWide ? 47 : 41, row: y)
-            canvas.put(SafeText(row.outcome), column: isWide ? 76 : 62, row: y, role: Self.role(row.outcome), columns: 10)
+            canvas.put(SafeText("\(row.context)/\(job)").middle(columns: places.outcome - places.job - 1), column: places.job, row: y)
+            canvas.put(SafeText(row.outcome), column: places.outcome, row: y, role: Self.role(row.outcome), columns: 10)
             if isWide { canvas.put(SafeText(row.request.reason), column: 87, row: y, role: .textDim) }
         }
     }

@@ -121,8 +121,11 @@ struct CheckpointDetailScreen {
             return
         }
         let operators = model.operatorRows(id)
+        let names = Self.nameColumns(canvas)
         canvas.put(
-            "   OPERATOR        PAR     ACKED     SIZE    DELAY    ALIGN     SYNC    ASYNC", column: 0, row: 1,
+            Self.isNarrow(canvas)
+                ? "   OPERATOR          ACKED  DELAY  ALIGN   SYNC  ASYNC"
+                : "   \(SafeText("OPERATOR").padded(names + 1))  PAR     ACKED     SIZE    DELAY    ALIGN     SYNC    ASYNC", column: 0, row: 1,
             role: model.listViews[.operators].order?.field == nil ? .header : .headerSort)
         let cursor = model.listPosition.index
         let slowest = SubtaskTable.slowest(checkpoint.operators ?? [])
@@ -130,20 +133,26 @@ struct CheckpointDetailScreen {
         canvas.list(operators.count, cursor: cursor, from: 2, leaving: 1) { index, place, canvas in row(operators[index], row: place, &canvas) }
     }
 
+    private static func nameColumns(_ canvas: Canvas) -> Int { min(max(13, canvas.size.columns - 67), 60) }
+
+    /// Without room for the parallelism and the size of an operator.
+    private static func isNarrow(_ canvas: Canvas) -> Bool { canvas.size.columns < 80 }
+
     private func row(_ part: OperatorCheckpointReport, row: Int, _ canvas: inout Canvas) {
-        let isDone = part.acknowledged == part.subtasks.count
-        var column = canvas.put("   \(SafeText(part.name).prefix(columns: 13, ending: .cut).padded(14))", column: 0, row: row)
-        column += canvas.put(SafeText("\(part.parallelism)").padded(leading: 5), column: column, row: row)
+        let isDone = part.acknowledged == part.subtasks.count, isNarrow = Self.isNarrow(canvas)
+        let names = Self.nameColumns(canvas)
+        var column = canvas.put("   \(SafeText(part.name).prefix(columns: names, ending: .cut).padded(names + 1))", column: 0, row: row)
+        if !isNarrow { column += canvas.put(SafeText("\(part.parallelism)").padded(leading: 5), column: column, row: row) }
         column += canvas.put(
-            Figures.part(part.acknowledged, of: part.subtasks.count, columns: 9).padded(leading: 10), column: column, row: row,
+            Figures.part(part.acknowledged, of: part.subtasks.count, columns: isNarrow ? 7 : 9).padded(leading: isNarrow ? 9 : 10), column: column, row: row,
             role: isDone ? .checkpointOK : .checkpointRun)
-        column += canvas.put(Figures.bytes(part.stateSize).padded(leading: 9), column: column, row: row)
+        if !isNarrow { column += canvas.put(Figures.bytes(part.stateSize).padded(leading: 9), column: column, row: row) }
         let phases = part.subtasks.map(PhaseSpan.all)
         for index in 0..<4 {
             let longest = phases.map { $0[index] }.max { $0.microseconds < $1.microseconds }
             guard let longest else { continue }
             column += canvas.put(
-                Figures.duration(microseconds: longest.microseconds).padded(leading: 9), column: column, row: row, role: longest.role)
+                Figures.duration(microseconds: longest.microseconds).padded(leading: isNarrow ? 7 : 9), column: column, row: row, role: longest.role)
         }
     }
 

@@ -21,14 +21,15 @@ struct CheckpointTable {
         let phases: (column: Int, columns: Int)?
         /// The part of its size that an incremental checkpoint wrote; only where there is much room.
         let wroteEnd: Int?
-        let sizeEnd, acknowledged, kept, cause: Int
+        let sizeEnd, acknowledged: Int?
+        let kept, cause: Int
 
         init(columns: Int) {
             if columns >= 98 {
                 durationColumns = 9
                 let wrote = columns >= 150 ? 10 : 0
                 // Very long bars tell no more, the cause does.
-                let room = min(columns - 80 - wrote, 44)
+                let room = min(max(columns - 96 - wrote, 18), 44)
                 phases = (43, room)
                 let after = 43 + room
                 wroteEnd = wrote > 0 ? after + wrote : nil
@@ -37,7 +38,7 @@ struct CheckpointTable {
                 durationColumns = 13
                 phases = nil
                 wroteEnd = nil
-                (sizeEnd, acknowledged, kept, cause) = (54, 55, 62, 67)
+                (sizeEnd, acknowledged, kept, cause) = columns >= 80 ? (54, 55, 62, 67) : (nil, nil, 47, 52)
             }
         }
     }
@@ -109,8 +110,8 @@ struct CheckpointTable {
             canvas.put("d=delay a=align s=sync y=async", column: phases.column, row: 1, role: .header, columns: phases.columns)
         }
         if let wrote = layout.wroteEnd { canvas.put("WROTE", endingAt: wrote, row: 1, role: .header) }
-        canvas.put("SIZE", endingAt: layout.sizeEnd, row: 1, role: role("size"))
-        canvas.put("ACK", column: layout.acknowledged, row: 1, role: role("ack"))
+        if let size = layout.sizeEnd { canvas.put("SIZE", endingAt: size, row: 1, role: role("size")) }
+        if let acknowledged = layout.acknowledged { canvas.put("ACK", column: acknowledged, row: 1, role: role("ack")) }
         canvas.put("KEPT", column: layout.kept, row: 1, role: role("kept"))
         canvas.put("CAUSE", column: layout.cause, row: 1, role: role("cause"))
     }
@@ -128,11 +129,14 @@ struct CheckpointTable {
             Figures.moment(checkpoint.triggeredAt, now: time, offset: model.options.utcOffsetSeconds), column: 24, row: row, columns: 9)
         duration(checkpoint, isOver: remembered != nil, row: row, layout, &canvas)
         if let phases = layout.phases { self.phases(checkpoint, column: phases.column, row: row, columns: phases.columns, &canvas) }
-        let size = checkpoint.stateSize.count == 0 && checkpoint.status != .completed ? "-" : Figures.bytes(checkpoint.stateSize)
-        canvas.put(size, endingAt: layout.sizeEnd, row: row)
+        if let end = layout.sizeEnd {
+            canvas.put(checkpoint.stateSize.count == 0 && checkpoint.status != .completed ? "-" : Figures.bytes(checkpoint.stateSize), endingAt: end, row: row)
+        }
         if let wrote = layout.wroteEnd { canvas.put(checkpoint.checkpointedSize.map { Figures.bytes($0) } ?? "-", endingAt: wrote, row: row) }
-        let acknowledged = Figures.part(checkpoint.acknowledgedSubtasks, of: checkpoint.totalSubtasks, columns: layout.kept - layout.acknowledged - 1)
-        canvas.put(acknowledged, column: layout.acknowledged, row: row)
+        if let column = layout.acknowledged {
+            canvas.put(
+                Figures.part(checkpoint.acknowledgedSubtasks, of: checkpoint.totalSubtasks, columns: layout.kept - column - 1), column: column, row: row)
+        }
         canvas.put(Self.kept(checkpoint, remembered: remembered), column: layout.kept, row: row, role: checkpoint.discarded ? .checkpointGone : .text)
         guard let remembered else {
             canvas.put(Self.cause(checkpoint, losses), column: layout.cause, row: row)

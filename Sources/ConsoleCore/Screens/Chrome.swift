@@ -7,8 +7,8 @@ struct Chrome {
 
     init(_ model: ConsoleModel) { self.model = model }
 
-    /// Rows at the bottom that belong to it.
-    static let footerRows = 3
+    /// Rows at the bottom that belong to it. Where rows are few, hints and messages share one.
+    static func footerRows(_ rows: Int) -> Int { rows < 20 ? 2 : 3 }
 
     private func mark(_ role: StyleRole) -> SafeText { model.theme.mark(role) }
 
@@ -130,19 +130,32 @@ struct Chrome {
     /// Actions, hints and message, in the last three rows.
     func footer(_ canvas: inout Canvas) {
         let bottom = canvas.size.rows
-        actions(row: bottom - 3, &canvas)
-        hints(row: bottom - 2, &canvas)
-        message(row: bottom - 1, &canvas)
+        guard Self.footerRows(bottom) == 2 else {
+            actions(row: bottom - 3, &canvas)
+            hints(row: bottom - 2, &canvas)
+            message(row: bottom - 1, &canvas)
+            return
+        }
+        if completions == nil { actions(row: bottom - 2, &canvas) } else { hints(row: bottom - 2, &canvas) }
+        if hasNews { message(row: bottom - 1, &canvas) } else { hints(row: bottom - 1, &canvas) }
+    }
+
+    /// Whether the row of the messages has more to say than an old one.
+    private var hasNews: Bool {
+        model.hasFreshMessage || model.configurationProblem != nil || model.live.operations.contains { $0.isFollowed && $0.isInFlight }
     }
 
     /// The keys that act, and why they are locked if they all are.
     private func actions(row: Int, _ canvas: inout Canvas) {
         let key = model.focusedJob
         let wide = canvas.size.columns >= 110
-        let names: [(Command, SafeText)] = [
-            (.savepoint, "savepoint"), (.cancel, "cancel+keep"), (.restart, "restart-from"), (.stop, wide ? "stop+savepoint" : "stop+sp"),
-            (.checkpoint, wide ? "checkpoint now" : "ckpt"),
-        ]
+        let names: [(Command, SafeText)] =
+            canvas.size.columns < 80
+            ? [(.savepoint, "save"), (.cancel, "cancel"), (.restart, "restart"), (.stop, "stop"), (.checkpoint, "ckpt")]
+            : [
+                (.savepoint, "savepoint"), (.cancel, "cancel+keep"), (.restart, "restart-from"), (.stop, wide ? "stop+savepoint" : "stop+sp"),
+                (.checkpoint, wide ? "checkpoint now" : "ckpt"),
+            ]
         let refusals = names.map { model.refusal($0.0, on: key) }
         var column = 1
         for ((command, name), refusal) in zip(names, refusals) where model.options.keyMap.hasKey(command) {
@@ -158,12 +171,14 @@ struct Chrome {
         var brief: SafeText?
         if refusals.allSatisfy({ $0 != nil }), let first = refusals[2] ?? refusals[0] {
             reason = "locked: \(first.short)"
+            brief = first.short
         } else if let context = key.flatMap({ model.live.context($0.context) }), context.description.guardClass == .prod,
             !context.isUnlocked(at: model.now)
         {
             let keys = model.options.keyMap
             reason = "\(keys.label(.stop)) \(keys.label(.cancel, .restart)) locked: :unlock"
-            brief = ":unlock for \(keys.label(.stop))\(keys.label(.cancel))\(keys.label(.restart))"
+            let locked: SafeText = "\(keys.label(.stop))\(keys.label(.cancel))\(keys.label(.restart))"
+            brief = canvas.size.columns < 80 ? ":unlock \(locked)" : ":unlock for \(locked)"
         } else {
             return
         }

@@ -1,7 +1,7 @@
 import CellGrid
 import StreamModel
 
-/// The screen below 80x24: the vitals of one job, or the worst jobs, as many as there are rows. Nothing acts here.
+/// The screen below 60x15: the vitals of one job, or the worst jobs, as many as there are rows. Nothing acts here.
 struct CompactScreen {
     let model: ConsoleModel
 
@@ -11,7 +11,7 @@ struct CompactScreen {
         var lines: [[Span]] = []
         if case .overview = model.screen { lines = overview } else if let facts = JobFacts(model) { lines = job(facts) } else { lines = overview }
         let tail: [[Span]] = [
-            [Span(" need 80x24 for lists (now \(size.columns)x\(size.rows))", .textDim)],
+            [Span(" need \(ConsoleModel.fullSize.text) for lists (now \(size.text))", .textDim)],
             [Span(" no actions at this size  \(model.options.keyMap.label(.help)) help  \(model.options.keyMap.label(.quit)) quit", .hintText)],
         ]
         let room = size.rows >= 6 ? size.rows - tail.count : size.rows
@@ -34,7 +34,8 @@ struct CompactScreen {
             canvas.clear(CellRect(column: 0, row: row, columns: canvas.size.columns, rows: 1))
             let isNarrow = canvas.size.columns < 56
             canvas.put(
-                isNarrow ? " confirmation open: Esc, or enlarge" : " a confirmation is open: enlarge to 80x24, or press Esc", column: 0, row: row,
+                isNarrow ? " confirmation open: Esc, or enlarge" : " a confirmation is open: enlarge to \(ConsoleModel.fullSize.text), or press Esc", column: 0,
+                row: row,
                 role: .severityWarn)
         } else if isPrompting || (isFresh || model.configurationProblem != nil) && canvas.size.rows > 1 {
             canvas.clear(CellRect(column: 0, row: row, columns: canvas.size.columns, rows: 1))

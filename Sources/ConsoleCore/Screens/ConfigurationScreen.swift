@@ -194,7 +194,9 @@ struct ConfigurationScreen {
 
     private func draw(_ row: ConfigurationRow, row line: Int, _ canvas: inout Canvas) {
         canvas.put(SafeText(row.name).prefix(columns: 24, ending: .cut), column: 2, row: line, role: .header)
-        let room = canvas.size.columns - 27 - (row.note.isEmpty ? 0 : min(row.note.columns, 40) + 2)
+        // Where there is no room for both, the value is whole.
+        let note = row.note.isEmpty || canvas.size.columns < 80 ? 0 : min(row.note.columns, 40) + 2
+        let room = canvas.size.columns - 27 - note
         let column = canvas.put(row.value.middle(columns: max(room, 12)), column: 27, row: line, role: row.isWarning ? .severityWarn : .text)
         canvas.put(row.note, column: 27 + column + 2, row: line, role: .textDim)
     }

@@ -30,7 +30,7 @@ struct ContextsScreen {
         let up = rows.count { $0.link.isUp }
         Chrome(model).plainTitle("contexts \(rows.count): \(up) linked", &canvas)
         let cursor = model.listPosition.index
-        let stack = RowStack.list(canvas.size.rows, detail: .fixed(7))
+        let stack = RowStack.list(canvas.size.rows, detail: .either(7, or: 4, leaving: 6))
         canvas.inside(stack[.list]) { list(rows, cursor, &$0) }
         canvas.inside(stack[.detail]) { inner in
             guard rows.indices.contains(cursor) else { return inner.rule("", row: 0) }
@@ -41,28 +41,36 @@ struct ContextsScreen {
 
     private func list(_ rows: [ContextState], _ cursor: Int, _ canvas: inout Canvas) {
         canvas.rule("\(model.options.keyMap.title(.contexts, "contexts"))\(model.listNote(.contexts))", row: 0)
+        let places = Self.places(canvas.size)
         canvas.header(
-            [(3, "CONTEXT", "context"), (20, "CLASS", "class"), (36, "LINK", "link"), (50, "AGE", "age"), (57, "JOBS", "jobs"), (63, "ADDRESS", "address")],
-            of: .contexts, model)
+            [
+                (3, "CONTEXT", "context"), (places.class, "CLASS", "class"), (places.link, "LINK", "link"), (places.age, "AGE", "age"),
+                (places.jobs, "JOBS", "jobs"), (places.address, "ADDRESS", "address"),
+            ], of: .contexts, model)
         if rows.isEmpty { canvas.put("   none matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 0, row: 2, role: .textDim) }
         canvas.list(rows.count, cursor: cursor, from: 2) { index, row, canvas in draw(rows[index], row: row, &canvas) }
     }
 
+    private static func places(_ size: Size) -> (class: Int, link: Int, age: Int, jobs: Int, address: Int) {
+        size.columns >= 80 ? (20, 36, 50, 57, 63) : (15, 29, 43, 48, 54)
+    }
+
     private func draw(_ context: ContextState, row: Int, _ canvas: inout Canvas) {
-        let now = model.shownAt
-        canvas.put(SafeText(context.name).prefix(columns: 16, ending: .cut), column: 3, row: row)
-        canvas.line(Chrome(model).badges(context), row: row, column: 20)
+        let now = model.shownAt, places = Self.places(canvas.size)
+        canvas.put(SafeText(context.name).prefix(columns: places.class - 4, ending: .cut), column: 3, row: row)
+        canvas.line(Chrome(model).badges(context), row: row, column: places.class)
         let word = context.linkWord(at: now)
         let role: StyleRole = word == "ok" ? .linkOK : word == "down" ? .linkDown : .linkStale
         var text = SafeText(word)
         if word == "ok", case .up(let roundTrip?) = context.link { text = Figures.duration(roundTrip) }
-        canvas.line([Span(model.theme.mark(role), role), Span(" "), Span(text, role)], row: row, column: 36)
+        canvas.line([Span(model.theme.mark(role), role), Span(" "), Span(text, role)], row: row, column: places.link)
         let age = context.age(at: now)
         canvas.put(
-            age.map { $0 > ContextState.freshness ? Figures.age($0) : "now" } ?? "-", column: 50, row: row,
+            age.map { $0 > ContextState.freshness ? Figures.age($0) : "now" } ?? "-", column: places.age, row: row,
             role: age.map { $0 > ContextState.freshness } ?? true ? .linkStale : .textDim)
-        canvas.put(context.report.map { "\($0.jobs.count)" } ?? "-", endingAt: 61, row: row)
-        canvas.put(SafeText(context.description.address).middle(columns: canvas.size.columns - 64), column: 63, row: row, role: .textDim)
+        canvas.put(context.report.map { "\($0.jobs.count)" } ?? "-", endingAt: places.jobs + 4, row: row)
+        canvas.put(
+            SafeText(context.description.address).middle(columns: canvas.size.columns - places.address - 1), column: places.address, row: row, role: .textDim)
     }
 
     private func detail(_ context: ContextState, _ canvas: inout Canvas) {

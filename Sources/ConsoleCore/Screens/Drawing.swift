@@ -90,6 +90,47 @@ extension Canvas {
         }
     }
 
+    /// The rows of a list whose texts take several lines each, where all of them fit; else one line a row.
+    ///
+    /// - Parameter lines: how many a row wants; asked only where there are few rows.
+    mutating func list(
+        _ count: Int, cursor: Int, from top: Int, isMarked: Bool = true, lines: (Int) -> Int,
+        _ draw: (_ index: Int, _ row: Int, _ lines: Int, _ canvas: inout Canvas) -> Void
+    ) {
+        let heights = count <= size.rows - top ? (0..<count).map { max(1, lines($0)) } : []
+        guard !heights.isEmpty, heights.reduce(0, +) <= size.rows - top else {
+            return list(count, cursor: cursor, from: top, isMarked: isMarked) { draw($0, $1, 1, &$2) }
+        }
+        var row = top
+        for (index, height) in heights.enumerated() {
+            for line in row..<row + height { target(row: line, index: index) }
+            draw(index, row, height, &self)
+            if index == cursor {
+                if isMarked { put(">", column: 0, row: row, role: .mark) }
+                overlay(CellRect(column: 0, row: row, columns: size.columns, rows: height), role: .select)
+            }
+            row += height
+        }
+    }
+
+    /// One text in one line, which may be cut at the edge, or in several that end before `end`.
+    mutating func put(_ text: SafeText, column: Int, row: Int, lines: Int, end: Int, role: StyleRole = .text) {
+        guard lines > 1 else { return _ = put(text, column: column, row: row, role: role) }
+        for (line, part) in wrapped(text, columns: end - column - 1).prefix(lines).enumerated() {
+            put(part, column: column, row: row + line, role: role)
+        }
+    }
+
+    /// A text of more lines than these is scrolled sideways instead.
+    private static let linesMax = 6
+
+    /// How many lines a text takes from a column on, up to `end`.
+    static func lines(_ text: SafeText, column: Int, end: Int) -> Int {
+        guard column + text.columns > end, column + 1 < end else { return 1 }
+        let count = wrapped(text, columns: end - column - 1).count
+        return count > linesMax ? 1 : count
+    }
+
     /// The names of a list's columns in row 1: where, what, and the field that the column is sorted by.
     mutating func header(_ columns: [(Int, SafeText, String)], of kind: ConsoleModel.ListKind, _ model: ConsoleModel) {
         for (column, name, field) in columns { put(name, column: column, row: 1, role: model.headerRole(kind, field)) }

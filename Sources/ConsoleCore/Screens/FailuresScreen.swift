@@ -7,7 +7,7 @@ struct FailuresScreen {
 
     func draw(_ canvas: inout Canvas) {
         Chrome(model).jobTitle(&canvas)
-        let stack = RowStack.list(canvas.size.rows, condition: 1, summary: 1, detail: .either(10, or: 6, leaving: 14))
+        let stack = RowStack.list(canvas.size.rows, condition: 1, summary: 1, detail: canvas.size.rows < 20 ? .fixed(4) : .either(10, or: 6, leaving: 14))
         if let facts = JobFacts(model) {
             canvas.inside(stack[.condition]) { facts.condition(&$0) }
             canvas.inside(stack[.summary]) { summary(facts.job, &$0) }

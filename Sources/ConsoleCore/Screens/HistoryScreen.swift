@@ -35,7 +35,7 @@ struct HistoryScreen {
         let rows = model.historyRows, past = model.past(scope)
         Chrome(model).plainTitle("history \(past.isLoaded ? "\(past.total)" : "")  \(scope.job.map { SafeText($0) } ?? "all jobs")", &canvas)
         let cursor = model.listPosition.index
-        let stack = RowStack.list(canvas.size.rows, detail: .fixed(6))
+        let stack = RowStack.list(canvas.size.rows, detail: .either(6, or: 5, leaving: 6))
         canvas.inside(stack[.list]) { list(rows, past, cursor, &$0) }
         canvas.inside(stack[.detail]) { inner in
             guard rows.indices.contains(cursor) else { return inner.rule("", row: 0) }
@@ -46,7 +46,10 @@ struct HistoryScreen {
 
     private func list(_ rows: [RememberedCheckpoint], _ past: PastCheckpoints, _ cursor: Int, _ canvas: inout Canvas) {
         let wide = canvas.size.columns >= 100 ? canvas.size.columns - 100 : 0
-        let job = 13, id = 35 + wide
+        // The narrow list has no sizes.
+        let isNarrow = canvas.size.columns < 80
+        let job = 13, id = isNarrow ? 22 : 35 + wide
+        let size = isNarrow ? nil : id + 29, fate = isNarrow ? id + 25 : id + 34
         let note: SafeText =
             !past.isLoaded
             ? "reading the ledger" : past.isComplete && past.rows.count == past.total ? "from the ledger" : "the newest \(past.rows.count) of \(past.total)"
@@ -55,9 +58,7 @@ struct HistoryScreen {
         canvas.header(
             [
                 (3, "WHEN", "when"), (job, "JOB", "job"), (id + 4, "ID", "id"), (id + 8, "KIND", "kind"), (id + 13, "STATUS", "status"),
-                (id + 29, "SIZE", "size"),
-                (id + 34, "FATE", "fate"),
-            ] + (hasRoom ? [(id + 44, "SEEN", "seen")] : []), of: .history, model)
+            ] + (size.map { [($0, "SIZE", "size")] } ?? []) + [(fate, "FATE", "fate")] + (hasRoom ? [(id + 44, "SEEN", "seen")] : []), of: .history, model)
         if rows.isEmpty, past.isLoaded {
             let words: SafeText =
                 model.listViews[.history].filter == nil ? "nothing remembered\(scope.job.map { " of \($0)" } ?? "")" : "none matches the filter; Esc clears it"
@@ -73,8 +74,8 @@ struct HistoryScreen {
             canvas.put(CheckpointTable.number(report.id), endingAt: id + 6, row: y)
             canvas.put(CheckpointTable.kind(report), column: id + 8, row: y, role: report.kind.isSavepoint ? .checkpointSavepoint : .text)
             canvas.line([Span(model.theme.mark(status.role), status.role), Span(" "), Span(status.word, status.role)], row: y, column: id + 13)
-            canvas.put(report.status == .completed ? Figures.bytes(report.stateSize) : "-", endingAt: id + 33, row: y)
-            canvas.put(row.fateWord, column: id + 34, row: y, role: row.fate == .gone ? .checkpointGone : .text)
+            if let size { canvas.put(report.status == .completed ? Figures.bytes(report.stateSize) : "-", endingAt: size + 4, row: y) }
+            canvas.put(row.fateWord, column: fate, row: y, role: row.fate == .gone ? .checkpointGone : .text)
             if hasRoom { canvas.put("\(Figures.age(model.wall(model.shownAt) - row.lastSeenAt)) ago", column: id + 44, row: y, role: .textDim) }
         }
     }

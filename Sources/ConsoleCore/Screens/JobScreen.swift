@@ -1,7 +1,7 @@
 import CellGrid
 import StreamModel
 
-/// The triage page of a job: vitals, the failure budget, checkpoints, the last failures. For terminals from 80x24.
+/// The triage page of a job: vitals, the failure budget, checkpoints, the last failures. Below 80x24 without the failures.
 struct JobScreen {
     let facts: JobFacts
     private var model: ConsoleModel { facts.model }
@@ -11,15 +11,20 @@ struct JobScreen {
 
     private enum Part { case title, condition, next, budget, checkpoint, input, output, tasks, audit, list, failures, line, footer }
 
+    /// Too few rows for the failures, and for a row to each vital.
+    static func isShort(_ size: Size) -> Bool { size.rows < 24 }
+
     private func stack(_ size: Size, _ next: NextStep) -> RowStack<Part> {
-        let hasAudit = job.audit != nil || job.restored != nil
+        let hasAudit = job.audit != nil || job.restored != nil, isShort = Self.isShort(size)
         return RowStack(
             rows: size.rows,
             [
-                (.title, .fixed(1)), (.condition, .either(facts.conditionRows(size.columns), or: 1, leaving: 8)), (.next, .fixed(next.isEmpty ? 0 : 1)),
-                (.budget, .fixed(1)), (.checkpoint, .fixed(1)), (.input, .fixed(1)), (.output, .fixed(1)),
-                (.tasks, .fixed(1)), (.audit, .fixed(hasAudit ? 1 : 0)), (.list, .rest), (.failures, .either(5, or: 3, leaving: 11)),
-                (.line, .either(1, or: 0, leaving: 8)), (.footer, .fixed(Chrome.footerRows)),
+                (.title, .fixed(1)), (.condition, .either(facts.conditionRows(size.columns), or: 1, leaving: isShort ? 7 : 8)),
+                (.next, .fixed(next.isEmpty ? 0 : 1)),
+                (.budget, .fixed(1)), (.checkpoint, .fixed(1)), (.input, .fixed(1)), (.output, .fixed(isShort ? 0 : 1)),
+                (.tasks, .fixed(isShort ? 0 : 1)), (.audit, isShort ? .either(hasAudit ? 1 : 0, or: 0, leaving: 7) : .fixed(hasAudit ? 1 : 0)),
+                (.list, .rest), (.failures, isShort ? .fixed(0) : .either(5, or: 3, leaving: 11)),
+                (.line, isShort ? .fixed(0) : .either(1, or: 0, leaving: 8)), (.footer, .fixed(Chrome.footerRows(size.rows))),
             ])
     }
 
@@ -30,7 +35,9 @@ struct JobScreen {
         if !next.isEmpty { canvas.inside(stack[.next]) { facts.draw(next, &$0) } }
         vital(stack[.budget], "FAIL", \.checkpoints, &canvas, budget)
         vital(stack[.checkpoint], "CKPT", \.checkpoints, &canvas, checkpoint)
-        vital(stack[.input], "IN", \.flow, &canvas) { flow(facts.input, "read", part: facts.inputFraction, &$0) }
+        vital(stack[.input], "IN", \.flow, &canvas) { canvas in
+            if stack[.output].isEmpty { flows(&canvas) } else { flow(facts.input, "read", part: facts.inputFraction, &canvas) }
+        }
         vital(stack[.output], "OUT", \.flow, &canvas) { flow(facts.output, "written", part: nil, &$0) }
         vital(stack[.tasks], "TASKS", \.state, &canvas, tasks)
         vital(stack[.audit], "SEQ", nil, &canvas) { $0.line(facts.auditSpans, row: 0, column: Self.vitalColumn) }
@@ -40,7 +47,7 @@ struct JobScreen {
                 &canvas, title: model.options.keyMap.title(.checkpoints, "checkpoints"), isStale: facts.isStale || facts.hasOldCheckpoints)
         }
         canvas.inside(stack[.failures], failures)
-        if facts.isStale { canvas.restyle(stack[.budget].lowerBound..<stack[.line].lowerBound, role: .textStale) }
+        if facts.isStale { canvas.restyle(stack[.budget].lowerBound..<stack[.failures].upperBound, role: .textStale) }
         Chrome(model).footer(&canvas)
     }
 
@@ -117,6 +124,17 @@ struct JobScreen {
         guard canvas.size.columns >= Self.notedFrom else { return }
         canvas.put(
             trend.note(columns: canvas.size.columns - column - 3) { Figures.count($0) }, endingAt: canvas.size.columns - 1, row: 0, role: .textDim)
+    }
+
+    /// Rates and tasks in one row.
+    private func flows(_ canvas: inout Canvas) {
+        let isWhole = job.runningSubtasks == job.totalSubtasks
+        canvas.line(
+            [
+                Span(facts.input.rate, .textStrong), Span("  OUT ", .header), Span(facts.output.rate, .textStrong), Span(" rec/s  TASKS ", .header),
+                Span("\(job.runningSubtasks)/\(job.totalSubtasks)", isWhole ? .text : .severityWarn),
+                Span(facts.busy.map { "  busy \($0)" } ?? ""), Span("  \(facts.restarts)", job.restarts > 0 ? .severityWarn : .text),
+            ], row: 0, column: Self.vitalColumn)
     }
 
     private func tasks(_ canvas: inout Canvas) {

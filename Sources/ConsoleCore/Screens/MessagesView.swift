@@ -19,7 +19,7 @@ struct MessagesView {
     init(_ model: ConsoleModel) {
         self.model = model
         // The whole of a small terminal.
-        let margin = model.isSmall ? 0 : 2
+        let margin = ConsoleModel.isCompact(model.size) ? 0 : 2
         rect = CellRect(column: margin, row: margin, columns: model.size.columns - 2 * margin, rows: model.size.rows - 2 * margin)
         var rows: [Row] = []
         for (index, message) in model.messages.reversed().enumerated() {

@@ -13,40 +13,53 @@ struct OperationsScreen {
         canvas.inside(RowStack.list(canvas.size.rows)[.list]) { inner in
             inner.rule(
                 "\(model.options.keyMap.title(.operations, "operations"))\(model.listNote(.operations))", row: 0,
-                note: "sent > accepted > completed > observed > proven")
-            let isWide = inner.size.columns >= 100
+                note: inner.size.columns < 80 ? "" : "sent > accepted > completed > observed > proven")
+            let header: SafeText =
+                switch inner.size.columns {
+                case 100...: " WHEN      OP    WHO          WHAT           JOB                     STAGE        RESULT"
+                case 80...: " WHEN      OP    WHAT           JOB            STAGE        RESULT"
+                default: " WHEN      WHAT           JOB          STAGE        RESULT"
+                }
             inner.put(
-                isWide
-                    ? " WHEN      OP    WHO          WHAT           JOB                     STAGE        RESULT"
-                    : " WHEN      OP    WHAT           JOB            STAGE        RESULT", column: 0, row: 1,
+                header, column: 0, row: 1,
                 role: model.listViews[.operations].order?.field == nil ? .header : .headerSort)
             if rows.isEmpty { inner.put(" none", column: 0, row: 2, role: .textDim) }
-            inner.list(rows.count, cursor: cursor, from: 2, isMarked: false) { index, row, inner in line(rows[index], row: row, &inner) }
+            let size = inner.size
+            inner.list(
+                rows.count, cursor: cursor, from: 2, isMarked: false,
+                lines: { Canvas.lines(result(rows[$0]), column: Self.resultColumn(size), end: model.wrapEnd) },
+                { line(rows[$0], row: $1, lines: $2, &$3) })
         }
         Chrome(model).footer(&canvas)
     }
 
     /// One operation in one row; also for the overview.
-    func line(_ operation: TrackedOperation, row: Int, _ canvas: inout Canvas) {
+    func line(_ operation: TrackedOperation, row: Int, lines: Int = 1, _ canvas: inout Canvas) {
         let time = Figures.moment(operation.since, now: model.shownAt, offset: model.options.utcOffsetSeconds)
-        let isWide = canvas.size.columns >= 100
-        var spans: [Span] = [Span(" \(time.padded(9)) ", .textDim), Span("\(operation.id.short)  ")]
+        let isWide = canvas.size.columns >= 100, isNarrow = canvas.size.columns < 80
+        var spans: [Span] = [Span(" \(time.padded(9)) ", .textDim), Span(isNarrow ? "" : "\(operation.id.short)  ")]
         if isWide { spans.append(Span(SafeText(operation.request.by).prefix(columns: 12, ending: .cut).padded(13))) }
-        let jobColumns = isWide ? 23 : 14
+        let jobColumns = isWide ? 23 : isNarrow ? 12 : 14
         spans += [
             Span(operation.verb.padded(15)),
             Span(SafeText("\(operation.context)/\(operation.subject)").middle(columns: jobColumns).padded(jobColumns + 1)),
             Span(SafeText(operation.stage.rawValue).padded(13), operation.severity.role),
         ]
-        let column = canvas.line(spans, row: row)
-        var result = operation.result
-        if let report = operation.report, !report.state.isTerminal, let acknowledged = report.acknowledgedSubtasks, let total = report.totalSubtasks {
-            result = "acked \(acknowledged)/\(total)"
-        }
-        let room = canvas.size.columns - column
+        canvas.line(spans, row: row)
+        let result = result(operation), column = Self.resultColumn(canvas.size)
+        let isPath = operation.report?.path.map { SafeText($0) } == result
         canvas.put(
-            operation.report?.path == nil || result != SafeText(operation.report?.path ?? "") ? result : result.middle(columns: room),
-            column: column, row: row)
+            isPath && lines == 1 ? result.middle(columns: canvas.size.columns - column) : result, column: column, row: row, lines: lines,
+            end: model.wrapEnd)
+    }
+
+    private static func resultColumn(_ size: Size) -> Int { size.columns >= 100 ? 82 : size.columns < 80 ? 52 : 60 }
+
+    private func result(_ operation: TrackedOperation) -> SafeText {
+        guard let report = operation.report, !report.state.isTerminal, let acknowledged = report.acknowledgedSubtasks, let total = report.totalSubtasks else {
+            return operation.result
+        }
+        return "acked \(acknowledged)/\(total)"
     }
 }
 
@@ -62,23 +75,52 @@ struct OperationScreen {
             return Chrome(model).footer(&canvas)
         }
         Chrome(model).plainTitle("operation \(operation.id): \(operation.verb) of \(operation.subject) in \(operation.context)", &canvas)
-        let body = RowStack.list(canvas.size.rows)[.list]
-        canvas.rule("evidence", row: body.lowerBound)
-        var row = body.lowerBound + 1
-        for (name, text, role) in facts(operation) {
-            let lines = wrapped(text, columns: canvas.size.columns - 14)
-            canvas.put(" \(name)", column: 0, row: row, role: .header)
-            for line in lines.isEmpty ? [SafeText.empty] : lines {
-                canvas.put(line, column: 13, row: row, role: role)
-                row += 1
-            }
-        }
-        if let proof = operation.proof {
-            canvas.inside(row..<max(row, body.upperBound)) {
-                ProofView(proof: proof, theme: model.theme).draw(&$0, isTitled: true)
-            }
-        }
+        canvas.inside(RowStack.list(canvas.size.rows)[.list]) { evidence(operation, &$0) }
         Chrome(model).footer(&canvas)
+    }
+
+    private enum Line {
+        case fact(name: SafeText, text: SafeText, role: StyleRole)
+        case proofTitle, proof(RestartProof.Line)
+    }
+
+    private func lines(_ operation: TrackedOperation, columns: Int) -> [Line] {
+        var lines: [Line] = []
+        for (name, text, role) in facts(operation) {
+            let texts = wrapped(text, columns: columns - 14)
+            lines += (texts.isEmpty ? [SafeText.empty] : texts).enumerated().map { .fact(name: $0 == 0 ? name : "", text: $1, role: role) }
+        }
+        if let proof = operation.proof { lines += [.proofTitle] + proof.lines.map { .proof($0) } }
+        return lines
+    }
+
+    /// How far the evidence can be scrolled, and how far it is.
+    func position(in size: Size) -> (count: Int, index: Int) {
+        guard let operation = model.shown.operations.first(where: { $0.id == id }) else { return (0, 0) }
+        let room = RowStack.list(size.rows)[.list].count - 1
+        return position(lines(operation, columns: size.columns).count, room)
+    }
+
+    private func position(_ lines: Int, _ room: Int) -> (count: Int, index: Int) {
+        let last = max(0, lines - room)
+        return (last + 1, min(model.cursors.evidence.map { $0.id == id ? $0.top : 0 } ?? 0, last))
+    }
+
+    private func evidence(_ operation: TrackedOperation, _ canvas: inout Canvas) {
+        let lines = lines(operation, columns: canvas.size.columns), room = canvas.size.rows - 1
+        let top = position(lines.count, room).index
+        let keys = model.options.keyMap.label(.moveDown, .moveUp)
+        canvas.rule("evidence", row: 0, note: lines.count > room ? "\(top + 1)-\(min(top + room, lines.count)) of \(lines.count), \(keys)" : "")
+        for (index, line) in lines.dropFirst(top).prefix(room).enumerated() {
+            let row = index + 1
+            switch line {
+            case .fact(let name, let text, let role):
+                canvas.put(" \(name)", column: 0, row: row, role: .header)
+                canvas.put(text, column: 13, row: row, role: role)
+            case .proofTitle: operation.proof.map { ProofView(proof: $0, theme: model.theme).title(row: row, &canvas) }
+            case .proof(let step): operation.proof.map { ProofView(proof: $0, theme: model.theme).draw(step, row: row, &canvas) }
+            }
+        }
     }
 
     private func facts(_ operation: TrackedOperation) -> [(SafeText, SafeText, StyleRole)] {
@@ -139,22 +181,27 @@ struct ProofView {
     let proof: RestartProof
     let theme: Theme
 
-    func draw(_ canvas: inout Canvas, isTitled: Bool) {
-        if isTitled { canvas.rule("verify: from \(SafeText(proof.chosenPath).middle(columns: 50))", row: 0) }
-        for (index, line) in proof.lines.enumerated() {
-            let (badge, role): (SafeText, StyleRole) =
-                switch line.state {
-                case .done: ("[ok]", .severityOK)
-                case .waiting: ("[..]", .severityRun)
-                case .failed: ("[XX]", .severityCrit)
-                case .unproven: ("[--]", .severityUnknown)
-                }
-            let evidence: SafeText = line.evidence.isEmpty ? "waiting" : SafeText(line.evidence)
-            let column = canvas.line(
-                [Span(" "), Span(badge, role), Span(" \(line.step.rawValue) \(RestartWords.name(line.step).padded(15))")], row: index + 1)
-            // A number that is cut is another number.
-            let fitting = evidence.prefix(columns: canvas.size.columns - column, ending: .cut)
-            canvas.put(fitting, column: column, row: index + 1, role: line.state == .waiting ? .textDim : .text)
-        }
+    func title(row: Int, _ canvas: inout Canvas) {
+        canvas.rule("verify: from \(SafeText(proof.chosenPath).middle(columns: 50))", row: row)
+    }
+
+    /// The steps, one row each, from row 1.
+    func draw(_ canvas: inout Canvas) {
+        for (index, line) in proof.lines.enumerated() { draw(line, row: index + 1, &canvas) }
+    }
+
+    func draw(_ line: RestartProof.Line, row: Int, _ canvas: inout Canvas) {
+        let (badge, role): (SafeText, StyleRole) =
+            switch line.state {
+            case .done: ("[ok]", .severityOK)
+            case .waiting: ("[..]", .severityRun)
+            case .failed: ("[XX]", .severityCrit)
+            case .unproven: ("[--]", .severityUnknown)
+            }
+        let evidence: SafeText = line.evidence.isEmpty ? "waiting" : SafeText(line.evidence)
+        let column = canvas.line([Span(" "), Span(badge, role), Span(" \(line.step.rawValue) \(RestartWords.name(line.step).padded(15))")], row: row)
+        // A number that is cut is another number.
+        let fitting = evidence.prefix(columns: canvas.size.columns - column, ending: .cut)
+        canvas.put(fitting, column: column, row: row, role: line.state == .waiting ? .textDim : .text)
     }
 }

@@ -5,19 +5,29 @@ import StreamModel
 struct OverviewScreen {
     let model: ConsoleModel
 
-    private enum Part { case title, list, trend, operations, footer }
+    private enum Part { case title, list, job, trend, operations, footer }
+
+    /// Too few rows for the actions of operators.
+    static func isShort(_ size: Size) -> Bool { size.rows < 24 }
 
     func draw(_ canvas: inout Canvas) {
         let rows = model.overviewRows
         let cursor = rows.firstIndex { $0.id == model.cursors.overview } ?? 0
         Chrome(model).plainTitle(counts(rows), &canvas)
+        let key = rows.indices.contains(cursor) ? rows[cursor].key : nil
+        let job = key.flatMap { model.shown.context($0.context)?.job($0.job) }
         let stack = RowStack<Part>(
             rows: canvas.size.rows,
             [
-                (.title, .fixed(1)), (.list, .rest), (.trend, .either(8, or: 6, leaving: 14)), (.operations, .either(7, or: 4, leaving: 22)),
-                (.footer, .fixed(Chrome.footerRows)),
+                (.title, .fixed(1)), (.list, .rest),
+                // A rule, a header, and the longer of the two lists.
+                (.job, .either(job.map { SelectedJobPanel.rows($0) } ?? 0, or: 0, leaving: max(2 * rows.count + 4, 12))),
+                (.trend, Self.isShort(canvas.size) ? .either(6, or: 4, leaving: 12) : .either(8, or: 6, leaving: 14)),
+                (.operations, Self.isShort(canvas.size) ? .fixed(0) : .either(canvas.size.rows >= 48 ? 12 : 7, or: 4, leaving: 22)),
+                (.footer, .fixed(Chrome.footerRows(canvas.size.rows))),
             ])
         canvas.inside(stack[.list]) { table(rows, cursor, &$0) }
+        if let key, let job { canvas.inside(stack[.job]) { SelectedJobPanel(model: model, key: key, job: job).draw(&$0) } }
         if rows.indices.contains(cursor) { canvas.inside(stack[.trend]) { trend(rows[cursor], &$0) } }
         canvas.inside(stack[.operations]) { recent(&$0) }
         Chrome(model).footer(&canvas)
@@ -27,7 +37,7 @@ struct OverviewScreen {
         let contexts = model.shown.contexts
         let down = model.shown.downContexts
         var worst: Milliseconds?
-        for context in contexts {
+        for context in contexts where model.size.columns >= 80 {
             if case .up(let roundTrip?) = context.link { worst = max(worst ?? 0, roundTrip) }
         }
         let downText: SafeText = down > 0 ? ", \(down) down" : ""
@@ -38,18 +48,33 @@ struct OverviewScreen {
     // MARK: List
 
     private struct Layout {
-        let context = 3, contextColumns: Int, badge: Int, link: Int, reported: Int?, job: Int, jobColumns: Int, state: Int, rateEnd: Int, age: Int
-        let duration: Int, fail: Int, restarts: Int, condition: Int?
+        let context: Int?, contextColumns: Int, badge: Int?, link: Int?, reported: Int?, job: Int, jobColumns: Int, state: Int, stateColumns: Int
+        let rateEnd: Int?, age: Int, duration: Int?, fail: Int, failColumns: Int, restarts: Int?, condition: Int?
 
         /// Columns of a name that is not cut everywhere, and of the condition before a long name takes more.
         private static let nameColumns = 13, conditionColumns = 50
 
         /// - Parameter names: columns of the longest name.
-        init(columns: Int, names: Int) {
+        /// - Parameter hasContexts: jobs of more than one context are listed.
+        init(columns: Int, names: Int, hasContexts: Bool) {
             let spare = max(0, columns - 80), needed = max(names - Self.nameColumns, 0)
             contextColumns = columns >= 90 ? 8 : 7
-            badge = context + contextColumns + 1
-            link = badge + 3
+            guard columns >= 80 else {
+                context = hasContexts ? 3 : nil
+                (badge, link, reported, rateEnd, duration, restarts) = (nil, nil, nil, nil, nil, nil)
+                job = hasContexts ? 4 + contextColumns : 3
+                jobColumns = min(max(names, 8), Self.nameColumns + (columns - 60) / 2)
+                state = job + jobColumns + 1
+                stateColumns = columns >= 70 ? 10 : 8
+                age = state + stateColumns + 2
+                fail = age + 9
+                failColumns = 6
+                condition = fail + failColumns + 1
+                return
+            }
+            let context = 3, badge = context + contextColumns + 1, link = badge + 3
+            (self.context, self.badge, self.link) = (context, badge, link)
+            stateColumns = 10
             // How old the report is has a column of its own where there is room; else it takes the place of the round trip once it is old.
             reported = columns >= 90 ? link + 9 : nil
             job = link + (reported == nil ? 9 : 17)
@@ -59,12 +84,13 @@ struct OverviewScreen {
             jobColumns = least + min(max(free, 0), max(names - least, 0))
             state = job + jobColumns + 1
             rateEnd = state + 18
-            age = rateEnd + 2
+            age = state + 20
             duration = age + 9
-            fail = duration + 6
+            fail = age + 15
+            failColumns = 6
             // Ends before this column.
             restarts = fail + 8
-            condition = columns >= 110 ? restarts + 2 : nil
+            condition = columns >= 110 ? fail + 10 : nil
         }
     }
 
@@ -72,21 +98,29 @@ struct OverviewScreen {
         canvas.rule(
             "\(model.options.keyMap.title(.overview, "overview"))\(model.listNote(.overview))", row: 0,
             note: rows.count > canvas.size.rows - 2 ? "\(cursor + 1) of \(rows.count)" : "", isFocused: model.focusedPane == .list)
-        let layout = Layout(columns: canvas.size.columns, names: rows.lazy.map { SafeText($0.jobName).columns }.max() ?? 0)
+        let layout = Layout(
+            columns: canvas.size.columns, names: rows.lazy.map { SafeText($0.jobName).columns }.max() ?? 0, hasContexts: model.shown.contexts.count > 1)
         let names = names(rows, columns: layout.jobColumns)
-        canvas.header(
-            [
-                (layout.context, "CONTEXT", "context"), (layout.link, "LINK", "link"), (layout.job, "JOB", "job"), (layout.state, "STATE", "state"),
-                (layout.age, "CKPT-AGE", "age"), (layout.duration, "DUR", "duration"), (layout.fail, "FAIL", "failures"),
-            ], of: .overview, model)
+        let columns: [(Int?, SafeText, String)] = [
+            (layout.context, "CONTEXT", "context"), (layout.link, "LINK", "link"), (layout.job, "JOB", "job"), (layout.state, "STATE", "state"),
+            (layout.age, "CKPT-AGE", "age"), (layout.duration, "DUR", "duration"), (layout.fail, "FAIL", "failures"),
+        ]
+        canvas.header(columns.compactMap { column, name, field in column.map { ($0, name, field) } }, of: .overview, model)
         if let reported = layout.reported { canvas.put("REPORT", column: reported, row: 1, role: .header) }
-        canvas.put("RST", endingAt: layout.restarts, row: 1, role: model.headerRole(.overview, "restarts"))
-        canvas.put("IN/s", endingAt: layout.rateEnd, row: 1, role: model.headerRole(.overview, "in"))
+        if let restarts = layout.restarts { canvas.put("RST", endingAt: restarts, row: 1, role: model.headerRole(.overview, "restarts")) }
+        if let rate = layout.rateEnd { canvas.put("IN/s", endingAt: rate, row: 1, role: model.headerRole(.overview, "in")) }
         if let condition = layout.condition { canvas.put("CONDITION", column: condition, row: 1, role: model.headerRole(.overview, "condition")) }
         if rows.isEmpty { canvas.put("no job matches the filter; \(model.options.keyMap.label(.back)) clears it", column: 3, row: 2, role: .textDim) }
-        canvas.list(rows.count, cursor: cursor, from: 2) { index, row, canvas in
-            draw(rows[index], named: names[rows[index].id] ?? "", row: row, layout, &canvas)
-        }
+        canvas.list(
+            rows.count, cursor: cursor, from: 2, lines: { lines(rows[$0], layout) },
+            { draw(rows[$0], named: names[rows[$0].id] ?? "", row: $1, lines: $2, layout, &$3) })
+    }
+
+    private func text(_ row: OverviewRow) -> SafeText { row.condition.text(at: model.shownAt, keys: model.options.keyMap) }
+
+    private func lines(_ row: OverviewRow, _ layout: Layout) -> Int {
+        guard let column = row.id.job == nil ? layout.job : layout.condition else { return 1 }
+        return Canvas.lines(text(row), column: column, end: model.wrapEnd)
     }
 
     /// The names as they fit. Where two of a context would read the same, the digits of the id tell them apart.
@@ -110,50 +144,58 @@ struct OverviewScreen {
         return names
     }
 
-    private func draw(_ row: OverviewRow, named name: SafeText, row line: Int, _ layout: Layout, _ canvas: inout Canvas) {
+    private func draw(_ row: OverviewRow, named name: SafeText, row line: Int, lines: Int, _ layout: Layout, _ canvas: inout Canvas) {
         guard let context = model.shown.context(row.id.context) else { return }
-        canvas.put(SafeText(context.name).prefix(columns: layout.contextColumns, ending: .cut), column: layout.context, row: line)
         let (tag, tagRole) = Chrome.shortBadge(context.description.class)
-        canvas.put(tag, column: layout.badge, row: line, role: tagRole)
-        link(context, row: line, layout, &canvas)
+        if let column = layout.context {
+            canvas.put(
+                SafeText(context.name).prefix(columns: layout.contextColumns, ending: .cut), column: column, row: line,
+                role: layout.badge == nil ? tagRole : .text)
+        }
+        if let badge = layout.badge { canvas.put(tag, column: badge, row: line, role: tagRole) }
+        if let column = layout.link { link(context, row: line, column: column, layout, &canvas) }
         guard let id = row.id.job, let job = context.job(id) else {
-            let text = row.condition == .fine ? "no jobs" : row.condition.text(at: model.shownAt, keys: model.options.keyMap)
-            canvas.put(text, column: layout.job, row: line, role: row.condition.severity == .ok ? .textDim : row.condition.severity.role)
+            let text = row.condition == .fine ? "no jobs" : text(row)
+            canvas.put(
+                text, column: layout.job, row: line, lines: lines, end: model.wrapEnd,
+                role: row.condition.severity == .ok ? .textDim : row.condition.severity.role)
             return
         }
         let isStale = context.isStale(at: model.shownAt)
         canvas.put(
             name, column: layout.job, row: line, role: isStale ? .textStale : .titleJob)
         canvas.put(
-            SafeText(job.stateText).prefix(columns: 10, ending: .cut), column: layout.state, row: line,
+            SafeText(job.stateText).prefix(columns: layout.stateColumns, ending: .cut), column: layout.state, row: line,
             role: isStale ? .textStale : Chrome(model).stateRole(job.state))
         let rate = Figures.rate(job.throughput.recordsReadPerSecond)
         let isOldFlow = isStale || context.oldAge(of: \.flow, job, at: model.shownAt) != nil
         let isOld = isStale || context.oldAge(of: \.checkpoints, job, at: model.shownAt) != nil
-        canvas.put("\(isOldFlow ? "~" : "")\(rate)", endingAt: layout.rateEnd, row: line, role: isOldFlow ? .textStale : .text)
+        if let end = layout.rateEnd { canvas.put("\(isOldFlow ? "~" : "")\(rate)", endingAt: end, row: line, role: isOldFlow ? .textStale : .text) }
         age(job, context, row: line, layout, isStale: isOld, &canvas)
-        if isOld, !isStale { canvas.put("~", column: layout.age - 1, row: line, role: .textStale) }
+        if isOld, !isStale || layout.link == nil { canvas.put("~", column: layout.age - 1, row: line, role: .textStale) }
         failures(job, row: line, layout, isStale: isOld, &canvas)
         if let column = layout.condition {
-            canvas.put(
-                row.condition.text(at: model.shownAt, keys: model.options.keyMap), column: column, row: line,
-                role: isStale ? .textStale : row.condition.severity.role)
+            canvas.put(text(row), column: column, row: line, lines: lines, end: model.wrapEnd, role: isStale ? .textStale : row.condition.severity.role)
         }
     }
 
     /// The failure budget and the restarts.
     private func failures(_ job: JobReport, row: Int, _ layout: Layout, isStale: Bool, _ canvas: inout Canvas) {
         let budget = job.budget, isExhausted = budget.isExhausted && !job.state.isTerminal
-        let restarts: SafeText = job.restarts > 999 ? ">1k" : "\(job.restarts)"
-        canvas.put(restarts, endingAt: layout.restarts, row: row, role: isStale ? .textStale : job.restarts > 0 ? .severityWarn : .text)
+        var columns = layout.failColumns
+        if let end = layout.restarts {
+            let restarts: SafeText = job.restarts > 999 ? ">1k" : "\(job.restarts)"
+            canvas.put(restarts, endingAt: end, row: row, role: isStale ? .textStale : job.restarts > 0 ? .severityWarn : .text)
+            columns = end - layout.fail - restarts.columns - 1
+        }
         let used = "\(Figures.used(budget))\(isExhausted ? "!" : "")" as SafeText
         let role: StyleRole = isExhausted ? .severityCrit : budget.counted > 0 ? .severityWarn : .text
         canvas.put(
-            used.prefix(columns: layout.restarts - layout.fail - restarts.columns - 1, ending: .cut), column: layout.fail, row: row,
+            used.prefix(columns: columns, ending: .cut), column: layout.fail, row: row,
             role: isStale ? .textStale : role)
     }
 
-    private func link(_ context: ContextState, row: Int, _ layout: Layout, _ canvas: inout Canvas) {
+    private func link(_ context: ContextState, row: Int, column: Int, _ layout: Layout, _ canvas: inout Canvas) {
         let (role, text): (StyleRole, SafeText) =
             switch context.link {
             case .connecting: (.linkStale, "")
@@ -163,7 +205,7 @@ struct OverviewScreen {
                     ? (.linkStale, layout.reported == nil ? context.age(at: model.shownAt).map { Figures.age($0) } ?? "" : "stale")
                     : (.linkOK, roundTrip.map { Figures.duration($0) } ?? "")
             }
-        canvas.line([Span(model.theme.mark(role), role), Span(" "), Span(text, role)], row: row, column: layout.link)
+        canvas.line([Span(model.theme.mark(role), role), Span(" "), Span(text, role)], row: row, column: column)
         guard let reported = layout.reported, let age = context.age(at: model.shownAt) else { return }
         // The age of what is fresh would only flicker.
         let isOld = age > ContextState.freshness
@@ -180,7 +222,8 @@ struct OverviewScreen {
             let role: StyleRole = job.state.isTerminal ? .text : isOld ? .severityWarn : .severityOK
             let mark: SafeText = job.state.isTerminal ? "- " : model.theme.mark(role)
             canvas.line([Span(mark, isStale ? .textStale : role), Span(" \(Figures.age(age))", isStale ? .textStale : .text)], row: row, column: layout.age)
-            canvas.put(job.inProgress.isEmpty ? newest.duration.map { Figures.duration($0) } ?? "-" : "run", column: layout.duration, row: row)
+            guard let column = layout.duration else { return }
+            canvas.put(job.inProgress.isEmpty ? newest.duration.map { Figures.duration($0) } ?? "-" : "run", column: column, row: row)
         } else {
             let isExpected = job.configuration.interval != nil
             let role: StyleRole = isExpected ? .severityUnknown : .text
@@ -188,7 +231,7 @@ struct OverviewScreen {
             // The snapshot that it came from is at least that old.
             if let way { spans.append(Span(" >\(Figures.age(max(0, time - way.since)))", isStale ? .textStale : .text)) }
             canvas.line(spans, row: row, column: layout.age)
-            canvas.put(job.inProgress.isEmpty ? "-" : "run", column: layout.duration, row: row)
+            if let column = layout.duration { canvas.put(job.inProgress.isEmpty ? "-" : "run", column: column, row: row) }
         }
     }
 
@@ -208,12 +251,15 @@ struct OverviewScreen {
         let seconds = span.step.count / 1000 * Int64(canvas.glyphs.samplesPerCell)
         let columns = canvas.size.columns - 20 - Self.maximumColumns
         let reach = Figures.age(Milliseconds(Int64(columns) * seconds * 1000))
-        canvas.rule(
-            "trend: \(job.name) \(context.name)", row: 0, note: "\(reach), one cell is \(seconds) s", isFocused: model.focusedPane == .trend)
         let metrics: [(SafeText, Metric)] =
-            canvas.size.rows >= 7
-            ? [("in/s", .read), ("out/s", .written), ("dur", .checkpointDuration), ("fail", .counted)]
-            : [("in/s", .read), ("dur", .checkpointDuration)]
+            switch canvas.size.rows {
+            case 7...: [("in/s", .read), ("out/s", .written), ("dur", .checkpointDuration), ("fail", .counted)]
+            case 6: [("in/s", .read), ("dur", .checkpointDuration)]
+            default: []
+            }
+        canvas.rule(
+            metrics.isEmpty ? "\(job.name) \(context.name)" : "trend: \(job.name) \(context.name)", row: 0,
+            note: metrics.isEmpty ? "" : "\(reach), one cell is \(seconds) s", isFocused: model.focusedPane == .trend)
         for (line, (name, metric)) in metrics.enumerated() {
             canvas.line(
                 [Span(" \(name.padded(6))", .header), Span(metric.text(metric.value(job)).padded(leading: 7), .textStrong)], row: line + 1)
@@ -229,7 +275,7 @@ struct OverviewScreen {
     /// What is wrong with the selected job, what to do, and its exactly-once accounting.
     private func problem(_ row: OverviewRow, _ job: JobReport, _ context: ContextState, from below: Int, _ canvas: inout Canvas) {
         let next = model.nextStep(row)
-        let rest = (next.isEmpty ? 0 : 1) + (job.audit == nil ? 0 : 1)
+        let rest = (next.isEmpty ? 0 : 1) + (job.audit == nil || below == 1 ? 0 : 1)
         let lines = nowLines(row, job, context, columns: canvas.size.columns - 8, lines: canvas.size.rows - below - rest > 1 ? 2 : 1)
         var line = below
         for (index, text) in lines.enumerated() {

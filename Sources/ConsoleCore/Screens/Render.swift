@@ -87,11 +87,13 @@ private func drawActions(_ model: ConsoleModel, _ canvas: inout Canvas) {
         for (row, command) in commands.enumerated() {
             let refusal = model.refusal(command, on: key)
             let (state, role) = actionState(command, refusal, next, keys)
+            let columns = inner.size.columns < 74 ? 11 : 34
+            let summary: SafeText = columns < 34 ? SafeText(command.name) : command.summary
             inner.line(
                 [
                     Span(" \(keys.label(command).padded(labels)) ", refusal == nil ? .hintKey : .hintLocked),
-                    Span(command.summary.padded(34), refusal == nil ? .hintText : .hintLocked),
-                    Span(state.prefix(columns: inner.size.columns - labels - 36, ending: .cut), role),
+                    Span(summary.padded(columns), refusal == nil ? .hintText : .hintLocked),
+                    Span(state.prefix(columns: inner.size.columns - labels - columns - 2, ending: .cut), role),
                 ], row: row)
         }
         if !next.isEmpty { inner.fitting([Span(" Next: ", .header)] + next.spans(keys), row: commands.count) }

@@ -10,13 +10,7 @@ struct RestartChooserView {
         canvas.clear(CellRect(canvas.size))
         title(&canvas)
         let isVerifying = if case .verify = chooser.step { true } else { false }
-        let stack = RowStack<Part>(
-            rows: canvas.size.rows,
-            [
-                (.title, .fixed(1)), (.steps, .fixed(1)), (.list, .rest), (.options, .fixed(6)),
-                // Before the launch the steps of the proof make room for the list where rows are few.
-                (.verify, isVerifying ? .fixed(8) : .either(8, or: 1, leaving: 11)), (.answer, .fixed(1)), (.hints, .fixed(1)), (.message, .fixed(1)),
-            ])
+        let stack = isVerifying ? verifyStack(canvas.size.rows) : stack(canvas.size.rows)
         steps(row: stack[.steps].lowerBound, &canvas)
         canvas.inside(stack[.list]) { list(&$0) }
         canvas.inside(stack[.options]) { options(&$0) }
@@ -28,6 +22,32 @@ struct RestartChooserView {
     }
 
     private enum Part { case title, steps, list, options, verify, answer, hints, message }
+
+    /// Too few rows for all steps at once: there each has the screen to itself.
+    private static func isShort(_ rows: Int) -> Bool { rows < 24 }
+
+    private func stack(_ rows: Int) -> RowStack<Part> {
+        let isShort = Self.isShort(rows)
+        return RowStack(
+            rows: rows,
+            [
+                (.title, .fixed(1)), (.steps, .fixed(1)), (.list, .rest), (.options, .fixed(isShort && chooser.step == .choose ? 0 : 6)),
+                // Before the launch the steps of the proof make room for the list where rows are few.
+                (.verify, isShort ? .fixed(0) : .either(8, or: 1, leaving: 11)), (.answer, .fixed(1)), (.hints, .fixed(1)), (.message, .fixed(1)),
+            ])
+    }
+
+    private func verifyStack(_ rows: Int) -> RowStack<Part> {
+        let isShort = Self.isShort(rows)
+        return RowStack(
+            rows: rows,
+            [
+                (.title, .fixed(1)), (.steps, .fixed(1)), (.list, isShort ? .fixed(0) : .rest), (.options, .fixed(isShort ? 0 : 6)),
+                (.verify, isShort ? .rest : .fixed(8)), (.answer, .fixed(1)), (.hints, .fixed(1)), (.message, .fixed(1)),
+            ])
+    }
+
+    private static func isNarrow(_ canvas: Canvas) -> Bool { canvas.size.columns < 80 }
 
     private var job: JobReport? { model.live.job(chooser.key) }
 
@@ -54,7 +74,7 @@ struct RestartChooserView {
             case .confirm: 3
             case .verify: 4
             }
-        var column = canvas.line([Span("[restart from: ", .header)], row: row, column: 2)
+        var column = canvas.line([Span(Self.isNarrow(canvas) ? "[restart: " : "[restart from: ", .header)], row: row, column: 2)
         for (number, name) in [(1, "choose"), (2, "options"), (3, "confirm"), (4, "verify")] as [(Int, SafeText)] {
             column = canvas.line(
                 [Span("\(number) \(name)", number == current ? .headerSort : .textDim), Span(number < 4 ? " > " : "]", .header)], row: row,
@@ -85,7 +105,8 @@ struct RestartChooserView {
             }
         }
         let star: SafeText = rows.contains { $0.remembered != nil } ? "   * in the ledger only" : ""
-        let column = canvas.put("   other: type or paste a path with :restore PATH\(star)", column: 0, row: canvas.size.rows - 1, role: .textDim)
+        let other: SafeText = Self.isNarrow(canvas) ? ":restore PATH" : "type or paste a path with :restore PATH"
+        let column = canvas.put("   other: \(other)\(star)", column: 0, row: canvas.size.rows - 1, role: .textDim)
         let hidden = [(window.lowerBound, "above"), (rows.count - window.upperBound, "below")].filter { $0.0 > 0 }.map { "\($0.0) more \($0.1)" }
         guard !hidden.isEmpty else { return }
         let more = SafeText(hidden.joined(separator: ", "))
@@ -123,7 +144,8 @@ struct RestartChooserView {
         let (text, role) = row.isGone ? ("XX subsumed", .severityCrit) : check(inspection, context)
         canvas.put(text, column: 32, row: line, role: role, columns: 12)
         let room = canvas.size.columns - 46
-        canvas.put(SafeText(row.path).middle(columns: room), column: 45, row: line)
+        canvas.put(
+            Self.isNarrow(canvas) ? SafeText(row.path).suffix(columns: room, beginning: .cut) : SafeText(row.path).middle(columns: room), column: 45, row: line)
     }
 
     private func check(_ inspection: ContextState.Inspection?, _ context: ContextState?) -> (SafeText, StyleRole) {
@@ -149,13 +171,17 @@ struct RestartChooserView {
         let claim = chooser.options.claim == .claim
         let allows = chooser.options.allowsUnmatchedState
         func choice(_ isOn: Bool) -> SafeText { isOn ? "(*)" : "( )" }
+        let isNarrow = Self.isNarrow(canvas)
         let lines: [(RestartChooser.Option, SafeText, SafeText)] = [
-            (.claim, "claim mode", "\(choice(!claim)) no-claim  \(choice(claim)) claim    no-claim leaves it yours"),
-            (.unmatched, "unmatched state", "\(choice(!allows)) refuse    \(choice(allows)) allow    allow if an operator was removed"),
+            (.claim, "claim mode", "\(choice(!claim)) no-claim  \(choice(claim)) claim\(isNarrow ? "" : "    no-claim leaves it yours")"),
+            (
+                .unmatched, "unmatched state",
+                "\(choice(!allows)) refuse    \(choice(allows)) allow\(isNarrow ? "" : "    allow if an operator was removed")"
+            ),
         ]
         for (index, (option, name, text)) in lines.enumerated() { row(option, name, text, row: index + 1, &canvas) }
         let typed: SafeText = chooser.parallelism.text.isEmpty ? "\(job?.parallelism ?? 0) (as recorded)" : chooser.parallelism.safe
-        row(.parallelism, "parallelism", "\(typed)   max-parallelism \(job?.maxParallelism ?? 0) unchanged", row: 3, &canvas)
+        row(.parallelism, "parallelism", "\(typed)   max-parallelism \(job?.maxParallelism ?? 0)\(isNarrow ? "" : " unchanged")", row: 3, &canvas)
         code(row: 4, &canvas)
         replay(row: 5, &canvas)
     }
@@ -200,7 +226,7 @@ struct RestartChooserView {
             return
         }
         canvas.rule("verify", row: 0, note: "op \(operation.id.short) by \(operation.request.by): \(operation.stage.rawValue)", isFocused: true)
-        ProofView(proof: proof, theme: model.theme).draw(&canvas, isTitled: false)
+        ProofView(proof: proof, theme: model.theme).draw(&canvas)
         let words = operation.refusal.map { SafeText("REFUSED: \($0)") } ?? RestartWords.verdict(proof)
         let role = operation.severity == .crit ? .severityCrit : RestartWords.role(proof)
         canvas.put(" VERDICT", column: 0, row: 7, role: .header)
@@ -228,7 +254,7 @@ struct RestartChooserView {
                 ]
             }
         var column = 1
-        for (key, text) in hints {
+        for (key, text) in hints where column + key.columns + 1 + text.columns <= canvas.size.columns {
             column = canvas.line([Span(key, .hintKey), Span(" "), Span(text, .hintText), Span("   ")], row: row, column: column)
         }
     }

@@ -45,8 +45,9 @@ struct RowStack<Part: Hashable & Sendable>: Sendable {
 }
 
 extension Canvas {
-    /// Draws in whole rows.
+    /// Draws in whole rows, if there are any.
     mutating func inside(_ rows: Range<Int>, _ draw: (inout Canvas) -> Void) {
+        guard !rows.isEmpty else { return }
         inside(CellRect(column: 0, row: rows.lowerBound, columns: size.columns, rows: rows.count), draw)
     }
 
@@ -65,7 +66,7 @@ extension RowStack<ListScreenPart> {
             rows: rows,
             [
                 (.title, .fixed(1)), (.condition, .fixed(condition)), (.summary, .fixed(summary)), (.list, .rest), (.detail, detail),
-                (.footer, .fixed(Chrome.footerRows)),
+                (.footer, .fixed(Chrome.footerRows(rows))),
             ])
     }
 }

@@ -7,24 +7,47 @@ struct SheetView {
     let sheet: ActionSheet
 
     func draw(_ canvas: inout Canvas) {
-        let preflight = model.preflight(sheet.action, sheet.target.key, sheet.rule)
         let losesState = model.check(sheet.target.key).map { PreflightCheck.losesState(sheet.action, $0.job) } ?? false
         let isDanger = losesState || sheet.action.destroys
-        let columns = min(canvas.size.columns, 100)
-        let rows = canvas.size.rows - 3
-        let rect = CellRect(column: (canvas.size.columns - columns) / 2, row: 2, columns: columns, rows: rows)
-        canvas.restyle(CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1), role: .textDim)
+        let rect = Self.box(canvas.size)
+        let layout = SheetLayout(model, sheet, canvas.size)
+        let isCompact = ConsoleModel.isCompact(canvas.size)
+        if !isCompact {
+            canvas.restyle(CellRect(column: 0, row: 1, columns: canvas.size.columns, rows: canvas.size.rows - 1), role: .textDim)
+        }
         canvas.dialog(rect, title: sheet.action.title, role: isDanger ? .dialogDanger : .dialogBorder) { inner in
-            // Whatever stands above them, the fields and the keys that send have their rows.
-            let stack = RowStack<Part>(
-                rows: inner.size.rows,
-                [(.content, .rest), (.reason, .fixed(1)), (.name, .fixed(1)), (.answer, .fixed(1)), (.space, .fixed(1)), (.accept, .fixed(1))])
-            inner.inside(stack[.content]) { content(preflight, &$0) }
+            let stack = Self.stack(inner.size.rows, sheet.rule, isCompact: isCompact)
+            inner.inside(stack[.content]) { layout.draw(&$0) }
             fields(stack, &inner)
             accept(losesState: losesState, row: stack[.accept].lowerBound, &inner)
         }
+        if let note = layout.note { canvas.put(" \(note) ", endingAt: rect.origin.column + rect.size.columns - 2, row: rect.origin.row, role: .hintText) }
         canvas.clear(CellRect(column: 0, row: canvas.size.rows - 1, columns: canvas.size.columns, rows: 1))
         canvas.inside(CellRect(column: rect.origin.column, row: canvas.size.rows - 1, columns: rect.size.columns, rows: 1)) { pages(&$0) }
+    }
+
+    /// The box: the whole of a small window but its last row.
+    private static func box(_ size: Size) -> CellRect {
+        if ConsoleModel.isCompact(size) { return CellRect(column: 0, row: 0, columns: size.columns, rows: size.rows - 1) }
+        let columns = min(size.columns, 100)
+        return CellRect(column: (size.columns - columns) / 2, row: 2, columns: columns, rows: size.rows - 3)
+    }
+
+    /// Whatever stands above them, the fields and the keys that send have their rows.
+    private static func stack(_ rows: Int, _ rule: AcceptRule, isCompact: Bool) -> RowStack<Part> {
+        RowStack(
+            rows: rows,
+            [
+                (.content, .rest), (.reason, .fixed(1)), (.name, .fixed(isCompact && !rule.needsName ? 0 : 1)), (.answer, .fixed(1)),
+                (.space, .fixed(isCompact ? 0 : 1)), (.accept, .fixed(1)),
+            ])
+    }
+
+    /// The room for the text of a sheet.
+    static func contentSize(_ size: Size, _ rule: AcceptRule) -> Size {
+        let box = box(size)
+        let rows = stack(box.size.rows - 2, rule, isCompact: ConsoleModel.isCompact(size))[.content].count
+        return Size(columns: box.size.columns - 2, rows: rows)
     }
 
     /// Below the box: how to turn its pages.
@@ -44,84 +67,11 @@ struct SheetView {
         canvas.put(note, endingAt: canvas.size.columns - 1, row: 0, role: .textDim)
     }
 
-    /// The request as it would go, with what is typed so far.
-    private var request: [SafeText] {
-        guard let context = model.live.context(sheet.target.key.context) else { return [] }
-        let operation = OperationRequest(
-            id: sheet.continues?.id ?? sheet.id, kind: Secrets.masked(sheet.action.kind), job: sheet.target.key.job, expectedState: sheet.target.state,
-            reason: SafeText(sheet.reason.text).string, by: model.author.name)
-        return model.options.requestText(context.description, context.report?.engine.version, operation)
-    }
-
-    /// Lines of the request that stand beside everything else; `d` shows all.
-    private static let requestLines = 4
-
-    /// Target, request, preflight and effect.
-    private func content(_ preflight: [Preflight], _ canvas: inout Canvas) {
-        var row = 0
-        func label(_ text: SafeText) { canvas.put(" \(text)", column: 0, row: row, role: .header) }
-        func body(_ text: SafeText, _ role: StyleRole = .dialog, limit: Int = .max) {
-            let lines = wrapped(text, columns: canvas.size.columns - 14)
-            for (index, line) in lines.prefix(limit).enumerated() {
-                let isCut = index == limit - 1 && lines.count > limit
-                canvas.put(isCut ? line.prefix(columns: canvas.size.columns - 18, ending: "") + " " + .cut : line, column: 13, row: row, role: role)
-                row += 1
-            }
-        }
-        label("target")
-        body("\(sheet.target.name)   job \(sheet.target.key.job)   context \(sheet.target.key.context)", .titleJob)
-        label("will send")
-        let request = sheet.action.request(sheet.target.key.job, in: model.live.dialect(of: sheet.target.key.context))
-        body(request, limit: sheet.page == .overview && canvas.size.rows < 25 ? Self.requestLines : .max)
-        row += 1
-        if sheet.page != .overview {
-            label(sheet.page == .request ? "request" : "preflight")
-            return detail(preflight, row: row, &canvas)
-        }
-        label("preflight")
-        let room = canvas.size.rows - row - 6
-        for line in preflight.sorted(by: { $0.weight > $1.weight }).prefix(max(room, 3)) {
-            canvas.put(line.badge, column: 13, row: row, role: line.role)
-            canvas.put(line.text.prefix(columns: canvas.size.columns - 19, ending: .cut), column: 18, row: row, role: .dialog)
-            row += 1
-        }
-        row += 1
-        label("effect")
-        if let check = model.check(sheet.target.key) { body(check.effect(sheet.action)) }
-        if sheet.action.tier != .reversible {
-            label("no undo")
-            body(
-                sheet.rule == .unlockedNameReasonWindow
-                    ? "this cannot be undone; after arming you have 5 s to abort" : "this cannot be undone")
-        }
-    }
-
-    /// The request, or the whole text of the preflight, as far as the box has room above its fields.
-    private func detail(_ preflight: [Preflight], row first: Int, _ canvas: inout Canvas) {
-        var lines: [(badge: SafeText, text: SafeText, role: StyleRole)] = []
-        if sheet.page == .request {
-            for line in request.isEmpty ? ["no exact request is available"] : request {
-                lines += wrapped(line, columns: canvas.size.columns - 14).map { ("", $0, .dialog) }
-            }
-        } else {
-            for line in preflight.sorted(by: { $0.weight > $1.weight }) {
-                for (index, text) in wrapped(line.text, columns: canvas.size.columns - 19).enumerated() {
-                    lines.append((index == 0 ? line.badge : "", text, line.role))
-                }
-            }
-        }
-        let room = max(1, canvas.size.rows - first)
-        if lines.count > room { lines = lines.prefix(room - 1) + [("", .cut, .textDim)] }
-        for (offset, line) in lines.enumerated() {
-            canvas.put(line.badge, column: 13, row: first + offset, role: line.role)
-            canvas.put(line.text, column: sheet.page == .request ? 13 : 18, row: first + offset, role: .dialog)
-        }
-    }
-
     private enum Part { case content, reason, name, answer, space, accept }
 
     private func fields(_ stack: RowStack<Part>, _ canvas: inout Canvas) {
-        field("reason", sheet.reason, isFocused: sheet.focus == .reason, note: "(recorded with the operation; Tab)", row: stack[.reason].lowerBound, &canvas)
+        let note: SafeText = canvas.size.columns < 78 ? "(recorded; Tab)" : "(recorded with the operation; Tab)"
+        field("reason", sheet.reason, isFocused: sheet.focus == .reason, note: note, row: stack[.reason].lowerBound, &canvas)
         if sheet.rule.needsName {
             field(
                 "job name", sheet.name, isFocused: sheet.focus == .name, note: sheet.isNameMatched ? "matches" : "type it to arm", row: stack[.name].lowerBound,
@@ -152,11 +102,12 @@ struct SheetView {
             canvas.put(text, column: 0, row: row, role: .dialogDanger)
             return
         }
-        var spans = [Span(" Esc", .hintKey), Span(" backs out   ", .hintText)]
+        let isNarrow = canvas.size.columns < 78
+        var spans = [Span(" Esc", .hintKey), Span(isNarrow ? " out   " : " backs out   ", .hintText)]
         if losesState {
             spans += [Span("s", .hintKey), Span(" savepoint first   ", .hintText)]
             if model.live.context(sheet.target.key.context)?.capabilities.canOverrideRetention ?? false {
-                spans += [Span("k", .hintKey), Span(" keep checkpoints   ", .hintText)]
+                spans += [Span("k", .hintKey), Span(isNarrow ? " keep   " : " keep checkpoints   ", .hintText)]
             }
             spans.append(Span("sending is locked", .hintLocked))
         } else {
@@ -165,22 +116,11 @@ struct SheetView {
             spans += [
                 Span(key, problem == nil ? .hintKey : .hintLocked),
                 Span(
-                    problem.map { SafeText(" locked: \($0)").prefix(columns: canvas.size.columns - 17 - key.columns, ending: whole) } ?? " sends it",
+                    problem.map { SafeText(" locked: \($0)").prefix(columns: canvas.size.columns - (isNarrow ? 11 : 17) - key.columns, ending: whole) }
+                        ?? " sends it",
                     problem == nil ? .hintText : .hintLocked),
             ]
         }
         canvas.fitting(spans, row: row)
-    }
-}
-
-extension Preflight {
-    /// The most important lines come first.
-    fileprivate var weight: Int {
-        switch verdict {
-        case .stop: 3
-        case .warn: 2
-        case .pending: 1
-        case .ok: 0
-        }
     }
 }

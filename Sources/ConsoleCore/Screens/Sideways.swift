@@ -7,10 +7,13 @@ extension ConsoleModel {
     /// Columns that are out of sight at the left.
     var hiddenColumns: Int { sideways.screen == screen ? sideways.columns : 0 }
 
+    /// Where long texts of a list go on in the next line: at the edge of the window. A scrolled one shows them in one line.
+    var wrapEnd: Int { hiddenColumns > 0 ? .max : size.columns }
+
     /// The rows that move.
     func movingRows(_ size: Size) -> Range<Int> {
         if Self.isSmall(size) { return 0..<max(0, size.rows >= 6 ? size.rows - 2 : size.rows - 1) }
-        return 1..<max(1, size.rows - Chrome.footerRows)
+        return 1..<max(1, size.rows - Chrome.footerRows(size.rows))
     }
 
     /// A part of the window, so that what was seen is not lost from sight.
@@ -65,5 +68,15 @@ func drawSideways(_ model: ConsoleModel, _ canvas: inout Canvas) {
             canvas.put("<", column: 0, row: row, role: .mark)
         }
     }
+    highlightTyped(model, &canvas)
     for row in rows where canvas.cutRows.contains(row) { canvas.put(">", column: size.columns - 1, row: row, role: .mark) }
+}
+
+/// Shows where the words of a filter stand while it is typed.
+private func highlightTyped(_ model: ConsoleModel, _ canvas: inout Canvas) {
+    guard case .filter(let field) = model.modals.last, let kind = model.listKind,
+        // A broken expression is told beside what is typed.
+        let filter = try? ListFilter(field.text, fields: model.fieldNames(kind))
+    else { return }
+    canvas.highlight(filter.words, role: .match)
 }

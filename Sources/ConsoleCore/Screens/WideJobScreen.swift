@@ -24,7 +24,7 @@ struct WideJobScreen {
                 (.stripRule, .fixed(1)), (.strip, .fixed(3)), (.list, .rest),
                 (.detailRule, .fixed(1)), (.detail, .fixed(6)), (.operationsRule, .fixed(1)), (.operations, .fixed(1)), (.replayRule, .fixed(1)),
                 (.replay, .fixed(1)),
-                (.bottom, .fixed(1)), (.footer, .fixed(Chrome.footerRows)),
+                (.bottom, .fixed(1)), (.footer, .fixed(Chrome.footerRows(rows))),
             ])
     }
 

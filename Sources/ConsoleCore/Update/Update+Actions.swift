@@ -111,7 +111,7 @@ extension ConsoleModel {
 
     /// Why the sheet cannot be sent as it stands, or nil.
     func sheetProblem(_ sheet: ActionSheet) -> SafeText? {
-        if isSmall { return "the terminal is too small for actions: 80x24 is needed" }
+        if isSmall { return "the terminal is too small for actions: \(Self.fullSize.text) is needed" }
         let lines = preflight(sheet.action, sheet.target.key, sheet.rule)
         if let stop = lines.first(where: { $0.verdict == .stop }) { return stop.text }
         if let pending = lines.first(where: { $0.verdict == .pending }) { return "wait: \(pending.text)" }
@@ -120,7 +120,7 @@ extension ConsoleModel {
         }
         if sheet.rule.needsName, !sheet.isNameMatched { return "the name does not match \"\(sheet.target.name)\" yet" }
         if sheet.rule == .unlockedNameReasonWindow, sheet.reason.text.isEmpty { return "production requires a reason: press Tab" }
-        return nil
+        return SheetLayout.problem(self, sheet, size)
     }
 
     mutating func pressInSheet(_ key: KeyPress, _ sheet: ActionSheet, _ effects: inout [ConsoleEffect]) {
@@ -142,7 +142,14 @@ extension ConsoleModel {
             let isAccepted = accept(&sheet)
             modals[modals.count - 1] = .sheet(sheet)
             if isAccepted { release(&effects) }
+        case .scroll(let step, let isPage):
+            scroll(&sheet, by: step, isPage: isPage)
+            modals[modals.count - 1] = .sheet(sheet)
         }
+    }
+
+    func scroll(_ sheet: inout ActionSheet, by step: Int, isPage: Bool) {
+        sheet.tops[sheet.page] = SheetLayout(self, sheet, size).scrolled(by: step, isPage: isPage)
     }
 
     private mutating func act(_ command: Command, on key: JobKey, _ effects: inout [ConsoleEffect]) {

@@ -219,6 +219,10 @@ extension ConsoleModel {
             chooser.sheet = sheet
             replace(chooser)
             if isAccepted { release(&effects) }
+        case .scroll(let step, let isPage):
+            scroll(&sheet, by: step, isPage: isPage)
+            chooser.sheet = sheet
+            replace(chooser)
         default:
             chooser.sheet = sheet
             replace(chooser)
