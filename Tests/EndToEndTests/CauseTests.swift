@@ -10,18 +10,19 @@ extension EndToEnd {
     @Suite struct CauseAndNextStep {
         let home = TestHome()
 
-        private struct Trouble {
+        private struct Trouble: Sendable {
             var name: String
             var fault: String
             /// The trouble is a fact from then on; a fault may take a while to become one.
-            var isFact: (JobReport) -> Bool
+            var isFact: @Sendable (JobReport) -> Bool
             var words: [String]
             var next: String
         }
 
         private static let troubles = [
             Trouble(
-                name: "budget 3/3", fault: "fail 3", isFact: { $0.budget.cumulative >= 3 }, words: ["3/3 tolerated failures used"], next: "3 checkpoints show why"),
+                name: "budget 3/3", fault: "fail 3", isFact: { $0.budget.cumulative >= 3 }, words: ["3/3 tolerated failures used"],
+                next: "3 checkpoints show why"),
             // A checkpoint that takes four intervals; the first such one is a fact when it is done.
             Trouble(
                 name: "slow storage", fault: "slow 4s", isFact: { ($0.latestCompleted?.duration ?? 0) >= .seconds(4) }, words: ["CKPT slow: #"],
