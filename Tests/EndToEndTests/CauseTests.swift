@@ -49,7 +49,7 @@ extension EndToEnd {
                 }
             }
             try engine.killNow()
-            try expect(["no link"], "r retries now", of: "engine killed", on: terminal)
+            try expect(["no link"], "r retry now", of: "engine killed", on: terminal)
         }
 
         private func isTold(_ words: [String], on screen: TmuxSession.Screen) -> Bool {
