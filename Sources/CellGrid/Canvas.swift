@@ -184,6 +184,23 @@ public struct Canvas: Sendable {
         }
     }
 
+    /// Overlays a role on every occurrence of a word, given in lower case, in the rows of the screen's list.
+    public mutating func highlight(_ words: [String], role: StyleRole) {
+        let words = words.map(Array.init).filter { !$0.isEmpty }
+        guard !words.isEmpty else { return }
+        for target in targets {
+            for row in target.rect.intersection(CellRect(buffer.size)).rows {
+                let columns = (0..<buffer.size.columns).filter { !buffer[row: row, column: $0].isContinuation }
+                let letters = columns.map { buffer[row: row, column: $0].text.lowercased().first ?? " " }
+                for word in words where letters.count >= word.count {
+                    for start in 0...(letters.count - word.count) where letters[start..<start + word.count].elementsEqual(word) {
+                        for column in columns[start..<start + word.count] { buffer.restyle(row: row, column: column) { StyleID($0.role, under: role) } }
+                    }
+                }
+            }
+        }
+    }
+
     /// Sets one role for a rectangle: a screen behind a dialog.
     public mutating func restyle(_ rect: CellRect, role: StyleRole) {
         let part = rect.intersection(CellRect(size))

@@ -26,6 +26,34 @@ import Testing
 
     // MARK: Filters
 
+    /// The columns of the selected row that are shown as found.
+    private func found(_ console: ScriptedConsole) throws -> String {
+        let buffer = console.frame(console.model.size)
+        let row = try #require((0..<buffer.size.rows).first { buffer[row: $0, column: 0].text == ">" })
+        let letters = buffer[row: row].filter { !$0.isContinuation }.map { $0.style.overlay == .match ? $0.text : " " }
+        return letters.joined().split(separator: " ").joined(separator: " ")
+    }
+
+    @Test func `what is typed into a filter is shown where it stands`() throws {
+        var console = atCheckpoints()
+        console.press("/")
+        #expect(try found(console) == "")
+        console.type("EXP")
+        #expect(try found(console) == "exp" && console.screen.contains("1 of 8"), "\(console.screen)")
+        console.type(" 41 !done")
+        #expect(try found(console) == "41 exp", "\(console.screen)")
+        console.press("enter")
+        #expect(try found(console) == "", "once it is typed the list is plain")
+    }
+
+    @Test func `a wide letter is found as one`() throws {
+        var console = ScriptedConsole()
+        console.report([Sample.running(name: "\u{53d7}\u{6ce8}-orders")])
+        console.press("/")
+        console.type("\u{6ce8}-or")
+        #expect(try found(console) == "\u{6ce8}-or", "\(console.screen)")
+    }
+
     @Test(
         arguments: [
             ("expired", [4116]), ("EXPIRED", [4116]), ("kind:save", [4114]), ("!status:completed", [4116, 4115]),

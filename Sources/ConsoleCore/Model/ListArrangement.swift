@@ -101,6 +101,11 @@ struct ListFilter: Sendable {
         self.terms = terms
     }
 
+    /// The words that a row must hold, in lower case. What an expression matches is not among them.
+    var words: [String] {
+        terms.compactMap { if !$0.isInverse, case .contains(let word) = $0.pattern { word } else { nil } }
+    }
+
     func admits<Row>(_ row: Row, _ fields: [ListField<Row>]) -> Bool {
         terms.allSatisfy { term in
             let hit = fields.contains { field in

@@ -68,5 +68,16 @@ func drawSideways(_ model: ConsoleModel, _ canvas: inout Canvas) {
             canvas.put("<", column: 0, row: row, role: .mark)
         }
     }
+    highlightTyped(model, &canvas)
     for row in rows where canvas.cutRows.contains(row) { canvas.put(">", column: size.columns - 1, row: row, role: .mark) }
+}
+
+/// Shows where the words of a filter stand while it is typed.
+private func highlightTyped(_ model: ConsoleModel, _ canvas: inout Canvas) {
+    guard case .filter(let field) = model.modals.last, let kind = model.listKind else { return }
+    do throws(LinearPattern.Problem) {
+        canvas.highlight(try ListFilter(field.text, fields: model.fieldNames(kind)).words, role: .match)
+    } catch {
+        // The prompt tells of an expression that is not complete.
+    }
 }
