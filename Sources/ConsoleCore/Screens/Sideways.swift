@@ -74,9 +74,10 @@ func drawSideways(_ model: ConsoleModel, _ canvas: inout Canvas) {
 
 /// Shows where the words of a filter stand while it is typed.
 private func highlightTyped(_ model: ConsoleModel, _ canvas: inout Canvas) {
-    guard case .filter(let field) = model.modals.last, let kind = model.listKind,
-        // A broken expression is told beside what is typed.
-        let filter = try? ListFilter(field.text, fields: model.fieldNames(kind))
-    else { return }
-    canvas.highlight(filter.words, role: .match)
+    guard case .filter(let field) = model.modals.last, let kind = model.listKind else { return }
+    do throws(LinearPattern.Problem) {
+        canvas.highlight(try ListFilter(field.text, fields: model.fieldNames(kind)).words, role: .match)
+    } catch {
+        // The prompt tells of an expression that is not complete.
+    }
 }
