@@ -135,6 +135,19 @@ enum LedgerSchema {
         migrator.registerMigration("verdicts") { database in
             try database.execute(sql: "ALTER TABLE operation ADD COLUMN verdict TEXT")
         }
+        // Who comes after a JobManager has forgotten its jobs learns from here that there were some.
+        migrator.registerMigration("live jobs") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE live_job (
+                        address TEXT NOT NULL,
+                        job TEXT NOT NULL,
+                        job_name TEXT NOT NULL,
+                        seen_at INTEGER NOT NULL,
+                        PRIMARY KEY (address, job)
+                    ) STRICT, WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }
 

@@ -31,6 +31,30 @@ private func checkpoint(
     let recorder = CheckpointRecorder(contexts: [])
     let log = EventLog()
 
+    // Each cluster may forget its jobs; an engine of ours does not.
+    @Test func `the live jobs of a cluster are written down when they change, and once a minute`() throws {
+        let cluster = ConsoleContext(name: "prod", class: .prod, address: .flink(FlinkConnection(try FlinkAddress("http://f:8081"))))
+        let recorder = CheckpointRecorder(contexts: [cluster, ConsoleContext(name: "local", class: .lab, socket: "/run/e.sock")])
+        let now = WallTime(milliseconds: 1_000_000)
+        var ended = ConsoleAppTests.job("rates", id: 8)
+        ended.state = .canceled
+        let orders = ConsoleAppTests.job("orders", id: 7)
+        func live(_ jobs: JobReport..., context: String = "prod", after seconds: Int64) -> CheckpointRecorder.LiveJobs? {
+            let info = EngineInfo(name: "e", version: "1", processID: 1, startedAt: WallTime(milliseconds: 0), stateDirectory: "/")
+            let report = EngineReport(engine: info, at: now, jobs: jobs, operations: [])
+            return recorder.took(.report(report, receivedAt: now), from: context, now: now, time: seconds * 1000)?.live
+        }
+        let first = live(orders, ended, after: 1)
+        #expect(first == .init(address: "http://f:8081", live: [LiveJob(id: orders.id, name: "orders", seenAt: now)], ended: [ended.id]))
+        #expect(live(orders, ended, after: 2) == nil && live(orders, ended, after: 60) == nil)
+        #expect(live(orders, ended, after: 61)?.live.count == 1)
+        #expect(live(ended, after: 62)?.live == [])
+        #expect(live(orders, context: "local", after: 63) == nil)
+        let ledger = try Ledger.open(path: home.path + "/live.sqlite")
+        try recorder.carryOut(CheckpointRecorder.HistoryWork(live: first), ledger, at: now)
+        #expect(try ledger.liveJobs(address: "http://f:8081", at: now).map(\.name) == ["orders"])
+    }
+
     /// A job whose report has these, and the counts that go with them.
     private func job(
         _ name: String = "orders", id: UInt64 = 7, completed: CheckpointReport? = nil, inProgress: [CheckpointReport] = [], savepoint: CheckpointReport? = nil,

@@ -84,6 +84,42 @@ import Testing
         #expect(console.screen.contains("no jobs"))
     }
 
+    // MARK: Of an earlier console
+
+    /// A console that was opened after the JobManager had come back empty; the ledger knows better.
+    private func later(_ jobs: [JobReport], remembered: [LiveJob] = [LiveJob(id: Sample.job, name: "orders", seenAt: Sample.ago(60_000))]) -> ScriptedConsole {
+        var console = ScriptedConsole()
+        console.send(.engine(context: "lab", .capabilities(Self.flink)))
+        console.report(jobs)
+        console.send(.remembered(remembered, context: "lab"))
+        console.report(jobs)
+        return console
+    }
+
+    @Test func aJobThatOnlyTheLedgerKnowsAsLiveIsMissedToo() {
+        var console = later([])
+        #expect(console.screen.contains("orders") && console.screen.contains("MISSING"), "\(console.screen)")
+        forget(&console, seconds: 17)
+        let screen = console.screen
+        #expect(screen.contains("GONE (JobManager restarted?)") && screen.contains("jobs 1: 0 ok"), "\(screen)")
+        #expect(console.effects.contains(.bell))
+        // It is asked once: what comes back, and what is launched anew, is not missed again.
+        console.report([Sample.running(Sample.otherJob)])
+        console.report([Sample.running(Sample.otherJob)])
+        #expect(console.model.overviewRows.map(\.id.job) == [Sample.otherJob])
+    }
+
+    @Test func whatIsListedOrLaunchedAnewIsNotMissed() {
+        for jobs in [[Sample.running()], [Sample.running(state: .canceled)], [Sample.running(Sample.otherJob)]] {
+            var console = later(jobs)
+            for _ in 0..<17 {
+                console.advance(1000)
+                console.report(jobs)
+            }
+            #expect(!console.screen.contains("GONE") && !console.screen.contains("MISSING"), "\(console.screen)")
+        }
+    }
+
     /// Where the engine brings its jobs back by itself, its list is the truth.
     @Test func anEngineThatForgetsNothingIsBelieved() {
         var console = ScriptedConsole()

@@ -90,6 +90,12 @@ extension FlinkClusters {
                 fleet.jobs.allSatisfy { job in screen.lines.contains { $0.contains(job.name) && $0.contains("GONE") } }
             }
             #expect(gone.contains(": 0 ok"), "\(gone.text)")
+
+            // So does a console that was not there when it happened.
+            let later = try TmuxSession(fleet.weir.home, [try #require(Binaries.weir), "--flink", fleet.proxy.url], columns: 160, rows: 50)
+            try later.wait(60, for: "all jobs to be gone for the next console") { screen in
+                fleet.jobs.allSatisfy { job in screen.lines.contains { $0.contains(job.name) && $0.contains("GONE") } }
+            }
         }
     }
 }

@@ -46,6 +46,31 @@ import Testing
         #expect(entry.outcome == .completed && entry.path == "/sp/1" && entry.endedAt == WallTime(milliseconds: 9))
     }
 
+    @Test func `live jobs of a cluster are remembered until they end, are replaced, or would be listed no more`() throws {
+        let ledger = try Ledger.open(path: path)
+        func job(_ number: UInt64, _ name: String, _ seconds: Int64) -> LiveJob {
+            LiveJob(id: JobID(high: 0, low: number), name: name, seenAt: WallTime(milliseconds: seconds * 1000))
+        }
+        func remember(_ live: [LiveJob], ended: [UInt64] = [], at seconds: Int64, address: String = "a") throws {
+            try ledger.rememberLive(live, ended: ended.map { JobID(high: 0, low: $0) }, address: address, at: WallTime(milliseconds: seconds * 1000))
+        }
+        func names(at seconds: Int64, address: String = "a") throws -> [String] {
+            try ledger.liveJobs(address: address, at: WallTime(milliseconds: seconds * 1000)).map { "\($0.name) \($0.id.low)" }
+        }
+        try remember([job(1, "orders", 10), job(2, "rates", 10)], at: 10)
+        try remember([job(9, "orders", 10)], at: 10, address: "b")
+        #expect(try names(at: 20) == ["orders 1", "rates 2"])
+        // A list that is empty says nothing.
+        try remember([], at: 30)
+        #expect(try names(at: 30) == ["orders 1", "rates 2"] && names(at: 30, address: "b") == ["orders 9"])
+        // Another run of a name, and an end that was seen.
+        try remember([job(3, "orders", 40)], ended: [2], at: 40)
+        #expect(try names(at: 40) == ["orders 3"])
+        #expect(try names(at: 40 + 55 * 60) == ["orders 3"] && names(at: 41 + 55 * 60) == [])
+        // A clock that was set back proves nothing.
+        #expect(try names(at: 39) == [])
+    }
+
     @Test func `every kind of request reads back as written`() throws {
         let ledger = try Ledger.open(path: path)
         var restart = RestartOptions(path: "/c/chk-7")

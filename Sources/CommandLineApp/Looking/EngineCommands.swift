@@ -116,7 +116,9 @@ public enum EngineCommands {
     ) -> Int32 {
         let ledger = CommandLedger(
             path: options.ledgerPath, context: options.contextName, address: flink.address.description, output: options.output)
-        let link = FlinkLink(flink, ledger: ledger, stored: options.storage.map { StoredFiles($0) })
+        // A store has what the command has left of its time, and no more than a look may take.
+        let limit = min(StoredFiles.lookLimit, deadline?.left ?? StoredFiles.lookLimit)
+        let link = FlinkLink(flink, ledger: ledger, stored: options.storage.map { StoredFiles($0, limit: limit) })
         if let deadline { link.client.bound(until: deadline.end) }
         defer { link.close() }
         do throws(ClientFailure) { return try body(link).rawValue } catch {

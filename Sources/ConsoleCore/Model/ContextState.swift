@@ -24,6 +24,8 @@ struct ContextState: Sendable {
     var unlockedUntil: WallTime?
     /// Live jobs that the engine's list has no more, and since when.
     var missing: [JobID: WallTime] = [:]
+    /// Jobs that were live when somebody last looked, until a report was compared with them.
+    var remembered: [LiveJob] = []
     /// How jobs are launched, where the engine does not know it.
     var recipes: [JobID: LaunchRecipe] = [:]
     /// Restarts that were broken off before the job was launched, by the job that they ended.

@@ -9,7 +9,7 @@ extension ContextState {
     /// Words for the states of such a job.
     static let missingWord = "MISSING", goneWord = "GONE"
 
-    /// Adds the jobs that were live in the report before and are not in the new one.
+    /// Adds the jobs that were live in the report before, or are remembered as that, and are not in the new one.
     mutating func keepMissing(_ new: inout EngineReport, at time: WallTime) {
         let listed = Set(new.jobs.map(\.id))
         var missing = missing.filter { !listed.contains($0.key) }
@@ -23,6 +23,12 @@ extension ContextState {
             missing[job.id] = since
             new.jobs.append(Self.absent(job, isGone: time - since >= Self.failoverPatience))
         }
+        for job in remembered where !listed.contains(job.id) && missing[job.id] == nil {
+            guard new.jobs.liveRun(named: job.name) == nil else { continue }
+            missing[job.id] = time
+            new.jobs.append(Self.absent(JobReport(job), isGone: false))
+        }
+        remembered = []
         self.missing = missing
     }
 
@@ -37,4 +43,16 @@ extension ContextState {
 
     /// Whether a job is not in the list any more, and for good.
     func isGone(_ job: JobReport) -> Bool { missing[job.id] != nil && job.state.isTerminal }
+}
+
+extension JobReport {
+    /// As little as is remembered of a job.
+    fileprivate init(_ job: LiveJob) {
+        self.init(
+            id: job.id, name: job.name, state: .suspended, stateSince: job.seenAt, submittedAt: job.seenAt, parallelism: 1, maxParallelism: 1,
+            throughput: Throughput(recordsReadPerSecond: nil, recordsWrittenPerSecond: nil), configuration: CheckpointConfiguration(),
+            budget: FailureBudget(counted: 0, tolerable: nil, source: .unknown, cumulative: 0))
+        restartStrategyWords = "not known"
+        freshness = ReportFreshness(state: job.seenAt)
+    }
 }

@@ -33,6 +33,8 @@ public enum ConsoleEvent: Sendable {
     case reattached([OperationReport], context: String? = nil)
     /// Operations that other processes have recorded.
     case recorded([OperationReport], context: String)
+    /// Jobs of a cluster that were last seen live, by this or another console.
+    case remembered([LiveJob], context: String)
     /// The actions on record, answering `.loadAudit`.
     case audit([AuditRecord])
     /// A job's relaunch recipe, answering `.loadRecipe`; nil = not recorded.

@@ -380,7 +380,7 @@ public final class ActionGate: Sendable {
     private func run(_ work: CheckpointRecorder.HistoryWork?, _ context: String?) {
         guard let work, let recorder else { return }
         worker.async { for job in work.questions { context.flatMap { self.looking($0) }?.send(.checkpoints(job)) } }
-        if !work.news.isEmpty { write(.checkpoints) { ledger throws(LedgerError) in try recorder.carryOut(work, ledger, at: WallTime.now()) } }
+        if work.writes { write(.checkpoints) { ledger throws(LedgerError) in try recorder.carryOut(work, ledger, at: WallTime.now()) } }
     }
 
     private func learn(_ report: OperationReport) {
@@ -481,6 +481,16 @@ public final class ActionGate: Sendable {
         let entries: [LedgerEntry]
         do throws(LedgerError) { entries = try ledger.unfinished(address: session.context.address.text) } catch { return complain(error, of: .openActions) }
         for entry in entries { lookAfter(entry, ledger, session, lookup) }
+        remind(session, ledger)
+    }
+
+    /// On the worker: tells which jobs the cluster had live; it may have forgotten them.
+    private func remind(_ session: LookingSession, _ ledger: Ledger) {
+        guard case .flink = session.context.address else { return }
+        do throws(LedgerError) {
+            let jobs = try ledger.liveJobs(address: session.context.address.text, at: WallTime.now())
+            if !jobs.isEmpty { deliver(.remembered(jobs, context: session.context.name)) }
+        } catch { complain(error, of: .checkpoints) }
     }
 
     /// How often it is read what another process has recorded of an operation that it carries out.

@@ -11,15 +11,16 @@ public final class StoredFiles: RemoteFiles {
     private let storages: Storages
     private let limit: Milliseconds
 
+    public static let lookLimit = Milliseconds.seconds(30)
     /// A few files are looked at one by one; of more in one directory its listing is read.
     private static let loneMax = 3
     /// Looks under way at the same time, as many as the stores take.
     private static let lanes = 8
 
     /// - Parameter limit: of the time that one look, or the reading of one file, may take.
-    public convenience init(_ settings: StorageSettings = StorageSettings(), limit: Milliseconds = .seconds(30)) { self.init(Storages(settings), limit: limit) }
+    public convenience init(_ settings: StorageSettings = StorageSettings(), limit: Milliseconds = StoredFiles.lookLimit) { self.init(Storages(settings), limit: limit) }
 
-    public init(_ storages: Storages, limit: Milliseconds = .seconds(30)) { (self.storages, self.limit) = (storages, limit) }
+    public init(_ storages: Storages, limit: Milliseconds = StoredFiles.lookLimit) { (self.storages, self.limit) = (storages, limit) }
 
     deinit { storages.close() }
 

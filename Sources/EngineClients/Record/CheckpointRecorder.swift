@@ -27,18 +27,35 @@ public final class CheckpointRecorder: Sendable {
         public var questions: [JobID] = []
         /// The ledger's limits are to be held.
         public var forgets = false
+        public var live: LiveJobs?
 
-        public var isEmpty: Bool { news.isEmpty && questions.isEmpty }
+        public var isEmpty: Bool { news.isEmpty && questions.isEmpty && live == nil }
+        /// There is something to write down.
+        public var writes: Bool { !news.isEmpty || live != nil }
     }
+
+    /// What a report says of the jobs of a cluster, which forgets them with its JobManager.
+    public struct LiveJobs: Sendable, Equatable {
+        public var address: String
+        public var live: [LiveJob]
+        public var ended: [JobID]
+    }
+
+    /// How seldom it is written down that the same jobs live.
+    public static let livePeriod: Milliseconds = .seconds(60)
 
     private let limits: LedgerLimits
     /// Contexts whose engines end with the console and take their checkpoints along.
     private let passing: Set<String>
+    /// Of clusters, by context.
+    private let addresses: [String: String]
     private let book = Mutex(HistoryBook())
 
     public init(contexts: [ConsoleContext], limits: LedgerLimits = LedgerLimits()) {
         self.limits = limits
         passing = Set(contexts.filter { $0.class == .demo }.map(\.name))
+        let clusters = contexts.filter { if case .flink = $0.address { true } else { false } }
+        addresses = Dictionary(clusters.map { ($0.name, $0.address.text) }) { first, _ in first }
     }
 
     /// Takes in what an engine told. Never blocks.
@@ -48,7 +65,9 @@ public final class CheckpointRecorder: Sendable {
         return book.withLock { book in
             var work = HistoryWork()
             switch event {
-            case .report(let report, let receivedAt): work.questions = book.take(report, context, at: receivedAt, time)
+            case .report(let report, let receivedAt):
+                work.questions = book.take(report, context, at: receivedAt, time)
+                if let address = addresses[context] { work.live = book.live(report, context, address, at: now, time) }
             case .checkpoints(let job, let list): book.take(list: list, of: job, context, at: now)
             case .checkpoint(let job, let report): book.take(report, of: job, context, at: now)
             case .inspection(let found) where found.verdict == .missing: book.take(missing: found.path)
@@ -74,6 +93,7 @@ public final class CheckpointRecorder: Sendable {
     public func carryOut(_ work: HistoryWork, _ ledger: Ledger, at now: WallTime) throws(LedgerError) {
         do throws(LedgerError) {
             try ledger.remember(work.news)
+            if let jobs = work.live { try ledger.rememberLive(jobs.live, ended: jobs.ended, address: jobs.address, at: now) }
             var steps = work.forgets ? 4 : 0
             while steps > 0, try ledger.forget(beyond: limits, at: now) { steps -= 1 }
         } catch {
@@ -86,6 +106,8 @@ public final class CheckpointRecorder: Sendable {
 /// What was handed out, and what waits to be.
 private struct HistoryBook {
     var contexts: [String: [JobID: JobHistoryBook]] = [:]
+    /// The jobs of clusters as they were last handed out, and when (monotonic milliseconds).
+    private var handedOut: [String: (live: [JobID: String], ended: Set<JobID>, at: Int64)] = [:]
     /// What is said of jobs that the book has left.
     private var farewells: [CheckpointNews] = []
     private var hasNews = false
@@ -111,6 +133,16 @@ private struct HistoryBook {
         }
         contexts[context] = jobs
         return questions
+    }
+
+    /// The live jobs of a report, when they are others than before, or a while has passed.
+    mutating func live(_ report: EngineReport, _ context: String, _ address: String, at now: WallTime, _ time: Int64) -> CheckpointRecorder.LiveJobs? {
+        let live = Dictionary(report.jobs.filter { !$0.state.isTerminal }.map { ($0.id, $0.name) }) { first, _ in first }
+        let ended = Set(report.jobs.filter(\.state.isTerminal).map(\.id))
+        if let last = handedOut[context], last.live == live, last.ended == ended, time - last.at < CheckpointRecorder.livePeriod.count { return nil }
+        handedOut[context] = (live, ended, time)
+        let jobs = live.map { LiveJob(id: $0.key, name: $0.value, seenAt: now) }.sorted { ($0.name, $0.id) < ($1.name, $1.id) }
+        return .init(address: address, live: jobs, ended: ended.sorted())
     }
 
     mutating func take(list: [CheckpointReport], of job: JobID, _ context: String, at now: WallTime) {
