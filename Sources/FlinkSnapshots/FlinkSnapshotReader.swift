@@ -2,6 +2,16 @@ public import FlinkFormats
 internal import StreamModel
 
 extension FlinkSnapshot {
+    /// How far a look goes.
+    public enum Depth: Sendable {
+        /// The names of its files.
+        case names
+        /// Whether they are there.
+        case files
+        /// Kafka's offsets in them, too.
+        case offsets
+    }
+
     /// A `_metadata` longer than this is not read.
     static let metadataMax: Int64 = 1 << 30
     /// State with Kafka offsets is read up to this length.
@@ -26,18 +36,19 @@ extension FlinkSnapshot {
     ///   - path: the directory or the `_metadata` file, as a path or a URL.
     ///   - clusterIsHere: the cluster that named it runs on this machine. If it does not, a local path that does not exist proves nothing.
     ///   - remote: the way to object stores and HDFS; nil = what is there cannot be looked at.
-    public static func read(_ path: String, clusterIsHere: Bool = true, remote: (any RemoteFiles)? = nil) -> FlinkSnapshot {
+    ///   - depth: what is wanted beside the metadata.
+    public static func read(_ path: String, clusterIsHere: Bool = true, remote: (any RemoteFiles)? = nil, _ depth: Depth = .offsets) -> FlinkSnapshot {
         let local: String
         switch FlinkLocation(path) {
         case .elsewhere(let reason):
             guard let remote, let directory = RemoteDirectory(path) else {
                 return FlinkSnapshot(path: path, verdict: .unreachable, problem: "not reachable from here: \(reason)")
             }
-            return read(directory, from: remote, askedFor: path)
+            return read(directory, from: remote, askedFor: path, clusterIsHere, depth)
         case .local(let found): local = LocalFile.absolute(found)
         }
         switch locate(local) {
-        case .found(let file): return read(file, askedFor: path, remote)
+        case .found(let file): return read(file, askedFor: path, remote, depth)
         case .hidden(let code): return FlinkSnapshot(path: path, verdict: .unreachable, problem: "not reachable from here: \(LocalFile.reason(code))")
         case .nothing where !clusterIsHere:
             return FlinkSnapshot(path: path, verdict: .unreachable, problem: "not reachable from here: the cluster runs on another host")
@@ -51,7 +62,7 @@ extension FlinkSnapshot {
 
     /// The files that a snapshot names, each in one spelling, there or not; nil = its metadata cannot be read from here.
     public static func fileNames(at path: String, clusterIsHere: Bool, remote: (any RemoteFiles)? = nil) -> Set<String>? {
-        let snapshot = read(path, clusterIsHere: clusterIsHere, remote: remote)
+        let snapshot = read(path, clusterIsHere: clusterIsHere, remote: remote, .names)
         guard snapshot.metadata != nil else { return nil }
         var folders: [String: String] = [:]
         return Set(
@@ -90,7 +101,7 @@ extension FlinkSnapshot {
         }
     }
 
-    private static func read(_ file: String, askedFor path: String, _ remote: (any RemoteFiles)?) -> FlinkSnapshot {
+    private static func read(_ file: String, askedFor path: String, _ remote: (any RemoteFiles)?, _ depth: Depth) -> FlinkSnapshot {
         // Relative files stand beside the name, also when it is a link.
         let directory = LocalFile.canonical(LocalFile.parent(file)) ?? LocalFile.parent(file)
         let canonical = (directory == "/" ? "" : directory) + "/" + LocalFile.name(file)
@@ -101,11 +112,13 @@ extension FlinkSnapshot {
         do throws(LocalFile.Failure) { bytes = try LocalFile.read(canonical, limit: metadataMax) } catch {
             return snapshot.with(unreadable(error, canonical))
         }
-        snapshot.judge(bytes, of: canonical, remote)
+        snapshot.judge(bytes, of: canonical, remote, depth)
         return snapshot
     }
 
-    private static func read(_ place: RemoteDirectory, from remote: any RemoteFiles, askedFor path: String) -> FlinkSnapshot {
+    private static func read(
+        _ place: RemoteDirectory, from remote: any RemoteFiles, askedFor path: String, _ clusterIsHere: Bool, _ depth: Depth
+    ) -> FlinkSnapshot {
         var snapshot = FlinkSnapshot(path: path, verdict: .ok)
         func unreachable(_ reason: String) -> FlinkSnapshot { snapshot.with((.unreachable, "not reachable from here: \(reason)")) }
         switch remote.look(at: [place.metadata]).first {
@@ -116,7 +129,8 @@ extension FlinkSnapshot {
         case nil: return unreachable("it was not looked at")
         }
         do throws(RemoteFileFailure) {
-            snapshot.judge(try remote.read(place.metadata, from: 0, count: nil, limit: metadataMax), of: place.metadata, remote)
+            let bytes = try remote.read(place.metadata, from: 0, count: nil, limit: metadataMax)
+            snapshot.judge(bytes, of: place.metadata, remote, depth, clusterIsHere: clusterIsHere)
             return snapshot
         } catch {
             switch error {
@@ -134,11 +148,19 @@ extension FlinkSnapshot {
             return (.missing, "\(place.metadata) is not there")
         }
         if let directory = FlinkJobDirectory(place.url, names, read: { FlinkSnapshot.read($0, remote: remote) }) { return (.foreign, directory.words) }
-        if names.isEmpty { return (.missing, "\(place.url): nothing is there") }
+        if names.isEmpty {
+            // Another cluster's store may have a bucket of this name: where not even the neighbours are, it is not the store that is meant.
+            let hasNeighbours: Bool
+            do throws(RemoteFileFailure) { hasNeighbours = try !remote.names(in: LocalFile.parent(place.url)).isEmpty } catch { hasNeighbours = true }
+            if hasNeighbours { return (.missing, "\(place.url): nothing is there") }
+            return (
+                .unreachable, "not reachable from here: nothing at all is in \(LocalFile.parent(place.url)) of the store that is asked; is it the cluster's?"
+            )
+        }
         return (.damaged, "\(place.url) has no _metadata: it was never completed, or is being deleted")
     }
 
-    private mutating func judge(_ bytes: [UInt8], of file: String, _ remote: (any RemoteFiles)?) {
+    private mutating func judge(_ bytes: [UInt8], of file: String, _ remote: (any RemoteFiles)?, _ depth: Depth, clusterIsHere: Bool = true) {
         guard bytes.isEmpty || FlinkMetadata.hasMagic(bytes) else {
             self = with((.foreign, "\(file) is no metadata of Flink: it does not begin with 0x4960672d"))
             return
@@ -147,7 +169,7 @@ extension FlinkSnapshot {
             self = with(Self.judgement(error))
             return
         }
-        check(remote)
+        check(remote, depth, clusterIsHere)
     }
 
     private static func unreadable(_ failure: LocalFile.Failure, _ file: String) -> (SnapshotInspection.Verdict, String) {
@@ -181,10 +203,17 @@ extension FlinkSnapshot {
 
     // MARK: The files
 
-    private mutating func check(_ remote: (any RemoteFiles)?) {
+    private mutating func check(_ remote: (any RemoteFiles)?, _ depth: Depth, _ clusterIsHere: Bool) {
         guard let metadata, let directory else { return }
         files = metadata.files.map { Self.check($0, in: directory) }
+        if depth == .names { return }
         if let remote { look(through: remote) }
+        // A store's snapshot may name files of the cluster's own disks.
+        if !clusterIsHere {
+            for index in files.indices where files[index].state == .missing {
+                if case .local = FlinkLocation(files[index].location) { files[index].state = .unreachable(reason: "the cluster runs on another host") }
+            }
+        }
         neighbours = FlinkNeighbours(of: directory).list(files)
         if let first = damaged.first {
             verdict = .damaged
@@ -193,7 +222,7 @@ extension FlinkSnapshot {
             verdict = .unreachable
             problem = "\(unreachable.count) of \(files.count) files: \(first.complaint)"
         }
-        for state in metadata.kafkaOffsetStates { readOffsets(of: state, directory, remote) }
+        if depth == .offsets { for state in metadata.kafkaOffsetStates { readOffsets(of: state, directory, remote) } }
     }
 
     /// Looks at what is not on this machine, all at once: a store is far away.

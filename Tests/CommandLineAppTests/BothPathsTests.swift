@@ -166,7 +166,12 @@ final class ConsolePath: Sendable {
         let request = SubmitRequest(
             operation: .fresh, program: "orders", arguments: ["interval": "1h", "rate": "1000"], reason: "test", by: "test")
         let job = try link.submit(request)
-        try #require(try eventually { try link.job(JobReference(job.id)).state == .running })
+        // A checkpoint is declined until every task runs.
+        try #require(
+            try eventually {
+                let job = try link.job(JobReference(job.id))
+                return job.state == .running && job.runningSubtasks == job.totalSubtasks
+            })
         _ = try link.operate(
             JobCommand(operation: .fresh, job: JobReference(job.id), action: .checkpoint, reason: "test", by: "test"), before: Deadline(after: .seconds(20)))
         try #require(try eventually { try link.job(JobReference(job.id)).counts.completed == 1 })

@@ -276,7 +276,7 @@ import Testing
             job.nextTriggerAt = nil
             job.latestCompleted = Sample.checkpoint(4121 + UInt64(step), ago: Int64(-1000 * step))
             console.report([job])
-            if step == 10 { #expect(!console.screen.contains("SOURCE"), "too early") }
+            if step == 6 { #expect(!console.screen.contains("SOURCE"), "too early") }
         }
         expectWords("SOURCE orders -> key has read nothing for 20s, without back pressure", console)
         // Where something holds it back, it is not the source.

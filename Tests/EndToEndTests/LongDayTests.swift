@@ -137,12 +137,15 @@ extension EndToEnd {
             }
         }
 
-        /// Long paths are cut in the middle.
+        /// A long path goes on in the lines below where there is room, and is cut in the middle where there is none.
         private func expectResults(_ screen: TmuxSession.Screen, _ operations: [OperationReport]) {
             for operation in operations {
                 let end = operation.deletedCheckpoints != nil ? operation.result : operation.path?.split(separator: "/").last.map(String.init)
-                let row = screen.lines.first { $0.firstMatch(of: /\s([0-9a-f]{4})\s/)?.1 ?? "" == operation.request.id.short }
-                #expect(row?.contains(end ?? "?") == true, "\(operation.request.kind.title): \(row ?? "no row")")
+                let start = screen.lines.firstIndex { $0.firstMatch(of: /\s([0-9a-f]{4})\s/)?.1 ?? "" == operation.request.id.short }
+                let rest =
+                    start.map { screen.lines[($0 + 1)...].prefix { $0.hasPrefix("          ") && !$0.allSatisfy { character in character == " " } } } ?? []
+                let row = ([start.map { screen.lines[$0] } ?? ""] + rest).map { $0.drop { $0 == " " } }.joined()
+                #expect(row.contains(end ?? "?"), "\(operation.request.kind.title): \(row)")
             }
         }
 

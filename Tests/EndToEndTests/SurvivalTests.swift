@@ -28,7 +28,8 @@ extension EndToEnd {
             try open(terminal, "shaky")
             try terminal.command("fault slow 3s")
             try terminal.wait(for: "the fault to be taken") { $0.contains("fault op") && $0.contains("observed") }
-            try terminal.act("S")
+            // A key right behind typed text counts as pasted.
+            try terminal.press(for: "the savepoint to be sent", { try terminal.type("S") }, until: { $0.contains("savepoint op") })
             let id = try terminal.waitFor(/savepoint op (\w+) of shaky: ac/, "the savepoint to be accepted").1
             let operations = try home.succeed("operations", "--json").record([OperationReport].self)
             let savepoint = try #require(operations.first { $0.request.id.description.hasPrefix(id) }?.request.id)

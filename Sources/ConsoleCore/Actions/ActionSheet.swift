@@ -67,6 +67,8 @@ struct ActionSheet: Sendable {
     var page = Page.overview
     /// The first line of each page's text, where it does not all fit.
     var tops: [Page: Int] = [:]
+    /// The warnings when it was last scrolled, without figures that count on: where there are others now, it is read from the top again.
+    var warningsRead: [String]?
     /// When the abort window ends.
     var armedUntil: WallTime?
     /// The operation that it goes on with; nil = it is a new one.

@@ -48,7 +48,9 @@ enum Diagnosis: Sendable, Equatable {
         // One a second; a gap in them, when there were no reports, is no silence.
         let samples = memory().samples(.read).values
         let silent = samples.reversed().prefix { $0 == 0 }.count
-        guard silent >= limits.sourceSilence.count / 1000, silent < samples.count else { return nil }
+        // A cluster tells means of ten seconds: one of them without a record may be a pause.
+        let least = job.freshness == nil ? limits.sourceSilence : max(limits.sourceSilence, .seconds(15))
+        guard silent >= least.count / 1000, silent < samples.count else { return nil }
         return .stalledSource(vertex: source.name, since: .seconds(Int64(silent)))
     }
 

@@ -21,7 +21,7 @@ struct OverviewScreen {
             [
                 (.title, .fixed(1)), (.list, .rest),
                 // A rule, a header, and the longer of the two lists.
-                (.job, .either(job.map { SelectedJobPanel.rows($0) } ?? 0, or: 0, leaving: max(2 * rows.count + 4, 12))),
+                (.job, .either(job.map { SelectedJobPanel.rows($0, columns: canvas.size.columns) } ?? 0, or: 0, leaving: max(2 * rows.count + 4, 12))),
                 (.trend, Self.isShort(canvas.size) ? .either(6, or: 4, leaving: 12) : .either(8, or: 6, leaving: 14)),
                 (.operations, Self.isShort(canvas.size) ? .fixed(0) : .either(canvas.size.rows >= 48 ? 12 : 7, or: 4, leaving: 22)),
                 (.footer, .fixed(Chrome.footerRows(canvas.size.rows))),

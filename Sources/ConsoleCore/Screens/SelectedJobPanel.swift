@@ -14,7 +14,10 @@ struct SelectedJobPanel {
     /// Checkpoints and a failure have their rows, known or not.
     private static let leastRows = 6
 
-    static func rows(_ job: JobReport) -> Int { frame + min(max(job.vertices.count, leastRows), rowsMax) }
+    /// Two halves of a narrower window would cut figures.
+    private static let columnsMin = 100
+
+    static func rows(_ job: JobReport, columns: Int) -> Int { columns < columnsMin ? 0 : frame + min(max(job.vertices.count, leastRows), rowsMax) }
 
     func draw(_ canvas: inout Canvas) {
         let left = canvas.size.columns / 2, rows = canvas.size.rows

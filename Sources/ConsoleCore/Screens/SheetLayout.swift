@@ -19,6 +19,8 @@ struct SheetLayout {
     private let textColumn: Int
     /// Body lines, from the first one, that must have been on the screen before anything is sent.
     private let warnings: Int
+    /// What they say, without figures that count on.
+    let warningTexts: [String]
 
     init(_ model: ConsoleModel, _ sheet: ActionSheet, _ window: Size) {
         self.init(model, sheet, sheet.page, window)
@@ -34,7 +36,9 @@ struct SheetLayout {
         }
         let key = sheet.target.key
         let preflight = model.preflight(sheet.action, key, sheet.rule).sorted { $0.weight > $1.weight }
-        let name: SafeText = "\(sheet.target.name)   job \(size.columns < 78 ? SafeText(key.job.short) : SafeText(key.job.description))"
+        // A name of a thousand characters leaves room for what else decides.
+        let name: SafeText =
+            "\(SafeText(sheet.target.name).middle(columns: room + room / 2))   job \(size.columns < 78 ? SafeText(key.job.short) : SafeText(key.job.description))"
         let environment = model.live.context(key.context).map { " (\($0.description.class.rawValue))" } ?? ""
         let target = block("target", "\(name)   context \(key.context)\(environment)", .titleJob)
         let send = block("will send", sheet.action.request(key.job, in: model.live.dialect(of: key.context)))
@@ -52,6 +56,7 @@ struct SheetLayout {
             return texts.enumerated().map { Line(text: $1, badge: ($0 == 0 ? check.badge : "", check.role)) }
         }
         let warning = preflight.filter { $0.weight > 0 }.flatMap(check)
+        warningTexts = preflight.filter { $0.weight > 0 }.map { $0.text.string.filter { !$0.isNumber } }
         var lines =
             page == .request ? Self.request(model, sheet).flatMap { block("", $0) } : warning + preflight.filter { $0.weight == 0 }.flatMap(check)
         if !lines.isEmpty { lines[0].label = page == .request ? "request" : "preflight" }
@@ -73,7 +78,8 @@ struct SheetLayout {
         self.textColumn = textColumn
         warnings = warning.count
         blanks = isRoomy ? 2 : 0
-        top = max(0, min(sheet.tops[page] ?? 0, body.count - max(0, size.rows - head.count - tail.count - blanks)))
+        let isAsRead = page != .overview || sheet.warningsRead == warningTexts
+        top = max(0, min(isAsRead ? sheet.tops[page] ?? 0 : 0, body.count - max(0, size.rows - head.count - tail.count - blanks)))
     }
 
     /// Request lines beside everything else; the other pages show all.

@@ -149,7 +149,9 @@ extension ConsoleModel {
     }
 
     func scroll(_ sheet: inout ActionSheet, by step: Int, isPage: Bool) {
-        sheet.tops[sheet.page] = SheetLayout(self, sheet, size).scrolled(by: step, isPage: isPage)
+        let layout = SheetLayout(self, sheet, size)
+        sheet.tops[sheet.page] = layout.scrolled(by: step, isPage: isPage)
+        if sheet.page == .overview { sheet.warningsRead = layout.warningTexts }
     }
 
     private mutating func act(_ command: Command, on key: JobKey, _ effects: inout [ConsoleEffect]) {

@@ -26,7 +26,7 @@ public final class FlinkInspector: Sendable {
 
     /// Asks disks and stores. What is not reachable from here says so, and is not damaged. What is whole and in a later format than the cluster's is too new.
     public static func inspect(_ path: String, clusterIsHere: Bool, _ version: FlinkVersion? = nil, _ stored: StoredFiles? = nil) -> SnapshotInspection {
-        let snapshot = FlinkSnapshot.read(path, clusterIsHere: clusterIsHere, remote: stored)
+        let snapshot = FlinkSnapshot.read(path, clusterIsHere: clusterIsHere, remote: stored, .files)
         var inspection = snapshot.inspection
         if inspection.verdict.allowsRestore, let format = snapshot.formatVersion, let problem = version?.problem(ofMetadata: format) {
             (inspection.verdict, inspection.problem) = (.tooNew, problem)

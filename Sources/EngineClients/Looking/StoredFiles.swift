@@ -10,6 +10,11 @@ internal import Synchronization
 public final class StoredFiles: RemoteFiles {
     private let storages: Storages
     private let limit: Milliseconds
+    /// Stores that gave no answer, until when that is believed: whoever waits for a restart waits for them once.
+    private let silent = Mutex<[String: (until: EngineInstant, failure: StorageFailure)]>([:])
+    private static let silenceLasts = Milliseconds.seconds(60)
+    /// A few files are known soon, or not at all.
+    private static let shortLimit = Milliseconds.seconds(10)
 
     public static let lookLimit = Milliseconds.seconds(30)
     /// A few files are looked at one by one; of more in one directory its listing is read.
@@ -18,7 +23,9 @@ public final class StoredFiles: RemoteFiles {
     private static let lanes = 8
 
     /// - Parameter limit: of the time that one look, or the reading of one file, may take.
-    public convenience init(_ settings: StorageSettings = StorageSettings(), limit: Milliseconds = StoredFiles.lookLimit) { self.init(Storages(settings), limit: limit) }
+    public convenience init(_ settings: StorageSettings = StorageSettings(), limit: Milliseconds = StoredFiles.lookLimit) {
+        self.init(Storages(settings), limit: limit)
+    }
 
     public init(_ storages: Storages, limit: Milliseconds = StoredFiles.lookLimit) { (self.storages, self.limit) = (storages, limit) }
 
@@ -27,7 +34,7 @@ public final class StoredFiles: RemoteFiles {
     // MARK: RemoteFiles
 
     public func look(at urls: [String]) -> [RemoteFile] {
-        let deadline = EngineInstant.now() + limit
+        let deadline = EngineInstant.now() + (urls.count > Self.loneMax ? limit : min(limit, Self.shortLimit))
         var found = [RemoteFile](repeating: .unknown(reason: "it was not looked at"), count: urls.count)
         var homes: [String: (parent: StorageLocation, files: [(index: Int, location: StorageLocation)])] = [:]
         for (index, url) in urls.enumerated() {
@@ -46,7 +53,9 @@ public final class StoredFiles: RemoteFiles {
         do throws(StorageFailure) {
             let location = try StorageLocation(url)
             let range = StorageRange(from: offset, count: count)
-            return try storages.storage(for: location).bytes(of: location, range, limit: Int(clamping: limit), by: .now() + self.limit)
+            return try asked(location) { (storage) throws(StorageFailure) in
+                try storage.bytes(of: location, range, limit: Int(clamping: limit), by: .now() + self.limit)
+            }
         } catch { throw Self.failure(error) }
     }
 
@@ -54,9 +63,11 @@ public final class StoredFiles: RemoteFiles {
         do throws(StorageFailure) {
             let directory = try StorageLocation(url)
             var names: [String] = []
-            try storages.storage(for: directory).forEachPage(below: directory, .children, by: .now() + limit) { entries in
-                names += entries.map(\.location.name)
-                return names.count < 10_000
+            try asked(directory) { (storage) throws(StorageFailure) in
+                try storage.forEachPage(below: directory, .children, by: .now() + min(limit, Self.shortLimit)) { entries in
+                    names += entries.map(\.location.name)
+                    return names.count < 10_000
+                }
             }
             return names
         } catch {
@@ -69,27 +80,38 @@ public final class StoredFiles: RemoteFiles {
         do throws(StorageFailure) { return try StorageLocation(url).canonical } catch { return url }
     }
 
+    /// Asks the store of a location, unless it was silent a moment ago.
+    private func asked<Answer>(
+        _ location: StorageLocation, _ body: (any SnapshotStorage) throws(StorageFailure) -> Answer
+    ) throws(StorageFailure) -> Answer {
+        let place = location.with(key: "").canonical
+        if let known = silent.withLock({ $0[place] }), known.until > .now() { throw known.failure }
+        do throws(StorageFailure) { return try body(try storages.storage(for: location)) } catch {
+            if [.unreachable, .timedOut, .insecure, .noCredentials].contains(error.kind) {
+                silent.withLock { $0[place] = (.now() + Self.silenceLasts, error) }
+            }
+            throw error
+        }
+    }
+
     // MARK: Looking
 
     private typealias Wanted = (index: Int, location: StorageLocation)
 
     private func look(at files: [Wanted], in directory: StorageLocation, by deadline: EngineInstant) -> [(Int, RemoteFile)] {
-        let storage: any SnapshotStorage
-        do throws(StorageFailure) { storage = try storages.storage(for: directory) } catch {
-            let reason = Self.reason(error)
-            return files.map { ($0.index, .unknown(reason: reason)) }
-        }
-        guard files.count > Self.loneMax else { return look(oneByOne: files, in: storage, by: deadline) }
+        guard files.count > Self.loneMax else { return look(oneByOne: files, by: deadline) }
         // A key stands for the file whatever its directory's spelling is.
         let wanted = Dictionary(grouping: files) { $0.location.key }
         var found: [(Int, RemoteFile)] = [], pages = 0, isWhole = true
         do throws(StorageFailure) {
-            try storage.forEachPage(below: directory, .children, by: deadline) { entries in
-                for entry in entries { for file in wanted[entry.location.key] ?? [] { found.append((file.index, Self.file(entry))) } }
-                pages += 1
-                // A directory of a million files is dearer to list than a few of them are to look at.
-                isWhole = pages <= files.count / 4 + 10
-                return found.count < files.count && isWhole
+            try asked(directory) { (storage) throws(StorageFailure) in
+                try storage.forEachPage(below: directory, .children, by: deadline) { entries in
+                    for entry in entries { for file in wanted[entry.location.key] ?? [] { found.append((file.index, Self.file(entry))) } }
+                    pages += 1
+                    // A directory of a million files is dearer to list than a few of them are to look at.
+                    isWhole = pages <= files.count / 4 + 10
+                    return found.count < files.count && isWhole
+                }
             }
         } catch {
             // Who may not list may still read; whatever else is wrong would be wrong file by file.
@@ -100,25 +122,27 @@ public final class StoredFiles: RemoteFiles {
             isWhole = false
         }
         let known = Set(found.map(\.0)), rest = files.filter { !known.contains($0.index) }
-        return found + (isWhole ? rest.map { ($0.index, .missing) } : look(oneByOne: rest, in: storage, by: deadline))
+        return found + (isWhole ? rest.map { ($0.index, .missing) } : look(oneByOne: rest, by: deadline))
     }
 
-    private func look(oneByOne files: [Wanted], in storage: any SnapshotStorage, by deadline: EngineInstant) -> [(Int, RemoteFile)] {
-        guard files.count > 1 else { return files.map { ($0.index, Self.look(at: $0.location, in: storage, by: deadline)) } }
+    private func look(oneByOne files: [Wanted], by deadline: EngineInstant) -> [(Int, RemoteFile)] {
+        guard files.count > 1 else { return files.map { ($0.index, look(at: $0.location, by: deadline)) } }
         let found = Mutex<[(Int, RemoteFile)]>([])
         let lanes = min(Self.lanes, files.count)
         DispatchQueue.concurrentPerform(iterations: lanes) { lane in
             for position in stride(from: lane, to: files.count, by: lanes) {
-                let file = Self.look(at: files[position].location, in: storage, by: deadline)
+                let file = look(at: files[position].location, by: deadline)
                 found.withLock { $0.append((files[position].index, file)) }
             }
         }
         return found.withLock { $0 }
     }
 
-    private static func look(at location: StorageLocation, in storage: any SnapshotStorage, by deadline: EngineInstant) -> RemoteFile {
-        do throws(StorageFailure) { return file(try storage.status(of: location, by: deadline)) } catch {
-            return error.kind == .notFound ? .missing : .unknown(reason: reason(error))
+    private func look(at location: StorageLocation, by deadline: EngineInstant) -> RemoteFile {
+        do throws(StorageFailure) {
+            return Self.file(try asked(location) { (storage) throws(StorageFailure) in try storage.status(of: location, by: deadline) })
+        } catch {
+            return error.kind == .notFound ? .missing : .unknown(reason: Self.reason(error))
         }
     }
 

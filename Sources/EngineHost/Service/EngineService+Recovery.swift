@@ -183,7 +183,7 @@ extension EngineService {
         write(id)
         publisher.noteChange()
         say("job '\(printable(record.name))' (\(id.short)) is brought back in \(wait.count) ms: \(printable(reason, limit: 1000))")
-        decisions.after(wait) { [weak self] in self?.bringBack(id) }
+        decisions.after(wait) { [weak self] in self?.bringBackAgain(id) }
         waiting.launchEnded(id)
     }
 
@@ -198,6 +198,12 @@ extension EngineService {
         waiting.launchEnded(id)
     }
 
+    /// From a timer: one that cannot be brought back keeps no other waiting.
+    private func bringBackAgain(_ id: JobID) {
+        bringBack(id)
+        continueTrials()
+    }
+
     private func bringBack(_ id: JobID) {
         let record = state.withLock { state -> JobRecord? in
             guard let job = state.jobs[id], job.isHeld, !state.isStopping else { return nil }
@@ -206,7 +212,7 @@ extension EngineService {
         guard let record else { return }
         if state.withLock({ $0.claims[record.lineage] != nil }) {
             // A restart of it is being verified. If that is refused, the job still has to be recovered.
-            return decisions.after(RecoveryAttempts.firstDelay) { [weak self] in self?.bringBack(id) }
+            return decisions.after(RecoveryAttempts.firstDelay) { [weak self] in self?.bringBackAgain(id) }
         }
         guard mayStart(record), let plan = recoveryPlan(record) else { return }
         launchAgain(plan) { _ in }

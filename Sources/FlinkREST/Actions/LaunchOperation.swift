@@ -29,10 +29,10 @@ extension FlinkOperationRunner {
     }
 
     /// Gives the new job the one id that all restarts of the old job at this time use, so that the cluster takes one of them. An id must not come
-    /// back: the directory of its checkpoints is called after it. So that id is for a job that was live, or has ended so lately that the cluster would
-    /// still know of a successor.
+    /// back: the directory of its checkpoints is called after it. So that id is for a job that the cluster still knows: it would know of a successor,
+    /// too, whose end came later.
     private func chooseID(_ track: OperationTrack, wasLive: Bool) throws(FlinkRefusal) {
-        guard wasLive || hasJustEnded(track.request.job) else { return }
+        guard wasLive || isKnown(track.request.job) else { return }
         let successor = FlinkOperationNames.successor(of: track.request.job)
         switch ask(.job(successor)) {
         case .success(let job) where job.state.known?.isTerminal == true: return
@@ -41,21 +41,28 @@ extension FlinkOperationRunner {
         }
     }
 
-    /// Flink keeps ended jobs for an hour; a JobManager that was started anew knows neither the job nor its successor.
-    private func hasJustEnded(_ id: JobID) -> Bool {
-        guard case .success(let job) = ask(.job(id)), let end = job.endedAt, let now = job.now else { return false }
-        return now - end < .minutes(10)
+    /// The id is that of other restarts of the job, too: a job of that id need not be ours.
+    private func isShared(_ track: OperationTrack) -> Bool { launchID(track) != FlinkOperationNames.job(of: track.request.id) }
+
+    private func restoredPath(of id: JobID) -> String? {
+        guard case .success(let checkpoints) = ask(.checkpoints(id)) else { return nil }
+        return checkpoints.restored?.path
     }
+
+    private func isKnown(_ id: JobID) -> Bool { if case .success = ask(.job(id)) { true } else { false } }
 
     private func second(_ track: OperationTrack, _ first: JobID) -> String {
         "another restart of \(name(track)) was first, and launched job \(first): nothing was launched by this one; look at that job"
     }
 
-    private func launch(_ track: OperationTrack, _ options: RestartOptions, jar: String, path: String?) throws(FlinkRefusal) {
+    /// - Parameter mayBeOwn: the launch was sent before, by a process that is gone.
+    private func launch(
+        _ track: OperationTrack, _ options: RestartOptions, jar: String, path: String?, mayBeOwn: Bool = false
+    ) throws(FlinkRefusal) {
         track.note(checkpoint: track.report.checkpoint ?? path.flatMap { SnapshotLocation($0).checkpoint }, path: path)
         try take(.launching, track)
         track.accept(reference: nil)
-        launch(track, FlinkRequests.launch(as: launchID(track), options, jar: jar, path: path))
+        launch(track, FlinkRequests.launch(as: launchID(track), options, jar: jar, path: path), mayBeOwn: mayBeOwn)
     }
 
     /// What a restart begins from, before the job is ended.
@@ -148,7 +155,7 @@ extension FlinkOperationRunner {
         }
     }
 
-    private func launch(_ track: OperationTrack, _ launch: FlinkLaunch) {
+    private func launch(_ track: OperationTrack, _ launch: FlinkLaunch, mayBeOwn: Bool) {
         do throws(FlinkFailure) {
             let job = try client.answer(to: .run(launch, version: cluster.version))
             // Of a program that was none of the cluster's jobs before, the name is the new job's; nothing depends on it.
@@ -156,7 +163,11 @@ extension FlinkOperationRunner {
             track.launched(job)
             track.end(.completed, at: clock())
         } catch {
-            if let other = successor(track, error) { return track.end(.failed, error: other, at: clock()) }
+            if let other = successor(track, error) {
+                // The first try of a launch that is gone on with may have arrived meanwhile.
+                guard !mayBeOwn else { return findLaunched(track, tries: 30) }
+                return track.end(.failed, error: other, at: clock())
+            }
             guard error.mayHaveArrived else { return track.end(.failed, error: error.message, at: clock()) }
             findLaunched(track, tries: 30)
         }
@@ -196,6 +207,10 @@ extension FlinkOperationRunner {
         switch ask(.job(job)) {
         case .success(let details):
             track.name(details.name)
+            if let restored = restoredPath(of: job), let own = track.report.path, isShared(track), SnapshotLocation(restored) != SnapshotLocation(own) {
+                track.end(.failed, error: second(track, job), at: clock())
+                return true
+            }
             track.launched(job)
             track.end(.completed, at: clock())
             return true
@@ -305,8 +320,9 @@ extension FlinkOperationRunner {
         let jar = try jar(of: recipe)
         track.note(jar: jar.words)
         // A launch that may be on its way keeps its id.
-        if case .restart = sent.request.kind, sent.step?.name != .launching { try chooseID(track, wasLive: false) }
-        try launch(track, options, jar: jar.id, path: path)
+        let wasSent = sent.step?.name == .launching
+        if case .restart = sent.request.kind, !wasSent { try chooseID(track, wasLive: false) }
+        try launch(track, options, jar: jar.id, path: path, mayBeOwn: wasSent)
     }
 
     private func awaitEnd(_ track: OperationTrack) throws(FlinkRefusal) {

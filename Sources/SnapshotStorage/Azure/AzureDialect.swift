@@ -96,7 +96,9 @@ final class AzureDialect: StorageDialect {
             let name = Place(subject.location)?.container ?? subject.location.authority
             return .failed(failure(.noContainer, "there is no container \(name) there", "check its name and the account"))
         case ("ConditionNotMet", _), (_, 412): return .failed(failure(.changed, "its content is another one now", "try again"))
-        case (_, 404): return .failed(failure(.notFound, "nothing is there"))
+        case (.some, 404): return .failed(failure(.notFound, "nothing is there"))
+        case (nil, 404):
+            return .failed(failure(.malformed, "404 without an error of Azure: that was not the store", "check the endpoint, and what stands before it"))
         case ("AuthenticationFailed", _), ("InvalidAuthenticationInfo", _), (_, 401):
             return authentication(answer, detail, said, failure)
         case (_, 403):
