@@ -198,6 +198,23 @@ import Testing
         }
     }
 
+    // The operator has scrolled to the end while the files were being read; what is then said of them stands above.
+    @Test func `a warning that comes after a sheet was scrolled is read before it is answered`() throws {
+        var console = console(Size(columns: 60, rows: 15), .lab, Sample.running(state: .canceled))
+        console.press("R", "G", "enter", "enter")
+        console.advance(400)
+        console.press("pgdn", "pgdn", "pgdn")
+        let path = try #require(Sample.list.first { $0.id == CheckpointID(4114) }?.path)
+        let problem = "not reachable from here: " + (1...30).map { "word\($0)" }.joined(separator: " ")
+        console.send(.engine(context: "lab", .inspection(SnapshotInspection(path: path, verdict: .unreachable, problem: problem))))
+        console.advance(400)
+        console.press("y")
+        #expect(console.sentOperations.isEmpty && console.screen.contains("to read"), "\(console.screen)")
+        for _ in 0..<8 { console.press("pgdn") }
+        console.press("y")
+        #expect(console.sentOperations.map(\.kind.verb) == ["restart"], "\(console.screen)")
+    }
+
     @Test(arguments: sizes) func `production is confirmed with name, reason and window`(_ size: Size) {
         var console = console(size, .prod)
         console.press(":")

@@ -201,6 +201,8 @@ extension EngineService {
         guard let report = entry.report, case .restart(let options) = report.request.kind, let path = report.path,
             let record = state.withLock({ $0.jobs[report.request.job]?.record }), record.isTerminal,
             state.withLock({ $0.live(ofLineage: record.lineage) == nil }),
+            // It has launched its job: whatever became of that since, it is done.
+            state.withLock({ state in !state.orderedJobs.contains { $0.record.launchedBy == report.request.id } }),
             case .success(let source) = SnapshotManifest.read(at: path, filesystem: host.filesystem),
             // StoreError: a snapshot that cannot be pinned cannot be read; the operation fails and its checkpoints stay.
             let pin = try? SnapshotPin.take(path: path, filesystem: host.filesystem)
