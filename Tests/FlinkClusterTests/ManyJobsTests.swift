@@ -47,6 +47,8 @@ extension FlinkClusters {
             #expect(monotonicSeconds() - asked < 20)
             for job in fleet.jobs { #expect(status.output.contains(job.name), "\(status.transcript)") }
             try fleet.proxy.delay(0)
+            // What that command had under way when it ended is still on its way to the cluster.
+            Thread.sleep(forTimeInterval: 3)
 
             // The job of 60 vertices is looked at.
             try console.command("job wide")
