@@ -154,7 +154,7 @@ extension FlinkSnapshot {
             do throws(RemoteFileFailure) { hasNeighbours = try !remote.names(in: LocalFile.parent(place.url)).isEmpty } catch { hasNeighbours = true }
             if hasNeighbours { return (.missing, "\(place.url): nothing is there") }
             return (
-                .unreachable, "not reachable from here: nothing at all is in \(LocalFile.parent(place.url)) of the store that is asked; is it the cluster's?"
+                .unreachable, "not reachable from here: nothing at all is in \(LocalFile.parent(place.url)) of the configured store; is it the cluster's?"
             )
         }
         return (.damaged, "\(place.url) has no _metadata: it was never completed, or is being deleted")

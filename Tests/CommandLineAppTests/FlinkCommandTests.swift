@@ -307,8 +307,8 @@ import Testing
         #expect(FileManager.default.fileExists(atPath: sandbox["state/weir/ledger.sqlite"]))
     }
 
-    /// Thirty jobs; of two of them the checkpoints are never told.
-    private func manyJobs() throws -> FakeServer {
+    /// Thirty jobs; of two of them the checkpoints are not told.
+    private func manyJobs(_ refusal: FakeServer.Reply) throws -> FakeServer {
         let ids = (1...30).map { JobID(high: 5, low: UInt64($0)).description }
         let rows = ids.map { #"{"jid":"\#($0)","name":"job","state":"RUNNING","start-time":1,"tasks":{"total":1,"running":1}}"# }.joined(separator: ",")
         return try FakeServer { request in
@@ -317,7 +317,7 @@ import Testing
             case "/jobs/overview": return .json(#"{"jobs":[\#(rows)]}"#)
             case let path where path.hasSuffix("/checkpoints"):
                 let isSilent = path.contains(ids[3]) || path.contains(ids[20])
-                return isSilent ? .silence : .json(#"{"counts":{"completed":1},"history":[]}"#)
+                return isSilent ? refusal : .json(#"{"counts":{"completed":1},"history":[]}"#)
             case let path where path.hasSuffix("/checkpoints/config"): return .json(#"{"mode":"exactly_once","interval":1000}"#)
             case let path where path.hasSuffix("/exceptions"): return .json("{}")
             default: return .json(#"{"jid":"\#(request.path.split(separator: "/").dropFirst().first ?? "")","name":"job","state":"RUNNING","vertices":[]}"#)
@@ -325,8 +325,9 @@ import Testing
         }
     }
 
-    @Test func aReportComesWhenItsTimeIsUpAndSaysWhatIsMissing() throws {
-        let server = try manyJobs()
+    @Test(arguments: [FakeServer.Reply.silence, .status(503, body: #"{"errors":["Service temporarily unavailable"]}"#)])
+    func aReportComesWhenItsTimeIsUpAndSaysWhatIsMissing(_ refusal: FakeServer.Reply) throws {
+        let server = try manyJobs(refusal)
         defer {
             // ChannelError: the test is over, and a server that is closed already changes nothing.
             try? server.stop()

@@ -244,7 +244,7 @@ import Testing
             var engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
             try waitForEngine()
             let submit = [
-                "submit", "orders", "--name", name, "--set", "interval=50ms", "--set", "rate=6000", "--set", "count=12000", "--set", "output=\(output)",
+                "submit", "orders", "--name", name, "--set", "interval=50ms", "--set", "rate=3000", "--set", "count=12000", "--set", "output=\(output)",
             ]
             #expect(try weir(submit, in: sandbox).status == 0)
             #expect(eventually { ((try? checkpoints(of: name)) ?? []).contains(where: \.isRestorable) })

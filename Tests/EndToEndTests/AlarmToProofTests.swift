@@ -14,6 +14,8 @@ extension EndToEnd {
         private final class Hand {
             let terminal: TmuxSession
             var keys = 0
+            // The pace of an operator is part of what is measured: keys that come faster count as pasted, and a sheet takes none in its first moments.
+            private static let typing = 0.16, reading = 0.5
 
             init(_ terminal: TmuxSession) { self.terminal = terminal }
 
@@ -30,11 +32,18 @@ extension EndToEnd {
                 for key in text {
                     keys += 1
                     try terminal.type(String(key))
-                    // As an operator types: what comes faster counts as pasted.
-                    Thread.sleep(forTimeInterval: 0.16)
+                    Thread.sleep(forTimeInterval: Self.typing)
                 }
                 try terminal.wait(for: what, condition)
             }
+
+            func tab() throws {
+                keys += 1
+                try terminal.press("Tab")
+                Thread.sleep(forTimeInterval: Self.typing)
+            }
+
+            func read() { Thread.sleep(forTimeInterval: Self.reading) }
         }
 
         @Test(arguments: [("lab", 7, 15.0), ("prod", 30, 25.0)]) func `a full budget is answered by a restart that is proven`(
@@ -57,13 +66,10 @@ extension EndToEnd {
             try hand.press("R", for: "the chooser") { $0.contains("restart from: 1 choose") }
             try hand.press("Enter", for: "the options") { $0.lines.contains { $0.hasPrefix(">") && $0.contains("claim mode") } }
             try hand.press("Enter", for: "the sheet") { $0.contains("RESTART FROM A CHECKPOINT") }
-            // A sheet takes no key in its first moments: it is to be read.
-            Thread.sleep(forTimeInterval: 0.5)
+            hand.read()
             if contextClass == "prod" {
                 try hand.type("shaky", for: "the name") { $0.lines.contains { $0.contains("job name    shaky") } }
-                hand.keys += 1
-                try hand.terminal.press("Tab")
-                Thread.sleep(forTimeInterval: 0.3)
+                try hand.tab()
                 try hand.type("alarm", for: "the reason") { $0.lines.contains { $0.contains("reason      alarm") } }
                 try hand.press("Enter", for: "the window to take it back") { !$0.contains("Enter sends it") }
             } else {

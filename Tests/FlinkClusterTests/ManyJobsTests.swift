@@ -48,7 +48,8 @@ extension FlinkClusters {
             for job in fleet.jobs { #expect(status.output.contains(job.name), "\(status.transcript)") }
             try fleet.proxy.delay(0)
             // What that command had under way when it ended is still on its way to the cluster.
-            Thread.sleep(forTimeInterval: 3)
+            let quick = WallTime(milliseconds: Int64(Date.now.timeIntervalSince1970 * 1000))
+            try wait(20, for: "its questions to be over") { try fleet.proxy.requests(since: quick).last.map { $0.inFlight <= 4 } ?? false }
 
             // The job of 60 vertices is looked at.
             try console.command("job wide")

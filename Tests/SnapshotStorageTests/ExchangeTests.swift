@@ -202,7 +202,7 @@ private func error(_ code: String, _ more: String = "") -> String { "<Error><Cod
         arguments: [
             (403, "SignatureDoesNotMatch", .unauthenticated, "secret"), (403, "InvalidAccessKeyId", .unauthenticated, "access key"),
             (400, "ExpiredToken", .unauthenticated, "expired"), (404, "NoSuchBucket", .noContainer, "no bucket bkt"),
-            (403, "AccessDenied", .denied, "s3:GetObject"), (404, "NoSuchKey", .notFound, "nothing is there"), (404, "", .malformed, "not the store"),
+            (403, "AccessDenied", .denied, "s3:GetObject"), (404, "NoSuchKey", .notFound, "nothing is there"), (404, "", .malformed, "other than the store"),
             (401, "", .unauthenticated, "credentials"), (400, "Weird", .rejected, "Weird"), (307, "TemporaryRedirect", .wrongRegion, "elsewhere"),
         ] as [(Int, String, StorageFailure.Kind, String)])
     private func `errors of S3 are one clear failure each`(_ status: Int, _ code: String, _ kind: StorageFailure.Kind, _ words: String) throws {

@@ -38,9 +38,11 @@ public struct ProofWatch {
                 isNoted = true
                 link.note(proof.verdict, of: operation)
             }
-            guard proof.verdict.isProven, let last else { return proof.isSettled ? .some(last) : nil }
-            // Outputs are seen only once records have come through.
-            let isCounted = last.audit == nil || proof[.outputs].state == .done || proof[.progress].state == .unproven
+            guard proof.verdict.isProven else { return proof.isSettled ? .some(last) : nil }
+            // The verdict is on record, and the job was replaced before this client saw it: there is nothing more to wait for.
+            guard let last else { return .some(nil) }
+            // Outputs are seen only once records have come through; of a job that has ended, none will.
+            let isCounted = last.audit == nil || last.state.isTerminal || proof[.outputs].state == .done || proof[.progress].state == .unproven
             return isCounted && isEnough(last) ? .some(last) : nil
         }
         return watched ?? last

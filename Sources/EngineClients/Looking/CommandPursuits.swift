@@ -7,6 +7,8 @@ struct QuestionList: FlinkPursuit {
     var picture: FlinkPicture
     /// Why there is no link; nil = there is.
     private(set) var problem: FlinkFailure?
+    /// What the link failed for, or the time: of these the picture knows nothing new.
+    private(set) var unanswered: Set<FlinkQuestion> = []
     private var waiting: ArraySlice<FlinkQuestion>
     private var underWay = 0
     /// A failure of the link ends it, whatever the question was.
@@ -31,6 +33,7 @@ struct QuestionList: FlinkPursuit {
         case .success(let reply): picture.take(reply, to: question, at: .now())
         case .failure(let failure):
             if question == .cluster || question == .jobs || needsAll && failure.isOfLink { problem = failure }
+            if failure.isOfLink { unanswered.insert(question) }
             picture.takeNoAnswer(to: question)
         }
         return problem == nil

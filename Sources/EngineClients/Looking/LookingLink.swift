@@ -169,17 +169,17 @@ public final class FlinkLink: LookingLink {
         let roundTrip = EngineInstant.now() - start, limits = Self.reportLimit
         let limit = min(max(limits.shortest, Milliseconds(roundTrip.count.multipliedClamped(by: limits.roundTrips))), limits.longest)
         let end = start + (id == nil ? limit : max(limit, .seconds(10)))
+        var unanswered: Set<FlinkQuestion> = []
         for _ in 0..<Self.roundsMax {
             let missing = picture.missingQuestions(id, at: .now())
             if missing.isEmpty || EngineInstant.now() >= end { break }
-            try ask(missing, needsAll: false, before: end)
+            unanswered.formUnion(try ask(missing, needsAll: false, before: end))
         }
-        shortcoming = shortcoming(of: id, within: limit)
+        shortcoming = shortcoming(unanswered.union(picture.missingQuestions(id, at: .now())), within: limit)
     }
 
     /// What of a report is missing because nobody answered in time.
-    private func shortcoming(of id: JobID?, within limit: Milliseconds) -> String? {
-        let missing = picture.missingQuestions(id, at: .now())
+    private func shortcoming(_ missing: Set<FlinkQuestion>, within limit: Milliseconds) -> String? {
         func count(_ isWanted: (FlinkQuestion) -> Bool) -> Int { Set(missing.filter(isWanted).compactMap(\.job)).count }
         let parts = [
             ("checkpoints", count { if case .checkpoints = $0 { true } else { false } }),
@@ -194,13 +194,15 @@ public final class FlinkLink: LookingLink {
 
     /// Asks a few at a time and takes in what comes; the command ends where there is no link.
     public func ask(_ questions: [FlinkQuestion]) throws(ClientFailure) {
-        try ask(questions, needsAll: true, before: EngineInstant.now() + Self.questionLimit)
+        _ = try ask(questions, needsAll: true, before: EngineInstant.now() + Self.questionLimit)
     }
 
-    private func ask(_ questions: [FlinkQuestion], needsAll: Bool, before end: EngineInstant) throws(ClientFailure) {
+    /// - Returns: What nobody answered.
+    private func ask(_ questions: [FlinkQuestion], needsAll: Bool, before end: EngineInstant) throws(ClientFailure) -> Set<FlinkQuestion> {
         var list = QuestionList(questions, picture, needsAll: needsAll)
         client.pursue(&list, before: end)
         picture = list.picture
         if let problem = list.problem { throw ClientFailure(.noLink, problem.message) }
+        return list.unanswered
     }
 }

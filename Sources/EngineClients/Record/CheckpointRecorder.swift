@@ -3,14 +3,14 @@ public import Ledger
 public import StreamModel
 internal import Synchronization
 
-/// Sees to it that the ledger learns of every checkpoint that an engine tells of, of either kind of engine.
+/// Sees to it that the ledger learns of every checkpoint that an engine tells of, of either kind of engine, and of the jobs that a cluster has live.
 ///
-/// It takes in what engines say, on their threads and at the price of a comparison, and hands out an work when there is something to
+/// It takes in what engines say, on their threads and at the price of a comparison, and hands out work when there is something to
 /// do: to write what has changed, of all jobs together and at most every `rest`; to ask for a list, where the counts of a report show that
 /// checkpoints ended which no report had. It has no thread and no timer: what waits goes along with a later word of an engine, or with
 /// `finish`.
 public final class CheckpointRecorder: Sendable {
-    /// Between two work that write. A savepoint, a link that was lost and a job that is gone do not wait for it.
+    /// Between two writes. A savepoint, a link that was lost and a job that is gone do not wait for it.
     public static let rest: Milliseconds = .seconds(5)
     /// How seldom a list is asked for where nothing was missed: it tells what became of older checkpoints.
     public static let listPeriod: Milliseconds = .seconds(60)

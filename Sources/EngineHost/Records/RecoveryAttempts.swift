@@ -56,7 +56,7 @@ struct RecoveryAttempts: Codable, Sendable, Equatable {
     var reason: String { "the engine ended, or could not bring the job back, \(count) times in a row before the job had completed a checkpoint" }
 
     /// Reason why the job stays down, for the operator.
-    var verdict: String { "the engine died \(deaths) times in a row while it brought the job back; the job stays down until it is restarted" }
+    var verdict: String { "the engine died \(deaths) times in a row while recovering the job; the job stays down until it is restarted" }
 }
 
 /// Starts the suspects of a crash loop one at a time: if the engine dies again, only one of them is to blame. Pure.

@@ -2,6 +2,9 @@ internal import StreamModel
 
 /// Cancels, alone and before a restart.
 extension FlinkOperationRunner {
+    private static let unknownToCancel =
+        "the cluster did not know the job when the cancel arrived (it has just ended, or a JobManager takes over): nothing was canceled; look again"
+
     func cancel(_ track: OperationTrack, _ asked: CancelRetention) throws(FlinkRefusal) {
         let job = try look(at: track)
         if job.state.known?.isTerminal == true { throw FlinkRefusal("the job is \(job.state.text) already") }
@@ -29,7 +32,9 @@ extension FlinkOperationRunner {
             } catch {
                 sent += 1
                 problem = error.message
-                guard error.mayHaveArrived else { throw FlinkRefusal(error.message) }
+                // Flink 1.14 does not find a job that has just ended. The answer to a repeated cancel does not tell what the first one did.
+                if error.kind == .notFound, sent == 1 { throw FlinkRefusal(Self.unknownToCancel) }
+                guard error.mayHaveArrived || error.kind == .notFound else { throw FlinkRefusal(error.message) }
             }
             // A cancel twice is a cancel; but first it may show that the one before arrived.
             if case .success(let details) = ask(.job(job)), let state = details.state.known, state == .cancelling || state.isTerminal {

@@ -52,7 +52,7 @@ extension FlinkOperationRunner {
     private func isKnown(_ id: JobID) -> Bool { if case .success = ask(.job(id)) { true } else { false } }
 
     private func second(_ track: OperationTrack, _ first: JobID) -> String {
-        "another restart of \(name(track)) was first, and launched job \(first): nothing was launched by this one; look at that job"
+        "another restart of \(name(track)) got there first and launched job \(first); this one launched nothing"
     }
 
     /// - Parameter mayBeOwn: the launch was sent before, by a process that is gone.

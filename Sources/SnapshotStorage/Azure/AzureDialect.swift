@@ -98,7 +98,8 @@ final class AzureDialect: StorageDialect {
         case ("ConditionNotMet", _), (_, 412): return .failed(failure(.changed, "its content is another one now", "try again"))
         case (.some, 404): return .failed(failure(.notFound, "nothing is there"))
         case (nil, 404):
-            return .failed(failure(.malformed, "404 without an error of Azure: that was not the store", "check the endpoint, and what stands before it"))
+            return .failed(
+                failure(.malformed, "404 without an Azure error: something other than the store answered", "check the endpoint, and what stands before it"))
         case ("AuthenticationFailed", _), ("InvalidAuthenticationInfo", _), (_, 401):
             return authentication(answer, detail, said, failure)
         case (_, 403):

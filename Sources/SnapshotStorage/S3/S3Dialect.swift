@@ -112,7 +112,8 @@ final class S3Dialect: StorageDialect {
             return failure(.notFound, "it was deleted: its newest version is a delete marker", "an older version may be left in the bucket")
         // HEAD has no body. Whoever else answers 404 without an error of S3 is no store: a proxy, or a wrong path in the endpoint.
         case 404 where request.method == "HEAD": return failure(.notFound, "nothing is there", nil)
-        case 404: return failure(.malformed, "404 without an error of S3: that was not the store", "check the endpoint, and what stands before it")
+        case 404:
+            return failure(.malformed, "404 without an S3 error: something other than the store answered", "check the endpoint, and what stands before it")
         case 401: return failure(.unauthenticated, "the store does not accept who asks\(error.said)", "check the credentials")
         case 403: return failure(.denied, "access denied\(error.said)", permission(subject))
         case 412: return failure(.changed, "its content is another one now", "try again")
