@@ -236,7 +236,7 @@ let package = Package(
             exclude: ["Harness/count_allocations.c", "Harness/set_clock.c"],
             swiftSettings: strict),
         .testTarget(
-            name: "FlinkClusterTests", dependencies: ["StreamModel", "ControlProtocol", "TestKit", "weir"],
+            name: "FlinkClusterTests", dependencies: ["StreamModel", "ControlProtocol", "EngineClients", "TestKit", "weir"],
             exclude: ["Harness/CountJob.java", "Harness/flink_cluster.py", "Harness/logging_proxy.py", "Harness/record_fixtures.py"], swiftSettings: strict),
     ]
 )

@@ -207,9 +207,11 @@ public final class Ledger: Sendable {
     }
 
     /// What a job was launched with, when it was launched through Weir.
-    public func recipe(of job: JobID) throws(LedgerError) -> JarRecipe? {
-        let launches = try entries("SELECT * FROM operation WHERE new_job = ? ORDER BY sent_at DESC, id LIMIT 1", [job.description])
-        return launches.first?.request.kind.launch?.recipe
+    public func recipe(of job: JobID) throws(LedgerError) -> JarRecipe? { try launch(of: job)?.request.kind.launch?.recipe }
+
+    /// The operation that launched a job, when it was launched through Weir.
+    public func launch(of job: JobID) throws(LedgerError) -> LedgerEntry? {
+        try entries("SELECT * FROM operation WHERE new_job = ? ORDER BY sent_at DESC, id LIMIT 1", [job.description]).first
     }
 
     /// Changes whenever another process, or another open ledger, has written to the file.

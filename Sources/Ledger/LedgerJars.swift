@@ -27,4 +27,15 @@ extension Ledger {
             throw LedgerError(error, path: path)
         }
     }
+
+    /// SHA-256 of a jar that was uploaded through Weir; nil = it is not on record.
+    public func content(ofJar id: String, address: String) throws(LedgerError) -> String? {
+        do {
+            return try inspect { database in
+                try String.fetchOne(database, sql: "SELECT content FROM jar WHERE address = ? AND id = ?", arguments: [address, id])
+            }
+        } catch {
+            throw LedgerError(error, path: path)
+        }
+    }
 }

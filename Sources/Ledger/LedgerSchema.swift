@@ -148,6 +148,24 @@ enum LedgerSchema {
                     ) STRICT, WITHOUT ROWID;
                     """)
         }
+        // Upgrades: `document` is the whole as JSON; an abort is another process's word, and is in a column of its own.
+        migrator.registerMigration("upgrades") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE upgrade (
+                        id TEXT PRIMARY KEY NOT NULL,
+                        address TEXT NOT NULL,
+                        context TEXT NOT NULL,
+                        job TEXT NOT NULL,
+                        job_name TEXT NOT NULL,
+                        stage TEXT NOT NULL,
+                        started_at INTEGER NOT NULL,
+                        document TEXT NOT NULL,
+                        aborted_by TEXT
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX upgrade_by_time ON upgrade (address, started_at);
+                    """)
+        }
         return migrator
     }
 

@@ -133,7 +133,7 @@ struct RestartCommand: ParsableCommand {
 
 struct ResumeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "resume", abstract: "Go on with a restart on a Flink cluster that was broken off between the cancel and the launch.",
+        commandName: "resume", abstract: "Go on with a restart or an upgrade on a Flink cluster whose process ended in the middle of it.",
         discussion: Examples.text(
             "resume",
             after: """

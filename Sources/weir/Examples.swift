@@ -33,6 +33,13 @@ enum Examples {
         "resume": [
             "weir resume 90c2a41f00000001 --flink http://host:8081 --wait", "weir resume 90c2a41f00000001 --flink http://host:8081 --timeout 2m --json",
         ],
+        "upgrade": [
+            "weir --flink http://host:8081 upgrade orders --jar orders-2.jar --check-only",
+            "weir --flink http://host:8081 upgrade orders --jar orders-2.jar --watch 10m --reason \"release 2\"",
+            "weir --flink http://host:8081 upgrade orders --abort",
+        ],
+        "upgrades": ["weir upgrades --flink http://host:8081", "weir upgrades --flink http://host:8081 --json | jq -r .[0].stage"],
+        "versions": ["weir versions orders --flink http://host:8081", "weir versions orders --flink http://host:8081 --json | jq -r .[0].sha256"],
         "jars": ["weir jars --flink http://host:8081", "weir jars run orders.jar --flink http://host:8081 --wait -- --topic orders"],
         "jars list": ["weir jars list --flink http://host:8081", "weir jars list --flink http://host:8081 --json | jq -r .[].id"],
         "jars upload": [

@@ -23,7 +23,8 @@ struct WeirCommand: ParsableCommand {
         subcommands: [
             DemoCommand.self, EngineCommand.self, RunCommand.self, SubmitCommand.self, ConsoleCommand.self, DumpCommand.self, StatusCommand.self,
             JobsCommand.self, CheckpointsCommand.self,
-            SavepointCommand.self, CheckpointCommand.self, StopCommand.self, CancelCommand.self, RestartCommand.self, ResumeCommand.self, JarsCommand.self,
+            SavepointCommand.self, CheckpointCommand.self, StopCommand.self, CancelCommand.self, RestartCommand.self, ResumeCommand.self,
+            UpgradeCommand.self, UpgradesCommand.self, VersionsCommand.self, JarsCommand.self,
             DisposeCommand.self,
             OperationsCommand.self,
             AuditCommand.self, WatchCommand.self, FaultCommand.self, InspectCommand.self, ContextsCommand.self, ThemesCommand.self, ReplayCommand.self,

@@ -145,10 +145,11 @@ extension EngineCommands {
         return try prove(operation, on: link, options, before: deadline)
     }
 
-    /// Goes on with a restart, or a launch, whose process ended before it was launched.
+    /// Goes on with a restart, a launch or an upgrade whose process ended in the middle of it.
     public static func resume(_ options: CommandOptions, operation id: OperationID, waits: Bool, limit: Milliseconds) -> Int32 {
         act(options, within: limit) { (link, deadline) throws(ClientFailure) in
-            try conclude(launch: try link.goOn(id, before: deadline), waits: waits, on: link, options, before: deadline)
+            if let link = link as? FlinkLink, let status = try UpgradeCommands.resume(id, link, options, before: deadline) { return status }
+            return try conclude(launch: try link.goOn(id, before: deadline), waits: waits, on: link, options, before: deadline)
         }
     }
 

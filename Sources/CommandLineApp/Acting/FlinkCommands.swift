@@ -14,7 +14,7 @@ public enum FlinkCommands {
     }
 
     /// - Parameter limit: of everything, from the connection on; nil = each answer has its own.
-    private static func run(
+    static func run(
         _ options: CommandOptions, _ limit: Milliseconds?, _ body: (FlinkLink, Deadline) throws(ClientFailure) -> ExitStatus
     ) -> Int32 {
         let deadline = Deadline(after: limit ?? .minutes(10))

@@ -37,6 +37,7 @@ enum Condition: Sendable, Equatable {
     case finished(by: SafeText)
     /// It was ended for a restart whose process ended before the launch.
     case neverLaunched(name: String, OperationID, JobState)
+    case upgrading(UpgradeReport)
     case suspended
     /// Failures have a cause that an operator can remove; so many checkpoints in a row have failed of it.
     case blocked(Obstacle, checkpoints: Int)
@@ -69,11 +70,14 @@ enum Condition: Sendable, Equatable {
             return .outputsWrong(duplicates: audit.duplicates, lost: audit.lost)
         }
         if let restart = context.brokenRestart(of: job) { return .neverLaunched(name: job.name, restart, job.state) }
+        let upgrade = context.upgrade(of: job)
+        if let upgrade, upgrade.severity == .crit { return .upgrading(upgrade) }
         if let (obstacle, checkpoints) = Obstacle.of(job, at: context.engineTime(at: now), context.thresholds, { context.reading($0, of: job) }) {
             return .blocked(obstacle, checkpoints: checkpoints)
         }
         let suspect = Diagnosis.of(job, in: context, at: now)
         if case .crashLoop = suspect { return suspect.map { .suspect($0) } ?? .fine }
+        if let upgrade { return .upgrading(upgrade) }
         // A checkpoint may have completed since the last look: it is judged as of that look.
         let time = context.engineTime(at: now), known = job.freshness.map { min(time, $0.checkpoints ?? job.stateSince) } ?? time
         if job.state == .finished { return .finished(by: end(of: job, context.ends[job.id])) }
@@ -189,6 +193,7 @@ enum Condition: Sendable, Equatable {
         case .missing, .restarted, .restarting, .checkpointLate, .nothingToGoBackTo, .noneOfItsOwn, .checkpointOld, .budgetUsed, .backPressure: .warn
         case .gone, .linkDown, .outputsWrong, .neverLaunched, .failed, .failing, .blocked, .budgetExhausted, .noTasks, .suspect(.crashLoop): .crit
         case .suspect: .warn
+        case .upgrading(let upgrade): upgrade.severity
         }
     }
 
@@ -228,6 +233,7 @@ enum Condition: Sendable, Equatable {
         case .neverLaunched(let name, let id, let state):
             let ended: SafeText = state == .canceled ? "was canceled for restart \(id.short) and" : "is \(state.rawValue), and restart \(id.short)"
             return "\(name) \(ended) never launched\(state == .canceled ? "" : " it"): \(keys.label(.restart)) goes on with it"
+        case .upgrading(let upgrade): return upgrade.text
         case .suspended: return "SUSPENDED: the engine was shut down while the job ran"
         case .blocked(let obstacle, let checkpoints):
             return checkpoints > 0

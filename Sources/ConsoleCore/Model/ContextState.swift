@@ -30,6 +30,8 @@ struct ContextState: Sendable {
     var recipes: [JobID: LaunchRecipe] = [:]
     /// Restarts that were broken off before the job was launched, by the job that they ended.
     var interrupted: [JobID: OperationID] = [:]
+    /// Upgrades that are under way, were broken off, or left a job down.
+    var upgrades: [UpgradeReport] = []
     /// Jobs that an operation has ended.
     var ends: [JobID: JobEnd] = [:]
     /// The last report of the process that went, and when the first one of its successor came: its jobs are not all back yet.

@@ -116,6 +116,8 @@ extension NextStep {
             case .gone: press(.restart, "restart it from a kept checkpoint")
             case .neverLaunched: press(.restart, "go on with the restart")
             case .canceled: goBack()
+            case .upgrading(let upgrade):
+                if upgrade.upgrade.stage == .stranded { goBack() } else if !upgrade.isCarriedOut { outside(upgrade.step) }
             case .suspended: outside("start the engine again: it goes on with the job")
             case .noTasks(_, _, let capacity):
                 outside(capacity?.taskManagers == 0 ? "start a TaskManager" : "free slots: start a TaskManager, or end a job")

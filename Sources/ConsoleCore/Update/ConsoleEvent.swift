@@ -35,6 +35,8 @@ public enum ConsoleEvent: Sendable {
     case recorded([OperationReport], context: String)
     /// Jobs of a cluster that were last seen live, by this or another console.
     case remembered([LiveJob], context: String)
+    /// The upgrades of a context that are under way, were broken off, or left a job down.
+    case upgrades([UpgradeReport], context: String)
     /// The actions on record, answering `.loadAudit`.
     case audit([AuditRecord])
     /// A job's relaunch recipe, answering `.loadRecipe`; nil = not recorded.

@@ -34,6 +34,7 @@ public func update(_ model: inout ConsoleModel, _ event: ConsoleEvent, at now: W
     case .caption(let caption): model.caption = caption
     case .reattached(let reports, let context): model.reattach(reports, context, &effects)
     case .recorded(let reports, let context): model.take(recorded: reports, context)
+    case .upgrades(let upgrades, let context): if let index = model.live.index(of: context) { model.live.contexts[index].upgrades = upgrades }
     case .remembered(let jobs, let context): if let index = model.live.index(of: context) { model.live.contexts[index].remembered = jobs }
     case .recipe(let context, let job, let recipe): model.take(recipe, of: job, in: context)
     case .terminate: effects.append(.quit)

@@ -79,6 +79,8 @@ public final class ActionGate: Sendable {
         var linked: Set<String> = []
         /// Contexts whose first report since then has not come.
         var unseen: Set<String> = []
+        /// What was last told of the upgrades of a context.
+        var upgrades: [String: [UpgradeReport]] = [:]
     }
 
     /// `deliver` is called from any thread and must not block.
@@ -437,6 +439,7 @@ public final class ActionGate: Sendable {
             if !recorded.isEmpty {
                 let now = try ledger.versionOfOthers()
                 if now != last { for session in recorded { try tell(of: ledger, session.looking) } }
+                for session in recorded { try tellUpgrades(of: ledger, session.looking, isChanged: now != last) }
                 version = now
             }
         } catch {
@@ -465,6 +468,19 @@ public final class ActionGate: Sendable {
             reports.append(report)
         }
         if !reports.isEmpty { deliver(.recorded(reports, context: session.context.name)) }
+    }
+
+    /// Tells of upgrades that have not ended well, when one has changed, or the process has ended that carried it out.
+    private func tellUpgrades(of ledger: Ledger, _ session: LookingSession, isChanged: Bool) throws(LedgerError) {
+        let context = session.context.name
+        let known = book.withLock { $0.upgrades[context] ?? [] }
+        guard isChanged || !known.isEmpty else { return }
+        let reports = try ledger.upgrades(address: session.context.address.text, limit: Self.recordedMax)
+            .filter { !$0.stage.isFinal || $0.stage == .stranded }
+            .map { UpgradeReport($0, isCarriedOut: ledger.isCarriedOutElsewhere($0.id)) }
+        guard reports != known else { return }
+        book.withLock { $0.upgrades[context] = reports }
+        deliver(.upgrades(reports, context: context))
     }
 
     private func carriedOut(_ entry: LedgerEntry) -> String { "being carried out by \(entry.carrier ?? "another process")" }

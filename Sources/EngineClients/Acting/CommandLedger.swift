@@ -68,6 +68,39 @@ public final class CommandLedger: Sendable {
         try read { (ledger) throws(LedgerError) in try ledger.recipe(of: job) } ?? nil
     }
 
+    public func launch(of job: JobID) throws(ClientFailure) -> LedgerEntry? {
+        try read { (ledger) throws(LedgerError) in try ledger.launch(of: job) } ?? nil
+    }
+
+    /// SHA-256 of a jar on this cluster; nil = it was not uploaded through Weir.
+    public func content(ofJar id: String) throws(ClientFailure) -> String? {
+        try read { (ledger) throws(LedgerError) in try ledger.content(ofJar: id, address: address) } ?? nil
+    }
+
+    // MARK: Upgrades
+
+    public func record(_ upgrade: Upgrade) {
+        quietly { (ledger) throws(LedgerError) in try ledger.recordUpgrade(upgrade, context: context, address: address) }
+    }
+
+    public func upgrade(_ id: OperationID) throws(ClientFailure) -> Upgrade? {
+        try read { (ledger) throws(LedgerError) in try ledger.upgrade(id) } ?? nil
+    }
+
+    public func upgrades(limit: Int) throws(ClientFailure) -> [Upgrade] {
+        try read { (ledger) throws(LedgerError) in try ledger.upgrades(address: address, limit: limit) } ?? []
+    }
+
+    public func isAborted(_ id: OperationID) -> Bool {
+        // ClientFailure: the record cannot be read, so nobody can have said so in it.
+        (try? upgrade(id))?.isAborted == true
+    }
+
+    /// False = there is no such upgrade under way.
+    public func abort(_ id: OperationID, by operator: String) throws(ClientFailure) -> Bool {
+        try read { (ledger) throws(LedgerError) in try ledger.abortUpgrade(id, by: `operator`) } ?? false
+    }
+
     /// What is on record of the jars of this cluster. Without a usable ledger nothing is, and every file is sent.
     public var jars: JarMemory {
         JarMemory(

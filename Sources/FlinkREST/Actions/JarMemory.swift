@@ -1,3 +1,5 @@
+public import StreamModel
+
 /// What is remembered of the jars of a cluster, so that a file that is there already is not sent again. Called on the thread of the operation; may
 /// do disk work.
 public struct JarMemory: Sendable {
@@ -37,5 +39,28 @@ extension JarMemory {
         // What was replaced while it was sent is not known well enough to be used again.
         if try FileDigest(of: path) == content { learn(id, content) }
         return PlacedJar(id: id, isReused: false)
+    }
+}
+
+extension JarMemory {
+    /// The id of a recipe's jar on the cluster, and how it came there.
+    func place(_ jar: JarRecipe.Jar, on client: FlinkClient) throws(FlinkFailure) -> (id: String, words: String) {
+        switch jar {
+        case .file(let path):
+            let placed = try place(path, on: client)
+            return (placed.id, placed.words)
+        case .uploaded(let id):
+            guard try client.answer(to: .jars).contains(where: { $0.id == id }) else {
+                throw FlinkFailure(.notFound, "the jar \(id) is not on the cluster any more: give its file")
+            }
+            return (id, id)
+        }
+    }
+
+    /// The recipe with its jar on the cluster. Blocks.
+    public func placed(_ recipe: JarRecipe, on client: FlinkClient) throws(FlinkFailure) -> JarRecipe {
+        var placed = recipe
+        placed.jar = .uploaded(try place(recipe.jar, on: client).id)
+        return placed
     }
 }

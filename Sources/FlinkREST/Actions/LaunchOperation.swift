@@ -139,20 +139,7 @@ extension FlinkOperationRunner {
     }
 
     private func jar(of recipe: JarRecipe) throws(FlinkRefusal) -> (id: String, words: String) {
-        do throws(FlinkFailure) {
-            switch recipe.jar {
-            case .file(let path):
-                let placed = try jars.place(path, on: client)
-                return (placed.id, placed.words)
-            case .uploaded(let id):
-                guard try client.answer(to: .jars).contains(where: { $0.id == id }) else {
-                    throw FlinkFailure(.notFound, "the jar \(id) is not on the cluster any more: give its file")
-                }
-                return (id, id)
-            }
-        } catch {
-            throw FlinkRefusal(error.message)
-        }
+        do throws(FlinkFailure) { return try jars.place(recipe.jar, on: client) } catch { throw FlinkRefusal(error.message) }
     }
 
     private func launch(_ track: OperationTrack, _ launch: FlinkLaunch, mayBeOwn: Bool) {

@@ -72,7 +72,7 @@ public struct FlinkTaskCounts: Sendable, Equatable {
 
 extension FlinkWord where Known == JobState {
     /// The state of ours that a job is in; nil = a word of a later version.
-    var nearest: JobState? {
+    public var nearest: JobState? {
         switch text {
         case "CREATED", "RECONCILING": .initializing
         default: known

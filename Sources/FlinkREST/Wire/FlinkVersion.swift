@@ -33,6 +33,8 @@ public struct FlinkVersion: Sendable, Hashable, Comparable, CustomStringConverti
         case checkpointedSize
         /// A trigger id that the client chooses: the same request again is the same operation.
         case chosenTriggerID
+        /// `flinkConfiguration` of a plan.
+        case planConfiguration
 
         /// The first version that has it.
         public var since: FlinkVersion {
@@ -41,6 +43,8 @@ public struct FlinkVersion: Sendable, Hashable, Comparable, CustomStringConverti
             case .savepointFormat, .chosenTriggerID, .restoreMode, .checkpointedSize: FlinkVersion(1, 15)
             // Seen in 1.20.5; the minor that began it is not known. Between the two, restoreMode is sent.
             case .claimMode: FlinkVersion(1, 20)
+            // Seen in 1.20.5; the minor that began it is not known.
+            case .planConfiguration: FlinkVersion(1, 20)
             }
         }
     }

@@ -22,6 +22,13 @@
 //       crash              the next record fails the task
 //   --total FILE           gets the number of records that the counting operator has counted, over all restores, when it ends in good order
 //   --throw true           main() throws instead of starting a job
+// Another version of the program, as an upgrade brings it:
+//   --uids false           no operator has a uid
+//   --count-uid NAME       of the counting operator ("count")
+//   --text true            the counts are text, not numbers
+//   --max-parallelism N    of the job
+//   --extra true           one operator more, with a uid
+//   --fail-after MS        the first record this long after its beginning fails the task, every time
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -45,6 +52,7 @@ import org.apache.flink.runtime.state.FunctionInitializationContext;
 import org.apache.flink.runtime.state.FunctionSnapshotContext;
 import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
 import org.apache.flink.streaming.api.environment.CheckpointConfig;
+import org.apache.flink.streaming.api.datastream.DataStreamSink;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
@@ -70,17 +78,20 @@ public class CountJob {
   static final class Throttle extends RichMapFunction<Long, Long> implements CheckpointedFunction {
     private final long rate;
     private final Switches switches;
+    private final long failAfter;
     private transient ListState<Fuse> fuses;
     private transient long began, passed;
 
-    Throttle(long rate, Switches switches) {
+    Throttle(long rate, Switches switches, long failAfter) {
       this.rate = rate;
       this.switches = switches;
+      this.failAfter = failAfter;
     }
 
     @Override public Long map(Long value) throws Exception {
+      if (began == 0) began = System.nanoTime();
+      if (failAfter > 0 && System.nanoTime() - began > failAfter * 1_000_000L) throw new IllegalStateException("fail-after: the new version does not hold");
       if (rate > 0) {
-        if (began == 0) began = System.nanoTime();
         long due = began + ++passed * 1_000_000_000L / rate;
         long wait = (due - System.nanoTime()) / 1_000_000L;
         // In steps that a checkpoint does not notice.
@@ -142,17 +153,21 @@ public class CountJob {
   /** Counts by key, and counts all records in operator state as well: what the sum of the counts must be. */
   static final class Count extends KeyedProcessFunction<Long, Long, Long> implements CheckpointedFunction {
     private final String file;
+    private final boolean isText;
     private transient ValueState<Long> count;
+    private transient ValueState<String> text;
     private transient ListState<Long> totals;
     private transient long total;
-    
 
-    Count(String file) { this.file = file; }
+    Count(String file, boolean isText) {
+      this.file = file;
+      this.isText = isText;
+    }
 
     @Override public void processElement(Long value, Context context, Collector<Long> out) throws Exception {
-      Long before = count.value();
+      Long before = isText ? (text.value() == null ? null : Long.valueOf(text.value())) : count.value();
       long now = before == null ? 1 : before + 1;
-      count.update(now);
+      if (isText) text.update(Long.toString(now)); else count.update(now);
       total++;
       out.collect(now);
     }
@@ -163,7 +178,8 @@ public class CountJob {
     }
 
     @Override public void initializeState(FunctionInitializationContext context) throws Exception {
-      count = context.getKeyedStateStore().getState(new ValueStateDescriptor<>("count", Types.LONG));
+      if (isText) text = context.getKeyedStateStore().getState(new ValueStateDescriptor<>("count", Types.STRING));
+      else count = context.getKeyedStateStore().getState(new ValueStateDescriptor<>("count", Types.LONG));
       totals = context.getOperatorStateStore().getListState(new ListStateDescriptor<>("total", Types.LONG));
       for (Long part : totals.get()) total += part;
     }
@@ -201,17 +217,27 @@ public class CountJob {
     }
     long records = Long.parseLong(given.getOrDefault("records", "0"));
     long keys = Long.parseLong(given.getOrDefault("keys", "100"));
-    SingleOutputStreamOperator<Long> numbers = environment.fromSequence(0, records > 0 ? records - 1 : Long.MAX_VALUE - 1).uid("numbers").name("numbers")
-        .map(new Throttle(Long.parseLong(given.getOrDefault("rate", "500")), switches)).returns(Types.LONG).uid("throttle").name("throttle");
+    if (given.containsKey("max-parallelism")) environment.setMaxParallelism(Integer.parseInt(given.get("max-parallelism")));
+    long failAfter = Long.parseLong(given.getOrDefault("fail-after", "0"));
+    boolean hasUids = !given.getOrDefault("uids", "true").equals("false");
+    SingleOutputStreamOperator<Long> numbers = named(
+        environment.fromSequence(0, records > 0 ? records - 1 : Long.MAX_VALUE - 1), "numbers", hasUids);
+    numbers = named(
+        numbers.map(new Throttle(Long.parseLong(given.getOrDefault("rate", "500")), switches, failAfter)).returns(Types.LONG), "throttle", hasUids);
     for (int stage = 0; stage < Integer.parseInt(given.getOrDefault("stages", "0")); stage++) {
-      numbers = numbers.map(value -> value).returns(Types.LONG).disableChaining().uid("stage-" + stage).name("stage-" + stage);
+      numbers = named(numbers.map(value -> value).returns(Types.LONG).disableChaining(), "stage-" + stage, hasUids);
     }
-    numbers
-        .keyBy(value -> value % keys, Types.LONG)
-        .process(new Count(given.get("total"))).returns(Types.LONG).uid("count").name("count")
-        .filter(value -> false).uid("none").name("none")
-        .print().uid("sink").name("sink");
+    if (given.containsKey("extra")) numbers = named(numbers.map(value -> value).returns(Types.LONG), "extra", hasUids);
+    SingleOutputStreamOperator<Long> counts =
+        numbers.keyBy(value -> value % keys, Types.LONG).process(new Count(given.get("total"), given.containsKey("text"))).returns(Types.LONG).name("count");
+    if (hasUids) counts = counts.uid(given.getOrDefault("count-uid", "count"));
+    DataStreamSink<Long> sink = named(counts.filter(value -> false), "none", hasUids).print().name("sink");
+    if (hasUids) sink.uid("sink");
     environment.execute(given.getOrDefault("name", "count"));
+  }
+
+  private static SingleOutputStreamOperator<Long> named(SingleOutputStreamOperator<Long> stream, String name, boolean hasUid) {
+    return hasUid ? stream.uid(name).name(name) : stream.name(name);
   }
 
   /** Keys of all versions: each reads those it knows. */

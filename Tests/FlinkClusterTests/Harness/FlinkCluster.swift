@@ -109,6 +109,9 @@ final class FlinkCluster: Sendable {
     /// The jar of the test job as a file.
     func jarFile() throws -> String { try order("jar-file") }
 
+    /// The jar of another release of it, which has other content.
+    func jarFile(release: String) throws -> String { try order("jar-file \(release)") }
+
     /// Starts the test job; see `CountJob.java` for the arguments.
     func run(_ arguments: [String], from path: String? = nil) throws -> String {
         var body: [String: Any] = ["programArgsList": ["--dir", "file://\(folder)/checkpoints"] + arguments]

@@ -17,7 +17,7 @@ $XDG_CACHE_HOME/weir-tests (~/.cache/weir-tests); WEIR_FLINK_CACHE names another
   pause|resume jobmanager|taskmanager
   ask METHOD PATH [BODY]            a request to the cluster; "done STATUS ANSWER", the answer on one line
   jar                               "done ID" of the test job's jar on the cluster; builds and uploads it the first time, and after a new start
-  jar-file                          "done PATH" of the jar
+  jar-file [RELEASE]                "done PATH" of the jar; with a word, of another release of the same program
 
 The cluster ends with the standard input, that is also when the test that started it was killed: the kernel closes the pipe. The two JVMs
 are told by the kernel to end with this process (PR_SET_PDEATHSIG), so that SIGKILL leaves nothing either.
@@ -139,7 +139,7 @@ def java(version):
 
 # The job
 
-def build_jar(version, out, main="CountJob"):
+def build_jar(version, out, main="CountJob", release_name=None):
     if not shutil.which("javac"):
         raise Unavailable("no javac on the PATH: apt-get install openjdk-17-jdk-headless")
     classes = tempfile.mkdtemp(prefix="weir-classes-")
@@ -155,6 +155,8 @@ def build_jar(version, out, main="CountJob"):
             archive.writestr("META-INF/MANIFEST.MF", f"Manifest-Version: 1.0\r\nMain-Class: {main}\r\n\r\n")
             for name in sorted(os.listdir(classes)):
                 archive.write(os.path.join(classes, name), name)
+            if release_name:
+                archive.writestr("release.txt", release_name)
     finally:
         shutil.rmtree(classes)
 
@@ -301,10 +303,10 @@ class Cluster:
         head = f"--{edge}\r\nContent-Disposition: form-data; name=\"jarfile\"; filename=\"{filename}\"\r\nContent-Type: application/x-java-archive\r\n\r\n"
         return self.ask("POST", "/jars/upload", head.encode() + content + f"\r\n--{edge}--\r\n".encode(), f"multipart/form-data; boundary={edge}")
 
-    def jar_file(self):
-        path = os.path.join(self.folder, "count.jar")
+    def jar_file(self, release_name=None):
+        path = os.path.join(self.folder, f"count-{release_name}.jar" if release_name else "count.jar")
         if not os.path.exists(path):
-            build_jar(self.version, path)
+            build_jar(self.version, path, release_name=release_name)
         return path
 
     def jar(self):
@@ -325,6 +327,8 @@ class Cluster:
             return self.jar()
         if order == "jar-file":
             return self.jar_file()
+        if order.startswith("jar-file "):
+            return self.jar_file(order.split()[1])
         if order.startswith("ask "):
             method, path, *body = order.split(" ", 3)[1:]
             status, answer = self.ask(method, path, body[0].encode() if body else b"")

@@ -1,0 +1,42 @@
+import CellGrid
+public import StreamModel
+
+/// An upgrade that is under way, was broken off, or left a job down, as the record has it.
+public struct UpgradeReport: Sendable, Equatable {
+    public var upgrade: Upgrade
+    /// Whether a live process carries it out.
+    public var isCarriedOut: Bool
+
+    public init(_ upgrade: Upgrade, isCarriedOut: Bool) { (self.upgrade, self.isCarriedOut) = (upgrade, isCarriedOut) }
+
+    /// The job that it is about at its stage.
+    var job: JobID { upgrade.returned ?? upgrade.newJob ?? upgrade.job }
+
+    var severity: Severity {
+        switch upgrade.stage {
+        case .stranded: .crit
+        case _ where isCarriedOut: .run
+        case .launching, .returning: .crit
+        case .stopping, .proving, .watching, .provingReturn, .upgraded, .rolledBack, .kept: .warn
+        }
+    }
+
+    var text: SafeText {
+        let name: SafeText = "upgrade \(upgrade.id.short) by \(upgrade.by)"
+        if upgrade.stage == .stranded { return "UPGRADE \(upgrade.id.short) LEFT THE JOB DOWN: \(upgrade.cause ?? "no cause was recorded")" }
+        if isCarriedOut { return "\(name): \(upgrade.words)" }
+        return "\(name) was broken off: \(upgrade.words); \(step)"
+    }
+
+    /// What goes on with one that was broken off.
+    var step: SafeText { "'weir resume \(upgrade.id)' goes on with it" }
+}
+
+extension ContextState {
+    /// The upgrade that a job is in the middle of, or was left down by; nil = there is none, or the job runs by other means.
+    func upgrade(of job: JobReport) -> UpgradeReport? {
+        guard let found = upgrades.first(where: { $0.job == job.id }) else { return nil }
+        let livesAs = report?.jobs.liveRun(named: job.name, besides: [job.id])
+        return job.state.isTerminal && livesAs != nil ? nil : found
+    }
+}
