@@ -114,7 +114,7 @@ let package = Package(
         .target(
             name: "EngineClients",
             dependencies: [
-                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "HostEnvironment", "ControlSocket", "FlinkREST", "FlinkSnapshots",
+                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "HostEnvironment", "ControlSocket", "FlinkFormats", "FlinkREST", "FlinkSnapshots",
                 "SnapshotStorage", "Ledger",
             ],
             swiftSettings: strict),

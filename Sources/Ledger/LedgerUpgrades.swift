@@ -46,7 +46,7 @@ extension Ledger {
         let rows: [Row]
         do { rows = try inspect { try Row.fetchAll($0, sql: sql, arguments: arguments) } } catch { throw LedgerError(error, path: path) }
         return rows.compactMap { row in
-            // A document of a later version may say what this one cannot read: it is that version's to go on with.
+            // DecodingError: a later version wrote it, and is the one to go on with it.
             guard let text: String = row["document"], var upgrade = try? JSONDecoder().decode(Upgrade.self, from: Data(text.utf8)) else { return nil }
             let abort: String? = row["aborted_by"]
             upgrade.isAborted = abort != nil

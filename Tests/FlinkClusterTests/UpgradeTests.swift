@@ -89,7 +89,7 @@ extension FlinkClusters {
             version: FlinkVersionUnderTest
         ) throws {
             let weir = try WeirOnFlink(version)
-            let records = 40000, total = weir.cluster.folder + "/total-\(UInt32.random(in: 0 ... .max))"
+            let records = 24000, total = weir.cluster.folder + "/total-\(UInt32.random(in: 0 ... .max))"
             let arguments = ["--interval", "300", "--rate", "1500", "--records", "\(records)", "--total", total]
             let first = try weir.launch("released", arguments)
             try weir.cluster.waitForCompleted(1, of: first.description)
