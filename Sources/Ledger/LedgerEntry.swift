@@ -74,6 +74,14 @@ public struct LedgerEntry: Sendable, Equatable {
 }
 
 extension LedgerEntry {
+    /// Id of the jar on the cluster that a launch ran; nil = it is not on record.
+    public var jarID: String? {
+        if case .uploaded(let id)? = request.kind.launch?.recipe?.jar { return id }
+        // The record says how it came there, too.
+        guard let jar, let end = [", uploaded", ", used again: "].compactMap({ jar.ranges(of: $0).last?.lowerBound }).min() else { return jar }
+        return String(jar[..<end])
+    }
+
     /// What the next process needs of it.
     public var sent: SentOperation {
         SentOperation(

@@ -10,6 +10,9 @@
 ///                     └──────────────────────────────────> returning ──> provingReturn ──> rolledBack
 ///                                                              └──────────────┴──────────> stranded
 /// ```
+///
+/// A stop that left no job and no savepoint ends as stranded, too. Where another run of the job is found in place of ours, launching and returning
+/// end as superseded.
 public struct Upgrade: Codable, Sendable, Equatable {
     public enum Stage: String, Codable, Sendable, CaseIterable {
         /// The old job takes a savepoint and stops.
@@ -28,10 +31,12 @@ public struct Upgrade: Codable, Sendable, Equatable {
         case kept
         /// Neither program is known to run.
         case stranded
+        /// Somebody else has launched the job meanwhile.
+        case superseded
 
         public var isFinal: Bool {
             switch self {
-            case .upgraded, .rolledBack, .kept, .stranded: true
+            case .upgraded, .rolledBack, .kept, .stranded, .superseded: true
             case .stopping, .launching, .proving, .watching, .returning, .provingReturn: false
             }
         }
@@ -40,7 +45,7 @@ public struct Upgrade: Codable, Sendable, Equatable {
         public var canAbort: Bool {
             switch self {
             case .launching, .proving, .watching: true
-            case .stopping, .returning, .provingReturn, .upgraded, .rolledBack, .kept, .stranded: false
+            case .stopping, .returning, .provingReturn, .upgraded, .rolledBack, .kept, .stranded, .superseded: false
             }
         }
     }
@@ -56,6 +61,14 @@ public struct Upgrade: Codable, Sendable, Equatable {
         /// The new job does not hold, or nobody wants it.
         case failed(String)
         case launchedAgain(JobID)
+        /// Another run of the job lives.
+        case superseded(String)
+    }
+
+    /// Counts of the new job when the watch began.
+    public struct Baseline: Codable, Sendable, Equatable {
+        public var restarts, completed, failed: Int
+        public init(restarts: Int, completed: Int, failed: Int) { (self.restarts, self.completed, self.failed) = (restarts, completed, failed) }
     }
 
     /// How long the new job is watched after its proof.
@@ -89,6 +102,10 @@ public struct Upgrade: Codable, Sendable, Equatable {
     public private(set) var returned: JobID?
     /// Why it was rolled back, or ended otherwise.
     public private(set) var cause: String?
+    /// What the watch compares with; nil = it has not begun.
+    public var baseline: Baseline?
+    /// How often each part was tried anew because nothing had been sent.
+    private var retries: [String: Int] = [:]
     /// An operator wants the old program back.
     public var isAborted = false
 
@@ -123,6 +140,7 @@ public struct Upgrade: Codable, Sendable, Equatable {
         case (.provingReturn, .proven): move(to: .rolledBack, at: now)
         case (.returning, .refused(let why)), (.returning, .failed(let why)), (.provingReturn, .failed(let why)):
             end(.stranded, cause.map { "\($0); and the way back failed: \(why)" } ?? why, at: now)
+        case (.launching, .superseded(let why)), (.returning, .superseded(let why)): end(.superseded, why, at: now)
         default: return false
         }
         return true
@@ -138,7 +156,18 @@ public struct Upgrade: Codable, Sendable, Equatable {
     /// The operations it consists of. Their ids follow from the upgrade's, so that a process that goes on with it finds them.
     public enum Part: String, Sendable, CaseIterable { case stop, launch, back }
 
-    public func operation(_ part: Part) -> OperationID? { OperationID("\(id)-\(part.rawValue)") }
+    public func operation(_ part: Part) -> OperationID? {
+        let number = retries[part.rawValue].map { "\($0 + 1)" } ?? ""
+        return OperationID("\(id)-\(part.rawValue)\(number)")
+    }
+
+    /// Nothing was sent for a part: the next try is another operation.
+    public mutating func tryAgain(_ part: Part) { retries[part.rawValue, default: 0] += 1 }
+
+    /// The operations of its launches that were begun so far, newest last.
+    public func launches(_ part: Part) -> [OperationID] {
+        (0...(retries[part.rawValue] ?? 0)).compactMap { OperationID("\(id)-\(part.rawValue)\($0 == 0 ? "" : "\($0 + 1)")") }
+    }
 
     /// One line: how it stands, or how it ended.
     public var words: String {
@@ -155,6 +184,7 @@ public struct Upgrade: Codable, Sendable, Equatable {
         case .rolledBack: "rolled back, proven: job \(returned?.description ?? "?") runs the old program\(from)\(why)"
         case .kept: "nothing was changed: the old job runs\(why)"
         case .stranded: "neither program is known to run\(why)"
+        case .superseded: "given up, since another run of the job lives\(why)"
         }
     }
 }

@@ -36,12 +36,32 @@ struct SubmitCommand: ParsableCommand {
 
 struct SavepointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "savepoint", abstract: "Take a savepoint and keep running.", discussion: Examples.text("savepoint"))
+        commandName: "savepoint", abstract: "Take a savepoint and keep running.",
+        discussion: Examples.text(
+            "savepoint",
+            after: """
+                --keep counts the savepoints of this job that were taken with --keep, of earlier runs of its name too. The oldest are deleted once a \
+                new one is there, but never one whose files a live job needs.
+                """))
     @OptionGroup var acting: ActingOptions
     @Option(help: ArgumentHelp("Where it goes; by default as the job is configured.", valueName: "path"), completion: .directory)
     var directory: String?
+    @Option(help: ArgumentHelp("Take one every so often, until the command is ended: 10m, 6h.", valueName: "span"))
+    var every: Milliseconds?
+    @Option(help: ArgumentHelp("On a Flink cluster: keep so many of them, and delete older ones.", valueName: "number"))
+    var keep: Int?
     @OptionGroup var link: LinkOptions
-    func run() throws { try end(EngineCommands.savepoint(link.actingOptions, acting.options, directory: directory)) }
+
+    func validate() throws {
+        if let every, every < .seconds(1) { throw ValidationError("--every is at least 1s") }
+        if let keep, !(1...1000).contains(keep) { throw ValidationError("--keep is a number from 1 to 1000") }
+        if every != nil || keep != nil, acting.operation != nil { throw ValidationError("--operation names one savepoint: it excludes --every and --keep") }
+    }
+
+    func run() throws {
+        guard every != nil || keep != nil else { return try end(EngineCommands.savepoint(link.actingOptions, acting.options, directory: directory)) }
+        try end(EngineCommands.savepoints(link.actingOptions, acting.options, directory: directory, every: every, kept: keep))
+    }
 }
 
 struct CheckpointCommand: ParsableCommand {
@@ -146,7 +166,7 @@ struct ResumeCommand: ParsableCommand {
     @Flag(help: "Wait until the job is proven to have resumed.")
     var wait = false
     @Option(help: ArgumentHelp("How long to wait: 200ms, 30s, 10m.", valueName: "span"))
-    var timeout: Milliseconds = .minutes(10)
+    var timeout: Milliseconds = .minutes(60)
     @OptionGroup var link: LinkOptions
     func run() throws { try end(EngineCommands.resume(link.actingOptions, operation: operation, waits: wait, limit: timeout)) }
 }

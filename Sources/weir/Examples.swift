@@ -22,7 +22,10 @@ enum Examples {
             "weir checkpoints orders --limit 10", "weir checkpoints orders --json | jq -r '.[] | select(.problem == null) | .path'",
             "weir checkpoints orders --history --json | jq -r '.[] | select(.fate == \"unlisted\") | .report.path'",
         ],
-        "savepoint": ["weir savepoint orders --wait", "weir savepoint orders --directory /backup/savepoints --reason \"before the upgrade\" --wait --json"],
+        "savepoint": [
+            "weir savepoint orders --wait", "weir savepoint orders --directory /backup/savepoints --reason \"before the upgrade\" --wait --json",
+            "weir --flink http://host:8081 savepoint orders --every 6h --keep 8",
+        ],
         "checkpoint": ["weir checkpoint orders --wait", "weir checkpoint orders --wait --timeout 30s --json | jq -r .path"],
         "stop": ["weir stop orders --wait", "weir stop orders --drain --directory /backup/savepoints --wait"],
         "cancel": ["weir cancel orders --keep --wait", "weir cancel orders --discard --reason \"test run\" --wait"],

@@ -13,7 +13,8 @@ struct UpgradeCommand: ParsableCommand {
                 the running job. Nothing is stopped when the state does not fit. A new program that is refused, not proven in time, whose \
                 checkpoints fail or that is in a crash loop is canceled, and the old one launched again from the same savepoint.
 
-                Exit codes: 0 upgraded, proven and watched; 3 refused, the old job runs; 4 not known yet, `weir resume` goes on; 5 rolled back. \
+                Exit codes: 0 upgraded, proven and watched; 3 refused, the old job runs; 4 not known yet, `weir resume` goes on; 5 rolled back, or \
+                neither program runs: the line says which, and why. \
                 Class, parallelism and arguments are those of the running job unless they are given.
                 """))
     @Argument(help: "The job: its name, its id, or at least four digits of it.")
@@ -28,12 +29,14 @@ struct UpgradeCommand: ParsableCommand {
     var checkOnly = false
     @Option(help: ArgumentHelp("How long the new job is watched after its proof: checkpoints (2), or a time (10m).", valueName: "number|span"))
     var watch = "2"
-    @Option(help: ArgumentHelp("How long the new job may take until it is proven.", valueName: "span"))
+    @Option(help: ArgumentHelp("How long the new job may take until it is proven; at least two checkpoint intervals and 1 min.", valueName: "span"))
     var patience: Milliseconds = .minutes(3)
     @Option(help: ArgumentHelp("Where the savepoint goes; by default as the cluster is configured.", valueName: "path"), completion: .directory)
     var directory: String?
     @Flag(help: "Drop state that the new program has no operator for.")
     var allowUnmatched = false
+    @Flag(help: "Go on although the check says that the state does not fit: plans do not show setUidHash.")
+    var ignoreCheck = false
     @Option(help: ArgumentHelp("What the job runs, where that is not on record: JAR [--class NAME] [--parallelism N] [-- ARGUMENT...].", valueName: "recipe"))
     var oldRecipe: String?
     @Flag(help: "Have the old program back: ends an upgrade that is under way.")
@@ -74,7 +77,7 @@ struct UpgradeCommand: ParsableCommand {
             jar: JarRecipe.jar(jar), entryClass: entryClass, arguments: arguments.isEmpty ? nil : arguments, parallelism: parallelism)
         let asked = UpgradeOptions(
             target: target, old: try parsedRecipe(), directory: directory, allowsUnmatched: allowUnmatched, watch: try parsedWatch(), patience: patience,
-            checksOnly: checkOnly)
+            checksOnly: checkOnly, ignoresCheck: ignoreCheck)
         try end(UpgradeCommands.upgrade(link.actingOptions, action, asked))
     }
 }

@@ -49,7 +49,7 @@ import Testing
     @Test func `a program with the same uids fits, and what begins empty is named`() {
         #expect(check(Self.plans()).findings.isEmpty)
         let extended = check(Self.plans(extra: true))
-        #expect(extended.weight == .note && text(extended) == "note operators that begin empty: extra")
+        #expect(extended.weight == .note && text(extended) == "note operators that the snapshot does not name: extra: new ones begin empty")
     }
 
     @Test func `state whose uid is gone is named with its size, and refused unless it may be dropped`() {
@@ -57,8 +57,11 @@ import Testing
         #expect(renamed.weight == .blocks)
         #expect(text(renamed).hasPrefix("blocks state without an operator in the new program: \(Self.count.short) (4.00 KiB"), "\(text(renamed))")
         #expect(check(Self.plans(count: Self.id(9)), allowsUnmatched: true).weight == .note)
-        // Without the old program's plan the new one must have uids everywhere for that to be said.
-        #expect(check(Self.plans(count: Self.id(9)), nil).weight == .blocks)
+        // Without the old program's plan that cannot be told, unless the snapshot names the uid.
+        #expect(check(Self.plans(count: Self.id(9)), nil).weight == .unknown)
+        var states = Self.states()
+        states[2].isUID = true
+        #expect(check(Self.plans(count: Self.id(9)), nil, states).weight == .blocks)
         #expect(check(Self.generated(), nil).weight == .unknown)
     }
 
@@ -92,13 +95,22 @@ import Testing
         #expect(check(Self.plans(parallelism: 128)).weight == .note)
         let split = check(Self.plans(parallelism: 129))
         #expect(split.weight == .blocks && text(split).contains("count would run with 129, and its state can be split into 128 at most"), "\(text(split))")
-        // State that is not split by key has no such bound.
-        #expect(check(Self.plans(parallelism: 500), Self.plans(), Self.states(maxParallelism: 0)).weight == .note)
+        // An operator without state is bound by nothing.
+        let sink = [UpgradeCheck.State(id: Self.sink, name: nil, maxParallelism: 128, size: 0, hasState: false)]
+        #expect(check(Self.plans(parallelism: 500), Self.plans(), sink).weight == .note)
     }
 
     @Test func `a snapshot that cannot be read, and a program that makes no job`() {
         #expect(check(Self.plans(), Self.plans(), nil).weight == .unknown)
-        let thrown = UpgradeCheck(refused: "the new program makes no job: told to throw")
+        let thrown = UpgradeCheck(failure: "the new program makes no job: told to throw", isCertain: true)
         #expect(thrown.weight == .blocks && thrown.slots == nil && check(Self.plans(parallelism: 7)).slots == 7)
+        #expect(UpgradeCheck(failure: "the answer is too long", isCertain: false).weight == .unknown)
+    }
+
+    @Test func `operators that had finished, in another graph, cannot be told`() {
+        var states = Self.states()
+        states[0].isFinished = true
+        #expect(check(Self.plans(), Self.plans(), states).weight == .note, "the same graph")
+        #expect(check(Self.plans(extra: true), Self.plans(), states).weight == .unknown)
     }
 }

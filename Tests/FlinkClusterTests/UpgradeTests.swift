@@ -41,7 +41,8 @@ extension FlinkClusters {
             var findings: [Finding]
         }
 
-        @Test(arguments: FlinkVersionUnderTest.allCases) func `what the check says is what Flink does`(version: FlinkVersionUnderTest) throws {
+        /// 1.20.5 answers as 2.3.0 does.
+        @Test(arguments: [FlinkVersionUnderTest.oldest, .newest]) func `what the check says is what Flink does`(version: FlinkVersionUnderTest) throws {
             let weir = try WeirOnFlink(version)
             let base = ["--name", "checked", "--dir", weir.checkpoints, "--interval", "300", "--restarts", "0"]
             let job = try weir.launch("checked", ["--interval", "300", "--restarts", "0", "--max-parallelism", "8"])
@@ -167,6 +168,119 @@ extension FlinkClusters {
             default: Issue.record("\(ended): \(resumed.transcript)")
             }
             try weir.cluster.cancelAll()
+        }
+
+        @Test func `a process that dies on the way back loses no job and doubles none`() throws {
+            let weir = try WeirOnFlink(.newest)
+            let first = try weir.launch("return", ["--interval", "300"])
+            try weir.cluster.waitForCompleted(1, of: first.description)
+            let id = OperationID(random: .random(in: .min ... .max))
+            let words = ["upgrade", "return", "--jar", try weir.cluster.jarFile(release: "2"), "--operation", id.description, "--flink", weir.url]
+            let program = ["--name", "return", "--dir", weir.checkpoints, "--interval", "300", "--fail-after", "1000"]
+            let command = try weir.home.start(words + ["--watch", "100", "--"] + program)
+            try wait(60, for: "the way back", evidence: { command.transcript }) { command.errors.contains("is launched again") }
+            command.signal(SIGKILL)
+            _ = try command.finish(within: 10)
+            let resumed = try weir.run(["resume", id.description])
+            let ended = try #require(try weir.succeed("upgrades", "--json").record([Upgrade].self).first { $0.id == id })
+            #expect(resumed.exitCode == ExitCode.failed && ended.stage == .rolledBack, "\(resumed.transcript)")
+            #expect(live(weir, "return") == [ended.returned].compactMap { $0 })
+            try weir.cluster.cancelAll()
+        }
+
+        @Test func `a JobManager that hangs between the stop and the launch is waited for`() throws {
+            let weir = try WeirOnFlink(.newest)
+            let first = try weir.launch("patient", ["--interval", "300"])
+            try weir.cluster.waitForCompleted(1, of: first.description)
+            let command = try weir.home.start(
+                ["upgrade", "patient", "--jar", try weir.cluster.jarFile(release: "2"), "--watch", "1", "--flink", weir.url])
+            try wait(60, for: "the launch", evidence: { command.transcript }) { command.errors.contains("new program is launched") }
+            try weir.cluster.order("pause jobmanager")
+            // Longer than a question waits for its answer.
+            Thread.sleep(forTimeInterval: 12)
+            try weir.cluster.order("resume jobmanager")
+            let end = try command.finish(within: 120)
+            #expect(end == .exited(ExitCode.ok), "\(command.transcript)")
+            #expect(live(weir, "patient").count == 1)
+            try weir.cluster.cancelAll()
+        }
+
+        /// One home = one ledger; two = two machines.
+        @Test(arguments: [1, 2]) func `two upgrades at once leave one live job`(homes: Int) throws {
+            let weir = try WeirOnFlink(.newest)
+            let first = try weir.launch("wanted", ["--interval", "300"])
+            try weir.cluster.waitForCompleted(1, of: first.description)
+            let jar = try weir.cluster.jarFile(release: "2"), old = "\(try weir.cluster.jar()) -- --name wanted --dir \(weir.checkpoints) --interval 300"
+            let places = homes == 1 ? [weir.home, weir.home] : [TestHome(), TestHome()]
+            let commands = try places.map {
+                try $0.start(["upgrade", "wanted", "--jar", jar, "--old-recipe", old, "--watch", "1", "--flink", weir.url])
+            }
+            for command in commands { _ = try command.finish(within: 150) }
+            let words = commands.map { "\($0.output) \($0.errors)" }
+            let jobs = live(weir, "wanted")
+            #expect(jobs.count == 1 && jobs != [first], "\(commands.map(\.transcript))")
+            #expect(words.count { $0.contains("upgraded: job") } == 1, "\(commands.map(\.transcript))")
+            #expect(!words.contains { $0.contains("neither program") }, "\(commands.map(\.transcript))")
+            try weir.cluster.cancelAll()
+        }
+
+        @Test func `a floor of savepoints is kept under a job, of earlier runs too`() throws {
+            let weir = try WeirOnFlink(.newest)
+            let first = try weir.launch("floored", ["--interval", "300"])
+            try weir.cluster.waitForCompleted(1, of: first.description)
+            func round() throws -> String { try weir.succeed("savepoint", "floored", "--directory", weir.savepoints, "--keep", "2").transcript }
+            let byHand = try #require(try weir.operation("savepoint", "floored", "--directory", weir.savepoints).path)
+            _ = try (round(), round())
+            // The next run begins from the oldest of them, and needs it until it has a checkpoint of its own.
+            let oldest = try #require(try floored(weir).last)
+            let restarted = try weir.restart("floored", "--from", oldest, "--cancel-first")
+            #expect(restarted.exitCode == ExitCode.ok, "\(restarted.proof)")
+            let third = try round()
+            #expect(third.contains("is deleted"), "\(third)")
+            #expect(try weir.exists(byHand) && !weir.exists(oldest))
+            #expect(try floored(weir).filter { try weir.exists($0) }.count == 2)
+            try weir.cluster.cancelAll()
+        }
+
+        /// Savepoints that the floor has taken, newest first.
+        private func floored(_ weir: WeirOnFlink) throws -> [String] {
+            try weir.succeed("operations", "--json").record([OperationReport].self)
+                .filter { $0.request.id.description.hasPrefix("keep-") && $0.state == .completed }.compactMap(\.path)
+        }
+
+        @Test func `a new program whose checkpoints fail is taken back`() throws {
+            let weir = try WeirOnFlink(.newest), switches = try Switches(weir.cluster)
+            let first = try weir.launch("sick", ["--interval", "300"])
+            try weir.cluster.waitForCompleted(1, of: first.description)
+            try switches.on("async-fail")
+            let words = ["--name", "sick", "--dir", weir.checkpoints, "--interval", "300", "--tolerable", "1000", "--switches", switches.folder]
+            let failing = try upgrade(weir, "sick", release: "2", [], words)
+            #expect(failing.result.exitCode == ExitCode.failed && failing.upgrade.stage == .rolledBack, "\(failing.result.transcript)")
+            #expect(failing.upgrade.cause?.contains("checkpoint failed") == true, "\(failing.upgrade)")
+            #expect(live(weir, "sick") == [failing.upgrade.returned].compactMap { $0 })
+            try weir.cluster.cancelAll()
+        }
+
+        @Test func `a JobManager that comes back empty in the middle leaves a job, or a line that says so`() throws {
+            let weir = try WeirOnFlink(.newest), cluster = weir.cluster
+            let first = try weir.launch("forgotten", ["--interval", "300"])
+            try cluster.waitForCompleted(1, of: first.description)
+            let command = try weir.home.start(
+                ["upgrade", "forgotten", "--jar", try cluster.jarFile(release: "2"), "--watch", "10m", "--flink", weir.url])
+            try wait(60, for: "the watch", evidence: { command.transcript }) { command.errors.contains("and watched") }
+            try cluster.order("kill jobmanager")
+            try cluster.order("start jobmanager")
+            // The way back names jars that the new JobManager has, or has not.
+            let end = try command.finish(within: 150)
+            #expect(end == .exited(ExitCode.failed), "\(command.transcript)")
+            let ended = try #require(try weir.succeed("upgrades", "--json").record([Upgrade].self).first)
+            switch ended.stage {
+            case .rolledBack: #expect(live(weir, "forgotten") == [ended.returned].compactMap { $0 })
+            case .stranded: #expect(live(weir, "forgotten").isEmpty && ended.cause?.contains("does not know job") == true, "\(ended)")
+            default: Issue.record("\(ended)")
+            }
+            print("JobManager came back empty: \(ended.words)")
+            try cluster.cancelAll()
         }
 
         private func upgrade(

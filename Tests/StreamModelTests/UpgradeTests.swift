@@ -17,7 +17,7 @@ import Testing
     static let events: [String: Upgrade.Event] = [
         "stopped": .stopped(path: "/sp"), "still running": .notStopped("busy", isRunning: true), "gone": .notStopped("lost", isRunning: false),
         "launched": .launched(new), "refused": .refused("no"), "proven": .proven, "watched": .watched, "failed": .failed("bad"),
-        "launched again": .launchedAgain(back),
+        "launched again": .launchedAgain(back), "superseded": .superseded("another"),
     ]
 
     /// The events that lead to each stage.
@@ -25,16 +25,16 @@ import Testing
         .stopping: [], .launching: ["stopped"], .proving: ["stopped", "launched"], .watching: ["stopped", "launched", "proven"],
         .returning: ["stopped", "refused"], .provingReturn: ["stopped", "launched", "failed", "launched again"],
         .upgraded: ["stopped", "launched", "proven", "watched"], .rolledBack: ["stopped", "launched", "failed", "launched again", "proven"],
-        .kept: ["still running"], .stranded: ["gone"],
+        .kept: ["still running"], .stranded: ["gone"], .superseded: ["stopped", "superseded"],
     ]
 
     /// Where each event leads; those that are not listed change nothing.
     static let table: [Upgrade.Stage: [String: Upgrade.Stage]] = [
         .stopping: ["stopped": .launching, "still running": .kept, "gone": .stranded],
-        .launching: ["launched": .proving, "refused": .returning, "failed": .returning],
+        .launching: ["launched": .proving, "refused": .returning, "failed": .returning, "superseded": .superseded],
         .proving: ["proven": .watching, "failed": .returning],
         .watching: ["watched": .upgraded, "failed": .returning],
-        .returning: ["launched again": .provingReturn, "refused": .stranded, "failed": .stranded],
+        .returning: ["launched again": .provingReturn, "refused": .stranded, "failed": .stranded, "superseded": .superseded],
         .provingReturn: ["proven": .rolledBack, "failed": .stranded],
     ]
 
@@ -69,5 +69,9 @@ import Testing
     @Test func `its operations have ids of their own that follow from it`() {
         let ids = Upgrade.Part.allCases.compactMap(Self.upgrade().operation)
         #expect(ids.map(\.description) == ["90c2a41f00000001-stop", "90c2a41f00000001-launch", "90c2a41f00000001-back"])
+        var upgrade = Self.upgrade()
+        upgrade.tryAgain(.launch)
+        #expect(upgrade.operation(.launch)?.description == "90c2a41f00000001-launch2" && upgrade.operation(.back)?.description == "90c2a41f00000001-back")
+        #expect(upgrade.launches(.launch).map(\.description) == ["90c2a41f00000001-launch", "90c2a41f00000001-launch2"])
     }
 }

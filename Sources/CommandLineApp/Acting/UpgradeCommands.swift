@@ -16,12 +16,15 @@ public struct UpgradeOptions {
     public var watch: Upgrade.Watch
     public var patience: Milliseconds
     public var checksOnly: Bool
+    /// What the check says does not keep from the upgrade.
+    public var ignoresCheck: Bool
 
     public init(
-        target: UpgradeTarget, old: JarRecipe?, directory: String?, allowsUnmatched: Bool, watch: Upgrade.Watch, patience: Milliseconds, checksOnly: Bool
+        target: UpgradeTarget, old: JarRecipe?, directory: String?, allowsUnmatched: Bool, watch: Upgrade.Watch, patience: Milliseconds, checksOnly: Bool,
+        ignoresCheck: Bool
     ) {
         (self.target, self.old, self.directory, self.allowsUnmatched) = (target, old, directory, allowsUnmatched)
-        (self.watch, self.patience, self.checksOnly) = (watch, patience, checksOnly)
+        (self.watch, self.patience, self.checksOnly, self.ignoresCheck) = (watch, patience, checksOnly, ignoresCheck)
     }
 }
 
@@ -30,20 +33,28 @@ public enum UpgradeCommands {
     public static func upgrade(_ options: CommandOptions, _ action: ActionOptions, _ asked: UpgradeOptions) -> Int32 {
         FlinkCommands.run(options, action.limit) { (link, deadline) throws(ClientFailure) in
             // The same id again is the same upgrade.
-            if let id = action.operation, let known = try link.ledger.upgrade(id) { return try carryOut(known, link, options, before: deadline) }
+            if let id = action.operation, let known = try link.ledger.upgrade(id) {
+                guard isMeant(known, by: action.job) else {
+                    throw ClientFailure(.refused, "\(id) is the id of an upgrade of \(printable(known.jobName)): use a new one")
+                }
+                return try carryOut(known, link, options, before: deadline)
+            }
             let prepared = try link.prepareUpgrade(
                 of: JobReference(action.job), to: asked.target, old: asked.old, allowsUnmatched: asked.allowsUnmatched)
             try tell(prepared, options, isAll: asked.checksOnly)
             if asked.checksOnly { return status(of: prepared.check) }
-            guard prepared.check.weight != .blocks else {
+            guard prepared.check.weight != .blocks || asked.ignoresCheck else {
                 throw ClientFailure(.refused, "\(printable(prepared.job.name)) was not stopped: the new program would be refused")
             }
+            // A first checkpoint comes an interval after the launch, and may take as long as it likes to be useful.
+            let interval = prepared.job.configuration.interval ?? 0
+            let patience = max(asked.patience, interval + interval + .minutes(1))
             let upgrade = Upgrade(
                 id: action.operation ?? OperationID(random: .random(in: .min ... .max)), job: prepared.job.id, jobName: prepared.job.name,
                 by: OperatorIdentity.current(), reason: action.reason, startedAt: .now(), old: prepared.old, new: prepared.new,
                 directory: asked.directory.map(StandardPaths.location), allowsUnmatched: asked.allowsUnmatched, watch: asked.watch,
-                patience: asked.patience)
-            link.ledger.record(upgrade)
+                patience: patience)
+            try link.ledger.begin(upgrade)
             options.output.say("upgrade \(upgrade.id) of \(printable(upgrade.jobName)); way back: \(printable(prepared.old.line, limit: 1000))")
             return try carryOut(upgrade, link, options, before: deadline)
         }
@@ -69,6 +80,9 @@ public enum UpgradeCommands {
         FlinkCommands.run(options, action.limit) { (link, deadline) throws(ClientFailure) in
             let open = try link.ledger.upgrades(limit: 100).filter { !$0.stage.isFinal && isMeant($0, by: action.job) }
             guard let upgrade = open.first else { throw ClientFailure(.refused, "no upgrade of '\(printable(action.job))' is under way") }
+            guard open.count == 1 else {
+                throw ClientFailure(.refused, "several upgrades are meant: name one of \(open.map(\.id.description).joined(separator: ", "))")
+            }
             guard upgrade.stage.canAbort, try link.ledger.abort(upgrade.id, by: OperatorIdentity.current()) else {
                 throw ClientFailure(.refused, "upgrade \(upgrade.id) cannot be aborted any more, or not yet: \(upgrade.words)")
             }
@@ -81,7 +95,7 @@ public enum UpgradeCommands {
     }
 
     private static func isMeant(_ upgrade: Upgrade, by text: String) -> Bool {
-        let ids = [upgrade.id.description, upgrade.job.description, upgrade.newJob?.description ?? ""]
+        let ids = [upgrade.id.description] + [upgrade.job, upgrade.newJob, upgrade.returned].compactMap { $0?.description }
         return upgrade.jobName == text || text.utf8.count >= 4 && ids.contains { $0.hasPrefix(text) }
     }
 
@@ -97,7 +111,7 @@ public enum UpgradeCommands {
         switch upgrade.stage {
         case .upgraded: .ok
         case .kept: .refused
-        case .rolledBack, .stranded: .failed
+        case .rolledBack, .stranded, .superseded: .failed
         case .stopping, .launching, .proving, .watching, .returning, .provingReturn: .unproven
         }
     }

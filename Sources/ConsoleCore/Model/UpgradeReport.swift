@@ -12,12 +12,17 @@ public struct UpgradeReport: Sendable, Equatable {
     /// The job that it is about at its stage.
     var job: JobID { upgrade.returned ?? upgrade.newJob ?? upgrade.job }
 
+    /// Whether it is about this job. A launch that was sent has brought a job of that name that is on no record yet.
+    func isAbout(_ job: JobReport) -> Bool {
+        job.id == self.job || upgrade.stage == .launching && job.name == upgrade.jobName && job.id != upgrade.job && !job.state.isTerminal
+    }
+
     var severity: Severity {
         switch upgrade.stage {
         case .stranded: .crit
         case _ where isCarriedOut: .run
         case .launching, .returning: .crit
-        case .stopping, .proving, .watching, .provingReturn, .upgraded, .rolledBack, .kept: .warn
+        case .stopping, .proving, .watching, .provingReturn, .upgraded, .rolledBack, .kept, .superseded: .warn
         }
     }
 
@@ -35,8 +40,16 @@ public struct UpgradeReport: Sendable, Equatable {
 extension ContextState {
     /// The upgrade that a job is in the middle of, or was left down by; nil = there is none, or the job runs by other means.
     func upgrade(of job: JobReport) -> UpgradeReport? {
-        guard let found = upgrades.first(where: { $0.job == job.id }) else { return nil }
-        let livesAs = report?.jobs.liveRun(named: job.name, besides: [job.id])
-        return job.state.isTerminal && livesAs != nil ? nil : found
+        guard let found = upgrades.first(where: { $0.isAbout(job) }) else { return nil }
+        guard job.state.isTerminal else { return found.upgrade.stage == .stranded ? nil : found }
+        return report?.jobs.liveRun(named: job.name, besides: [job.id]) == nil ? found : nil
+    }
+
+    /// Upgrades that need an operator, of jobs that are in no list any more.
+    var upgradesWithoutJob: [UpgradeReport] {
+        guard let jobs = report?.jobs else { return [] }
+        return upgrades.filter { upgrade in
+            upgrade.severity >= .warn && !jobs.contains { upgrade.isAbout($0) } && jobs.liveRun(named: upgrade.upgrade.jobName) == nil
+        }
     }
 }

@@ -332,6 +332,14 @@ struct OverviewScreen {
                 row += 1
             }
         }
+        for context in model.shown.contexts {
+            for upgrade in context.upgradesWithoutJob where row < canvas.size.rows - 1 {
+                canvas.put(
+                    " \(model.theme.mark(upgrade.severity.role)) \(upgrade.upgrade.jobName): \(upgrade.text)", column: 0, row: row,
+                    role: upgrade.severity.role)
+                row += 1
+            }
+        }
         for operation in operations.prefix(max(0, canvas.size.rows - row)) {
             OperationsScreen(model: model).line(operation, row: row, &canvas)
             row += 1

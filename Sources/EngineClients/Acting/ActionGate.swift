@@ -473,13 +473,13 @@ public final class ActionGate: Sendable {
     /// Tells of upgrades that have not ended well, when one has changed, or the process has ended that carried it out.
     private func tellUpgrades(of ledger: Ledger, _ session: LookingSession, isChanged: Bool) throws(LedgerError) {
         let context = session.context.name
-        let known = book.withLock { $0.upgrades[context] ?? [] }
-        guard isChanged || !known.isEmpty else { return }
+        let known = book.withLock { $0.upgrades[context] }
+        guard isChanged || known != [] else { return }
         let reports = try ledger.upgrades(address: session.context.address.text, limit: Self.recordedMax)
             .filter { !$0.stage.isFinal || $0.stage == .stranded }
             .map { UpgradeReport($0, isCarriedOut: ledger.isCarriedOutElsewhere($0.id)) }
-        guard reports != known else { return }
         book.withLock { $0.upgrades[context] = reports }
+        guard reports != known ?? [] else { return }
         deliver(.upgrades(reports, context: context))
     }
 

@@ -79,12 +79,24 @@ public final class CommandLedger: Sendable {
 
     // MARK: Upgrades
 
-    public func record(_ upgrade: Upgrade) {
-        quietly { (ledger) throws(LedgerError) in try ledger.recordUpgrade(upgrade, context: context, address: address) }
+    /// Writes a new upgrade down. Without a record there is none: whoever comes after would not know of it.
+    public func begin(_ upgrade: Upgrade) throws(ClientFailure) {
+        let other = try write { (ledger) throws(LedgerError) in try ledger.beginUpgrade(upgrade, context: context, address: address) }
+        if let other { throw ClientFailure(.refused, "upgrade \(other) of the job has not ended: 'weir upgrades' shows it; nothing was sent") }
+    }
+
+    /// - Returns: false = it was aborted meanwhile, and has not ended well.
+    public func record(_ upgrade: Upgrade) throws(ClientFailure) -> Bool {
+        try write { (ledger) throws(LedgerError) in try ledger.recordUpgrade(upgrade, context: context, address: address) }
+    }
+
+    private func write<Value>(_ body: (Ledger) throws(LedgerError) -> Value) throws(ClientFailure) -> Value {
+        guard let ledger else { throw ClientFailure(.refused, "an upgrade needs a ledger that can be written: nothing was sent") }
+        do throws(LedgerError) { return try body(ledger) } catch { throw ClientFailure(.refused, "\(error)") }
     }
 
     public func upgrade(_ id: OperationID) throws(ClientFailure) -> Upgrade? {
-        try read { (ledger) throws(LedgerError) in try ledger.upgrade(id) } ?? nil
+        try read { (ledger) throws(LedgerError) in try ledger.upgrade(id, address: address) } ?? nil
     }
 
     public func upgrades(limit: Int) throws(ClientFailure) -> [Upgrade] {

@@ -52,7 +52,8 @@ extension FlinkLink: ActingLink {
         let tracked = begin(request.id)
         let runner = try runner(tracked)
         try ledger.intend(request)
-        carryOut(tracked, request) { () throws(FlinkRefusal) in try runner.run(request) }
+        let name = knownNames[request.job] ?? ""
+        carryOut(tracked, request) { () throws(FlinkRefusal) in try runner.run(request, jobName: name) }
         // Whoever waits for nothing wants a job to be there, and a jar or savepoint to be gone.
         let isLong = request.kind.launch != nil || request.kind.isOfCluster
         return try taken(tracked, request, before: deadline) { isLong ? $0.state.isTerminal : true }
@@ -65,7 +66,7 @@ extension FlinkLink: ActingLink {
         DispatchQueue(label: "weir.operation").async { [ledger] in
             do throws(FlinkRefusal) { tracked.take(try body()) } catch {
                 if isRefusalFinal { ledger.refuse(request.id, error.message) }
-                tracked.refuse(error.message)
+                tracked.refuse(error.message, mayPass: error.mayPass)
             }
             ledger.release(request.id)
         }

@@ -10,6 +10,8 @@ public final class FollowedOperation: Sendable {
         /// Nobody waits any more: no further step may be taken.
         var isHalted = false
         var step: OperationStep?
+        /// Nobody has decided the refusal: the same request may do better later.
+        var mayPass = false
     }
     private let state = Mutex(State())
     private let wakeTimer = WakeTimer()
@@ -20,7 +22,13 @@ public final class FollowedOperation: Sendable {
     public var refusal: String? { state.withLock { $0.progress.refusal } }
 
     public func take(_ report: OperationReport) { take(.reported(report)) }
-    public func refuse(_ message: String) { take(.refused(message)) }
+    public func refuse(_ message: String, mayPass: Bool = false) {
+        state.withLock { $0.mayPass = mayPass }
+        take(.refused(message))
+    }
+
+    /// Whether it was refused for a reason that may pass.
+    var mayPass: Bool { state.withLock { $0.progress.refusal != nil && $0.mayPass } }
 
     /// Takes the next step, unless it is too late for that.
     func mayTake(_ step: OperationStep?) -> Bool {

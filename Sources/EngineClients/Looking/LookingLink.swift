@@ -73,6 +73,8 @@ public final class FlinkLink: LookingLink {
     public var picture = FlinkPicture()
     /// The operations of this command.
     public var followed: [OperationID: FollowedOperation] = [:]
+    /// Names of jobs that the cluster may have forgotten.
+    var knownNames: [JobID: String] = [:]
     private var lastReportAt: EngineInstant?
 
     private var scheduler = FlinkScheduler()

@@ -29,27 +29,22 @@ extension FlinkLink {
         var next: JobID? = try target(reference).job
         var found: [JobVersion] = []
         while let job = next, found.count < Self.versionsMax, !found.contains(where: { $0.job == job }), let entry = try ledger.launch(of: job) {
-            let id = entry.jar.map { String($0.prefix { $0 != "," }) }
+            let id = entry.jarID
             found.append(
                 JobVersion(
                     job: job, launchedAt: entry.sentAt, recipe: entry.request.kind.launch?.recipe, jar: id,
                     content: try id.flatMap { (id) throws(ClientFailure) in try ledger.content(ofJar: id) }, path: entry.path, by: entry.request.by,
-                    reason: entry.request.reason, verdict: entry.verdict, upgrade: Upgrade.part(of: entry.request.id)))
+                    reason: entry.request.reason, verdict: entry.verdict, upgrade: try upgrade(of: entry.request.id)))
             next = if case .restart = entry.request.kind { entry.request.job } else { nil }
         }
         return found
     }
-}
 
-extension Upgrade {
-    /// The upgrade that an operation is a launch of; nil = it is none's.
-    static func part(of operation: OperationID) -> (id: OperationID, isBack: Bool)? {
-        for part in [Part.launch, .back] {
-            let suffix = "-\(part.rawValue)"
-            if operation.description.hasSuffix(suffix), let id = OperationID(String(operation.description.dropLast(suffix.count))) {
-                return (id, part == .back)
-            }
-        }
-        return nil
+    /// The upgrade that has launched a job by this operation; nil = none has.
+    private func upgrade(of operation: OperationID) throws(ClientFailure) -> (id: OperationID, isBack: Bool)? {
+        let text = operation.description
+        guard let end = text.lastIndex(of: "-"), let id = OperationID(String(text[..<end])), let upgrade = try ledger.upgrade(id) else { return nil }
+        if upgrade.launches(.back).contains(operation) { return (id, true) }
+        return upgrade.launches(.launch).contains(operation) ? (id, false) : nil
     }
 }

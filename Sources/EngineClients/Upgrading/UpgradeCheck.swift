@@ -15,12 +15,19 @@ public struct UpgradeCheck: Sendable, Equatable, Encodable {
         public var id: OperatorID
         /// uid or name; nil = the snapshot has neither.
         public var name: String?
+        /// The snapshot says that its id comes from a uid.
+        public var isUID: Bool
         public var maxParallelism: Int
         public var size: ByteCount
         public var hasState: Bool
+        /// All of it had finished.
+        public var isFinished: Bool
 
-        public init(id: OperatorID, name: String?, maxParallelism: Int, size: ByteCount, hasState: Bool) {
-            (self.id, self.name, self.maxParallelism, self.size, self.hasState) = (id, name, maxParallelism, size, hasState)
+        public init(
+            id: OperatorID, name: String?, isUID: Bool = false, maxParallelism: Int, size: ByteCount, hasState: Bool, isFinished: Bool = false
+        ) {
+            (self.id, self.name, self.isUID, self.maxParallelism) = (id, name, isUID, maxParallelism)
+            (self.size, self.hasState, self.isFinished) = (size, hasState, isFinished)
         }
     }
 
@@ -91,14 +98,18 @@ public struct UpgradeCheck: Sendable, Equatable, Encodable {
             sort()
             return
         }
-        checkUnclaimed(states, new, old, allowsUnmatched)
         checkParallelism(states, new)
-        checkEmpty(states, new)
+        if !new.isSameGraph(as: old) {
+            checkUnclaimed(states, new, old, allowsUnmatched)
+            checkFinished(states)
+            checkEmpty(states, new)
+        }
         sort()
     }
 
-    /// Of a program that makes no job.
-    public init(refused problem: String) { findings = [Finding(.blocks, problem)] }
+    /// Of a program that has no plan.
+    /// - Parameter isCertain: Flink says so, and would say it of the launch.
+    public init(failure problem: String, isCertain: Bool) { findings = [Finding(isCertain ? .blocks : .unknown, problem)] }
 
     /// Adds what was found elsewhere.
     public mutating func add(_ finding: Finding) {
@@ -119,7 +130,6 @@ public struct UpgradeCheck: Sendable, Equatable, Encodable {
     }
 
     private mutating func checkUnclaimed(_ states: [State], _ new: Plans, _ old: Plans?, _ allowsUnmatched: Bool) {
-        guard !new.isSameGraph(as: old) else { return }
         let unclaimed = states.filter { $0.hasState && !new.ids.contains($0.id) }
         var gone: [State] = [], open: [State] = []
         for state in unclaimed {
@@ -130,7 +140,7 @@ public struct UpgradeCheck: Sendable, Equatable, Encodable {
             findings.append(
                 allowsUnmatched
                     ? Finding(.note, "\(words): it is dropped, as asked for")
-                    : Finding(.blocks, "\(words): Flink refuses that; keep the uids, or drop the state with --allow-unmatched"))
+                    : Finding(.blocks, "\(words): Flink refuses that, unless setUidHash names it; keep the uids, or drop the state with --allow-unmatched"))
         }
         if !open.isEmpty {
             let why = new.unchained == nil ? "this version of Flink tells the heads of chains only" : "their operators have no uid, or stand behind one without"
@@ -141,10 +151,8 @@ public struct UpgradeCheck: Sendable, Equatable, Encodable {
     /// Whether an operator that the new program does not show would have to be shown if it were there.
     private static func hasUID(_ state: State, _ new: Plans, _ old: Plans?) -> Bool {
         guard new.unchained != nil else { return false }
-        // Its id is the same with and without chaining, in the snapshot and in the plan: no graph generated it.
-        if let known = old?.unchained { return known.ids.contains(state.id) }
-        // Without the old program: the new one has ids of its own everywhere, as far as it shows.
-        return new.generated.isEmpty
+        // Its id is the same with and without chaining, in the snapshot and in the plan: no chain generated it.
+        return state.isUID || old?.unchained?.ids.contains(state.id) == true
     }
 
     private mutating func checkParallelism(_ states: [State], _ new: Plans) {
@@ -157,14 +165,23 @@ public struct UpgradeCheck: Sendable, Equatable, Encodable {
         }
     }
 
+    /// A graph with operators that had finished is restored only as it was.
+    private mutating func checkFinished(_ states: [State]) {
+        let finished = states.filter(\.isFinished)
+        guard !finished.isEmpty else { return }
+        findings.append(
+            Finding(
+                .unknown, "operators that had finished: \(Self.list(finished.map(Self.words))): Flink restores them only where what is before them is as it was"
+            ))
+    }
+
     private mutating func checkEmpty(_ states: [State], _ new: Plans) {
         let known = Set(states.map(\.id)), shown = new.unchained ?? new.chained
         let generated = Set(new.generated.map(\.id))
         // One without a uid has another id in this plan than it will run with.
         let names = shown.vertices.filter { !known.contains($0.id) && !generated.contains($0.id) }.map(\.name)
         guard !names.isEmpty else { return }
-        let words = new.generated.isEmpty ? "operators that begin empty" : "operators that begin empty, or have no uid"
-        findings.append(Finding(.note, "\(words): \(Self.list(names))"))
+        findings.append(Finding(.note, "operators that the snapshot does not name: \(Self.list(names)): new ones begin empty"))
     }
 
     private static func words(_ state: State) -> String { "\(state.name ?? state.id.short) (\(Figures.bytes(state.size)))" }

@@ -43,18 +43,29 @@ extension FlinkLink {
         of reference: JobReference, to target: UpgradeTarget, old given: JarRecipe?, allowsUnmatched: Bool
     ) throws(ClientFailure) -> UpgradePreparation {
         let job = try running(reference)
+        if let twin = try liveJobs(named: job.name).first(where: { $0 != job.id }) {
+            throw ClientFailure(.refused, "another job is called \(printable(job.name)), too (\(twin)): they could not be told apart; nothing was sent")
+        }
         let old = try wayBack(of: job, given)
         let new = try asked { () throws(FlinkFailure) in try ledger.jars.placed(target.recipe(after: old), on: client) }
         let (snapshot, states) = try newestState(of: job.id)
         var check: UpgradeCheck
         do throws(FlinkFailure) {
             let plans = try plans(of: new)
-            // FlinkFailure: a program that does not plan any more says nothing about the new one.
-            let oldPlans = try? self.plans(of: old)
+            // FlinkFailure: a program that cannot be planned any more says nothing about the new one.
+            var oldPlans = try? self.plans(of: old)
+            let isOld = oldPlans.map { $0.chained.ids == Set(job.vertices.map(\.id)) } ?? true
+            if !isOld { oldPlans = nil }
             check = UpgradeCheck(of: states, new: plans, old: oldPlans, allowsUnmatched: allowsUnmatched)
+            if !isOld {
+                check.add(.init(.blocks, "way back: the old program's plan has other operators than the running job; name what runs with --old-recipe"))
+            }
         } catch {
             guard !error.isOfLink else { throw ClientFailure(.noLink, error.message) }
-            check = UpgradeCheck(refused: "the new program makes no job: \(error.message)")
+            check = UpgradeCheck(failure: "the new program makes no job: \(error.message)", isCertain: error.kind == .rejected)
+        }
+        if job.configuration.interval == nil {
+            check.add(.init(.blocks, "checkpoints: the job takes none by itself, so a resume could not be proven; turn checkpointing on first"))
         }
         if snapshot == nil { check.add(.init(.note, "the job has no checkpoint yet: the stop makes its first snapshot")) }
         if old == new { check.add(.init(.note, "the new program is the one that runs: same jar, same arguments")) }
@@ -80,14 +91,14 @@ extension FlinkLink {
     /// What the job was launched with, with its jar on the cluster: the file of that name may hold another program by now.
     private func wayBack(of job: JobReport, _ given: JarRecipe?) throws(ClientFailure) -> JarRecipe {
         if let given { return try asked { () throws(FlinkFailure) in try ledger.jars.placed(given, on: client) } }
-        guard let launch = try ledger.launch(of: job.id), var recipe = launch.request.kind.launch?.recipe else {
+        guard let launch = try ledger.launch(of: job.id), let options = launch.request.kind.launch, var recipe = options.recipe else {
             throw ClientFailure(
                 .refused, "there is no way back: how \(printable(job.name)) was launched is not on record; give its jar and arguments with --old-recipe")
         }
-        // The record says which jar ran, and how it came to the cluster.
-        if let id = launch.jar?.prefix(while: { $0 != "," }), !id.isEmpty { recipe.jar = .uploaded(String(id)) }
+        recipe.parallelism = options.parallelism ?? recipe.parallelism
+        if let id = launch.jarID { recipe.jar = .uploaded(id) }
         do throws(FlinkFailure) { return try ledger.jars.placed(recipe, on: client) } catch {
-            guard error.kind == .notFound else { throw ClientFailure(.noLink, error.message) }
+            guard !error.isOfLink else { throw ClientFailure(.noLink, error.message) }
             throw ClientFailure(.refused, "there is no way back: \(error.message), with --old-recipe")
         }
     }
@@ -96,7 +107,8 @@ extension FlinkLink {
         guard case .uploaded(let jar) = recipe.jar else { throw FlinkFailure(.unsupported, "the jar is not on the cluster") }
         let chained = try client.answer(to: .plan(recipe, jar: jar, isChained: true))
         guard picture.cluster?.version.has(.planConfiguration) == true else { return UpgradeCheck.Plans(chained: chained, unchained: nil) }
-        return UpgradeCheck.Plans(chained: chained, unchained: try client.answer(to: .plan(recipe, jar: jar, isChained: false)))
+        // FlinkFailure: then what stands behind the heads of chains is not told, as with earlier versions.
+        return UpgradeCheck.Plans(chained: chained, unchained: try? client.answer(to: .plan(recipe, jar: jar, isChained: false)))
     }
 
     /// The operators of the newest snapshot that can be read from here.
@@ -130,21 +142,50 @@ extension JobReport {
 extension UpgradeCheck.State {
     fileprivate init(_ state: FlinkMetadata.Operator) {
         self.init(
-            id: state.id, name: state.uid ?? state.name, maxParallelism: state.hasKeyedState ? state.maxParallelism : 0, size: state.stateSize,
-            hasState: state.hasState)
+            id: state.id, name: state.uid ?? state.name, isUID: state.uid.map { OperatorID(uid: $0) == state.id } ?? false,
+            maxParallelism: state.maxParallelism, size: state.stateSize, hasState: state.hasState, isFinished: state.isFullyFinished)
     }
 }
 
+/// Looks at the cluster between the steps of an upgrade.
 extension FlinkLink {
-    /// The state of a job; nil = the cluster does not know it.
-    func stateNow(of job: JobID) throws(ClientFailure) -> JobState? {
-        do throws(FlinkFailure) {
-            let state = try client.answer(to: .job(job)).state
-            guard let known = state.nearest else { throw FlinkFailure(.unsupported, "the job is \(state.text), a state of a later version") }
-            return known
-        } catch {
-            guard error.kind == .notFound else { throw ClientFailure(.noLink, error.message) }
-            return nil
+    /// The state of a job; nil = the cluster does not know it, and has said so often enough to be believed.
+    /// - Parameter denials: how often in a row, a second apart: a JobManager that takes over knows no job for seconds.
+    func settledState(of job: JobID, denials most: Int = 60, before deadline: Deadline) throws(ClientFailure) -> JobState? {
+        var denials = 0, problem = "the cluster does not answer"
+        while true {
+            do throws(FlinkFailure) {
+                let state = try client.answer(to: .job(job)).state
+                if let known = state.nearest { return known }
+                problem = "the job is \(state.text), a state of a later version"
+            } catch {
+                denials = error.kind == .notFound ? denials + 1 : 0
+                problem = error.message
+                if denials >= most { return nil }
+            }
+            guard !deadline.isOver else { throw ClientFailure(.unproven, problem) }
+            pause(milliseconds: Int32(clamping: min(1000, max(1, deadline.left)).count))
         }
     }
+
+    /// Whether a job began from this snapshot, as far as the cluster tells.
+    func isRestored(_ job: JobID, from path: String?) throws(ClientFailure) -> Bool {
+        guard let path else { return false }
+        do throws(FlinkFailure) {
+            guard let restored = try client.answer(to: .checkpoints(job)).restored?.path else { return true }
+            return SnapshotLocation(restored) == SnapshotLocation(path)
+        } catch {
+            guard error.kind == .notFound else { throw ClientFailure(.noLink, error.message) }
+            return true
+        }
+    }
+
+    func liveJobs(named name: String) throws(ClientFailure) -> [JobID] {
+        try asked { () throws(FlinkFailure) in
+            try client.answer(to: .jobs).filter { $0.name == name && $0.state.nearest?.isTerminal != true }.map(\.id)
+        }
+    }
+
+    /// Whether an operation was refused for a reason that may pass.
+    func mayPass(_ operation: OperationID) -> Bool { followed[operation]?.mayPass == true }
 }

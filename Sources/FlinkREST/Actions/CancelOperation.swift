@@ -33,8 +33,9 @@ extension FlinkOperationRunner {
                 sent += 1
                 problem = error.message
                 // Flink 1.14 does not find a job that has just ended. The answer to a repeated cancel does not tell what the first one did.
-                if error.kind == .notFound, sent == 1 { throw FlinkRefusal(Self.unknownToCancel) }
-                guard error.mayHaveArrived || error.kind == .notFound else { throw FlinkRefusal(error.message) }
+                if error.kind == .notFound, sent == 1 { throw FlinkRefusal(Self.unknownToCancel, mayPass: true) }
+                // One of those before may have arrived.
+                guard error.mayHaveArrived || sent > 1 else { throw FlinkRefusal(error) }
             }
             // A cancel twice is a cancel; but first it may show that the one before arrived.
             if case .success(let details) = ask(.job(job)), let state = details.state.known, state == .cancelling || state.isTerminal {

@@ -5,7 +5,12 @@ public struct FlinkRefusal: Error, Sendable, Equatable, CustomStringConvertible 
     public var message: String
     /// Nobody waits for the operation any more: it stays where it is.
     public private(set) var isHalted = false
-    public init(_ message: String) { self.message = message }
+    /// Nobody has decided anything: the cluster could not be asked, or was just being taken over. The same request may do better later.
+    public private(set) var mayPass = false
+    public init(_ message: String, mayPass: Bool = false) { (self.message, self.mayPass) = (message, mayPass) }
+
+    /// Before anything was sent.
+    init(_ failure: FlinkFailure, _ before: String = "") { self.init(before + failure.message, mayPass: failure.isOfLink) }
 
     static var halted: FlinkRefusal {
         var refusal = FlinkRefusal("nobody waits for it any more: nothing was sent")

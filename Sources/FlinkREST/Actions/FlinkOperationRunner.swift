@@ -34,10 +34,11 @@ public struct FlinkOperationRunner: Sendable {
     }
 
     /// Sends a request and follows it. What is returned is terminal unless `pause` ended it.
-    public func run(_ request: OperationRequest) throws(FlinkRefusal) -> OperationReport {
+    /// - Parameter jobName: as it is on record; the cluster may not know the job any more.
+    public func run(_ request: OperationRequest, jobName: String = "") throws(FlinkRefusal) -> OperationReport {
         if cluster.isHistoryServer { throw FlinkRefusal("\(client.connection.address) is a history server and runs no jobs: nothing was sent") }
         let track = OperationTrack(
-            OperationReport(request: request, jobName: "", state: .accepted, acceptedAt: clock()), tell: tell)
+            OperationReport(request: request, jobName: jobName, state: .accepted, acceptedAt: clock()), tell: tell)
         do throws(FlinkRefusal) { try carryOut(track) } catch {
             // Once the cluster has taken a part of it (a cancel before a restart), it is no refusal any more: something was done.
             guard track.isTold else { throw error }
@@ -114,7 +115,7 @@ public struct FlinkOperationRunner: Sendable {
 
     func look(at track: OperationTrack) throws(FlinkRefusal) -> FlinkJobDetails {
         let job: FlinkJobDetails
-        do throws(FlinkFailure) { job = try details(track) { _ in true } } catch { throw FlinkRefusal("nothing was sent: \(error.message)") }
+        do throws(FlinkFailure) { job = try details(track) { _ in true } } catch { throw FlinkRefusal(error, "nothing was sent: ") }
         try FlinkActionRules.expect(job.state, toBe: track.request.expectedState)
         return job
     }
@@ -164,7 +165,7 @@ public struct FlinkOperationRunner: Sendable {
     func found<Value>(_ ask: () throws(FlinkFailure) -> Value) throws(FlinkRefusal) -> Value? {
         do throws(FlinkFailure) { return try ask() } catch {
             if error.kind == .notFound { return nil }
-            throw FlinkRefusal("nothing was sent: \(error.message)")
+            throw FlinkRefusal(error, "nothing was sent: ")
         }
     }
 

@@ -106,7 +106,7 @@ extension FlinkOperationRunner {
         let own = [track.request.job, launchID(track)]
         let jobs: [FlinkJobListing]
         do throws(FlinkFailure) { jobs = try client.answer(to: .jobs) } catch {
-            throw FlinkRefusal("nothing was sent, for whether another run of '\(name)' lives could not be asked: \(error.message)")
+            throw FlinkRefusal(error, "nothing was sent, for whether another run of '\(name)' lives could not be asked: ")
         }
         let other = jobs.first { $0.name == name && !own.contains($0.id) && $0.state.nearest?.isTerminal != true }
         if let other { throw FlinkRefusal("'\(name)' lives already, as job \(other.id) (\(other.state.text)): restart that one; nothing was sent") }
@@ -139,7 +139,7 @@ extension FlinkOperationRunner {
     }
 
     private func jar(of recipe: JarRecipe) throws(FlinkRefusal) -> (id: String, words: String) {
-        do throws(FlinkFailure) { return try jars.place(recipe.jar, on: client) } catch { throw FlinkRefusal(error.message) }
+        do throws(FlinkFailure) { return try jars.place(recipe.jar, on: client) } catch { throw FlinkRefusal(error) }
     }
 
     private func launch(_ track: OperationTrack, _ launch: FlinkLaunch, mayBeOwn: Bool) {
@@ -328,7 +328,7 @@ extension FlinkOperationRunner {
     /// Somebody may have launched the job otherwise since.
     private func refuseSecondCopy(of old: FlinkJobDetails, id: JobID) throws(FlinkRefusal) {
         let jobs: [FlinkJobListing]
-        do throws(FlinkFailure) { jobs = try client.answer(to: .jobs) } catch { throw FlinkRefusal("nothing was sent: \(error.message)") }
+        do throws(FlinkFailure) { jobs = try client.answer(to: .jobs) } catch { throw FlinkRefusal(error, "nothing was sent: ") }
         if let other = jobs.first(where: { $0.id != id && $0.name == old.name && $0.state.known?.isTerminal != true }) {
             throw FlinkRefusal("another run of \(old.name) is \(other.state.text) already (\(other.id)): nothing was sent")
         }

@@ -31,7 +31,8 @@ extension FlinkOperationRunner {
                 track.accept(reference: trigger.description)
                 return follow(track, trigger, search)
             } catch {
-                guard error.mayHaveArrived else { throw FlinkRefusal(error.message) }
+                // One of those before may have arrived.
+                guard error.mayHaveArrived || attempts > 0 else { throw FlinkRefusal(error) }
                 // With an id of ours the same request again is the same operation; without one it would be a second savepoint.
                 attempts += 1
                 guard chosenTrigger(track.request.id) != nil, attempts < 3, pause(.seconds(1)) else { return waitForTrace(track, search, error.message) }
@@ -109,7 +110,7 @@ extension FlinkOperationRunner {
     }
 
     /// A stop is done when the job has ended, and not when its savepoint is.
-    private func concludeStop(_ track: OperationTrack) {
+    private func concludeStop(_ track: OperationTrack, inference: String? = nil) {
         var polling = Polling(), denials = 0
         track.run()
         while true {
@@ -118,21 +119,30 @@ extension FlinkOperationRunner {
                 polling.answered()
                 denials = 0
                 switch job.state.known {
-                case .finished: return track.end(.completed, at: clock())
+                case .finished: return track.end(.completed, inference: inference, at: clock())
                 case let state? where state.isTerminal:
-                    return track.end(.failed, error: savedButFailed(track, "the job ended as \(state.rawValue)"), at: clock())
+                    return track.end(.failed, error: savedButFailed(track, "the job ended as \(state.rawValue)"), inference: inference, at: clock())
+                case .running where hasFailedOver(job, since: track.report.acceptedAt):
+                    return track.end(
+                        .failed, error: savedButFailed(track, "the job failed over while it stopped, and runs on"), inference: inference, at: clock())
                 default: track.doing("the savepoint is complete, the job is \(job.state.text)")
                 }
             case .failure(let error) where error.kind == .notFound:
                 denials += 1
                 if denials > Self.denialsMax {
-                    return track.end(.unknown, error: savedButFailed(track, "the cluster does not know the job any more"), at: clock())
+                    return track.end(
+                        .unknown, error: savedButFailed(track, "the cluster does not know the job any more"), inference: inference, at: clock())
                 }
             // The link may come back.
             case .failure: break
             }
             guard polling.wait(pause) else { return }
         }
+    }
+
+    private func hasFailedOver(_ job: FlinkJobDetails, since time: WallTime) -> Bool {
+        guard let running = job.timestamps[.running], let theirs = job.now else { return false }
+        return running - time > theirs - clock()
     }
 
     /// Of a stop that failed after its savepoint Flink names the savepoint in the outermost exception only.
@@ -186,7 +196,10 @@ extension FlinkOperationRunner {
                 switch search.find(in: checkpoints) {
                 case .completed(let row):
                     track.note(checkpoint: row.id, path: row.path)
-                    return track.end(.completed, inference: "\(basis)#\(row.id) is \(search.basis)", at: clock())
+                    let inference = "\(basis)#\(row.id) is \(search.basis)"
+                    // The savepoint shows that the stop arrived; that the job has ended is for the job to show.
+                    if case .stop = track.request.kind { return concludeStop(track, inference: inference) }
+                    return track.end(.completed, inference: inference, at: clock())
                 case .failed(let row):
                     return track.end(
                         .failed, error: row.failureMessage ?? "checkpoint \(row.id) failed", inference: "\(basis)#\(row.id) is \(search.basis)", at: clock())

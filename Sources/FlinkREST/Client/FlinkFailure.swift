@@ -39,6 +39,8 @@ public struct FlinkFailure: Error, Sendable, Equatable, CustomStringConvertible 
     public var message: String
     /// HTTP status, where there was one.
     public var status: Int?
+    /// The connection was there, and broke.
+    var wasConnected = false
     /// The whole text that came (a stack trace, an HTML page), as far as it was taken; nil = `message` is all there is.
     public var fullText: String?
 
@@ -72,7 +74,7 @@ public struct FlinkFailure: Error, Sendable, Equatable, CustomStringConvertible 
         switch kind {
         case .timedOut, .tooLong, .malformed, .cancelled, .notFlink: true
         case .unavailable, .rejected: status.map { $0 == 502 || $0 == 504 } ?? true
-        default: false
+        default: wasConnected
         }
     }
 }

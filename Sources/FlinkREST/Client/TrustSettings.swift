@@ -44,7 +44,9 @@ extension FlinkFailure {
         switch error {
         case let error as HTTPClientError: self.init(error, address, question, timeout)
         case let error as NIOConnectionError: self.init(error, address)
-        case let error as IOError: self.init(.unreachable, "\(address): \(Self.words(error.errnoCode))")
+        case let error as IOError:
+            self.init(.unreachable, "\(address): \(Self.words(error.errnoCode))")
+            wasConnected = [ECONNRESET, EPIPE, ETIMEDOUT, ENOTCONN].contains(error.errnoCode)
         case is ChannelError: self.init(.timedOut, "\(address) did not take the connection in time")
         case let error as NIOSSLExtraError: self.init(error, address)
         case is NIOSSLError, is BoringSSLError: self.init(tls: error, address)
@@ -75,7 +77,9 @@ extension FlinkFailure {
             return
         }
         switch error.connectionErrors.first?.error {
-        case let error as IOError: self.init(.unreachable, "\(address): \(Self.words(error.errnoCode))")
+        case let error as IOError:
+            self.init(.unreachable, "\(address): \(Self.words(error.errnoCode))")
+            wasConnected = [ECONNRESET, EPIPE, ETIMEDOUT, ENOTCONN].contains(error.errnoCode)
         case is ChannelError: self.init(.timedOut, "\(address) did not take the connection in time")
         case let other: self.init(.unreachable, "\(address): \(other.map { shortened("\($0)", to: 200) } ?? "no connection")")
         }
