@@ -143,7 +143,8 @@ let package = Package(
             path: "Tests/Support/SimulationKit",
             swiftSettings: strict),
         .target(
-            name: "TestKit", dependencies: ["StreamModel", "CheckpointStore", "ControlProtocol"], path: "Tests/Support/TestKit", swiftSettings: strict),
+            name: "TestKit", dependencies: ["StreamModel", "CheckpointStore", "ControlProtocol", "ControlSocket"], path: "Tests/Support/TestKit",
+            swiftSettings: strict),
         .target(name: "FlinkFake", dependencies: [] + http, path: "Tests/Support/FlinkFake", swiftSettings: strict),
 
         // L6: executables.
@@ -208,12 +209,17 @@ let package = Package(
             name: "LedgerTests", dependencies: ["Ledger", "StreamModel", "TestKit", .product(name: "GRDB", package: "GRDB.swift")], exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
+            name: "EngineClientsTests",
+            dependencies: [
+                "EngineClients", "StreamModel", "CellGrid", "JSON", "ControlProtocol", "ConsoleCore", "HostEnvironment", "ControlSocket", "FlinkREST",
+                "Ledger", "TestKit", "FlinkFake", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "ConsoleAppTests",
             dependencies: [
                 "ConsoleApp", "ConsoleCore", "CursesTerminal", "StreamModel", "CellGrid", "ControlSocket", "ControlProtocol", "FlinkREST", "SnapshotStorage",
-                "FlinkFake",
                 "Ledger", "HostEnvironment", "EngineClients", "CommandLineApp", "JSON", "TestKit", "CVterm", "weir",
-                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -115,7 +115,7 @@ struct ConsoleLineTests {
         // Numbers change every second, as an engine reports them; at some moment of every second the line is empty.
         for _ in 0..<4 {
             reads += 1234
-            stub.host([job(read: reads)])
+            stub.host([StubEngine.job(read: reads)])
             server.publish(stub.currentReport())
             let second = monotonicSeconds() + 1
             #expect(line.carry(1) { $0.isDrained && monotonicSeconds() > second - 0.25 } != nil, "frames pile up on the line")
@@ -130,7 +130,7 @@ struct ConsoleLineTests {
         var echoes = [opened], typed = ""
         for character in "savepoint" {
             typed.append(character)
-            stub.host([job(read: reads + UInt64(typed.count))])
+            stub.host([StubEngine.job(read: reads + UInt64(typed.count))])
             server.publish(stub.currentReport())
             console.type(String(character))
             let wanted = ":\(typed)"
@@ -150,7 +150,7 @@ struct ConsoleLineTests {
         let start = console.output.count
         fill(console)
         // Nobody reads, and still what the engine says is taken in and written down.
-        stub.host([job("invoices")])
+        stub.host([StubEngine.job("invoices")])
         stub.know(
             OperationReport(
                 request: request, jobName: "invoices", state: .completed, acceptedAt: WallTime(milliseconds: 5), endedAt: WallTime(milliseconds: 9),
@@ -272,7 +272,7 @@ struct ConsoleLineTests {
     @Test(arguments: ["restart from", "other: type or paste"]) func `a hang-up during the restart chooser sends nothing`(place: String) throws {
         let server = try serve()
         defer { server.stop() }
-        var job = job()
+        var job = StubEngine.job()
         job.latestCompleted = CheckpointReport(
             id: CheckpointID(4), kind: .checkpoint, status: .completed, triggeredAt: WallTime(milliseconds: 1000), endedAt: WallTime(milliseconds: 1100),
             timeoutAt: WallTime(milliseconds: 9000), acknowledgedSubtasks: 2, totalSubtasks: 2, path: "/checkpoints/chk-4")

@@ -91,7 +91,7 @@ private final class Emulator {
     @Test(.enabled(if: weirBinary != nil, "no weir binary beside the tests"), arguments: [(80, 24), (132, 43), (50, 12)])
     func `the console's screens are read as libvterm reads them`(columns: Int, rows: Int) throws {
         let home = ConsoleHome(), stub = StubEngine()
-        stub.host([job(), job("\u{53d7}\u{6ce8}\u{6570}\u{636e}", id: 2), job("e\u{301}te\u{301}", id: 3)])
+        stub.host([StubEngine.job(), StubEngine.job("\u{53d7}\u{6ce8}\u{6570}\u{636e}", id: 2), StubEngine.job("e\u{301}te\u{301}", id: 3)])
         let server = try ControlServer.start(path: home.socket, handler: stub)
         defer { server.stop() }
         let console = home.console(columns: columns, rows: rows)

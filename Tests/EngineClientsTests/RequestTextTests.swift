@@ -5,7 +5,6 @@ import JSON
 import StreamModel
 import Testing
 
-@testable import ConsoleApp
 @testable import EngineClients
 
 @Suite struct RequestTextTests {

@@ -1,9 +1,9 @@
 // Goal: pauses between attempts grow from a quarter of a second to ten, and differ between consoles. Method: seeded draws.
 
 import StreamModel
+import TestKit
 import Testing
 
-@testable import ConsoleApp
 @testable import EngineClients
 
 @Suite struct BackoffTests {
