@@ -114,7 +114,7 @@ let package = Package(
         .target(
             name: "EngineClients",
             dependencies: [
-                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "HostEnvironment", "ControlSocket", "FlinkREST", "FlinkSnapshots",
+                "StreamModel", "CellGrid", "JSON", "ControlProtocol", "ConsoleCore", "HostEnvironment", "ControlSocket", "FlinkREST", "FlinkSnapshots",
                 "SnapshotStorage", "Ledger",
             ],
             swiftSettings: strict),
@@ -202,7 +202,7 @@ let package = Package(
             ],
             exclude: ["Harness/s3_servers.py"], swiftSettings: strict),
         .testTarget(
-            name: "ConsoleCoreTests", dependencies: ["ConsoleCore", "StreamModel", "CellGrid"], exclude: ["Goldens"], swiftSettings: strict),
+            name: "ConsoleCoreTests", dependencies: ["ConsoleCore", "EngineClients", "StreamModel", "CellGrid"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(
             name: "CursesTerminalTests", dependencies: ["CursesTerminal", "CellGrid"], swiftSettings: strict),
         .testTarget(

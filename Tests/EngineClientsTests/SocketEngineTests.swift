@@ -18,6 +18,7 @@ final class EngineLog: Sendable {
     var links: [LinkState] { all.compactMap { if case .link(let state) = $0 { state } else { nil } } }
     var isUp: Bool { links.last?.isUp ?? false }
     var downs: [String] { links.compactMap { if case .down(let reason, _, _) = $0 { reason } else { nil } } }
+    var refusals: [String] { all.compactMap { if case .refused(_, let message) = $0 { message } else { nil } } }
     var reports: Int { all.count { if case .report = $0 { true } else { false } } }
 }
 

@@ -79,15 +79,19 @@ public final class StubEngine: ControlHandler {
 public final class HungEngine {
     private let descriptor: Int32
 
-    public init(path: String) {
-        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    public init(path: String) { descriptor = Self.listen(path) }
+
+    /// A listening socket that nobody accepts on yet.
+    public static func listen(_ path: String) -> Int32 {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
         let bound = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
         }
-        precondition(bound == 0 && listen(descriptor, 16) == 0, "cannot listen on \(path)")
+        precondition(bound == 0 && Glibc.listen(descriptor, 16) == 0, "cannot listen on \(path)")
+        return descriptor
     }
 
     deinit { close(descriptor) }
