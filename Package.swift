@@ -7,7 +7,7 @@
 //
 //   L0  StreamModel  CellGrid  JSON  CNcurses  CPrefetch  CZlib  CChecksum  CTimer
 //   L1  CheckpointCore  CheckpointStore  FlinkFormats  ControlProtocol  ConsoleCore   (pure, but for one POSIX file)
-//       HostEnvironment                                                        (clocks, directories, identity, threads)
+//       HostEnvironment  HTTPConnections                                       (clocks, directories, identity, threads; how HTTP clients are set up)
 //   L2  Dataflow  ControlSocket  FlinkREST  FlinkSnapshots  SnapshotStorage  Ledger  CursesTerminal   (threads, sockets, files, the terminal)
 //   L3  EngineHost  EngineClients  ConnectorConformance                        (jobs and their host; everything that reaches an engine)
 //   L4  ConsoleApp                                                             (the console's event loop)
@@ -75,6 +75,7 @@ let package = Package(
         .target(name: "FlinkFormats", dependencies: ["StreamModel"], swiftSettings: strict),
         .target(name: "ControlProtocol", dependencies: ["StreamModel", "CellGrid", "JSON"], swiftSettings: strict),
         .target(name: "HostEnvironment", dependencies: ["StreamModel", "CellGrid", "CTimer"], swiftSettings: strict),
+        .target(name: "HTTPConnections", dependencies: ["StreamModel"] + http, swiftSettings: strict),
         .target(
             name: "ConsoleCore",
             dependencies: ["StreamModel", "CellGrid", .product(name: "TOMLKit", package: "TOMLKit")],
@@ -87,11 +88,13 @@ let package = Package(
         .target(name: "ControlSocket", dependencies: ["StreamModel", "ControlProtocol", "HostEnvironment"] + nio, swiftSettings: strict),
         .target(
             name: "FlinkREST",
-            dependencies: ["StreamModel", "JSON", "HostEnvironment", "CZlib", .product(name: "Crypto", package: "swift-crypto")] + http, swiftSettings: strict),
+            dependencies: ["StreamModel", "JSON", "HostEnvironment", "HTTPConnections", "CZlib", .product(name: "Crypto", package: "swift-crypto")] + http,
+            swiftSettings: strict),
         .target(name: "FlinkSnapshots", dependencies: ["StreamModel", "FlinkFormats"], swiftSettings: strict),
         .target(
             name: "SnapshotStorage",
-            dependencies: ["StreamModel", "JSON", "HostEnvironment", .product(name: "Crypto", package: "swift-crypto")] + http, swiftSettings: strict),
+            dependencies: ["StreamModel", "JSON", "HostEnvironment", "HTTPConnections", .product(name: "Crypto", package: "swift-crypto")] + http,
+            swiftSettings: strict),
         .target(
             name: "Ledger",
             dependencies: ["StreamModel", .product(name: "GRDB", package: "GRDB.swift")],
@@ -202,7 +205,8 @@ let package = Package(
             ],
             exclude: ["Harness/s3_servers.py"], swiftSettings: strict),
         .testTarget(
-            name: "ConsoleCoreTests", dependencies: ["ConsoleCore", "EngineClients", "StreamModel", "CellGrid"], exclude: ["Goldens"], swiftSettings: strict),
+            name: "ConsoleCoreTests", dependencies: ["ConsoleCore", "EngineClients", "StreamModel", "CellGrid"], exclude: ["Goldens"],
+            swiftSettings: strict),
         .testTarget(
             name: "CursesTerminalTests", dependencies: ["CursesTerminal", "CellGrid"], swiftSettings: strict),
         .testTarget(
