@@ -182,7 +182,7 @@ let package = Package(
         .testTarget(name: "StreamModelTests", dependencies: ["StreamModel"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(
-            name: "CellGridTests", dependencies: ["CellGrid"], swiftSettings: strict),
+            name: "CellGridTests", dependencies: ["CellGrid", "TestKit"], swiftSettings: strict),
         .testTarget(
             name: "CheckpointCoreTests", dependencies: ["CheckpointCore", "StreamModel"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(
@@ -190,7 +190,7 @@ let package = Package(
         .testTarget(
             name: "DataflowTests", dependencies: ["Dataflow", "ConnectorConformance", "StreamModel", "CheckpointStore", "TestKit"], swiftSettings: strict),
         .testTarget(
-            name: "ControlProtocolTests", dependencies: ["ControlProtocol", "JSON", "StreamModel"], exclude: ["Goldens"], swiftSettings: strict),
+            name: "ControlProtocolTests", dependencies: ["ControlProtocol", "JSON", "StreamModel", "TestKit"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(
             name: "ControlSocketTests", dependencies: ["ControlSocket", "ControlProtocol", "StreamModel", "TestKit"] + nio, swiftSettings: strict),
         .testTarget(
@@ -205,7 +205,7 @@ let package = Package(
             ],
             exclude: ["Harness/s3_servers.py"], swiftSettings: strict),
         .testTarget(
-            name: "ConsoleCoreTests", dependencies: ["ConsoleCore", "EngineClients", "StreamModel", "CellGrid"], exclude: ["Goldens"],
+            name: "ConsoleCoreTests", dependencies: ["ConsoleCore", "EngineClients", "StreamModel", "CellGrid", "TestKit"], exclude: ["Goldens"],
             swiftSettings: strict),
         .testTarget(
             name: "CursesTerminalTests", dependencies: ["CursesTerminal", "CellGrid"], swiftSettings: strict),

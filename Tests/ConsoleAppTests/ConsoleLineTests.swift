@@ -240,7 +240,7 @@ struct ConsoleLineTests {
         defer { server.stop() }
         let console = try onOverview()
         let start = console.output.count
-        var generator = Seeded(state: 20_261_127)
+        var generator = SeededGenerator(seed: 20_261_127)
         let begin = monotonicSeconds()
         for step in 1...1000 {
             console.resize(columns: Int.random(in: 1...200, using: &generator), rows: Int.random(in: 1...60, using: &generator))
@@ -297,7 +297,7 @@ struct ConsoleLineTests {
     @Test func `a line that is cut at any moment ends the console`() throws {
         let server = try serve()
         defer { server.stop() }
-        var generator = Seeded(state: 500)
+        var generator = SeededGenerator(seed: 500)
         var slowest = 0.0
         for round in 0..<60 {
             let console = home.console()

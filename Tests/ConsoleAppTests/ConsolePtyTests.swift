@@ -376,7 +376,7 @@ struct ConsolePtyTests {
     @Test func `a storm of resizes ends in a whole frame of the last size`() throws {
         let console = home.console()
         try ready(console)
-        var generator = Seeded(state: 20_240_917)
+        var generator = SeededGenerator(seed: 20_240_917)
         for _ in 0..<200 {
             console.resize(columns: Int.random(in: 1...200, using: &generator), rows: Int.random(in: 1...60, using: &generator))
             console.read(within: 0)
