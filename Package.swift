@@ -7,7 +7,7 @@
 //
 //   L0  StreamModel  CellGrid  JSON  CNcurses  CPrefetch  CZlib  CChecksum  CTimer
 //   L1  CheckpointCore  CheckpointStore  FlinkFormats  ControlProtocol  ConsoleCore   (pure, but for one POSIX file)
-//       HostEnvironment                                                        (clocks, directories, identity, threads)
+//       HostEnvironment  HTTPConnections                                       (clocks, directories, identity, threads; how HTTP clients are set up)
 //   L2  Dataflow  ControlSocket  FlinkREST  FlinkSnapshots  SnapshotStorage  Ledger  CursesTerminal   (threads, sockets, files, the terminal)
 //   L3  EngineHost  EngineClients  ConnectorConformance                        (jobs and their host; everything that reaches an engine)
 //   L4  ConsoleApp                                                             (the console's event loop)
@@ -75,6 +75,7 @@ let package = Package(
         .target(name: "FlinkFormats", dependencies: ["StreamModel"], swiftSettings: strict),
         .target(name: "ControlProtocol", dependencies: ["StreamModel", "CellGrid", "JSON"], swiftSettings: strict),
         .target(name: "HostEnvironment", dependencies: ["StreamModel", "CellGrid", "CTimer"], swiftSettings: strict),
+        .target(name: "HTTPConnections", dependencies: ["StreamModel"] + http, swiftSettings: strict),
         .target(
             name: "ConsoleCore",
             dependencies: ["StreamModel", "CellGrid", .product(name: "TOMLKit", package: "TOMLKit")],
@@ -87,11 +88,13 @@ let package = Package(
         .target(name: "ControlSocket", dependencies: ["StreamModel", "ControlProtocol", "HostEnvironment"] + nio, swiftSettings: strict),
         .target(
             name: "FlinkREST",
-            dependencies: ["StreamModel", "JSON", "HostEnvironment", "CZlib", .product(name: "Crypto", package: "swift-crypto")] + http, swiftSettings: strict),
+            dependencies: ["StreamModel", "JSON", "HostEnvironment", "HTTPConnections", "CZlib", .product(name: "Crypto", package: "swift-crypto")] + http,
+            swiftSettings: strict),
         .target(name: "FlinkSnapshots", dependencies: ["StreamModel", "FlinkFormats"], swiftSettings: strict),
         .target(
             name: "SnapshotStorage",
-            dependencies: ["StreamModel", "JSON", "HostEnvironment", .product(name: "Crypto", package: "swift-crypto")] + http, swiftSettings: strict),
+            dependencies: ["StreamModel", "JSON", "HostEnvironment", "HTTPConnections", .product(name: "Crypto", package: "swift-crypto")] + http,
+            swiftSettings: strict),
         .target(
             name: "Ledger",
             dependencies: ["StreamModel", .product(name: "GRDB", package: "GRDB.swift")],
@@ -114,8 +117,8 @@ let package = Package(
         .target(
             name: "EngineClients",
             dependencies: [
-                "StreamModel", "CellGrid", "ControlProtocol", "ConsoleCore", "HostEnvironment", "ControlSocket", "FlinkFormats", "FlinkREST", "FlinkSnapshots",
-                "SnapshotStorage", "Ledger",
+                "StreamModel", "CellGrid", "JSON", "ControlProtocol", "ConsoleCore", "HostEnvironment", "ControlSocket", "FlinkFormats", "FlinkREST",
+                "FlinkSnapshots", "SnapshotStorage", "Ledger",
             ],
             swiftSettings: strict),
 
@@ -143,7 +146,8 @@ let package = Package(
             path: "Tests/Support/SimulationKit",
             swiftSettings: strict),
         .target(
-            name: "TestKit", dependencies: ["StreamModel", "CheckpointStore", "ControlProtocol"], path: "Tests/Support/TestKit", swiftSettings: strict),
+            name: "TestKit", dependencies: ["StreamModel", "CheckpointStore", "ControlProtocol", "ControlSocket"], path: "Tests/Support/TestKit",
+            swiftSettings: strict),
         .target(name: "FlinkFake", dependencies: [] + http, path: "Tests/Support/FlinkFake", swiftSettings: strict),
 
         // L6: executables.
@@ -178,7 +182,7 @@ let package = Package(
         .testTarget(name: "StreamModelTests", dependencies: ["StreamModel"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(
-            name: "CellGridTests", dependencies: ["CellGrid"], swiftSettings: strict),
+            name: "CellGridTests", dependencies: ["CellGrid", "TestKit"], swiftSettings: strict),
         .testTarget(
             name: "CheckpointCoreTests", dependencies: ["CheckpointCore", "StreamModel"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(
@@ -186,7 +190,7 @@ let package = Package(
         .testTarget(
             name: "DataflowTests", dependencies: ["Dataflow", "ConnectorConformance", "StreamModel", "CheckpointStore", "TestKit"], swiftSettings: strict),
         .testTarget(
-            name: "ControlProtocolTests", dependencies: ["ControlProtocol", "JSON", "StreamModel"], exclude: ["Goldens"], swiftSettings: strict),
+            name: "ControlProtocolTests", dependencies: ["ControlProtocol", "JSON", "StreamModel", "TestKit"], exclude: ["Goldens"], swiftSettings: strict),
         .testTarget(
             name: "ControlSocketTests", dependencies: ["ControlSocket", "ControlProtocol", "StreamModel", "TestKit"] + nio, swiftSettings: strict),
         .testTarget(
@@ -201,19 +205,25 @@ let package = Package(
             ],
             exclude: ["Harness/s3_servers.py"], swiftSettings: strict),
         .testTarget(
-            name: "ConsoleCoreTests", dependencies: ["ConsoleCore", "StreamModel", "CellGrid"], exclude: ["Goldens"], swiftSettings: strict),
+            name: "ConsoleCoreTests", dependencies: ["ConsoleCore", "EngineClients", "StreamModel", "CellGrid", "TestKit"], exclude: ["Goldens"],
+            swiftSettings: strict),
         .testTarget(
             name: "CursesTerminalTests", dependencies: ["CursesTerminal", "CellGrid"], swiftSettings: strict),
         .testTarget(
             name: "LedgerTests", dependencies: ["Ledger", "StreamModel", "TestKit", .product(name: "GRDB", package: "GRDB.swift")], exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
+            name: "EngineClientsTests",
+            dependencies: [
+                "EngineClients", "StreamModel", "CellGrid", "JSON", "ControlProtocol", "ConsoleCore", "HostEnvironment", "ControlSocket", "FlinkREST",
+                "Ledger", "TestKit", "FlinkFake", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "ConsoleAppTests",
             dependencies: [
                 "ConsoleApp", "ConsoleCore", "CursesTerminal", "StreamModel", "CellGrid", "ControlSocket", "ControlProtocol", "FlinkREST", "SnapshotStorage",
-                "FlinkFake",
                 "Ledger", "HostEnvironment", "EngineClients", "CommandLineApp", "JSON", "TestKit", "CVterm", "weir",
-                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -1,3 +1,4 @@
+import TestKit
 import Testing
 
 @testable import CellGrid
@@ -86,7 +87,7 @@ import Testing
     }
 
     @Test func randomDrawingKeepsTheInvariant() {
-        var random = SplitMix(state: 0xce11)
+        var random = SeededGenerator(seed: 0xce11)
         for _ in 0..<2000 {
             var canvas = canvas(Int.random(in: 0...9, using: &random), Int.random(in: 0...4, using: &random))
             for _ in 0..<6 {

@@ -1,3 +1,4 @@
+import TestKit
 import Testing
 
 @testable import CheckpointStore
@@ -16,7 +17,7 @@ import Testing
 
     @Test("Every length and every split in two gives the checksum by definition")
     func pieces() {
-        var random = SplitMix(seed: 1)
+        var random = SeededGenerator(seed: 1)
         let bytes = (0..<100).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         for length in 0...bytes.count {
             let input = Array(bytes[..<length])

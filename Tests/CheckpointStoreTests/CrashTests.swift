@@ -58,7 +58,7 @@ import Testing
 
     @Test("The process dies, and dies again during its recovery", arguments: 1...300 as ClosedRange<UInt64>)
     func doubleDeaths(seed: UInt64) {
-        var random = SplitMix(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let isIncremental = seed % 2 == 0
         let first = Int.random(in: 1...Self.callCount(isIncremental), using: &random)
         let scenario = Scenario(FaultyFilesystem(), isIncremental: isIncremental, fault: .die(at: first))

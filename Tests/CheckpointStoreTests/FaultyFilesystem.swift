@@ -378,7 +378,7 @@ extension FaultyFilesystem.Node {
             bytes = durableBytes
             names = durableNames
         case .someUnsynced(let seed):
-            var random = SplitMix(seed: seed &* 1_000_003 &+ salt)
+            var random = SeededGenerator(seed: seed &* 1_000_003 &+ salt)
             bytes = survivingBytes(&random)
             names = durableNames
             for group in pending where Bool.random(using: &random) {
@@ -392,7 +392,7 @@ extension FaultyFilesystem.Node {
     }
 
     /// Old bytes, new ones, a part of the new ones, or the new length without the bytes.
-    private func survivingBytes(_ random: inout SplitMix) -> [UInt8] {
+    private func survivingBytes(_ random: inout SeededGenerator) -> [UInt8] {
         guard bytes != durableBytes else { return bytes }
         let candidates = isPoisoned ? 0...0 : 0...3
         switch Int.random(in: candidates, using: &random) {

@@ -136,7 +136,7 @@ import Testing
         }
         let start = writer.offset
         var expected: [UInt8] = []
-        var random = SplitMix(seed: 3)
+        var random = SeededGenerator(seed: 3)
         for size in [0, 1, 1000, 1 << 20, (1 << 20) - 1, 1, 2_500_000, 5] {
             let piece = (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) }
             try writer.append(piece)

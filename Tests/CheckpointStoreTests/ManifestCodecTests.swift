@@ -85,7 +85,7 @@ import Testing
     @Test("Changed bytes under a valid checksum give an error or another manifest, never a trap")
     func changedBytes() {
         for seed in UInt64(0)..<4000 {
-            var random = SplitMix(seed: seed)
+            var random = SeededGenerator(seed: seed)
             var damaged = bytes
             for _ in 0..<Int.random(in: 1...4, using: &random) {
                 damaged[Int.random(in: 20..<bytes.count - 4, using: &random)] = [0, 1, 0x7F, 0xFF].randomElement(using: &random)!

@@ -1,5 +1,6 @@
 import CheckpointStore
 import StreamModel
+import TestKit
 
 /// Fixed values that the tests of this module share.
 enum Samples {
@@ -60,7 +61,7 @@ enum Samples {
 
     /// The bytes of the state of one subtask in one checkpoint, different from those of any other.
     static func stateBytes(_ id: CheckpointID, subtask: Int, count: Int = 300) -> [UInt8] {
-        var random = SplitMix(seed: id.rawValue &* 1000 &+ UInt64(subtask))
+        var random = SeededGenerator(seed: id.rawValue &* 1000 &+ UInt64(subtask))
         return (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) }
     }
 
@@ -175,18 +176,5 @@ enum Samples {
             }
         }
         return nil
-    }
-}
-
-/// Deterministic random numbers; failures print the seed.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

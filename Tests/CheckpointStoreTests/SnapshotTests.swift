@@ -110,7 +110,7 @@ import Testing
         let directory = try JobDirectory(root: temporary.path, job: Samples.job)
         let attempt = try directory.begin(id)
         try Samples.write(attempt, count: 2_500_000)
-        var random = SplitMix(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let file = attempt.path + "/count-0.state"
         var bytes = Plain.read(file)
         let index = Int.random(in: bytes.indices, using: &random)

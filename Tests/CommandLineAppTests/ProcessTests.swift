@@ -169,7 +169,7 @@ import Testing
     }
 
     @Test(arguments: [3, 11, 42] as [UInt64]) func wordsAreCountedExactlyThroughKills(seed: UInt64) throws {
-        var random = SplitMix(seed: seed)
+        var random = SeededGenerator(seed: seed)
         var counts: [String: Int] = [:]
         var text = ""
         for _ in 0..<20_000 {
@@ -295,17 +295,5 @@ import Testing
         #expect(demo.output.contains("VERDICT RESUMED+DURABLE"))
         #expect(demo.output.contains("0 duplicates, 0 lost"))
         #expect(demo.output.hasSuffix("nothing counted twice\n"))
-    }
-}
-
-private struct SplitMix {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -28,7 +28,7 @@ struct AuditDumpTests {
         options.recipe = JarRecipe(jar: .uploaded("x_orders.jar"), arguments: ["--password", "hunter2"])
         let kinds: [(String, OperationRequest.Kind)] = [("a1", .savepoint(directory: nil)), ("b2", .launch(options)), ("c3", .dispose(path: "/sp/1"))]
         for (index, (id, kind)) in kinds.enumerated() {
-            let request = OperationRequest(id: try #require(OperationID(id)), kind: kind, job: job().id, reason: "INC-7, \(id)", by: "mira@ops2")
+            let request = OperationRequest(id: try #require(OperationID(id)), kind: kind, job: StubEngine.job().id, reason: "INC-7, \(id)", by: "mira@ops2")
             try ledger.recordIntent(request, context: "local", address: home.socket, at: WallTime(milliseconds: 1_000_000 + Int64(index)))
         }
         try ledger.recordRefusal(try #require(OperationID("c3")), message: "it is in use", at: WallTime(milliseconds: 2_000_000))
@@ -36,7 +36,8 @@ struct AuditDumpTests {
 
     @Test func `a restart that was proven is called so when its engine is gone`() throws {
         let ledger = try Ledger.open(path: home.ledger)
-        let request = OperationRequest(id: try #require(OperationID("r1")), kind: .restart(RestartOptions(path: "/c/chk-7")), job: job().id, by: "mira@ops2")
+        let request = OperationRequest(
+            id: try #require(OperationID("r1")), kind: .restart(RestartOptions(path: "/c/chk-7")), job: StubEngine.job().id, by: "mira@ops2")
         try ledger.recordIntent(request, context: "local", address: home.socket, at: WallTime(milliseconds: 1_000_000))
         try ledger.recordOutcome(
             OperationReport(
@@ -70,7 +71,8 @@ struct AuditDumpTests {
         let csv = try dump("csv")
         let lines = csv.text.split(separator: "\n")
         #expect(lines.first == "at_ms,ended_at_ms,operation,verb,job,job_id,context,by,reason,outcome,result" && lines.count == 4, "\(csv.text)")
-        #expect(lines.dropFirst().first == "1000002,2000000,c3,dispose,,\(job().id),local,mira@ops2,\"INC-7, c3\",refused,it is in use", "\(csv.text)")
+        #expect(
+            lines.dropFirst().first == "1000002,2000000,c3,dispose,,\(StubEngine.job().id),local,mira@ops2,\"INC-7, c3\",refused,it is in use", "\(csv.text)")
     }
 
     @Test func `what engines report stands among it, and names its job`() throws {
@@ -78,7 +80,7 @@ struct AuditDumpTests {
         let server = try ControlServer.start(path: home.socket, handler: stub)
         defer { server.stop() }
         try record()
-        let request = OperationRequest(id: try #require(OperationID("e5")), kind: .checkpoint, job: job().id, by: "ann@ops1")
+        let request = OperationRequest(id: try #require(OperationID("e5")), kind: .checkpoint, job: StubEngine.job().id, by: "ann@ops1")
         stub.know(OperationReport(request: request, jobName: "orders", state: .completed, acceptedAt: WallTime(milliseconds: 3_000_000)))
         let csv = try dump("csv")
         #expect(csv.ending == .exited(0) && csv.text.contains(",e5,checkpoint,orders,") && csv.text.contains(",c3,dispose,orders,"), "\(csv.text)")

@@ -115,7 +115,7 @@ struct ConsoleLineTests {
         // Numbers change every second, as an engine reports them; at some moment of every second the line is empty.
         for _ in 0..<4 {
             reads += 1234
-            stub.host([job(read: reads)])
+            stub.host([StubEngine.job(read: reads)])
             server.publish(stub.currentReport())
             let second = monotonicSeconds() + 1
             #expect(line.carry(1) { $0.isDrained && monotonicSeconds() > second - 0.25 } != nil, "frames pile up on the line")
@@ -130,7 +130,7 @@ struct ConsoleLineTests {
         var echoes = [opened], typed = ""
         for character in "savepoint" {
             typed.append(character)
-            stub.host([job(read: reads + UInt64(typed.count))])
+            stub.host([StubEngine.job(read: reads + UInt64(typed.count))])
             server.publish(stub.currentReport())
             console.type(String(character))
             let wanted = ":\(typed)"
@@ -150,7 +150,7 @@ struct ConsoleLineTests {
         let start = console.output.count
         fill(console)
         // Nobody reads, and still what the engine says is taken in and written down.
-        stub.host([job("invoices")])
+        stub.host([StubEngine.job("invoices")])
         stub.know(
             OperationReport(
                 request: request, jobName: "invoices", state: .completed, acceptedAt: WallTime(milliseconds: 5), endedAt: WallTime(milliseconds: 9),
@@ -240,7 +240,7 @@ struct ConsoleLineTests {
         defer { server.stop() }
         let console = try onOverview()
         let start = console.output.count
-        var generator = Seeded(state: 20_261_127)
+        var generator = SeededGenerator(seed: 20_261_127)
         let begin = monotonicSeconds()
         for step in 1...1000 {
             console.resize(columns: Int.random(in: 1...200, using: &generator), rows: Int.random(in: 1...60, using: &generator))
@@ -272,7 +272,7 @@ struct ConsoleLineTests {
     @Test(arguments: ["restart from", "other: type or paste"]) func `a hang-up during the restart chooser sends nothing`(place: String) throws {
         let server = try serve()
         defer { server.stop() }
-        var job = job()
+        var job = StubEngine.job()
         job.latestCompleted = CheckpointReport(
             id: CheckpointID(4), kind: .checkpoint, status: .completed, triggeredAt: WallTime(milliseconds: 1000), endedAt: WallTime(milliseconds: 1100),
             timeoutAt: WallTime(milliseconds: 9000), acknowledgedSubtasks: 2, totalSubtasks: 2, path: "/checkpoints/chk-4")
@@ -297,7 +297,7 @@ struct ConsoleLineTests {
     @Test func `a line that is cut at any moment ends the console`() throws {
         let server = try serve()
         defer { server.stop() }
-        var generator = Seeded(state: 500)
+        var generator = SeededGenerator(seed: 500)
         var slowest = 0.0
         for round in 0..<60 {
             let console = home.console()

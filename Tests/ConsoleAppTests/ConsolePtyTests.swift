@@ -294,8 +294,8 @@ struct ConsolePtyTests {
     @Test func `hostile and wide names stay in their place`() throws {
         let stub = StubEngine()
         stub.host([
-            job("\u{1b}]0;owned\u{07}\u{1b}[2J\u{9b}31m\u{202e}x", id: 1), job("\u{53d7}\u{6ce8}\u{6570}\u{636e}", id: 2),
-            job("e\u{301}te\u{301}", id: 3),
+            StubEngine.job("\u{1b}]0;owned\u{07}\u{1b}[2J\u{9b}31m\u{202e}x", id: 1), StubEngine.job("\u{53d7}\u{6ce8}\u{6570}\u{636e}", id: 2),
+            StubEngine.job("e\u{301}te\u{301}", id: 3),
         ])
         let server = try ControlServer.start(path: home.socket, handler: stub)
         defer { server.stop() }
@@ -376,7 +376,7 @@ struct ConsolePtyTests {
     @Test func `a storm of resizes ends in a whole frame of the last size`() throws {
         let console = home.console()
         try ready(console)
-        var generator = Seeded(state: 20_240_917)
+        var generator = SeededGenerator(seed: 20_240_917)
         for _ in 0..<200 {
             console.resize(columns: Int.random(in: 1...200, using: &generator), rows: Int.random(in: 1...60, using: &generator))
             console.read(within: 0)
@@ -445,17 +445,5 @@ struct ConsolePtyTests {
         #expect(console.waitForText("lab"))
         console.signal(SIGTERM)
         #expect(console.waitForEnd() == .exited(0))
-    }
-}
-
-/// SplitMix64; the seed is in the test.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

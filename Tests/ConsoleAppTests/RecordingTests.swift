@@ -40,7 +40,7 @@ struct RecordingTests {
         console.type("\r")
         try #require(console.waitForText("TASKS"), "\(console.screen.text)")
         // A second report, later.
-        stub.host([job(read: 2000)])
+        stub.host([StubEngine.job(read: 2000)])
         server.publish(stub.currentReport())
         try #require(console.waitForText("2.0k"), "\(console.screen.text)")
         console.signal(SIGTERM)

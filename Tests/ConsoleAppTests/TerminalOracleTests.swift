@@ -69,7 +69,7 @@ private final class Emulator {
 
     /// Each step begins at a place of its own and ends before the margin, as a step of ncurses does.
     @Test(arguments: 1...40 as ClosedRange<UInt64>) func `what ncurses may send is read as libvterm reads it`(seed: UInt64) throws {
-        var random = Seeded(state: seed), bytes: [UInt8] = Array("\u{1b}[?1049h\u{1b}[H\u{1b}[2J".utf8)
+        var random = SeededGenerator(seed: seed), bytes: [UInt8] = Array("\u{1b}[?1049h\u{1b}[H\u{1b}[2J".utf8)
         let columns = 40, rows = 12
         for _ in 0..<300 {
             let row = Int.random(in: 1...rows, using: &random), column = Int.random(in: 1...columns - 12, using: &random)
@@ -91,7 +91,7 @@ private final class Emulator {
     @Test(.enabled(if: weirBinary != nil, "no weir binary beside the tests"), arguments: [(80, 24), (132, 43), (50, 12)])
     func `the console's screens are read as libvterm reads them`(columns: Int, rows: Int) throws {
         let home = ConsoleHome(), stub = StubEngine()
-        stub.host([job(), job("\u{53d7}\u{6ce8}\u{6570}\u{636e}", id: 2), job("e\u{301}te\u{301}", id: 3)])
+        stub.host([StubEngine.job(), StubEngine.job("\u{53d7}\u{6ce8}\u{6570}\u{636e}", id: 2), StubEngine.job("e\u{301}te\u{301}", id: 3)])
         let server = try ControlServer.start(path: home.socket, handler: stub)
         defer { server.stop() }
         let console = home.console(columns: columns, rows: rows)

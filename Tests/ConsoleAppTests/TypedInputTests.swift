@@ -11,11 +11,11 @@ import Testing
     private func colons(_ count: Int) -> [TerminalInput] { Array(repeating: .key(.character(":")), count: count) }
 
     @Test func `a script that opens a text field is typed`() {
-        #expect(ConsoleLoop.events(colons(100)).count == 100)
+        #expect(TypedInput.events(colons(100)).count == 100)
     }
 
     @Test func `a flood is pasted text, whatever it begins with`() {
-        let events = ConsoleLoop.events(colons(ConsoleLoop.flood))
+        let events = TypedInput.events(colons(TypedInput.flood))
         guard events.count == 1, case .paste? = events[0] else {
             Issue.record("\(events.count) events")
             return
@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test func `the end of the line is not lost in a flood`() {
-        let events = ConsoleLoop.events(colons(ConsoleLoop.flood) + [.closed])
+        let events = TypedInput.events(colons(TypedInput.flood) + [.closed])
         #expect(events.count == 2 && events[1] == nil)
     }
 }

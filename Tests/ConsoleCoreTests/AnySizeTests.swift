@@ -2,6 +2,7 @@
 // terminal, at sizes between the smallest one that acts and the one where boxes leave room around them.
 
 import CellGrid
+import EngineClients
 import StreamModel
 import Testing
 
@@ -15,7 +16,12 @@ import Testing
 
     private func console(_ size: Size, _ contextClass: ContextClass = .lab, _ job: JobReport = Sample.running()) -> ScriptedConsole {
         let options = ConsoleOptions(
-            size: size, requestText: { _, _, operation in (1...30).map { "request line \($0) of \(operation.job)" } })
+            size: size,
+            preview: { dialect, version, operation in
+                var preview = RequestText.preview(dialect, version: version, operation)
+                preview.messages[0].text = (1...30).map { "request line \($0) of \(operation.job)" }
+                return preview
+            })
         var console = ScriptedConsole([ContextDescription(name: "lab", class: contextClass, address: "/run/e.sock")], options: options)
         console.report([job])
         console.press("enter")

@@ -1,5 +1,6 @@
 import CellGrid
 import StreamModel
+import TestKit
 import Testing
 
 @testable import ConsoleCore
@@ -153,7 +154,7 @@ import Testing
     }
 
     @Test func randomExpressionsNeverTrap() {
-        var random = SeededGenerator(state: 0x9e1)
+        var random = SeededGenerator(seed: 0x9e1)
         let parts = ["a", "b", ".", "*", "+", "?", "|", "(", ")", "[", "]", "^", "$", "-", "\\", "\\d", "é"]
         for _ in 0..<3000 {
             let expression = (0..<Int.random(in: 0...12, using: &random)).map { _ in parts[Int.random(in: 0..<parts.count, using: &random)] }.joined()

@@ -1,5 +1,6 @@
 import CellGrid
 import StreamModel
+import TestKit
 import Testing
 
 @testable import ConsoleCore
@@ -480,7 +481,7 @@ import Testing
     }
 
     @Test func hostileReportsAreDrawnSafely() {
-        var random = SeededGenerator(state: 0xbad)
+        var random = SeededGenerator(seed: 0xbad)
         let strings = ["\u{1b}[2J\u{1b}]0;x\u{7}", "日本語\u{202e}", String(repeating: "x", count: 5000), "", "a\nb\tc", "\u{301}\u{301}\u{301}"]
         for _ in 0..<40 {
             func text() -> String { strings[Int.random(in: 0..<strings.count, using: &random)] }
@@ -513,7 +514,7 @@ import Testing
     }
 
     @Test func randomKeysNeverTrap() {
-        var random = SeededGenerator(state: 0x7a9)
+        var random = SeededGenerator(seed: 0x7a9)
         let keys = options(random: &random)
         for _ in 0..<100 {
             var console = atJob(Sample.ailing())

@@ -1,5 +1,6 @@
 import CellGrid
 import StreamModel
+import TestKit
 import Testing
 
 @testable import ConsoleCore
@@ -36,7 +37,7 @@ import Testing
     }
 
     @Test func everyFigureKeepsItsColumns() {
-        var random = SeededGenerator(state: 0xf1f)
+        var random = SeededGenerator(seed: 0xf1f)
         for _ in 0..<20_000 {
             let value = Int64(bitPattern: random.next() >> UInt64.random(in: 0..<64, using: &random))
             #expect(Figures.count(Double(max(value, 0))).columns <= 6)

@@ -1,5 +1,6 @@
 import CellGrid
 import StreamModel
+import TestKit
 import Testing
 
 @testable import ConsoleCore
@@ -443,7 +444,7 @@ import Testing
 
     @Test func randomKeysNeverSendWithoutTheirSheet() {
         // Every request that leaves must have had its confirming key: y, or Enter on a matching name.
-        var random = SeededGenerator(state: 0x6a4d)
+        var random = SeededGenerator(seed: 0x6a4d)
         let keys = ["S", "C", "R", "X", "B", "enter", "esc", "q", "j", "k", "s", "tab", "1", "2", "3", "space", "a", "T", "?", "5", "6", "["]
         for contextClass in [ContextClass.staging, .prod] {
             for round in 0..<300 {
@@ -452,18 +453,5 @@ import Testing
                 #expect(console.sentOperations.isEmpty, "seed 0x6a4d, \(contextClass), round \(round)")
             }
         }
-    }
-}
-
-/// A generator with a seed that is printed.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -1,6 +1,7 @@
 import CellGrid
 import FoundationEssentials
 import StreamModel
+import TestKit
 import Testing
 
 @testable import ConsoleCore
@@ -35,7 +36,7 @@ struct HostileFiguresTests {
     }
 
     @Test(arguments: [1, 2, 3, 4]) func `no number of a report traps a screen`(seed: UInt64) throws {
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         var drawn = 0
         for round in 0..<60 {
             let chance = [3, 10, 40, 100][round % 4]

@@ -42,7 +42,7 @@ import Testing
         #expect(console.screen.contains("as recorded: orders.jar --class com.example.Orders"))
         console.press("enter", "enter")
         console.advance(400)
-        #expect(console.screen.contains("POST /jars/orders.jar/run") && console.screen.contains("/chk-\(Sample.list[0].id)"))
+        #expect(console.screen.contains("POST /jars/\(Self.jar)/run") && console.screen.contains("/chk-\(Sample.list[0].id)"))
         #expect(!console.screen.contains("PATCH"), "it has ended already")
         console.press("y")
         guard case .restart(let options) = try #require(console.sentOperations.first).kind else { return #expect(Bool(false)) }
@@ -66,11 +66,12 @@ import Testing
         console.press("enter")
         console.advance(400)
         let sheet = console.screen.split(separator: "\n").map { $0.filter { $0 != " " && $0 != "│" } }.joined()
-        #expect(sheet.contains("PATCH/jobs/\(Sample.job)?mode=cancel,thenPOST/jars/orders.jar/run"))
+        #expect(sheet.contains("PATCH/jobs/\(Sample.job)?mode=cancel,thenPOST/jars/uploadfile/opt/orders.jar,unlessajar"), "\(sheet)")
+        #expect(sheet.contains("POST/jars/<itsid>/run") && !sheet.contains("hunter2"), "\(sheet)")
         // The page of the whole request gets what may be shown, and nothing else.
-        console.model.options.requestText = { _, _, operation in
-            guard case .restart(let options) = operation.kind else { return [] }
-            return [SafeText(options.recipe?.arguments.joined(separator: " ") ?? "")]
+        console.model.options.preview = { _, _, operation in
+            guard case .restart(let options) = operation.kind else { return .none }
+            return RequestPreview([.init("A", text: [SafeText(options.recipe?.arguments.joined(separator: " ") ?? "")])])
         }
         console.press("d")
         #expect(console.screen.contains("--password ****** --key=abc --token=******"), "\(console.screen)")
@@ -137,7 +138,7 @@ import Testing
         #expect(console.screen.contains("> newest  ckpt  the newest one once the job has been canceled"))
         console.press("enter", "enter")
         console.advance(400)
-        #expect(console.screen.contains("savepointPath the newest"))
+        #expect(console.screen.contains("savepointPath <the newest>"))
         console.press("y")
         let request = try #require(console.sentOperations.first)
         guard case .restart(let options) = request.kind else { return #expect(Bool(false)) }
@@ -229,7 +230,8 @@ import Testing
         let row = try #require(console.screen.split(separator: "\n").first { $0.contains("mira") || $0.contains(request.id.short) })
         #expect(row.contains("launch") && !row.contains("restart"), "\(row)")
         console.press("enter")
-        #expect(console.screen.contains("POST /jars/orders.jar/run without a savepointPath") && console.screen.contains("job is RUNNING"), "\(console.screen)")
+        let words = console.screen.split { $0.isWhitespace }.joined(separator: " ")
+        #expect(words.contains("POST /jars/\(Self.jar)/run without savepointPath") && words.contains("job is RUNNING"), "\(console.screen)")
         #expect(!console.screen.contains("hunter2"))
         console.press("!")
         #expect(console.screen.contains("launch"))

@@ -1,4 +1,5 @@
 import CellGrid
+import EngineClients
 import StreamModel
 
 @testable import ConsoleCore
@@ -17,6 +18,8 @@ struct ScriptedConsole {
         options: ConsoleOptions = ConsoleOptions()
     ) {
         now = Self.start
+        var options = options
+        options.preview = options.preview ?? RequestText.preview
         model = ConsoleModel(contexts: contexts, start: now, seed: 7, operatorName: "jdoe@ops1", options: options)
     }
 

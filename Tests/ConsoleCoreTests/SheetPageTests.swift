@@ -11,8 +11,13 @@ import Testing
     private func sheet(_ contextClass: ContextClass, _ key: String = "C", size: Size = Size(columns: 80, rows: 24)) -> ScriptedConsole {
         let options = ConsoleOptions(
             size: size,
-            requestText: { context, _, operation in
-                ["to \(context.address): \(operation.job) expects \(operation.expectedState?.rawValue ?? "-") because \(operation.reason), by \(operation.by)"]
+            preview: { dialect, _, operation in
+                let words: SafeText =
+                    "\(dialect): \(operation.job) expects \(operation.expectedState?.rawValue ?? "-") because \(operation.reason), by \(operation.by)"
+                return RequestPreview([
+                    .init("TAKE /all", fields: [.init("retention", "mine"), .init("from", nil)], exception: "it is gone", text: [words]),
+                    .init("LEAVE", text: ["nothing else"]),
+                ])
             })
         var console = ScriptedConsole([ContextDescription(name: "lab", class: contextClass, address: "/run/e.sock")], options: options)
         console.report([Sample.running()])
@@ -28,11 +33,17 @@ import Testing
         var console = sheet(.lab)
         #expect(console.screen.contains("d exact request   v preflight detail"))
         console.press("d")
-        #expect(console.screen.contains("to /run/e.sock: \(Sample.job)") && console.screen.contains("expects RUNNING"))
+        #expect(console.screen.contains("controlSocket: \(Sample.job)") && console.screen.contains("expects RUNNING"))
         #expect(!console.screen.contains("[ok]") && console.screen.contains("effect") && console.screen.contains("d back"))
         console.press("d")
         #expect(console.screen.contains("[ok]") && !console.screen.contains("expects RUNNING"))
         #expect(console.sentOperations.isEmpty)
+    }
+
+    /// The line comes from the messages of the page, in their order.
+    @Test func theLineSumsUpWhatThePageShows() {
+        let console = sheet(.lab, size: Size(columns: 160, rows: 50))
+        #expect(console.screen.contains("TAKE /all retention mine, without from, unless it is gone, then LEAVE"), "\(console.screen)")
     }
 
     @Test func theReasonThatIsTypedStandsInTheRequest() {
@@ -74,7 +85,8 @@ import Testing
 
     @Test(arguments: [Size(columns: 80, rows: 24), Size(columns: 100, rows: 30), Size(columns: 160, rows: 50)])
     func aLongRequestStaysInItsBox(_ size: Size) {
-        let options = ConsoleOptions(size: size, requestText: { _, _, _ in [SafeText(String(repeating: "0123456789", count: 400))] })
+        let options = ConsoleOptions(
+            size: size, preview: { _, _, _ in RequestPreview([.init("A", text: [SafeText(String(repeating: "0123456789", count: 400))])]) })
         var console = ScriptedConsole(options: options)
         console.report([Sample.running()])
         console.press("enter", "C")

@@ -1,6 +1,7 @@
 import CellGrid
 import FoundationEssentials
 import Glibc
+import TestKit
 import Testing
 
 @testable import ConsoleCore
@@ -236,7 +237,7 @@ import Testing
     @Test func everyPrefixOfAThemeIsTakenOrRefusedWithoutATrap() throws {
         let bytes = Array(try #require(Theme.builtinSource("slate")).utf8)
         for count in stride(from: 0, to: bytes.count, by: 7) { _ = try? Theme.parse(bytes: Array(bytes.prefix(count)), name: "x") }
-        var random = SeededGenerator(state: 0x7e3e)
+        var random = SeededGenerator(seed: 0x7e3e)
         for _ in 0..<400 {
             var flipped = bytes
             flipped[Int.random(in: 0..<flipped.count, using: &random)] = UInt8.random(in: 0...255, using: &random)

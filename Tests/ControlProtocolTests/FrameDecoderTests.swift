@@ -2,6 +2,7 @@
 // Method: every split of a known stream into two parts, byte-at-a-time feeding, seeded random splits, and limits on both sides.
 
 import ControlProtocol
+import TestKit
 import Testing
 
 private func frames(_ decoder: inout FrameDecoder) throws -> [String] {
@@ -38,7 +39,7 @@ private func frames(_ decoder: inout FrameDecoder) throws -> [String] {
     }
 
     @Test(arguments: [1, 7, 2024] as [UInt64]) func randomSplits(seed: UInt64) throws {
-        var random = SplitMix(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let lines = (0..<200).map { index in String(repeating: "x", count: Int(random.next() % 60)) + "\(index)" }
         let bytes = Array(lines.joined(separator: "\n").utf8) + [10]
         var decoder = FrameDecoder(maximumLength: 64)
@@ -72,18 +73,5 @@ private func frames(_ decoder: inout FrameDecoder) throws -> [String] {
         decoder.feed(Array("\n{}\n".utf8))
         #expect(throws: ControlFailure.self) { try decoder.nextFrame() }
         #expect(decoder.pendingCount == 0)
-    }
-}
-
-/// A small seeded generator: the same numbers on every machine.
-struct SplitMix {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

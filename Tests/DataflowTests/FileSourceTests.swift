@@ -229,7 +229,7 @@ private enum Gzip {
     }
 
     @Test func aCSVFileResumesAtEveryOffset() throws {
-        var random = SeededRandom(seed: 11)
+        var random = SeededGenerator(seed: 11)
         var expected: [String] = [], text = "n,text\r\n"
         for number in 0..<4000 {
             let value = ["plain", "with,comma", "two\nlines", "quote\"d"][Int.random(in: 0..<4, using: &random)]
@@ -333,7 +333,7 @@ private enum Gzip {
     // Any chain of parallelisms, files that come in between: every line once.
     @Test(arguments: [UInt64(1), 2, 3])
     func aRescaleReadsNoFileTwiceAndLosesNone(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let folder = try makeFolder("in")
         let source = TextFileSource.lines(.directory(folder, every: 1))
         var written: [String] = [], found: [String] = [], splits: [[UInt8]]?

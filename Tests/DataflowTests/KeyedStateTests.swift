@@ -217,7 +217,7 @@ final class WallHost: EngineHost {
     // Cleaning removes exactly the dead, whatever places entries move to meanwhile.
     @Test(arguments: [1, 2, 3] as [UInt64])
     func cleaningRemovesExactlyTheExpired(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let table = PagedTable<UInt64, UInt64>(range: 0..<128, maxParallelism: 128, pageBytes: 1024)
         var model: [UInt64: UInt64] = [:]
         var cursor = CleaningCursor()

@@ -1,4 +1,5 @@
 import StreamModel
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -43,7 +44,7 @@ import Testing
     func exercise<Key: StreamKey, Value: StateCodable & Equatable>(
         seed: UInt64, steps: Int, pageBytes: Int, key: (UInt64) -> Key, value: (UInt64) -> Value
     ) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let table = PagedTable<Key, Value>(range: 0..<128, maxParallelism: 128, pageBytes: pageBytes)
         var model: [Key: Value] = [:]
         var taken: [Taken<Key, Value>] = []
@@ -125,7 +126,7 @@ import Testing
     // later writes and other snapshots have gone on.
     @Test(arguments: [11, 12, 13, 14] as [UInt64])
     func dirtyPagesOnAnOlderSnapshotGiveTheTable(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let table = PagedTable<UInt64, UInt64>(range: 0..<128, maxParallelism: 128, pageBytes: 1024)
         var model: [UInt64: UInt64] = [:]
         var stored: [(pages: StoredPages, epoch: UInt64)] = []

@@ -157,7 +157,7 @@ private let quotes = CSVFormat { header in
 
     @Test(arguments: UInt64(1)...40)
     func garbageGivesTheSameResultInAnyPieces(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let alphabet = [UInt8]("\"\",,\n\r\nab1.".utf8) + [0, 0xFF, 0xEF]
         let body = (0..<Int.random(in: 0...400, using: &random)).map { _ in alphabet.randomElement(using: &random)! }
         let bytes = (seed % 4 == 0 ? [] : Array("symbol,price,size\n".utf8)) + body
@@ -196,7 +196,7 @@ private let quotes = CSVFormat { header in
 
     @Test(arguments: UInt64(1)...20)
     func garbageIsAnErrorInAnyPieces(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         var bytes = Array((#"{"id":1,"items":[{"name":"a","price":1}]}"# + "\n" + #"{"id":2,"items":[]}"# + "\n").utf8)
         for _ in 0..<Int.random(in: 1...12, using: &random) {
             bytes[Int.random(in: 0..<bytes.count, using: &random)] = [0x22, 0x7B, 0x5B, 0x0A, 0x5C, 0xFF, 0, 0x30].randomElement(using: &random)!

@@ -1,5 +1,6 @@
 import StreamModel
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -55,7 +56,7 @@ import Testing
         let ring = Ring<String>(slotCount: slots, producer: producer, consumer: consumer)
         let total = 200_000
         try MachineHost().startThread(named: "producer") {
-            var random = SeededRandom(seed: seed)
+            var random = SeededGenerator(seed: seed)
             for number in 0..<total {
                 ring.append("record number \(number)")
                 if UInt8.random(in: 0...255, using: &random) < 8 { ring.flush() }

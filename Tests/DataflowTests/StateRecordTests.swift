@@ -1,5 +1,6 @@
 import CheckpointStore
 import StreamModel
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -180,7 +181,7 @@ struct Account: StateRecord, Equatable {
 
     @Test(arguments: [1, 2, 3] as [UInt64])
     func everyElementGoesToExactlyOneSubtask(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<200 {
             let totals = (0..<Int(random.next() % 5)).map { _ in Int(random.next() % 40) }, parallelism = Int(random.next() % 9) + 1
             for (total, ranges) in zip(totals, OperatorStateDistribution.split(totals, parallelism: parallelism)) {

@@ -72,7 +72,7 @@ import Testing
 
     @Test(arguments: [1, 7, 2026])
     func everyCheckpointContinuesWithTheNextLine(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let bytes = (0..<200_000).map { _ in [UInt8](" ab\n\r".utf8)[Int.random(in: 0..<5, using: &random)] }
         let path = try write("in", bytes)
         var expected = bytes.split(separator: 10, omittingEmptySubsequences: false).enumerated().map { _, line in

@@ -221,7 +221,7 @@ private struct Obedient: KeyedProcessFunction {
 
     @Test(arguments: Array(1...20) as [UInt64])
     func theHeapGivesTheEarliestFirst(seed: UInt64) {
-        var random = SeededRandom(seed: seed), heap = TimeHeap<Int>(), reference: [Int64] = []
+        var random = SeededGenerator(seed: seed), heap = TimeHeap<Int>(), reference: [Int64] = []
         for step in 0..<500 {
             if UInt8.random(in: 0..<3, using: &random) > 0 {
                 let time = Int64.random(in: -50...50, using: &random)

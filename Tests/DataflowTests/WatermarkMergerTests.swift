@@ -1,4 +1,5 @@
 import StreamModel
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -102,7 +103,7 @@ import Testing
     // all have caught up and are active, it is their minimum.
     @Test(arguments: Array(1...60) as [UInt64])
     func randomWalksKeepTheRules(seed: UInt64) {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let count = Int.random(in: 1...5, using: &random)
         var merger = WatermarkMerger(channels: count)
         var marks = [EventTime](repeating: .min, count: count), idle = [Bool](repeating: false, count: count)

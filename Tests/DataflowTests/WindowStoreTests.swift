@@ -1,4 +1,5 @@
 import StreamModel
+import TestKit
 import Testing
 
 @testable import Dataflow
@@ -45,7 +46,7 @@ import Testing
 
     @Test(arguments: [0, 250] as [Int64], Array(1...12) as [UInt64])
     func windowsAreKeptExactlyUntilTheirTime(lateness: Int64, seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let store = try WindowStore(
             Counting(Count<UInt64>()), grid: .tumbling(100), lateness: lateness, states: KeyedStates<UInt64>(context: context))
         var watermark: Int64 = 0, taken = 0, late = 0
@@ -113,7 +114,7 @@ import Testing
 
     @Test(arguments: [0, 300] as [Int64], Array(1...12) as [UInt64])
     func sessionsAreFreedAndScheduledSparingly(lateness: Int64, seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
+        var random = SeededGenerator(seed: seed)
         let store = try SessionStore(
             Counting(Count<UInt64>()), gap: 50, lateness: Milliseconds(lateness), states: KeyedStates<UInt64>(context: context))
         var watermark: Int64 = 0, taken = 0

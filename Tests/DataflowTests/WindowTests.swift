@@ -45,7 +45,7 @@ struct EventInput: Sendable {
     var lateEvery: UInt64 = 0
 
     func event(_ number: UInt64) -> Event {
-        var random = SeededRandom(seed: seed &* 0x1_0000_01b3 &+ number)
+        var random = SeededGenerator(seed: seed &* 0x1_0000_01b3 &+ number)
         let time = Int64(number) * step - Int64.random(in: 0...max(disorder, 0), using: &random)
         let key = UInt64.random(in: 0..<keys, using: &random)
         let isLate = lateEvery > 0 && UInt64.random(in: 0..<lateEvery, using: &random) == 0

@@ -9,7 +9,7 @@ import Testing
     private let job = JobID(high: 0xa41f, low: 0xe2)
 
     private func lines(_ kind: OperationRequest.Kind) -> [String] {
-        FlinkRequestText.lines(OperationRequest(id: OperationID(random: 1), kind: kind, job: job), version: FlinkVersion(1, 14, 3))
+        FlinkRequestText.requests(OperationRequest(id: OperationID(random: 1), kind: kind, job: job), version: FlinkVersion(1, 14, 3)).flatMap(\.lines)
     }
 
     @Test func methodPathAndBodyOfEachAction() {
@@ -35,8 +35,8 @@ import Testing
         var options = RestartOptions()
         options.recipe = JarRecipe(jar: .file("/tmp/x.jar"))
         #expect(
-            lines(.launch(options)).prefix(2) == [
-                "POST /jars/upload with the file /tmp/x.jar, unless a jar of its name and content was uploaded before", "POST /jars/<its id>/run",
+            lines(.launch(options)).prefix(3) == [
+                "POST /jars/upload, unless a jar of its name and content was uploaded before", "the file /tmp/x.jar", "POST /jars/<its id>/run",
             ])
         #expect(!lines(.launch(options)).joined().contains("savepointPath"))
         options.path = "/sp/1"
@@ -66,7 +66,7 @@ import Testing
         let cluster = try ScriptedCluster(version)
         defer { cluster.stop() }
         let request = OperationRequest(id: ScriptedCluster.operation, kind: kind, job: try #require(JobID(ScriptedCluster.job)))
-        var shown = FlinkRequestText.lines(request, version: version)
+        var shown = FlinkRequestText.requests(request, version: version).flatMap(\.lines)
         if cluster.refusal(kind) != nil {
             #expect(cluster.requests.allSatisfy { $0.method == "GET" }, "what this version cannot do is not sent")
             return

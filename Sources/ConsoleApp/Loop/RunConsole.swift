@@ -154,7 +154,7 @@ struct Settings {
         var options = ConsoleOptions(
             utcOffsetSeconds: usesUTC ? 0 : ProcessEnvironment.utcOffsetSeconds(), glyphs: glyphs, theme: theme, themeNames: themes.names(),
             isReadOnly: isReadOnly, size: size, keyMap: keyMap, alerts: alerts, usesMouse: usesMouse,
-            configurationProblems: problems.map { SafeText($0) }, requestText: RequestText.lines)
+            configurationProblems: problems.map { SafeText($0) }, preview: RequestText.preview)
         (options.thresholds, options.isReplay) = (thresholds, isReplay)
         return ConsoleModel(
             contexts: contexts.map(\.description), start: start, seed: UInt64.random(in: .min ... .max),

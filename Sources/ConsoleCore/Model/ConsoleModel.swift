@@ -24,14 +24,14 @@ public struct ConsoleOptions: Sendable {
     public var thresholds = DiagnosisThresholds()
     /// Mistakes in the configuration: the first stays on the message row when nothing newer stands there.
     public var configurationProblems: [SafeText]
-    /// The request that an operation sends to a context whose engine has this version, for reading. Pure.
-    public var requestText: @Sendable (ContextDescription, String?, OperationRequest) -> [SafeText]
+    /// The request of an operation to an engine of this dialect and version (nil = unknown), for reading. Pure. nil = it cannot be shown.
+    public var preview: (@Sendable (EngineCapabilities.Dialect, String?, OperationRequest) -> RequestPreview)?
 
     public init(
         utcOffsetSeconds: Int = 0, glyphs: GlyphProfile = .braille, theme: Theme = .base, themeNames: [String] = Theme.builtinNames,
         isReadOnly: Bool = false, size: Size = Size(columns: 80, rows: 24), keyMap: KeyMap = .standard, alerts: AlertOptions = AlertOptions(),
         usesMouse: Bool = false, configurationProblems: [SafeText] = [],
-        requestText: @escaping @Sendable (ContextDescription, String?, OperationRequest) -> [SafeText] = { _, _, _ in [] }
+        preview: (@Sendable (EngineCapabilities.Dialect, String?, OperationRequest) -> RequestPreview)? = nil
     ) {
         self.utcOffsetSeconds = utcOffsetSeconds
         self.glyphs = glyphs
@@ -43,7 +43,7 @@ public struct ConsoleOptions: Sendable {
         self.alerts = alerts
         self.usesMouse = usesMouse
         self.configurationProblems = configurationProblems
-        self.requestText = requestText
+        self.preview = preview
     }
 }
 

@@ -24,8 +24,11 @@ struct Observations: Sendable {
 
     func job(_ key: JobKey?) -> JobReport? { key.flatMap { context($0.context)?.job($0.job) } }
 
-    /// The dialect of a context's requests.
-    func dialect(of context: String) -> EngineCapabilities.Dialect { self.context(context)?.capabilities.dialect ?? .controlSocket }
+    /// The dialect of a context's requests: by its address, or by what its engine has said.
+    func dialect(of context: String) -> EngineCapabilities.Dialect {
+        guard let context = self.context(context) else { return .controlSocket }
+        return context.description.dialect == .flinkREST ? .flinkREST : context.capabilities.dialect
+    }
 
     func memory(_ key: JobKey) -> JobMemory { context(key.context)?.memories[key.job] ?? JobMemory() }
 }

@@ -120,7 +120,7 @@ struct AuditScreen {
         let offset = model.options.utcOffsetSeconds
         canvas.rule("op \(row.id)", row: 0)
         let ended = row.endedAt.map { ", ended \(Figures.clock($0, offset: offset))" } ?? ""
-        canvas.put(" \(TrackedOperation.action(row.request.kind).request(row.request.job, in: model.live.dialect(of: row.context)))", column: 0, row: 1)
+        canvas.put(" \(model.preview(row.request, in: row.context).line)", column: 0, row: 1)
         canvas.put(" by \(row.request.by) at \(Figures.clock(row.at, offset: offset))\(ended)", column: 0, row: 2)
         canvas.put(
             " reason: \(row.request.reason.isEmpty ? "none given" : SafeText(row.request.reason))", column: 0, row: 3,

@@ -125,10 +125,9 @@ struct OperationScreen {
 
     private func facts(_ operation: TrackedOperation) -> [(SafeText, SafeText, StyleRole)] {
         let offset = model.options.utcOffsetSeconds
-        let action = operation.action
         var facts: [(SafeText, SafeText, StyleRole)] = [
             ("stage", "\(operation.stage.rawValue)\(operation.isReattached ? ", re-attached after an earlier run" : "")", operation.severity.role),
-            ("request", action.request(operation.request.job, in: model.live.dialect(of: operation.context)), .text),
+            ("request", model.preview(operation.request, in: operation.context).line, .text),
             ("by", "\(operation.request.by)\(operation.request.reason.isEmpty ? "" : ", reason: \(operation.request.reason)")", .text),
             ("since", Figures.clock(operation.since, offset: offset), .text),
         ]

@@ -41,7 +41,8 @@ struct SheetLayout {
             "\(SafeText(sheet.target.name).middle(columns: room + room / 2))   job \(size.columns < 78 ? SafeText(key.job.short) : SafeText(key.job.description))"
         let environment = model.live.context(key.context).map { " (\($0.description.class.rawValue))" } ?? ""
         let target = block("target", "\(name)   context \(key.context)\(environment)", .titleJob)
-        let send = block("will send", sheet.action.request(key.job, in: model.live.dialect(of: key.context)))
+        let preview = model.preview(sheet)
+        let send = block("will send", preview.line)
         var tail = model.check(key).map { block("effect", $0.effect(sheet.action)) } ?? []
         if sheet.action.tier != .reversible {
             let hasAbortWindow = sheet.rule == .unlockedNameReasonWindow
@@ -58,7 +59,7 @@ struct SheetLayout {
         let warning = preflight.filter { $0.weight > 0 }.flatMap(check)
         warningTexts = preflight.filter { $0.weight > 0 }.map { $0.text.string.filter { !$0.isNumber } }
         var lines =
-            page == .request ? Self.request(model, sheet).flatMap { block("", $0) } : warning + preflight.filter { $0.weight == 0 }.flatMap(check)
+            page == .request ? preview.lines.flatMap { block("", $0) } : warning + preflight.filter { $0.weight == 0 }.flatMap(check)
         if !lines.isEmpty { lines[0].label = page == .request ? "request" : "preflight" }
 
         // A small window loses the blank lines first, then the request scrolls with the checks.
@@ -90,16 +91,6 @@ struct SheetLayout {
         var cut = Array(lines.prefix(requestLines))
         cut[requestLines - 1].text = cut[requestLines - 1].text.prefix(columns: columns - 4, ending: "") + " " + .cut
         return cut
-    }
-
-    /// The request as it would go, with what is typed so far.
-    private static func request(_ model: ConsoleModel, _ sheet: ActionSheet) -> [SafeText] {
-        guard let context = model.live.context(sheet.target.key.context) else { return [] }
-        let operation = OperationRequest(
-            id: sheet.continues?.id ?? sheet.id, kind: Secrets.masked(sheet.action.kind), job: sheet.target.key.job, expectedState: sheet.target.state,
-            reason: SafeText(sheet.reason.text).string, by: model.author.name)
-        let lines = model.options.requestText(context.description, context.report?.engine.version, operation)
-        return lines.isEmpty ? ["no exact request is available"] : lines
     }
 
     // MARK: What is on the screen

@@ -32,7 +32,7 @@ extension ConsoleModel {
     func evidenceReport(_ operation: TrackedOperation) -> String {
         let offset = options.utcOffsetSeconds
         var lines = [
-            "operation  \(operation.id)", "what       \(operation.action.request(operation.request.job, in: live.dialect(of: operation.context)))",
+            "operation  \(operation.id)", "what       \(preview(operation.request, in: operation.context).line)",
             "job        \(operation.jobName)",
             "context    \(operation.context)  \(live.context(operation.context)?.description.address ?? "")", "by         \(operation.request.by)",
             "reason     \(operation.request.reason.isEmpty ? "none given" : operation.request.reason)",

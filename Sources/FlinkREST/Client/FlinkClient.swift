@@ -1,4 +1,5 @@
 internal import AsyncHTTPClient
+internal import HTTPConnections
 internal import HostEnvironment
 internal import JSON
 internal import NIOCore
@@ -14,18 +15,16 @@ public final class FlinkClient: Sendable {
     public let connection: FlinkConnection
     private let state = Mutex(State())
 
+    private let http = LazyHTTPClient(on: FlinkClient.eventLoops)
+
     private struct State {
-        var http: HTTPClient?
         /// Which of the addresses is asked.
         var place = 0
-        var isClosed = false
         /// No answer is waited for beyond this.
         var end: EngineInstant?
     }
 
     public init(_ connection: FlinkConnection) { self.connection = connection }
-
-    deinit { close() }
 
     /// From now on no answer is waited for beyond `end`.
     public func bound(until end: EngineInstant) { state.withLock { $0.end = end } }
@@ -97,7 +96,7 @@ public final class FlinkClient: Sendable {
         if let end = state.withLock({ $0.end }) { limit = min(limit, max(1, end - .now())) }
         let context = AnswerReader(address: address, method: endpoint.method, target: endpoint.target, timeout: limit)
         let prepared: (HTTPClient, HTTPClient.Request)
-        do throws(FlinkFailure) { prepared = (try http(), try request(endpoint, at: address)) } catch { return completion(.failure(error)) }
+        do throws(FlinkFailure) { prepared = (try client(), try request(endpoint, at: address)) } catch { return completion(.failure(error)) }
         let collector = AnswerCollector(limit: endpoint.answerMax)
         let task: HTTPClient.Task<RawAnswer> = prepared.0.execute(request: prepared.1, delegate: collector, deadline: .now() + .milliseconds(limit.count))
         attempts.begin(task)
@@ -127,14 +126,7 @@ public final class FlinkClient: Sendable {
     }
 
     /// Gives up on everything that is on its way, and takes no more.
-    public func close() {
-        let http = state.withLock { state in
-            state.isClosed = true
-            defer { state.http = nil }
-            return state.http
-        }
-        http?.shutdown { _ in }
-    }
+    public func close() { http.close() }
 
     // MARK: Making requests
 
@@ -142,34 +134,15 @@ public final class FlinkClient: Sendable {
     private static let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private static let operationConnections = 4
 
-    private func http() throws(FlinkFailure) -> HTTPClient {
-        let made: Result<HTTPClient, FlinkFailure> = state.withLock { state in
-            guard !state.isClosed else { return .failure(FlinkFailure(.cancelled, "the connection to \(connection.address) was closed")) }
-            if let http = state.http { return .success(http) }
-            do throws(FlinkFailure) {
-                let http = HTTPClient(eventLoopGroupProvider: .shared(Self.eventLoops), configuration: try configuration())
-                state.http = http
-                return .success(http)
-            } catch {
-                return .failure(error)
-            }
-        }
-        return try made.get()
+    private func client() throws(FlinkFailure) -> HTTPClient {
+        try http.client(orThrow: FlinkFailure(.cancelled, "the connection to \(connection.address) was closed"), configuration)
     }
 
     private func configuration() throws(FlinkFailure) -> HTTPClient.Configuration {
-        var configuration = HTTPClient.Configuration()
-        configuration.redirectConfiguration = .disallow
-        configuration.timeout = .init(
-            connect: .milliseconds(connection.connectTimeout.count), read: .milliseconds(connection.timeout.count))
-        configuration.httpVersion = .http1Only
-        // What a proxy compresses unasked is unpacked once it is all there, within the limit of the answer.
-        configuration.decompression = .disabled
-        // What an operator sends never waits behind questions, however slow the way.
-        configuration.connectionPool = .init(
-            idleTimeout: .seconds(60), concurrentHTTP1ConnectionsPerHostSoftLimit: FlinkScheduler.inFlightMax + Self.operationConnections)
-        // Who polls decides when to try again.
-        configuration.connectionPool.retryConnectionEstablishment = false
+        // What a proxy compresses unasked is unpacked once it is all there, within the limit of the answer. What an operator sends never waits
+        // behind questions, however slow the way.
+        var configuration = HTTPClient.Configuration.strict(
+            connect: connection.connectTimeout, read: connection.timeout, connections: FlinkScheduler.inFlightMax + Self.operationConnections)
         // The name is asked for and checked; the connection still goes to the address.
         if let name = connection.serverName, name != connection.address.host { configuration.dnsOverride = [name: connection.address.host] }
         if connection.address.isSecure { configuration.tlsConfiguration = try TrustSettings.configuration(of: connection) }

@@ -65,13 +65,7 @@ struct AzureStorage: SnapshotStorage {
     ) throws(StorageFailure) {
         let subject = Subject(location: location, verb: .read)
         let plain = try dialect.request("GET", subject, key: location.key)
-        let reading = RangedRead(exchange: exchange, subject: subject, deadline: deadline) { start, count, etag in
-            var request = plain
-            if let header = RangedRead.header(start, count) { request.set("Range", header) }
-            if let etag { request.set("If-Match", "\"\(etag)\"") }
-            return request
-        }
-        try reading.run(range, take)
+        try RangedRead.byHeaders(plain, exchange, subject, by: deadline).run(range, take)
     }
 
     func list(

@@ -1,4 +1,5 @@
 internal import AsyncHTTPClient
+internal import HTTPConnections
 internal import Glibc
 internal import HostEnvironment
 internal import NIOCore
@@ -11,35 +12,21 @@ internal import Synchronization
 /// Sends requests with async-http-client. Makes its client with the first request and keeps connections; `close` it when done.
 public final class HTTPTransport: StorageTransport {
     private let authorityFile: String?
-    private let state = Mutex(State())
-
-    private struct State {
-        var http: HTTPClient?
-        var isClosed = false
-    }
+    private let http = LazyHTTPClient(on: HTTPTransport.eventLoops)
 
     /// A connection that brings nothing for so long is given up.
-    private static let stall: Int64 = 20_000
+    private static let stall: Milliseconds = .seconds(20)
     private static let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
     /// - Parameter authorityFile: PEM file of the certificate authorities to trust instead of the system's.
     public init(authorityFile: String? = nil) { self.authorityFile = authorityFile }
 
-    deinit { close() }
-
-    public func close() {
-        let http = state.withLock { state in
-            state.isClosed = true
-            defer { state.http = nil }
-            return state.http
-        }
-        http?.shutdown { _ in }
-    }
+    public func close() { http.close() }
 
     public func open(_ request: WireRequest, by deadline: EngineInstant) throws(TransportFailure) -> any WireAnswer {
         let left = deadline - EngineInstant.now()
         guard left.count > 0 else { throw TransportFailure(.timedOut, "no time was left to ask") }
-        let http = try client()
+        let client = try client()
         let wire: HTTPClient.Request
         do {
             wire = try HTTPClient.Request(
@@ -49,35 +36,18 @@ public final class HTTPTransport: StorageTransport {
             throw TransportFailure(.unreachable, "\(request.endpoint) is no address that can be asked")
         }
         let answer = StreamedAnswer(endpoint: request.endpoint)
-        answer.begin(http.execute(request: wire, delegate: answer, deadline: .now() + .milliseconds(left.count + 1000)))
+        answer.begin(client.execute(request: wire, delegate: answer, deadline: .now() + .milliseconds(left.count + 1000)))
         try answer.awaitHead(by: deadline)
         return answer
     }
 
     private func client() throws(TransportFailure) -> HTTPClient {
-        let made: Result<HTTPClient, TransportFailure> = state.withLock { state in
-            guard !state.isClosed else { return .failure(TransportFailure(.closed, "the storage was closed")) }
-            if let http = state.http { return .success(http) }
-            do throws(TransportFailure) {
-                let http = HTTPClient(eventLoopGroupProvider: .shared(Self.eventLoops), configuration: try configuration())
-                state.http = http
-                return .success(http)
-            } catch {
-                return .failure(error)
-            }
-        }
-        return try made.get()
+        try http.client(orThrow: TransportFailure(.closed, "the storage was closed"), configuration)
     }
 
     private func configuration() throws(TransportFailure) -> HTTPClient.Configuration {
-        var configuration = HTTPClient.Configuration()
-        // A redirect could take credentials to another host; WebHDFS follows its own.
-        configuration.redirectConfiguration = .disallow
-        configuration.timeout = .init(connect: .seconds(5), read: .milliseconds(Self.stall))
-        configuration.httpVersion = .http1Only
-        configuration.decompression = .disabled
-        configuration.connectionPool = .init(idleTimeout: .seconds(60), concurrentHTTP1ConnectionsPerHostSoftLimit: FlightLimit.standard)
-        configuration.connectionPool.retryConnectionEstablishment = false
+        // WebHDFS follows its own redirects.
+        var configuration = HTTPClient.Configuration.strict(connect: .seconds(5), read: Self.stall, connections: FlightLimit.standard)
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
         if let path = authorityFile {

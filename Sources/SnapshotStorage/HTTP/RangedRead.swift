@@ -56,6 +56,18 @@ struct RangedRead {
     /// The request for so many bytes from an offset on, with the ETag that they must be of.
     var request: (_ start: Int64, _ count: Int64?, _ etag: String?) -> WireRequest
 
+    /// Reads by requests that differ from `plain` in their headers only.
+    static func byHeaders(
+        _ plain: WireRequest, _ exchange: Exchange, _ subject: Subject, by deadline: EngineInstant
+    ) -> Self {
+        Self(exchange: exchange, subject: subject, deadline: deadline) { start, count, etag in
+            var request = plain
+            if let header = header(start, count) { request.set("Range", header) }
+            if let etag { request.set("If-Match", "\"\(etag)\"") }
+            return request
+        }
+    }
+
     /// Reads without an end are asked for without a `Range`, unless they begin inside the file.
     static func header(_ start: Int64, _ count: Int64?) -> String? {
         if let count { return "bytes=\(start)-\(start.addingReportingOverflow(count - 1).partialValue)" }

@@ -74,14 +74,8 @@ struct S3Storage: SnapshotStorage {
     func read(
         _ location: StorageLocation, _ range: StorageRange, by deadline: EngineInstant, _ take: (ArraySlice<UInt8>) -> Bool
     ) throws(StorageFailure) {
-        let dialect = dialect
-        let reading = RangedRead(exchange: exchange, subject: Subject(location: location, verb: .read), deadline: deadline) { start, count, etag in
-            var request = dialect.request("GET", location, key: location.key)
-            if let header = RangedRead.header(start, count) { request.set("Range", header) }
-            if let etag { request.set("If-Match", "\"\(etag)\"") }
-            return request
-        }
-        try reading.run(range, take)
+        let plain = dialect.request("GET", location, key: location.key)
+        try RangedRead.byHeaders(plain, exchange, Subject(location: location, verb: .read), by: deadline).run(range, take)
     }
 
     func list(

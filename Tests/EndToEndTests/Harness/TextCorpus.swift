@@ -74,19 +74,7 @@ struct TextCorpus {
     }
 }
 
-/// SplitMix64; the seed is printed by the tests.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
+extension SeededGenerator {
     /// `WEIR_SEED`, else a fresh one.
     static func chosenSeed() -> UInt64 { Binaries.variable("WEIR_SEED").flatMap { UInt64($0) } ?? .random(in: 1...999_999_999) }
 }

@@ -3,10 +3,9 @@ import StreamModel
 import Synchronization
 import Testing
 
-@testable import ConsoleApp
 @testable import HostEnvironment
 
-@Suite struct BellTests {
+@Suite struct WakeTimerTests {
     private let wakeTimer = WakeTimer()
 
     private func now() -> Int64 { MonotonicClock.milliseconds() }

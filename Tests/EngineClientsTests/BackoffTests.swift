@@ -1,14 +1,14 @@
 // Goal: pauses between attempts grow from a quarter of a second to ten, and differ between consoles. Method: seeded draws.
 
 import StreamModel
+import TestKit
 import Testing
 
-@testable import ConsoleApp
 @testable import EngineClients
 
 @Suite struct BackoffTests {
     @Test func `pauses double up to ten seconds and stay within their bounds`() {
-        var generator = Seeded(state: 11)
+        var generator = SeededGenerator(seed: 11)
         for _ in 0..<100 {
             var backoff = Backoff()
             var ceiling: Int64 = 250
@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test func `two consoles do not keep step`() {
-        var one = Seeded(state: 1), other = Seeded(state: 2)
+        var one = SeededGenerator(seed: 1), other = SeededGenerator(seed: 2)
         var first = Backoff(), second = Backoff()
         let pauses = (0..<8).map { _ in first.next(using: &one) == second.next(using: &other) }
         #expect(pauses.contains(false))

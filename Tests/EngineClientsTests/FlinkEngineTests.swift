@@ -10,7 +10,6 @@ import Synchronization
 import TestKit
 import Testing
 
-@testable import ConsoleApp
 @testable import EngineClients
 
 @Suite struct FlinkEngineTests {

@@ -9,7 +9,6 @@ import Synchronization
 import TestKit
 import Testing
 
-@testable import ConsoleApp
 @testable import EngineClients
 
 final class EngineLog: Sendable {
@@ -19,26 +18,27 @@ final class EngineLog: Sendable {
     var links: [LinkState] { all.compactMap { if case .link(let state) = $0 { state } else { nil } } }
     var isUp: Bool { links.last?.isUp ?? false }
     var downs: [String] { links.compactMap { if case .down(let reason, _, _) = $0 { reason } else { nil } } }
+    var refusals: [String] { all.compactMap { if case .refused(_, let message) = $0 { message } else { nil } } }
     var reports: Int { all.count { if case .report = $0 { true } else { false } } }
 }
 
 @Suite struct SocketEngineTests {
-    let home = ConsoleHome()
+    let home = Sandbox()
     let stub = StubEngine()
     let log = EngineLog()
 
     func start() -> SocketEngine {
-        let engine = SocketEngine(path: home.socket)
+        let engine = SocketEngine(path: home["e.sock"])
         engine.start { [log] in log.take($0) }
         return engine
     }
 
     func operation(_ id: String) throws -> OperationRequest {
-        OperationRequest(id: try #require(OperationID(id)), kind: .savepoint(directory: nil), job: job().id, expectedState: .running)
+        OperationRequest(id: try #require(OperationID(id)), kind: .savepoint(directory: nil), job: StubEngine.job().id, expectedState: .running)
     }
 
     @Test func `link, capabilities, reports and round trip arrive`() throws {
-        let server = try ControlServer.start(path: home.socket, handler: stub)
+        let server = try ControlServer.start(path: home["e.sock"], handler: stub)
         defer { server.stop() }
         let engine = start()
         defer { engine.stop() }
@@ -49,13 +49,13 @@ final class EngineLog: Sendable {
     }
 
     @Test func `questions and operations are answered`() throws {
-        let server = try ControlServer.start(path: home.socket, handler: stub)
+        let server = try ControlServer.start(path: home["e.sock"], handler: stub)
         defer { server.stop() }
         let engine = start()
         defer { engine.stop() }
         try #require(eventually { log.isUp })
-        engine.send(.checkpoints(job().id))
-        engine.send(.failures(job().id))
+        engine.send(.checkpoints(StubEngine.job().id))
+        engine.send(.failures(StubEngine.job().id))
         engine.operate(try operation("op1"))
         engine.send(.inspect(path: "/none"))
         #expect(eventually { log.all.contains { if case .checkpoints = $0 { true } else { false } } })
@@ -84,12 +84,12 @@ final class EngineLog: Sendable {
         let engine = start()
         defer { engine.stop() }
         try #require(eventually { log.downs.count >= 2 })
-        let first = try ControlServer.start(path: home.socket, handler: stub)
+        let first = try ControlServer.start(path: home["e.sock"], handler: stub)
         engine.retryNow()
         #expect(eventually(seconds: 3) { log.isUp })
         first.stop()
         #expect(eventually(seconds: 3) { !log.isUp })
-        let second = try ControlServer.start(path: home.socket, handler: stub)
+        let second = try ControlServer.start(path: home["e.sock"], handler: stub)
         defer { second.stop() }
         let start = monotonicSeconds()
         #expect(eventually(seconds: 3) { log.isUp })
@@ -98,12 +98,12 @@ final class EngineLog: Sendable {
     }
 
     @Test func `an engine that takes connections and hangs is reported, and costs the caller nothing`() throws {
-        let hung = HungEngine(path: home.socket)
+        let hung = HungEngine(path: home["e.sock"])
         defer { withExtendedLifetime(hung) {} }
         let engine = start()
         let begin = monotonicSeconds()
         engine.operate(try operation("op1"))
-        engine.send(.checkpoints(job().id))
+        engine.send(.checkpoints(StubEngine.job().id))
         engine.retryNow()
         #expect(monotonicSeconds() - begin < 0.1)
         #expect(eventually(seconds: 8) { log.downs.contains { $0.contains("may hang") } })
@@ -113,7 +113,7 @@ final class EngineLog: Sendable {
     }
 
     @Test func `silence on a connection is announced, and ends with the next word`() throws {
-        let server = try ControlServer.start(path: home.socket, handler: stub)
+        let server = try ControlServer.start(path: home["e.sock"], handler: stub)
         defer { server.stop() }
         let engine = start()
         defer { engine.stop() }
@@ -125,7 +125,7 @@ final class EngineLog: Sendable {
     }
 
     @Test func `nothing is delivered after stop`() throws {
-        let server = try ControlServer.start(path: home.socket, handler: stub)
+        let server = try ControlServer.start(path: home["e.sock"], handler: stub)
         defer { server.stop() }
         let engine = start()
         try #require(eventually { log.reports > 0 })

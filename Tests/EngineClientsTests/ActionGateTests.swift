@@ -10,7 +10,6 @@ import Synchronization
 import TestKit
 import Testing
 
-@testable import ConsoleApp
 @testable import EngineClients
 @testable import HostEnvironment
 
@@ -61,17 +60,17 @@ final class EventLog: Sendable {
 }
 
 @Suite struct ActionGateTests {
-    let home = ConsoleHome()
+    let home = Sandbox()
     let engine = ScriptedEngine()
     let log = EventLog()
 
     func gate(isReadOnly: Bool = false) -> ActionGate {
-        let context = ConsoleContext(name: "lab", class: .lab, socket: home.socket, isReadOnly: isReadOnly)
+        let context = ConsoleContext(name: "lab", class: .lab, socket: home["e.sock"], isReadOnly: isReadOnly)
         return ActionGate(contexts: [context], makeEngine: { [engine] _ in engine }) { [log] in log.take($0) }
     }
 
     func operation(_ id: String, _ kind: OperationRequest.Kind = .savepoint(directory: nil)) throws -> OperationRequest {
-        OperationRequest(id: try #require(OperationID(id)), kind: kind, job: job().id, expectedState: .running, reason: "INC-1", by: "ana@host")
+        OperationRequest(id: try #require(OperationID(id)), kind: kind, job: StubEngine.job().id, expectedState: .running, reason: "INC-1", by: "ana@host")
     }
 
     var emptyReport: EngineEvent { report(listing: []) }
@@ -91,9 +90,9 @@ final class EventLog: Sendable {
     @Test func `an action is on disk before the engine hears of it`() throws {
         let gate = gate()
         let request = try operation("a1")
-        let path = home.ledger
+        let path = home["ledger.sqlite"]
         let seen = Mutex<[String]>([])
-        let socket = home.socket
+        let socket = home["e.sock"]
         engine.state.withLock { state in
             state.onSend = { sent in
                 guard case .operate(let operation) = sent else { return }
@@ -105,12 +104,12 @@ final class EventLog: Sendable {
         gate.start(ledgerPath: path)
         gate.send(.operate(request), to: "lab")
         #expect(eventually { !seen.withLock { $0.isEmpty } })
-        #expect(seen.withLock { $0 } == ["a1 true \(home.socket)"])
+        #expect(seen.withLock { $0 } == ["a1 true \(socket)"])
     }
 
     @Test func `outcomes reach the ledger, from replies and from reports`() throws {
         let gate = gate()
-        gate.start(ledgerPath: home.ledger)
+        gate.start(ledgerPath: home["ledger.sqlite"])
         for id in ["a1", "a2", "a3"] { gate.send(.operate(try operation(id)), to: "lab") }
         try #require(eventually { engine.sent.count == 3 })
         engine.say(.operation(report(try operation("a1"), .completed)))
@@ -118,7 +117,7 @@ final class EventLog: Sendable {
         let running = report(try operation("a3"), .running)
         for _ in 0..<3 { engine.say(report(listing: [running])) }
         #expect(gate.finish(within: .seconds(5)).isEmpty)
-        let entries = try Ledger.open(path: home.ledger).recent(limit: 9)
+        let entries = try Ledger.open(path: home["ledger.sqlite"]).recent(limit: 9)
         let outcomes = Dictionary(uniqueKeysWithValues: entries.map { ($0.request.id.description, $0.outcome) })
         #expect(outcomes == ["a1": .completed, "a2": .refused, "a3": .running])
         #expect(entries.first { $0.request.id.description == "a2" }?.error == "job is gone")
@@ -126,9 +125,9 @@ final class EventLog: Sendable {
     }
 
     @Test func `without a usable ledger actions go on, with one banner`() throws {
-        writeFile(home.path + "/broken.sqlite", String(repeating: "garbage ", count: 1000))
+        let broken = try home.write("broken.sqlite", String(repeating: "garbage ", count: 1000))
         let gate = gate()
-        gate.start(ledgerPath: home.path + "/broken.sqlite")
+        gate.start(ledgerPath: broken)
         gate.send(.operate(try operation("a1")), to: "lab")
         gate.send(.operate(try operation("a2")), to: "lab")
         #expect(eventually { engine.sent.count == 2 })
@@ -136,7 +135,7 @@ final class EventLog: Sendable {
     }
 
     @Test func `what was sent while another process held the ledger is written down when it lets go`() throws {
-        let other = try Ledger.open(path: home.ledger)
+        let other = try Ledger.open(path: home["ledger.sqlite"])
         let isHeld = DispatchSemaphore(value: 0), mayGo = DispatchSemaphore(value: 0)
         let holder = DispatchQueue(label: "holder")
         holder.async {
@@ -149,13 +148,13 @@ final class EventLog: Sendable {
         isHeld.wait()
         // Neither the opening nor the writing gets through.
         let gate = gate()
-        gate.start(ledgerPath: home.ledger)
+        gate.start(ledgerPath: home["ledger.sqlite"])
         gate.send(.operate(try operation("a1")), to: "lab")
         #expect(eventually { engine.sent.count == 1 }, "the action waits for the ledger")
         engine.say(.operation(report(try operation("a1"), .completed)))
         #expect(eventually { log.notices.contains { $0.contains("locked by another process") } } && log.notices.count == 1)
         mayGo.signal()
-        let path = home.ledger
+        let path = home["ledger.sqlite"]
         #expect(try eventually { try Ledger.open(path: path).recent(limit: 9).first?.outcome == .completed })
         #expect(try Ledger.open(path: path).recent(limit: 9).map(\.request) == [try operation("a1")])
         holder.sync {}
@@ -163,14 +162,14 @@ final class EventLog: Sendable {
 
     @Test func `a read-only context lets nothing through but questions`() throws {
         let gate = gate(isReadOnly: true)
-        gate.start(ledgerPath: home.ledger)
+        gate.start(ledgerPath: home["ledger.sqlite"])
         gate.send(.operate(try operation("a1", .cancel(.keep))), to: "lab")
-        gate.send(.ask(.checkpoints(job().id)), to: "lab")
+        gate.send(.ask(.checkpoints(StubEngine.job().id)), to: "lab")
         #expect(eventually { engine.sent.count == 1 })
-        #expect(engine.sent == [.ask(.checkpoints(job().id))])
+        #expect(engine.sent == [.ask(.checkpoints(StubEngine.job().id))])
         #expect(log.refusals.count == 1)
         #expect(gate.finish(within: .seconds(1)).isEmpty)
-        #expect(try Ledger.open(path: home.ledger).recent(limit: 9).isEmpty)
+        #expect(try Ledger.open(path: home["ledger.sqlite"]).recent(limit: 9).isEmpty)
     }
 
     /// Like a recording: it can be looked at and nothing else.
@@ -182,48 +181,48 @@ final class EventLog: Sendable {
     }
 
     @Test func `there is no session to act with where nothing may be sent`() throws {
-        let place = ConsoleContext(name: "lab", class: .lab, socket: home.socket)
+        let place = ConsoleContext(name: "lab", class: .lab, socket: home["e.sock"])
         var guarded = place
         guarded.isReadOnly = true
         #expect(ActingSession(place, engine) != nil)
         #expect(ActingSession(guarded, engine) == nil)
         #expect(ActingSession(place, Picture()) == nil)
         let gate = ActionGate(contexts: [place], makeEngine: { _ in Picture() }) { [log] in log.take($0) }
-        gate.start(ledgerPath: home.ledger)
+        gate.start(ledgerPath: home["ledger.sqlite"])
         gate.send(.operate(try operation("a1")), to: "lab")
         gate.send(.operate(try operation("a2")), to: "elsewhere")
         #expect(log.refusals.count == 2 && log.refusals.allSatisfy { $0.contains("nothing was sent") })
         #expect(gate.finish(within: .seconds(1)).isEmpty)
-        #expect(try Ledger.open(path: home.ledger).recent(limit: 9).isEmpty)
+        #expect(try Ledger.open(path: home["ledger.sqlite"]).recent(limit: 9).isEmpty)
     }
 
     @Test func `quitting names the actions that got no answer, and does not wait for ever`() throws {
         let gate = gate()
-        gate.start(ledgerPath: home.ledger)
+        gate.start(ledgerPath: home["ledger.sqlite"])
         gate.send(.operate(try operation("a1")), to: "lab")
         try #require(eventually { engine.sent.count == 1 })
         let start = monotonicSeconds()
         #expect(gate.finish(within: 200).map(\.description) == ["a1"])
         #expect(monotonicSeconds() - start < 5)
-        #expect(try Ledger.open(path: home.ledger).unfinished(address: home.socket).count == 1)
+        #expect(try Ledger.open(path: home["ledger.sqlite"]).unfinished(address: home["e.sock"]).count == 1)
     }
 
     @Test func `what an earlier console sent is asked for, once, when the link comes up`() throws {
         let running = try operation("run"), done = try operation("done"), lost = try operation("lost"), fresh = try operation("fresh")
         do {
-            let ledger = try Ledger.open(path: home.ledger)
+            let ledger = try Ledger.open(path: home["ledger.sqlite"])
             for request in [running, done, lost] {
-                try ledger.recordIntent(request, context: "lab", address: home.socket, at: WallTime(milliseconds: 1000))
+                try ledger.recordIntent(request, context: "lab", address: home["e.sock"], at: WallTime(milliseconds: 1000))
             }
             // Just written by another console: it may still be on its way.
-            try ledger.recordIntent(fresh, context: "lab", address: home.socket, at: WallTime.now())
+            try ledger.recordIntent(fresh, context: "lab", address: home["e.sock"], at: WallTime.now())
             try ledger.recordIntent(try operation("other"), context: "prod", address: "x", at: WallTime(milliseconds: 1000))
         }
         engine.state.withLock { state in
             state.known = [running.id: report(running, .running), done.id: report(done, .completed)]
         }
         let gate = gate()
-        gate.start(ledgerPath: home.ledger)
+        gate.start(ledgerPath: home["ledger.sqlite"])
         engine.say(.link(.up(roundTrip: nil)))
         engine.say(emptyReport)
         engine.say(.link(.up(roundTrip: 3)))
@@ -232,7 +231,7 @@ final class EventLog: Sendable {
         _ = gate.finish(within: .seconds(2))
         let states = log.reattached.map { "\($0.request.id) \($0.state.rawValue)" }.sorted()
         #expect(states == ["done completed", "lost unknown", "run running"])
-        let entries = try Ledger.open(path: home.ledger).recent(limit: 9)
+        let entries = try Ledger.open(path: home["ledger.sqlite"]).recent(limit: 9)
         let outcomes = Dictionary(uniqueKeysWithValues: entries.map { ($0.request.id.description, $0.outcome) })
         #expect(outcomes == ["run": .running, "done": .completed, "lost": .unknown, "fresh": .intended, "other": .intended])
     }
@@ -240,28 +239,28 @@ final class EventLog: Sendable {
     @Test func `the outcome of a reattached operation is recorded when it comes`() throws {
         let request = try operation("run")
         do {
-            let ledger = try Ledger.open(path: home.ledger)
-            try ledger.recordIntent(request, context: "lab", address: home.socket, at: WallTime(milliseconds: 1000))
+            let ledger = try Ledger.open(path: home["ledger.sqlite"])
+            try ledger.recordIntent(request, context: "lab", address: home["e.sock"], at: WallTime(milliseconds: 1000))
         }
         engine.state.withLock { $0.known = [request.id: report(request, .running)] }
         let gate = gate()
-        gate.start(ledgerPath: home.ledger)
+        gate.start(ledgerPath: home["ledger.sqlite"])
         engine.say(.link(.up(roundTrip: nil)))
         engine.say(emptyReport)
         try #require(eventually { log.reattached.count == 1 })
         engine.say(.operation(report(request, .completed)))
         _ = gate.finish(within: .seconds(2))
-        let entry = try #require(try Ledger.open(path: home.ledger).recent(limit: 1).first)
+        let entry = try #require(try Ledger.open(path: home["ledger.sqlite"]).recent(limit: 1).first)
         #expect(entry.outcome == .completed && entry.path == "/sp/1")
     }
 
     @Test func `what another process carries out is left to it, and told by what that records`() throws {
         let request = try operation("run", .restart(RestartOptions()))
-        let other = try Ledger.open(path: home.ledger)
+        let other = try Ledger.open(path: home["ledger.sqlite"])
         #expect(other.claim(request.id))
-        try other.recordIntent(request, context: "lab", address: home.socket, at: WallTime(milliseconds: 1000), carrier: "pid 7 on ops1")
+        try other.recordIntent(request, context: "lab", address: home["e.sock"], at: WallTime(milliseconds: 1000), carrier: "pid 7 on ops1")
         let gate = gate()
-        gate.start(ledgerPath: home.ledger)
+        gate.start(ledgerPath: home["ledger.sqlite"])
         engine.say(.link(.up(roundTrip: nil)))
         engine.say(emptyReport)
         try #require(eventually { log.reattached.contains { $0.activity == "being carried out by pid 7 on ops1" } })
@@ -273,9 +272,9 @@ final class EventLog: Sendable {
 
     @Test func `the calling thread never waits for the disk`() throws {
         // Another process holds the ledger for writing: recording waits for the busy timeout.
-        _ = try Ledger.open(path: home.ledger)
+        _ = try Ledger.open(path: home["ledger.sqlite"])
         let gate = gate()
-        gate.start(ledgerPath: home.ledger)
+        gate.start(ledgerPath: home["ledger.sqlite"])
         let start = monotonicSeconds()
         for number in 0..<100 { gate.send(.operate(try operation("n\(number)")), to: "lab") }
         #expect(monotonicSeconds() - start < 0.5)

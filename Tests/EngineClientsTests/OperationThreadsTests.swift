@@ -3,7 +3,6 @@ import Synchronization
 import TestKit
 import Testing
 
-@testable import ConsoleApp
 @testable import EngineClients
 
 /// Goal: operations wait for each other only where there are very many, all run, and all can be told at once to go no further.

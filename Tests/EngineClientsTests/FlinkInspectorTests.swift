@@ -7,7 +7,6 @@ import StreamModel
 import Synchronization
 import Testing
 
-@testable import ConsoleApp
 @testable import EngineClients
 @testable import HostEnvironment
 

@@ -11,7 +11,6 @@ import Synchronization
 import TestKit
 import Testing
 
-@testable import ConsoleApp
 @testable import EngineClients
 @testable import HostEnvironment
 
@@ -27,7 +26,7 @@ private func checkpoint(
 }
 
 @Suite struct CheckpointRecorderTests {
-    let home = ConsoleHome()
+    let home = Sandbox()
     let recorder = CheckpointRecorder(contexts: [])
     let log = EventLog()
 
@@ -36,9 +35,9 @@ private func checkpoint(
         let cluster = ConsoleContext(name: "prod", class: .prod, address: .flink(FlinkConnection(try FlinkAddress("http://f:8081"))))
         let recorder = CheckpointRecorder(contexts: [cluster, ConsoleContext(name: "local", class: .lab, socket: "/run/e.sock")])
         let now = WallTime(milliseconds: 1_000_000)
-        var ended = ConsoleAppTests.job("rates", id: 8)
+        var ended = StubEngine.job("rates", id: 8)
         ended.state = .canceled
-        let orders = ConsoleAppTests.job("orders", id: 7)
+        let orders = StubEngine.job("orders", id: 7)
         func live(_ jobs: JobReport..., context: String = "prod", after seconds: Int64) -> CheckpointRecorder.LiveJobs? {
             let info = EngineInfo(name: "e", version: "1", processID: 1, startedAt: WallTime(milliseconds: 0), stateDirectory: "/")
             let report = EngineReport(engine: info, at: now, jobs: jobs, operations: [])
@@ -50,7 +49,7 @@ private func checkpoint(
         #expect(live(orders, ended, after: 61)?.live.count == 1)
         #expect(live(ended, after: 62)?.live == [])
         #expect(live(orders, context: "local", after: 63) == nil)
-        let ledger = try Ledger.open(path: home.path + "/live.sqlite")
+        let ledger = try Ledger.open(path: home["live.sqlite"])
         try recorder.carryOut(CheckpointRecorder.HistoryWork(live: first), ledger, at: now)
         #expect(try ledger.liveJobs(address: "http://f:8081", at: now).map(\.name) == ["orders"])
     }
@@ -60,7 +59,7 @@ private func checkpoint(
         _ name: String = "orders", id: UInt64 = 7, completed: CheckpointReport? = nil, inProgress: [CheckpointReport] = [], savepoint: CheckpointReport? = nil,
         count: Int, revision: UInt64
     ) -> JobReport {
-        var report = ConsoleAppTests.job(name, id: id)
+        var report = StubEngine.job(name, id: id)
         report.latestCompleted = completed
         report.latestSavepoint = savepoint
         report.inProgress = inProgress
@@ -151,7 +150,7 @@ private func checkpoint(
     }
 
     @Test func `the record holds what reports, lists and looks at the files told`() throws {
-        let ledger = try Ledger.open(path: home.ledger)
+        let ledger = try Ledger.open(path: home["ledger.sqlite"])
         func carryOut(_ event: EngineEvent, at seconds: Int64) throws {
             try recorder.carryOut(took(event, at: seconds), ledger, at: WallTime(milliseconds: seconds * 1000))
         }
@@ -183,9 +182,9 @@ private func checkpoint(
     }
 
     @Test func `what could not be written is told again`() throws {
-        let ledger = try Ledger.open(path: home.ledger)
+        let ledger = try Ledger.open(path: home["ledger.sqlite"])
         let work = took(report(job(completed: checkpoint(3), count: 3, revision: 1)), at: 0)
-        try DatabaseQueue(path: home.ledger).write { try $0.execute(sql: "DROP TABLE checkpoint") }
+        try DatabaseQueue(path: home["ledger.sqlite"]).write { try $0.execute(sql: "DROP TABLE checkpoint") }
         #expect(throws: LedgerError.self) { try recorder.carryOut(work, ledger, at: WallTime(milliseconds: 0)) }
         #expect(took(report(job(completed: checkpoint(3), count: 3, revision: 1)), at: 10).news.count == 1)
     }
@@ -197,9 +196,9 @@ private func checkpoint(
 
     @Test func `a gate writes what its engines tell, asks for the list, and writes the rest at its end`() throws {
         let engine = ScriptedEngine()
-        let context = ConsoleContext(name: "lab", class: .lab, socket: home.socket)
+        let context = ConsoleContext(name: "lab", class: .lab, socket: home["e.sock"])
         let gate = ActionGate(contexts: [context], makeEngine: { _ in engine }, recorder: CheckpointRecorder(contexts: [context])) { [log] in log.take($0) }
-        gate.start(ledgerPath: home.ledger)
+        gate.start(ledgerPath: home["ledger.sqlite"])
         // Of today: what is very old is forgotten at once.
         func recent(_ id: UInt64) -> CheckpointReport {
             var report = checkpoint(id)
@@ -208,7 +207,7 @@ private func checkpoint(
         }
         engine.say(report(job(completed: recent(3), count: 3, revision: 1)))
         #expect(eventually { engine.sent == [.ask(.checkpoints(origin.job))] })
-        let ledger = try Ledger.open(path: home.ledger)
+        let ledger = try Ledger.open(path: home["ledger.sqlite"])
         #expect(try eventually { try ledger.checkpoints().map(\.report) == [recent(3)] })
         gate.loadHistory(HistoryQuestion(HistoryScope(context: "lab", job: "orders")))
         func page() -> (rows: [RememberedCheckpoint], total: Int)? {
@@ -225,20 +224,20 @@ private func checkpoint(
 
     @Test func `what cannot be recorded is told by its name`() throws {
         do {
-            _ = try Ledger.open(path: home.ledger)
-            let queue = try DatabaseQueue(path: home.ledger)
+            _ = try Ledger.open(path: home["ledger.sqlite"])
+            let queue = try DatabaseQueue(path: home["ledger.sqlite"])
             try queue.write { try $0.execute(sql: "DROP TABLE checkpoint") }
         }
         let engine = ScriptedEngine()
-        let context = ConsoleContext(name: "lab", class: .lab, socket: home.socket)
+        let context = ConsoleContext(name: "lab", class: .lab, socket: home["e.sock"])
         let gate = ActionGate(contexts: [context], makeEngine: { _ in engine }, recorder: CheckpointRecorder(contexts: [context])) { [log] in log.take($0) }
-        gate.start(ledgerPath: home.ledger)
+        gate.start(ledgerPath: home["ledger.sqlite"])
         engine.say(report(job(completed: checkpoint(3), count: 3, revision: 1)))
         #expect(eventually { log.notices.contains { $0.hasPrefix("checkpoints are not recorded; actions are: ledger: ") } }, "\(log.notices)")
         let request = OperationRequest(id: try #require(OperationID("a1")), kind: .savepoint(directory: nil), job: origin.job)
         gate.send(.operate(request), to: "lab")
         #expect(eventually { engine.sent.contains(.operate(request)) })
-        #expect(try Ledger.open(path: home.ledger).recent(limit: 9).map(\.request) == [request])
+        #expect(try Ledger.open(path: home["ledger.sqlite"]).recent(limit: 9).map(\.request) == [request])
         #expect(!log.notices.contains { $0.contains("actions are not") })
         gate.loadHistory(HistoryQuestion(HistoryScope()))
         #expect(eventually { log.notices.contains { $0.hasPrefix("the checkpoints of the past cannot be read: ledger: ") } }, "\(log.notices)")
@@ -248,7 +247,7 @@ private func checkpoint(
 }
 
 @Suite struct FlinkHistoryTests {
-    let home = ConsoleHome()
+    let home = Sandbox()
     let log = EventLog()
 
     /// A JobManager whose history is empty when it comes back (no high availability), of the same job.
@@ -262,9 +261,9 @@ private func checkpoint(
         ) { [log] in
             log.take($0)
         }
-        gate.start(ledgerPath: home.ledger)
+        gate.start(ledgerPath: home["ledger.sqlite"])
         gate.look(at: .job(id), of: "flink")
-        let ledger = try Ledger.open(path: home.ledger)
+        let ledger = try Ledger.open(path: home["ledger.sqlite"])
         func rows() throws -> [RememberedCheckpoint] { try ledger.checkpoints(CheckpointQuery(job: id.description)) }
         try #require(try eventually(seconds: 60) { try rows().count >= 9 }, "the whole list of the cluster")
         let before = try rows()
