@@ -15,7 +15,7 @@ extension ConsoleModel {
     }
 
     enum Modal: Sendable {
-        case command(TextField, recalled: Int?)
+        case command(CommandPrompt)
         case filter(TextField)
         case sheet(ActionSheet)
         case chooser(RestartChooser)

@@ -13,7 +13,7 @@ extension ConsoleModel {
             }
         }
         switch modals.last {
-        case .command(let field, let recalled): pressInCommand(key, field, recalled, &effects)
+        case .command(let prompt): pressInCommand(key, prompt, &effects)
         case .filter(let field): pressInFilter(key, field)
         case .sheet(let sheet): pressInSheet(key, sheet, &effects)
         case .chooser(let chooser): pressInChooser(key, chooser, &effects)
@@ -106,7 +106,7 @@ extension ConsoleModel {
         case .mouse: toggleMouse(&effects)
         case .help: modals.append(.help(HelpPage()))
         case .messages: modals.append(.messages(top: 0))
-        case .commandLine: modals.append(.command(TextField(), recalled: nil))
+        case .commandLine: modals.append(.command(CommandPrompt()))
         case .filter: openFilter()
         case .freeze: toggleFreeze()
         case .refresh: refresh(&effects)
@@ -117,7 +117,7 @@ extension ConsoleModel {
             modals.append(.themes(index: index, before: options.theme))
         case .actions:
             if case .contexts = screen {
-                modals.append(.command(TextField("connect "), recalled: nil))
+                modals.append(.command(CommandPrompt("connect ")))
             } else {
                 modals.append(.actions)
             }
