@@ -29,7 +29,7 @@ struct CheckpointsCommand: ParsableCommand {
                 With --history: those that the ledger remembers of the name (of every run of the job that a console of this user saw) or of the whole \
                 id, also of jobs and engines that are gone. That asks no engine.
                 """))
-    @Argument(help: "The job: its name, its id, or at least four digits of it.")
+    @Argument(help: "The job: its name, its id, or at least four digits of it.", completion: .jobs)
     var job: String
     @Flag(help: "Those that the ledger remembers.")
     var history = false
@@ -103,7 +103,7 @@ struct WatchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch", abstract: "Print a line for each job at every change and once a second, until interrupted.",
         discussion: Examples.text("watch", after: "With --json, each report is printed as it comes."))
-    @Argument(help: "Only this job: its name, its id, or at least four digits of it.")
+    @Argument(help: "Only this job: its name, its id, or at least four digits of it.", completion: .jobs)
     var job: String?
     @Option(help: ArgumentHelp("End after so many reports.", valueName: "number"))
     var limit: Int?
