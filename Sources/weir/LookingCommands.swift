@@ -68,6 +68,26 @@ struct AuditCommand: ParsableCommand {
     func run() throws { try end(EngineCommands.audit(link.options, limit: limit)) }
 }
 
+struct LogCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "log", abstract: "Show what the engine has logged lately, newest last.",
+        discussion: Examples.text(
+            "log",
+            after: """
+                Failures of tasks and checkpoints, restarts, recoveries and operations, with times. With a job: what is about it, or another run of its \
+                name. The engine keeps the lines in engine.log of its state directory, too. For engines of Weir only.
+                """))
+    @Argument(help: "Only this job: its name, its id, or at least four digits of it.", completion: .jobs)
+    var job: String?
+    @Flag(help: "Go on with the lines that come, until interrupted.")
+    var follow = false
+    @Option(help: ArgumentHelp("At most so many; 50 by default.", valueName: "number"))
+    var limit: Int?
+    @OptionGroup var link: LinkOptions
+    func validate() throws { try checkLimit(limit) }
+    func run() throws { try end(EngineCommands.log(link.options, job: job, limit: limit, follows: follow)) }
+}
+
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect", abstract: "Read a checkpoint or savepoint, Weir's or Flink's, and say whether it is whole. Needs no engine.",

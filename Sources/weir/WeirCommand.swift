@@ -26,7 +26,8 @@ struct WeirCommand: ParsableCommand {
             SavepointCommand.self, CheckpointCommand.self, StopCommand.self, CancelCommand.self, RestartCommand.self, ResumeCommand.self, JarsCommand.self,
             DisposeCommand.self,
             OperationsCommand.self,
-            AuditCommand.self, WatchCommand.self, FaultCommand.self, InspectCommand.self, ContextsCommand.self, ThemesCommand.self, ReplayCommand.self,
+            AuditCommand.self, LogCommand.self, WatchCommand.self, FaultCommand.self, InspectCommand.self, ContextsCommand.self, ThemesCommand.self,
+            ReplayCommand.self,
             DoctorCommand.self,
         ],
         defaultSubcommand: ConsoleCommand.self)

@@ -54,6 +54,7 @@ import Testing
         #expect(try eventually { try weir(["status"], in: sandbox).status == 0 })
         #expect(try weir(["submit", "orders", "--set", "interval=50ms"], in: sandbox).status == 0)
         #expect(candidates(try complete("savepoint", "positional@0", "")) == ["orders"])
+        #expect(candidates(try complete("log", "positional@0", "or")) == ["orders"])
         #expect(try weir(["savepoint", "orders", "--wait"], in: sandbox).status == 0)
         let from = candidates(try complete("restart", "--from", "orders", "--from", ""))
         #expect(from.prefix(2) == ["latest", "savepoint"] && from.count > 2 && from.dropFirst(2).allSatisfy { UInt64($0) != nil }, "\(from)")

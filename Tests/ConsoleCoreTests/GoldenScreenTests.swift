@@ -352,6 +352,25 @@ struct Scene: Sendable, CustomTestStringConvertible {
                         newJob: Sample.otherJob)
                 ])
         },
+        Scene("log") { console in
+            atJob(&console)
+            console.report([Sample.running(), Sample.running(Sample.otherJob, name: "billing-rollup")], logEnd: 90)
+            console.press("L")
+            console.send(.engine(context: "lab", .log(Sample.log)))
+            console.press("k", "k", "k")
+        },
+        Scene("log-engine") { console in
+            atJob(&console)
+            console.report([Sample.running(), Sample.running(Sample.otherJob, name: "billing-rollup")], logEnd: 90)
+            console.press("L", "L")
+            console.send(.engine(context: "lab", .log(Sample.log)))
+        },
+        Scene("completions") { console in
+            atJob(&console)
+            console.press(":")
+            console.type("restore ")
+            console.press("tab", "tab", "tab")
+        },
         Scene("command-line") { console in
             atJob(&console)
             console.press(":")

@@ -125,7 +125,7 @@ public struct ConsoleModel: Sendable {
     /// On screens about one context it has that context's accent.
     public var theme: Theme {
         switch screen {
-        case .overview, .operations, .operation, .contexts, .audit, .history: options.theme
+        case .overview, .operations, .operation, .contexts, .audit, .history, .log(.engine): options.theme
         default: options.theme.accented(currentJob.flatMap { live.context($0.context)?.description.accent })
         }
     }
@@ -159,7 +159,7 @@ public struct ConsoleModel: Sendable {
     var focusedJob: JobKey? {
         switch screen {
         case .overview: selectedOverviewRow?.key
-        case .contexts, .audit, .history: nil
+        case .contexts, .audit, .history, .log(.engine): nil
         default: currentJob
         }
     }

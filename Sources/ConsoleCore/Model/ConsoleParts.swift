@@ -12,6 +12,7 @@ extension ConsoleModel {
         case operation(OperationID)
         case metrics, configuration, contexts, audit
         case history(HistoryScope)
+        case log(LogScope)
     }
 
     enum Modal: Sendable {
@@ -29,7 +30,7 @@ extension ConsoleModel {
     }
 
     enum ListKind: Sendable, Hashable {
-        case overview, checkpoints, failures, operations, operators, subtasks, configuration, contexts, audit, history
+        case overview, checkpoints, failures, operations, operators, subtasks, configuration, contexts, audit, history, log
     }
 
     /// The parts of a screen that the cursor keys can be given to.
@@ -47,6 +48,8 @@ extension ConsoleModel {
         var context: String?
         var audit: OperationID?
         var history: RememberedCheckpoint.RowID?
+        /// Sequence number of a line; nil = the newest, whichever that will be.
+        var log: UInt64?
         /// The first line shown of an operation's evidence, where it does not all fit.
         var evidence: (id: OperationID, top: Int)?
     }

@@ -289,6 +289,12 @@ struct Chrome {
             return general + [
                 hint(.open, "detail"), hint(.filter, "filter"), hint(.sort, "sort"), hint(.copy, "path"), hint(.copyCommand, "command"), hint(.quit, "back"),
             ]
+        case .log(let scope):
+            let other = hint(.log, scope == .job ? "all jobs" : "this job")
+            return general + [
+                hint(.filter, "filter"), scope == .job || model.currentJob != nil ? other : nil, hint(.last, "newest"), hint(.copy, "copy"), jobs,
+                hint(.quit, "back"),
+            ]
         case .audit: return general + [hint(.open, "evidence"), hint(.filter, "filter"), hint(.sort, "sort"), hint(.copy, "copy"), hint(.quit, "back")]
         }
     }

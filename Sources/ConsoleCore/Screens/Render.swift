@@ -35,6 +35,7 @@ func drawScreen(_ model: ConsoleModel, isSmall: Bool, _ canvas: inout Canvas) {
     case .configuration: ConfigurationScreen(model: model).draw(&canvas)
     case .contexts: ContextsScreen(model: model).draw(&canvas)
     case .audit: AuditScreen(model: model).draw(&canvas)
+    case .log(let scope): LogScreen(model: model, scope: scope).draw(&canvas)
     case .history(let scope): HistoryScreen(model: model, scope: scope).draw(&canvas)
     }
 }

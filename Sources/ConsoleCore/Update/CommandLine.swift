@@ -73,7 +73,7 @@ enum CommandLine {
     /// The screens by name.
     static let screens: [(name: String, command: Command)] = [
         ("overview", .overview), ("job", .job), ("checkpoints", .checkpoints), ("metrics", .metrics), ("failures", .failures),
-        ("operations", .operations), ("config", .configuration), ("contexts", .contexts), ("audit", .audit),
+        ("operations", .operations), ("config", .configuration), ("contexts", .contexts), ("audit", .audit), ("log", .log),
     ]
 
     /// "15m", "90s", "1h"; nil for anything else, and beyond a day.

@@ -5,7 +5,7 @@ public enum Command: String, Sendable, CaseIterable {
     case moveUp, moveDown, first, last, pageUp, pageDown, scrollLeft, scrollRight
     case open, back, quit
     case previousJob, nextJob, previousCheckpoint, nextCheckpoint
-    case overview, job, checkpoints, metrics, failures, operations, configuration, contexts, audit
+    case overview, job, checkpoints, metrics, failures, operations, configuration, contexts, audit, log
     case nextMatch, previousMatch, sort, flipOrder, nextPane, previousPane, zoom, wide
     case scrubBack, scrubForward, now, write, mouse
     case help, messages, commandLine, filter, freeze, refresh, copy, copyCommand, themes, actions
@@ -52,6 +52,7 @@ public enum Command: String, Sendable, CaseIterable {
         case .configuration: "config: checkpoints, restarts, recipe, engine"
         case .contexts: "contexts: all engines and their links"
         case .audit: "audit: who did what, why, and the outcome"
+        case .log: "log of this job; again, of the whole engine"
         case .nextMatch: "next match of the filter"
         case .previousMatch: "previous match of the filter"
         case .sort: "sort by the next column"
@@ -158,7 +159,7 @@ public struct KeyMap: Sendable, Equatable {
         [
             ("S", Command.savepoint), ("C", .cancel), ("R", .restart), ("X", .stop), ("B", .checkpoint), ("a", .actions),
             ("1", .overview), ("2", .job), ("3", .checkpoints), ("4", .metrics), ("5", .failures), ("6", .operations), ("7", .configuration), ("@", .contexts),
-            ("!", .audit), ("?", .help), ("f1", .help),
+            ("!", .audit), ("L", .log), ("?", .help), ("f1", .help),
             ("j", .moveDown), ("down", .moveDown), ("k", .moveUp), ("up", .moveUp), ("g", .first), ("home", .first), ("G", .last),
             ("end", .last), ("pgdn", .pageDown), ("ctrl-d", .pageDown), ("pgup", .pageUp), ("ctrl-u", .pageUp), ("h", .scrollLeft), ("left", .scrollLeft),
             ("l", .scrollRight), ("right", .scrollRight), ("enter", .open),

@@ -91,6 +91,7 @@ extension ConsoleModel {
         case .audit:
             screens = [.overview, .audit]
             effects.append(.loadAudit)
+        case .log: openLog()
         case .nextMatch: goToMatch(forward: true)
         case .previousMatch: goToMatch(forward: false)
         case .sort: sortByNextField()
