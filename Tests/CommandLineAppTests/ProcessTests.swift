@@ -180,11 +180,12 @@ import Testing
     // Whoever runs it again wants it to go on: its kills are not held against it.
     @Test func `a run is gone on with after any number of kills`() throws {
         let command = ["run", "orders", "--output", sandbox["out"], "--interval", "1h", "--set", "rate=1000"]
-        var run = try WeirProcess(command, in: sandbox)
+        // A label of its own: the commands that look begin its files anew.
+        var run = try WeirProcess(command, in: sandbox, label: "killed")
         for _ in 1...4 {
             #expect(try eventually { try job("orders")?.state == .running })
             run.kill9()
-            run = try WeirProcess(command, in: sandbox)
+            run = try WeirProcess(command, in: sandbox, label: "killed")
         }
         #expect(try eventually { try job("orders")?.state == .running }, "\(run.errors)")
         // It is told on another way than the state.
