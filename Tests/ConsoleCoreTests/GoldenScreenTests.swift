@@ -127,6 +127,13 @@ struct Scene: Sendable, CustomTestStringConvertible {
             ContextDescription(name: "lab", class: .lab, address: "/run/weir/engine.sock"),
             ContextDescription(name: "prod-eu", class: .prod, address: "/run/weir/prod.sock"),
         ]),
+        Scene("overview-columns") { console in
+            console.now = WallTime(milliseconds: Sample.start.milliseconds - 12_000)
+            up(&console, Sample.ailing())
+            console.press(":")
+            console.type("columns")
+            console.press("enter", "j", "space", "j", "j", "space", "j", "space")
+        },
         Scene("job") { atJob(&$0) },
         Scene("job-audited") { console in
             var job = Sample.running()

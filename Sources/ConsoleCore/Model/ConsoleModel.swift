@@ -22,6 +22,8 @@ public struct ConsoleOptions: Sendable {
     public var usesMouse: Bool
     /// The limits beyond which something is a condition.
     public var thresholds = DiagnosisThresholds()
+    /// Columns of the Overview that the operator does not want.
+    public var hiddenColumns: Set<OverviewColumn> = []
     /// Mistakes in the configuration: the first stays on the message row when nothing newer stands there.
     public var configurationProblems: [SafeText]
     /// The request that an operation sends to a context whose engine has this version, for reading. Pure.

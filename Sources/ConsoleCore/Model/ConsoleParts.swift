@@ -22,6 +22,8 @@ extension ConsoleModel {
         case chooser(RestartChooser)
         /// Names come from the options; the theme is the one to go back to.
         case themes(index: Int, before: Theme)
+        /// The row of the chooser, and what was hidden before.
+        case columns(index: Int, before: Set<OverviewColumn>)
         case help(HelpPage)
         /// Begins with this row.
         case messages(top: Int)

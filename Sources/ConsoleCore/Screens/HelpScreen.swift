@@ -37,7 +37,7 @@ struct HelpScreen {
         ),
         ("LISTS", [.filter, .nextMatch, .previousMatch, .sort, .flipOrder]),
         ("TIME", [.freeze, .scrubBack, .scrubForward, .now, .wide]),
-        ("LOOK", [.commandLine, .messages, .refresh, .copy, .copyCommand, .write, .themes]),
+        ("LOOK", [.commandLine, .messages, .refresh, .copy, .copyCommand, .write, .themes, .columns]),
         ("TERMINAL", [.mouse, .repaint, .interrupt, .suspend]),
     ]
 

@@ -53,6 +53,9 @@ enum CommandLine {
             name: "connect", usage: "connect NAME ADDRESS [CLASS]", summary: "add an engine for this session: socket path or URL", argument: .connection),
         Entry(name: "filter", usage: "filter [TEXT]", summary: "filter this list: words, ~expression, !not, field:word", argument: .filter),
         Entry(name: "sort", usage: "sort [COLUMN]", summary: "sort this list by a column; without one, in its default order", argument: .column),
+        Entry(
+            name: "columns", usage: "columns [-COLUMN]", summary: "choose the columns of the Overview, or hide and show some",
+            argument: .option(OverviewColumn.allCases.flatMap { ["-" + $0.rawValue, $0.rawValue] })),
         Entry(name: "at", usage: "at HH:MM[:SS]", summary: "show a moment of the recorded past"),
         Entry(name: "back", usage: "back 5m", summary: "step back in the recorded past", argument: .span),
         Entry(name: "mute", usage: "mute", summary: "mute or unmute this job"),

@@ -8,7 +8,7 @@ public enum Command: String, Sendable, CaseIterable {
     case overview, job, checkpoints, metrics, failures, operations, configuration, contexts, audit, log
     case nextMatch, previousMatch, sort, flipOrder, nextPane, previousPane, zoom, wide
     case scrubBack, scrubForward, now, write, mouse
-    case help, messages, commandLine, filter, freeze, refresh, copy, copyCommand, themes, actions
+    case help, messages, commandLine, filter, freeze, refresh, copy, copyCommand, themes, columns, actions
     case repaint, interrupt, suspend
     case savepoint, cancel, restart, stop, checkpoint, dispose
 
@@ -77,6 +77,7 @@ public enum Command: String, Sendable, CaseIterable {
         case .copy: "copy the selection: path, id, summary"
         case .copyCommand: "copy it as a command line"
         case .themes: "choose a theme"
+        case .columns: "choose the columns of the Overview"
         case .actions: "list the actions and their locks"
         case .repaint: "redraw the screen"
         case .interrupt: "leave a prompt; press twice to quit"
@@ -167,7 +168,7 @@ public struct KeyMap: Sendable, Equatable {
             ("}", .nextCheckpoint), ("tab", .nextPane), ("backtab", .previousPane), ("z", .zoom), ("v", .wide), ("/", .filter),
             ("n", .nextMatch), ("N", .previousMatch), ("o", .sort), ("O", .flipOrder), ("<", .scrubBack), (">", .scrubForward), (".", .now),
             ("w", .write), ("m", .mouse), (":", .commandLine), ("space", .freeze), ("r", .refresh), ("f5", .refresh), ("y", .copy),
-            ("Y", .copyCommand), ("M", .messages), ("T", .themes), ("ctrl-l", .repaint),
+            ("Y", .copyCommand), ("M", .messages), ("T", .themes), ("c", .columns), ("ctrl-l", .repaint),
         ].compactMap { text, command in KeyPress(text).map { Binding($0, command) } } + fixedBindings
 }
 

@@ -18,6 +18,7 @@ extension ConsoleModel {
         case .sheet(let sheet): pressInSheet(key, sheet, &effects)
         case .chooser(let chooser): pressInChooser(key, chooser, &effects)
         case .themes(let index, let before): pressInThemes(key, index, before, &effects)
+        case .columns(let index, let before): pressInColumns(key, index, before, &effects)
         case .help(let page): pressInHelp(key, page)
         case .messages(let top): pressInMessages(key, top, &effects)
         case .actions: pressInActions(key, &effects)
@@ -54,6 +55,7 @@ extension ConsoleModel {
         if let modal = modals.last {
             if case .sheet = modal { say("backed out, nothing was sent") }
             if case .themes(_, let before) = modal { restoreTheme(before, &effects) }
+            if case .columns(_, let before) = modal { options.hiddenColumns = before }
             modals.removeLast()
             return
         }
@@ -116,6 +118,7 @@ extension ConsoleModel {
         case .themes:
             let index = options.themeNames.firstIndex(of: options.theme.name) ?? 0
             modals.append(.themes(index: index, before: options.theme))
+        case .columns: openColumns()
         case .actions:
             if case .contexts = screen {
                 modals.append(.command(CommandPrompt("connect ")))

@@ -68,6 +68,7 @@ extension ConsoleModel {
         case "connect": runConnect(arguments, &effects)
         case "filter": setFilter(rest)
         case "sort": setOrder(rest)
+        case "columns": runColumns(arguments)
         case "at": lookAt(rest)
         case "back":
             guard let span = CommandLine.span(rest) else { return say("usage: back 5m; units s, m, h", .warn) }
