@@ -10,6 +10,8 @@ extension EngineService {
     struct LogLines {
         var ring: LogRing
         var unwritten: [EngineLogEntry] = []
+        /// The last line of this run is among them.
+        var isEnded = false
     }
 
     /// Tells the operator who started the engine, and the log.
@@ -20,17 +22,19 @@ extension EngineService {
         log(message, level, subject, job: job, named: name)
     }
 
-    /// Adds a line to the log. From any thread, but not while `state` is held.
+    /// Adds a line to the log; nothing is written behind the last one of a run. From any thread, but not while `state` is held.
     func log(
-        _ message: String, _ level: EngineLogEntry.Level = .info, _ subject: EngineLogEntry.Subject = .engine, job: JobID? = nil, named name: String? = nil
+        _ message: String, _ level: EngineLogEntry.Level = .info, _ subject: EngineLogEntry.Subject = .engine, job: JobID? = nil, named name: String? = nil,
+        isLast: Bool = false
     ) {
         let name = name ?? job.flatMap { id in state.withLock { $0.jobs[id]?.record.name } }
         let entry = EngineLogEntry(
             sequence: 0, at: host.wall(), level: level, subject: subject, job: job, jobName: name, message: printable(message, limit: 4000))
         let isFirst = logLines.withLock { lines in
             let numbered = lines.ring.add(entry)
-            guard logFile != nil else { return false }
+            guard logFile != nil, !lines.isEnded else { return false }
             lines.unwritten.append(numbered)
+            lines.isEnded = isLast
             return lines.unwritten.count == 1
         }
         if isFirst { decisions.async { self.writeLog() } }
@@ -54,6 +58,13 @@ extension EngineService {
             return lines.unwritten
         }
         if !waiting.isEmpty, let problem = logFile.file.append(waiting) { say(problem) }
+    }
+
+    /// Writes the last line of this run. On `decisions`, which may have news of jobs left.
+    func endLog() {
+        log(Self.endWords, isLast: true)
+        writeLog()
+        logFile?.file.close()
     }
 
     /// Sequence number of the newest line.

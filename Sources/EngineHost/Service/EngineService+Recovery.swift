@@ -336,15 +336,15 @@ extension EngineService {
             tell("some jobs did not end within \(limit.count) ms; they come back from their newest checkpoint", .warning)
         }
         decisions.sync {
-            for job in self.state.withLock(\.orderedJobs) where job.running != nil { self.write(job.record.id) }
+            for job in self.state.withLock(\.orderedJobs) where job.running != nil {
+                self.write(job.record.id)
+                self.noteNews(of: job.record.id, job.report)
+            }
             self.publisher.stop()
+            self.endLog()
         }
         inspections.end()
         for queue in [launches, decisions] { queue.end() }
-        // Nobody else writes any more.
-        log(Self.endWords)
-        writeLog()
-        logFile?.file.close()
         store.close()
     }
 
