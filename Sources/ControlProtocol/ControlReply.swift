@@ -19,6 +19,8 @@ public enum ControlReply: Sendable, Equatable {
     case operation(OperationReport)
     /// Newest first.
     case audit([AuditEntry])
+    /// Oldest first.
+    case log([EngineLogEntry])
     case inspection(SnapshotInspection)
     case programs([ProgramDescription])
     case submitted(JobReport)
@@ -133,7 +135,7 @@ public struct ProgramDescription: Codable, Sendable, Equatable {
 
 extension ControlReply: Codable {
     private enum Key: String, CodingKey {
-        case hello, subscribed, jobs, job, checkpoints, checkpoint, exceptions, operations, operation, audit, inspection, programs, submitted
+        case hello, subscribed, jobs, job, checkpoints, checkpoint, exceptions, operations, operation, audit, log, inspection, programs, submitted
     }
 
     public init(from decoder: any Decoder) throws {
@@ -152,6 +154,7 @@ extension ControlReply: Codable {
         case .operations: self = .operations(try container.decode([OperationReport].self, forKey: key))
         case .operation: self = .operation(try container.decode(OperationReport.self, forKey: key))
         case .audit: self = .audit(try container.decode([AuditEntry].self, forKey: key))
+        case .log: self = .log(try container.decode([EngineLogEntry].self, forKey: key))
         case .inspection: self = .inspection(try container.decode(SnapshotInspection.self, forKey: key))
         case .programs: self = .programs(try container.decode([ProgramDescription].self, forKey: key))
         case .submitted: self = .submitted(try container.decode(JobReport.self, forKey: key))
@@ -171,6 +174,7 @@ extension ControlReply: Codable {
         case .operations(let value): try container.encode(value, forKey: .operations)
         case .operation(let value): try container.encode(value, forKey: .operation)
         case .audit(let value): try container.encode(value, forKey: .audit)
+        case .log(let value): try container.encode(value, forKey: .log)
         case .inspection(let value): try container.encode(value, forKey: .inspection)
         case .programs(let value): try container.encode(value, forKey: .programs)
         case .submitted(let value): try container.encode(value, forKey: .submitted)

@@ -13,6 +13,8 @@ public enum ControlRequest: Sendable, Equatable {
     case operations(limit: Int?)
     case operation(OperationID)
     case audit(limit: Int?)
+    /// The newest lines of the engine's log that follow the line `after`; with a job, those about it and other runs of its name.
+    case log(JobReference?, after: UInt64?, limit: Int?)
     case inspect(path: String)
     case programs
     case submit(SubmitRequest)
@@ -31,6 +33,7 @@ public enum ControlRequest: Sendable, Equatable {
         case .operations: .operations
         case .operation: .operation
         case .audit: .audit
+        case .log: .log
         case .inspect: .inspect
         case .programs: .programs
         case .submit: .submit

@@ -22,6 +22,7 @@ public enum ControlVerb: String, CaseIterable, Sendable, Codable {
     case operations
     case operation
     case audit
+    case log
     case inspect
     case programs
     case submit
@@ -36,7 +37,7 @@ public enum ControlVerb: String, CaseIterable, Sendable, Codable {
     /// Lowest level that may use the verb.
     public var level: AccessLevel {
         switch self {
-        case .hello, .subscribe, .jobs, .job, .checkpoints, .checkpoint, .exceptions, .operations, .operation, .audit, .inspect, .programs:
+        case .hello, .subscribe, .jobs, .job, .checkpoints, .checkpoint, .exceptions, .operations, .operation, .audit, .log, .inspect, .programs:
             .viewer
         case .submit, .savepoint, .checkpointNow, .stop, .cancel, .restart, .dispose, .fault:
             .operator

@@ -66,6 +66,9 @@ public enum RequestDecoder {
         case .operations: return .operations(limit: try fields.limit())
         case .operation: return .operation(try fields.operation())
         case .audit: return .audit(limit: try fields.limit())
+        case .log:
+            let job = try fields.optionalText("job", longest: 128), after = try fields.optionalInteger("after", 0...Int64.max)
+            return .log(job.map { JobReference($0) }, after: after.map { UInt64($0) }, limit: try fields.limit())
         case .inspect: return .inspect(path: try fields.path("path"))
         case .programs: return .programs
         case .submit: return .submit(try submit(fields))

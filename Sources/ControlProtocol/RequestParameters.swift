@@ -5,7 +5,7 @@ struct RequestParameters: Encodable {
     let request: ControlRequest
 
     private enum Key: String, CodingKey {
-        case versions, client, intervalMilliseconds, job, limit, checkpoint, operation, path, program, arguments, parallelism, name, from, reason
+        case after, versions, client, intervalMilliseconds, job, limit, checkpoint, operation, path, program, arguments, parallelism, name, from, reason
         case by, directory, expectedState, drain, retention, claim, allowUnmatched, cancelFirst, spec
     }
 
@@ -25,6 +25,10 @@ struct RequestParameters: Encodable {
             try container.encode(job.text, forKey: .job)
             try container.encode(checkpoint, forKey: .checkpoint)
         case .operations(let limit), .audit(let limit): try container.encodeIfPresent(limit, forKey: .limit)
+        case .log(let job, let after, let limit):
+            try container.encodeIfPresent(job?.text, forKey: .job)
+            try container.encodeIfPresent(after, forKey: .after)
+            try container.encodeIfPresent(limit, forKey: .limit)
         case .operation(let id): try container.encode(id, forKey: .operation)
         case .inspect(let path): try container.encode(path, forKey: .path)
         case .submit(let submit): try encode(submit, into: &container)

@@ -329,8 +329,11 @@ public struct EngineReport: Codable, Sendable, Equatable {
     public var jobs: [JobReport]
     /// Operations in flight and recently ended, newest first.
     public var operations: [OperationReport]
+    /// Sequence number of the newest line of the engine's log; nil = it has none to ask for.
+    public var logEnd: UInt64?
 
-    public init(engine: EngineInfo, at: WallTime, jobs: [JobReport], operations: [OperationReport]) {
+    public init(engine: EngineInfo, at: WallTime, jobs: [JobReport], operations: [OperationReport], logEnd: UInt64? = nil) {
+        self.logEnd = logEnd
         self.engine = engine
         self.at = at
         self.jobs = jobs

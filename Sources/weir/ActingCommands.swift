@@ -6,7 +6,7 @@ struct SubmitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "submit", abstract: "Launch a program of the engine as a new job.",
         discussion: Examples.text("submit"))
-    @Argument(help: "The program: orders, shaky or wordcount.")
+    @Argument(help: "The program: orders, shaky or wordcount.", completion: .list(["orders", "shaky", "wordcount"]))
     var program: String
     @Option(parsing: .singleValue, help: ArgumentHelp("An argument of the program.", valueName: "name=value"))
     var set: [String] = []
@@ -116,7 +116,7 @@ struct RestartCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "latest, savepoint (the newest one), the number of a checkpoint, or a path; the newest by default. A path of that name: ./savepoint.",
-            valueName: "latest|savepoint|id|path"), completion: .directory)
+            valueName: "latest|savepoint|id|path"), completion: .snapshots)
     var from: String?
     @Flag(help: "The new job owns the snapshot, and deletes it when it is subsumed.")
     var claim = false

@@ -12,7 +12,7 @@ struct LinkOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The engine's control socket.", valueName: "path"), completion: .file())
     var socket: String?
 
-    @Option(help: ArgumentHelp("A context of the config file, instead of a socket.", valueName: "name"))
+    @Option(help: ArgumentHelp("A context of the config file, instead of a socket.", valueName: "name"), completion: .contexts)
     var context: String?
 
     @Option(help: .trustOwner)
@@ -88,7 +88,7 @@ struct LinkOptions: ParsableArguments {
 
 /// What every command that acts on a job takes.
 struct ActingOptions: ParsableArguments {
-    @Argument(help: "The job: its name, its id, or at least four digits of it.")
+    @Argument(help: "The job: its name, its id, or at least four digits of it.", completion: .jobs)
     var job: String
 
     @Option(help: "Why, for the record.")
@@ -119,6 +119,13 @@ extension DemoIncident: ExpressibleByArgument {}
 
 extension EngineTrust: ExpressibleByArgument {
     public init?(argument: String) { self.init(owner: argument) }
+}
+
+/// Values that an engine or the configuration is asked for when Tab is pressed.
+extension CompletionKind {
+    static var jobs: CompletionKind { .custom { words, _, _ in ShellCompletion.jobs(words) } }
+    static var snapshots: CompletionKind { .custom { words, _, prefix in ShellCompletion.snapshots(words, prefix: prefix) } }
+    static var contexts: CompletionKind { .custom { _, _, _ in ShellCompletion.contexts() } }
 }
 
 extension ArgumentHelp {

@@ -20,7 +20,8 @@ struct DumpCommand: ParsableCommand {
     @Argument(help: "The screen.", completion: .list(ConsoleModel.screenNames))
     var screen = "overview"
 
-    @Option(help: ArgumentHelp("The job that the screen is about: its name, or the start of its id; without it the worst.", valueName: "job"))
+    @Option(
+        help: ArgumentHelp("The job that the screen is about: its name, or the start of its id; without it the worst.", valueName: "job"), completion: .jobs)
     var job: String?
 
     @Option(help: ArgumentHelp("Columns and rows.", valueName: "columns x rows"))
@@ -38,7 +39,7 @@ struct DumpCommand: ParsableCommand {
     @Option(help: .trustOwner)
     var trustOwner: EngineTrust?
 
-    @Option(parsing: .singleValue, help: ArgumentHelp("Only this context of the config file; can be given again.", valueName: "name"))
+    @Option(parsing: .singleValue, help: ArgumentHelp("Only this context of the config file; can be given again.", valueName: "name"), completion: .contexts)
     var context: [String] = []
 
     @OptionGroup var flink: FlinkOptions

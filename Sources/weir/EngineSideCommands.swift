@@ -100,7 +100,7 @@ struct RunCommand: ParsableCommand {
         discussion: Examples.text(
             "run", after: "After a kill, the same command goes on where the program was. Progress is on standard error."))
 
-    @Argument(help: "The program: wordcount, orders or shaky.")
+    @Argument(help: "The program: wordcount, orders or shaky.", completion: .list(["wordcount", "orders", "shaky"]))
     var program: String
 
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Text files to read.", valueName: "file"), completion: .file())
@@ -163,7 +163,7 @@ struct ConsoleCommand: ParsableCommand {
 
     @OptionGroup var flink: FlinkOptions
 
-    @Option(parsing: .singleValue, help: ArgumentHelp("Only this context of the config file; can be given again.", valueName: "name"))
+    @Option(parsing: .singleValue, help: ArgumentHelp("Only this context of the config file; can be given again.", valueName: "name"), completion: .contexts)
     var context: [String] = []
 
     @Flag(help: "Look only: nothing that changes a job can be sent.")

@@ -62,6 +62,7 @@ enum Examples {
         ],
         "operations": ["weir operations --limit 5", "weir operations --utc", "weir operations --json | jq -r '.[] | select(.state == \"failed\") | .error'"],
         "audit": ["weir audit --limit 20", "weir audit --utc", "weir audit --json | jq -r '.[] | .by'"],
+        "log": ["weir log", "weir log orders --limit 100", "weir log --follow --json | jq -r 'select(.level == \"error\") | .message'"],
         "watch": ["weir watch orders", "weir --flink http://host:8081 watch --json | jq .jobs[0].throughput"],
         "fault": ["weir fault shaky fail 3", "weir fault shaky slow 5s", "weir fault shaky off"],
         "inspect": [

@@ -29,7 +29,7 @@ struct CheckpointsCommand: ParsableCommand {
                 With --history: those that the ledger remembers of the name (of every run of the job that a console of this user saw) or of the whole \
                 id, also of jobs and engines that are gone. That asks no engine.
                 """))
-    @Argument(help: "The job: its name, its id, or at least four digits of it.")
+    @Argument(help: "The job: its name, its id, or at least four digits of it.", completion: .jobs)
     var job: String
     @Flag(help: "Those that the ledger remembers.")
     var history = false
@@ -68,6 +68,26 @@ struct AuditCommand: ParsableCommand {
     func run() throws { try end(EngineCommands.audit(link.options, limit: limit)) }
 }
 
+struct LogCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "log", abstract: "Show what the engine has logged lately, newest last.",
+        discussion: Examples.text(
+            "log",
+            after: """
+                Failures of tasks and checkpoints, restarts, recoveries and operations, with times. With a job: what is about it, or another run of its \
+                name. The engine keeps the lines in engine.log of its state directory, too. For engines of Weir only.
+                """))
+    @Argument(help: "Only this job: its name, its id, or at least four digits of it.", completion: .jobs)
+    var job: String?
+    @Flag(help: "Go on with the lines that come, until interrupted.")
+    var follow = false
+    @Option(help: ArgumentHelp("At most so many; 50 by default.", valueName: "number"))
+    var limit: Int?
+    @OptionGroup var link: LinkOptions
+    func validate() throws { try checkLimit(limit) }
+    func run() throws { try end(EngineCommands.log(link.options, job: job, limit: limit, follows: follow)) }
+}
+
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect", abstract: "Read a checkpoint or savepoint, Weir's or Flink's, and say whether it is whole. Needs no engine.",
@@ -103,7 +123,7 @@ struct WatchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch", abstract: "Print a line for each job at every change and once a second, until interrupted.",
         discussion: Examples.text("watch", after: "With --json, each report is printed as it comes."))
-    @Argument(help: "Only this job: its name, its id, or at least four digits of it.")
+    @Argument(help: "Only this job: its name, its id, or at least four digits of it.", completion: .jobs)
     var job: String?
     @Option(help: ArgumentHelp("End after so many reports.", valueName: "number"))
     var limit: Int?

@@ -27,7 +27,8 @@ struct WeirCommand: ParsableCommand {
             UpgradeCommand.self, UpgradesCommand.self, VersionsCommand.self, JarsCommand.self,
             DisposeCommand.self,
             OperationsCommand.self,
-            AuditCommand.self, WatchCommand.self, FaultCommand.self, InspectCommand.self, ContextsCommand.self, ThemesCommand.self, ReplayCommand.self,
+            AuditCommand.self, LogCommand.self, WatchCommand.self, FaultCommand.self, InspectCommand.self, ContextsCommand.self, ThemesCommand.self,
+            ReplayCommand.self,
             DoctorCommand.self,
         ],
         defaultSubcommand: ConsoleCommand.self)

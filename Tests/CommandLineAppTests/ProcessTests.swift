@@ -39,6 +39,30 @@ import Testing
         #expect(long.errors.contains("108 bytes"))
     }
 
+    @Test func theLogIsShownAndFollowed() throws {
+        let engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
+        defer { engine.kill9() }
+        try waitForEngine()
+        #expect(try weir(["submit", "shaky", "--set", "interval=50ms"], in: sandbox).status == 0)
+        #expect(try eventually { try weir(["log", "shaky"], in: sandbox).output.contains("info   job         shaky: RUNNING, attempt 1") })
+        let follower = try WeirProcess(["log", "shaky", "--follow", "--json", "--limit", "1"], in: sandbox, label: "follower")
+        #expect(eventually { follower.output.hasSuffix("\n") })
+        #expect(try weir(["fault", "shaky", "fail", "1"], in: sandbox).status == 0)
+        #expect(eventually { follower.output.contains("failed: ") && follower.output.contains("is complete, after a failed one") }, "\(follower.output)")
+        let lines = try follower.output.split(separator: "\n").map { try JSONDecoder().decode(EngineLogEntry.self, from: Data($0.utf8)) }
+        #expect(lines.map(\.sequence) == Array(Set(lines.map(\.sequence))).sorted(), "each line once, in order")
+        #expect(lines.contains { $0.level == .warning && $0.subject == .checkpoint })
+        kill(follower.processID, SIGKILL)
+        _ = follower.wait()
+        let all = try weir(["log", "--limit", "1000"], in: sandbox)
+        #expect(
+            all.status == 0 && all.output.contains("engine      started: version") && all.output.contains("operation   shaky: fault of 'shaky'"),
+            "\(all.output)")
+        let nobody = try weir(["log", "nobody"], in: sandbox)
+        #expect(nobody.status == 3 && nobody.errors.contains("nobody"))
+        #expect(try weir(["--flink", "http://127.0.0.1:9", "log"], in: sandbox).status == 1)
+    }
+
     @Test func engineAndCommands() throws {
         let engine = try WeirProcess(["engine"], in: sandbox, label: "engine")
         try waitForEngine()
@@ -156,11 +180,12 @@ import Testing
     // Whoever runs it again wants it to go on: its kills are not held against it.
     @Test func `a run is gone on with after any number of kills`() throws {
         let command = ["run", "orders", "--output", sandbox["out"], "--interval", "1h", "--set", "rate=1000"]
-        var run = try WeirProcess(command, in: sandbox)
+        // A label of its own: the commands that look begin its files anew.
+        var run = try WeirProcess(command, in: sandbox, label: "killed")
         for _ in 1...4 {
             #expect(try eventually { try job("orders")?.state == .running })
             run.kill9()
-            run = try WeirProcess(command, in: sandbox)
+            run = try WeirProcess(command, in: sandbox, label: "killed")
         }
         #expect(try eventually { try job("orders")?.state == .running }, "\(run.errors)")
         // It is told on another way than the state.

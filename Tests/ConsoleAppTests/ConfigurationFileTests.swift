@@ -158,6 +158,19 @@ import FlinkREST
         #expect(block.split(separator: "\n").count == 14, "the article names every key")
     }
 
+    @Test func `columns are hidden, and one that stays is told with those that can go`() throws {
+        let file = try ConfigurationFile.parse("[overview]\nhide = [\"link\", \"in\"]\n", name: "c")
+        #expect(file.hiddenColumns == [.link, .rate])
+        #expect(try ConfigurationFile.parse("[overview]\nhide = \"condition\"\n", name: "c").hiddenColumns == [.condition])
+        #expect(try ConfigurationFile.parse("[overview]\n", name: "c").hiddenColumns.isEmpty)
+        let wrong = ConfigurationFile.read("theme = \"slate\"\n[overview]\nhide = [\"state\"]\n", name: "config.toml")
+        #expect(wrong.hiddenColumns.isEmpty && wrong.theme == "slate", "the rest of the file holds")
+        let problem = try #require(wrong.problems.first?.description)
+        for part in ["config.toml:3", "\"state\" is no column that can be hidden", "context, link, report, in", "all columns are shown"] {
+            #expect(problem.contains(part), "\(problem)")
+        }
+    }
+
     @Test func `keys are remapped, and everything else of the file holds`() throws {
         let file = try ConfigurationFile.parse(
             "theme = \"slate\"\n[keys]\nsavepoint = \"W\"\nmove_down = [\"j\", \"ctrl-n\"]\nmouse = []\n", name: "config.toml")

@@ -440,11 +440,11 @@ import Testing
         console.press(":")
         console.type("sav")
         console.press("tab")
-        guard case .command(let field, _) = console.model.modals.last else { return #expect(Bool(false)) }
-        #expect(field.text == "savepoint ")
+        guard case .command(let prompt) = console.model.modals.last else { return #expect(Bool(false)) }
+        #expect(prompt.field.text == "savepoint ")
         console.press("enter", ":", "up")
-        guard case .command(let recalled, _) = console.model.modals.last else { return #expect(Bool(false)) }
-        #expect(recalled.text == "savepoint ")
+        guard case .command(let recalled) = console.model.modals.last else { return #expect(Bool(false)) }
+        #expect(recalled.field.text == "savepoint ")
     }
 
     // MARK: Themes

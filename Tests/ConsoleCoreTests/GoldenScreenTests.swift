@@ -127,6 +127,13 @@ struct Scene: Sendable, CustomTestStringConvertible {
             ContextDescription(name: "lab", class: .lab, address: "/run/weir/engine.sock"),
             ContextDescription(name: "prod-eu", class: .prod, address: "/run/weir/prod.sock"),
         ]),
+        Scene("overview-columns") { console in
+            console.now = WallTime(milliseconds: Sample.start.milliseconds - 12_000)
+            up(&console, Sample.ailing())
+            console.press(":")
+            console.type("columns")
+            console.press("enter", "j", "space", "j", "j", "space", "j", "space")
+        },
         Scene("job") { atJob(&$0) },
         Scene("job-audited") { console in
             var job = Sample.running()
@@ -351,6 +358,25 @@ struct Scene: Sendable, CustomTestStringConvertible {
                         request: request, jobName: "orders", state: .completed, acceptedAt: console.now, path: Sample.list[0].path,
                         newJob: Sample.otherJob)
                 ])
+        },
+        Scene("log") { console in
+            atJob(&console)
+            console.report([Sample.running(), Sample.running(Sample.otherJob, name: "billing-rollup")], logEnd: 90)
+            console.press("L")
+            console.send(.engine(context: "lab", .log(Sample.log)))
+            console.press("k", "k", "k")
+        },
+        Scene("log-engine") { console in
+            atJob(&console)
+            console.report([Sample.running(), Sample.running(Sample.otherJob, name: "billing-rollup")], logEnd: 90)
+            console.press("L", "L")
+            console.send(.engine(context: "lab", .log(Sample.log)))
+        },
+        Scene("completions") { console in
+            atJob(&console)
+            console.press(":")
+            console.type("restore ")
+            console.press("tab", "tab", "tab")
         },
         Scene("command-line") { console in
             atJob(&console)

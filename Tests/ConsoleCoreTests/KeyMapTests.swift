@@ -20,8 +20,9 @@ import Testing
     }
 
     @Test func newerDefaultKeysYieldToOlderConfigurations() throws {
-        let map = try map(["open": ["l", "enter"], "refresh": ["M"]])
-        #expect(map[.character("l")] == .open && map[.character("M")] == .refresh)
+        let map = try map(["open": ["l", "enter"], "refresh": ["M"], "mouse": ["L"], "copy_command": ["c"]])
+        #expect(map[.character("l")] == .open && map[.character("M")] == .refresh && map[.character("L")] == .mouse && map[.character("c")] == .copyCommand)
+        #expect(map.keys(.log).isEmpty && map.keys(.columns).isEmpty)
         #expect(map.keys(.scrollRight) == [.named(.right)] && map.keys(.messages).isEmpty && map[.character("h")] == .scrollLeft)
         // Between two that were given it stays a conflict.
         #expect(throws: KeyRemappingError.self) { _ = try self.map(["open": ["l"], "scroll_right": ["l"]]) }

@@ -99,7 +99,7 @@ import Testing
     }
 
     @Test func `a job without a snapshot is not sent back`() {
-        #expect(NextStep(.failed("boom"), Self.situation(hasWay: false)).text(.standard) == "5 failures")
+        #expect(NextStep(.failed("boom"), Self.situation(hasWay: false)).text(.standard) == "no snapshot is left: repair one, or submit it anew; 5 failures")
         #expect(NextStep(.canceled(restorable: false), Self.situation(hasWay: false)).isEmpty)
     }
 

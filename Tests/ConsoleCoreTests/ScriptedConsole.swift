@@ -57,10 +57,13 @@ struct ScriptedConsole {
     }
 
     /// Brings up the link and sends a report taken now.
-    mutating func report(_ jobs: [JobReport], operations: [OperationReport] = [], context: String = "lab", capacity: ClusterCapacity? = nil) {
+    mutating func report(
+        _ jobs: [JobReport], operations: [OperationReport] = [], context: String = "lab", capacity: ClusterCapacity? = nil, logEnd: UInt64? = nil
+    ) {
         if !(model.live.context(context)?.link.isUp ?? false) { send(.engine(context: context, .link(.up(roundTrip: 2)))) }
         var report = Sample.engine(jobs, operations: operations, at: now)
         report.engine.capacity = capacity
+        report.logEnd = logEnd
         send(.engine(context: context, .report(report, receivedAt: now)))
     }
 
@@ -220,6 +223,33 @@ enum Sample {
             checkpoint(4116, ago: 2_340_000),
             checkpoint(4115, ago: 2_400_000, took: 790), checkpoint(4114, ago: 10_500_000, took: 18_400, kind: .savepoint, by: "jdoe@ops1"),
             checkpoint(4113, ago: 10_520_000, discarded: true),
+        ]
+    }
+
+    /// What an engine logs around a failure of the sink, of `running` and of another job.
+    static var log: [EngineLogEntry] {
+        func line(
+            _ sequence: UInt64, ago milliseconds: Int64, _ level: EngineLogEntry.Level, _ subject: EngineLogEntry.Subject, _ message: String,
+            name: String? = "orders"
+        ) -> EngineLogEntry {
+            EngineLogEntry(
+                sequence: sequence, at: ago(milliseconds), level: level, subject: subject,
+                job: name == "orders" ? job : name == nil ? nil : otherJob, jobName: name, message: message)
+        }
+        return [
+            line(81, ago: 7_300_000, .info, .engine, "started: version 0.3, pid 4711, state in /var/lib/weir", name: nil),
+            line(82, ago: 7_299_000, .info, .job, "job 'orders' (a41f9c00) is back, newest recorded checkpoint 4020"),
+            line(83, ago: 7_298_000, .info, .job, "RUNNING, attempt 1, restored from #4020"),
+            line(84, ago: 7_298_000, .info, .job, "RUNNING, attempt 1", name: "billing-rollup"),
+            line(
+                85, ago: 7_200_000, .error, .task,
+                "win-agg/1: cannot write /var/lib/weir/out/part-1-0000041: no space left on device (errno 28); the output that is not committed yet is written again from the newest checkpoint"
+            ),
+            line(86, ago: 7_200_000, .warning, .job, "RESTARTING, attempt 2 in 1000 ms: no space left on device"),
+            line(87, ago: 7_198_000, .info, .job, "RUNNING, attempt 2, restored from #4044"),
+            line(88, ago: 72_000, .warning, .checkpoint, "checkpoint #4116 failed: CHECKPOINT_EXPIRED: expired before all tasks acknowledged"),
+            line(89, ago: 8_400, .info, .checkpoint, "checkpoint #4118 is complete, after a failed one"),
+            line(90, ago: 3_000, .info, .operation, "savepoint of 'billing-rollup', op 7f3a01 by mira@ops2 (INC-2201)", name: "billing-rollup"),
         ]
     }
 

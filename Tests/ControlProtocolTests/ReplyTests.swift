@@ -77,6 +77,11 @@ import Testing
                     at: at, operation: OperationID("op-1")!, verb: .checkpointNow, job: job, jobName: "orders", by: "ann@host", reason: "drill",
                     userID: 1000, processID: 77, state: .failed, outcome: "declined")
             ])),
+        .success(
+            .log([
+                EngineLogEntry(sequence: 41, at: at, message: "started"),
+                EngineLogEntry(sequence: 42, at: at, level: .error, subject: .task, job: job, jobName: "orders", message: "sink/1: disk \"full\""),
+            ])),
         .success(.inspection(SnapshotInspection(path: "/x", verdict: .damaged, problem: "/x/_metadata: checksum differs", operators: ["count"]))),
         .success(.programs([ProgramDescription(name: "orders", help: "Orders.", arguments: [.init(name: "rate", help: "R.", defaultValue: "100")])])),
         .success(.submitted(report)), .failure(.unknownJob("x")), .failure(.ambiguousJob("aaaa", candidates: [job])),
@@ -93,7 +98,7 @@ import Testing
             text += String(decoding: try ControlCodec.encode(result, id: .number(Int64(index + 1))), as: UTF8.self)
         }
         text += String(decoding: try ControlCodec.encode(.failure(.busy("full")), id: nil), as: UTF8.self)
-        let report = EngineReport(engine: Self.engine, at: Self.at, jobs: [Self.report], operations: [Self.operation(.checkpoint)])
+        let report = EngineReport(engine: Self.engine, at: Self.at, jobs: [Self.report], operations: [Self.operation(.checkpoint)], logEnd: 42)
         text += String(decoding: ControlCodec.frame(report: try ControlCodec.encode(report: report), sequence: 9, missed: 2), as: UTF8.self)
         try expectGolden("replies.jsonl", text)
     }

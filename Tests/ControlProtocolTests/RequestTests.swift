@@ -27,7 +27,8 @@ import Testing
     static let all: [ControlRequest] = [
         .hello(versions: [1, 2], client: "console"), .subscribe(interval: nil), .subscribe(interval: 250), .jobs, .job(job),
         .checkpoints(job, limit: nil), .checkpoints(job, limit: 20), .checkpoint(job, CheckpointID(7)), .exceptions(job), .operations(limit: nil),
-        .operations(limit: 5), .operation(operation), .audit(limit: nil), .audit(limit: 100), .inspect(path: "/ckpt/chk-7"), .programs,
+        .operations(limit: 5), .operation(operation), .audit(limit: nil), .audit(limit: 100), .log(nil, after: nil, limit: nil),
+        .log(job, after: 41, limit: 200), .inspect(path: "/ckpt/chk-7"), .programs,
         .submit(SubmitRequest(operation: operation, program: "orders")),
         .submit(
             SubmitRequest(
@@ -66,7 +67,7 @@ import Testing
 
     @Test func onlyMutatingVerbsNeedTheOperator() {
         let looking: Set<ControlVerb> = [
-            .hello, .subscribe, .jobs, .job, .checkpoints, .checkpoint, .exceptions, .operations, .operation, .audit, .inspect, .programs,
+            .hello, .subscribe, .jobs, .job, .checkpoints, .checkpoint, .exceptions, .operations, .operation, .audit, .log, .inspect, .programs,
         ]
         for verb in ControlVerb.allCases { #expect((verb.level == .viewer) == looking.contains(verb)) }
     }
@@ -89,6 +90,8 @@ import Testing
             "checkpoint: checkpoint must be at least 1, not 0"
         ),
         (#"{"jsonrpc":"2.0","id":1,"method":"operations","params":{"limit":0}}"#, .badField, "limit must be 1 to 10000, not 0"),
+        (#"{"jsonrpc":"2.0","id":1,"method":"log","params":{"after":-1}}"#, .badField, "log: after must be at least 0, not -1"),
+        (#"{"jsonrpc":"2.0","id":1,"method":"log","params":{"job":7}}"#, .badField, "log: job must be a string, not a number"),
         (#"{"jsonrpc":"2.0","id":1,"method":"operations","params":{"limit":1.5}}"#, .badField, "limit must be a whole number"),
         (#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"intervalMilliseconds":5}}"#, .badField, "100 to 60000"),
         (#"{"jsonrpc":"2.0","id":1,"method":"inspect","params":{"path":"chk-7"}}"#, .badField, "path must be an absolute path"),

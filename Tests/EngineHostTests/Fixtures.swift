@@ -18,11 +18,12 @@ final class TestEngine: Sendable {
 
     private final class Heard: Sendable { let lines = Mutex<[String]>([]) }
 
-    init(_ directory: String, recovers: Bool = true, maxParallelism: Int = EngineOptions.usualMaxParallelism) throws {
+    init(_ directory: String, recovers: Bool = true, keepsLogFile: Bool = false, maxParallelism: Int = EngineOptions.usualMaxParallelism) throws {
         let heard = Heard()
         self.heard = heard
         service = try EngineService(
-            name: "test", stateDirectory: directory, maxParallelism: maxParallelism, say: { line in heard.lines.withLock { $0.append(line) } })
+            name: "test", stateDirectory: directory, maxParallelism: maxParallelism, keepsLogFile: keepsLogFile,
+            say: { line in heard.lines.withLock { $0.append(line) } })
         if recovers { service.recover() }
     }
 

@@ -24,6 +24,9 @@ internal import TOMLKit
 ///     bell = true
 ///     osc9 = false              # a notification of the desktop, from terminals that know OSC 9
 ///
+///     [overview]                # columns that are not shown; `c` chooses
+///     hide = ["link", "restarts"]
+///
 ///     [diagnosis]               # from where on figures are a problem; the article Conditions names all
 ///     crash_loop_failures = 3
 ///     source_silence_s = 15
@@ -63,6 +66,7 @@ public struct ConfigurationFile: Equatable {
     public var usesUTC = false
     public var alerts = AlertOptions()
     public var thresholds = DiagnosisThresholds()
+    public var hiddenColumns: Set<OverviewColumn> = []
     public var ledger = LedgerSettings()
     public var keyMap = KeyMap.standard
     /// By name. One with a mistake is read-only.
@@ -114,7 +118,7 @@ public struct ConfigurationFile: Equatable {
         do throws(ConfigurationError) { root = try ConfigurationSource(text: text, name: name).root() } catch { return unreadable(error) }
         var file = ConfigurationFile()
         file.take("this line is ignored") { (_) throws(ConfigurationError) in
-            try root.checkKeys(["theme", "ascii", "colors", "mouse", "utc", "keys", "alerts", "diagnosis", "ledger", "contexts", "storage"])
+            try root.checkKeys(["theme", "ascii", "colors", "mouse", "utc", "keys", "alerts", "diagnosis", "overview", "ledger", "contexts", "storage"])
         }
         file.take("the standard theme is used") { (file) throws(ConfigurationError) in file.theme = try root.text("theme") }
         file.take("the terminal decides") { (file) throws(ConfigurationError) in file.usesASCII = try root.truth("ascii") }
@@ -138,6 +142,9 @@ public struct ConfigurationFile: Equatable {
         }
         file.take("thresholds are the standard ones") { (file) throws(ConfigurationError) in
             if let diagnosis = try root.section("diagnosis") { file.thresholds = try DiagnosisThresholds(diagnosis) }
+        }
+        file.take("all columns are shown") { (file) throws(ConfigurationError) in
+            if let overview = try root.section("overview") { file.hiddenColumns = try Set<OverviewColumn>(overview) }
         }
         file.take("all keys are the standard ones") { (file) throws(ConfigurationError) in
             if let keys = try root.section("keys") { file.keyMap = try keyMap(keys) }

@@ -42,6 +42,7 @@ enum ConsoleLog {
         var operation: OperationReport?
         var refused: OperationID?
         var inspection: SnapshotInspection?
+        var log: [EngineLogEntry]?
         var message: String?
 
         init(at: WallTime) { self.at = at }
@@ -80,6 +81,7 @@ enum ConsoleLog {
         case .operation(let report): line.operation = report
         case .refused(let id, let message): (line.refused, line.message) = (id, message)
         case .inspection(let inspection): line.inspection = inspection
+        case .log(let entries): line.log = entries
         case .requestFailed(let message): line.message = message
         }
     }
@@ -97,6 +99,7 @@ extension ConsoleLog.Line {
         if let operation { return .operation(operation) }
         if let refused { return .refused(refused, message: message ?? "") }
         if let inspection { return .inspection(inspection) }
+        if let log { return .log(log) }
         return message.map { .requestFailed($0) }
     }
 }

@@ -92,6 +92,7 @@ struct Settings {
     private let keyMap: KeyMap
     private let alerts: AlertOptions
     private let thresholds: DiagnosisThresholds
+    private let hiddenColumns: Set<OverviewColumn>
     private let usesMouse: Bool
     private let usesUTC: Bool
     let ledger: LedgerSettings
@@ -110,7 +111,7 @@ struct Settings {
         usesASCII = launch.usesASCII ?? file.usesASCII ?? false
         isReadOnly = launch.isReadOnly
         alerts = file.alerts
-        thresholds = file.thresholds
+        (thresholds, hiddenColumns) = (file.thresholds, file.hiddenColumns)
         usesMouse = file.usesMouse
         usesUTC = file.usesUTC
         ledger = file.ledger
@@ -155,7 +156,7 @@ struct Settings {
             utcOffsetSeconds: usesUTC ? 0 : ProcessEnvironment.utcOffsetSeconds(), glyphs: glyphs, theme: theme, themeNames: themes.names(),
             isReadOnly: isReadOnly, size: size, keyMap: keyMap, alerts: alerts, usesMouse: usesMouse,
             configurationProblems: problems.map { SafeText($0) }, preview: RequestText.preview)
-        (options.thresholds, options.isReplay) = (thresholds, isReplay)
+        (options.thresholds, options.isReplay, options.hiddenColumns) = (thresholds, isReplay, hiddenColumns)
         return ConsoleModel(
             contexts: contexts.map(\.description), start: start, seed: UInt64.random(in: .min ... .max),
             operatorName: OperatorIdentity.current(), options: options)

@@ -9,7 +9,7 @@ extension ConsoleModel {
         case .job, .checkpoints: selectedCheckpoint
         case .checkpoint(let id), .subtasks(let id, _): detail(id)
         case .history: selectedRemembered?.report
-        case .overview, .failures, .operations, .operation, .metrics, .configuration, .contexts, .audit: nil
+        case .overview, .failures, .operations, .operation, .metrics, .configuration, .contexts, .audit, .log: nil
         }
     }
 

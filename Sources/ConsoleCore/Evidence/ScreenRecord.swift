@@ -118,6 +118,7 @@ extension ConsoleModel {
         case .contexts: "contexts"
         case .audit: "audit"
         case .history: "history"
+        case .log: "log"
         }
     }
 
@@ -133,6 +134,7 @@ extension ConsoleModel {
         case .failures: csvOfFailures(&table)
         case .operations, .operation: csvOfOperations(&table)
         case .audit: csvOfAudit(&table)
+        case .log: csvOfLog(&table)
         }
         return table.text
     }
@@ -196,6 +198,14 @@ extension ConsoleModel {
         table.row("at_ms", "subject", "message", "folded", "counted")
         for row in failureRows {
             table.row(row.at.milliseconds.description, row.subject.string, row.message.string, row.folded.description, row.isCounted?.description)
+        }
+    }
+
+    private func csvOfLog(_ table: inout CSVText) {
+        table.row("sequence", "at_ms", "level", "about", "job", "job_id", "message")
+        for row in logRows {
+            table.row(
+                "\(row.sequence)", row.at.milliseconds.description, row.level.rawValue, row.subject.rawValue, row.jobName, row.job?.description, row.message)
         }
     }
 

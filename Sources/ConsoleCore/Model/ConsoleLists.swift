@@ -144,6 +144,7 @@ extension ConsoleModel {
         case .contexts: .contexts
         case .audit: .audit
         case .history: .history
+        case .log: .log
         case .operation, .metrics: nil
         }
     }
@@ -163,6 +164,7 @@ extension ConsoleModel {
         case (.configuration, _): return position(configurationRows, cursors.setting, \.name)
         case (.contexts, _): return position(contextRows, cursors.context, \.name)
         case (.audit, _): return position(auditRows, cursors.audit, \.id)
+        case (.log, _): return logPosition
         case (.history, _): return position(historyRows, cursors.history, \.rowID)
         case (nil, .metrics): return position(Metric.allCases, metrics.selected, { $0 })
         case (nil, .operation(let id)): return OperationScreen(model: self, id: id).position(in: size)
@@ -199,6 +201,7 @@ extension ConsoleModel {
         case (.configuration, _): cursors.setting = pick(configurationRows, \.name)
         case (.contexts, _): cursors.context = pick(contextRows, \.name)
         case (.audit, _): cursors.audit = follows(.audit) ? nil : pick(auditRows, \.id)
+        case (.log, _): cursors.log = index == listPosition.count - 1 && listViews[.log].order == nil ? nil : pick(logRows, \.sequence)
         case (.history, _): cursors.history = follows(.history) ? nil : pick(historyRows, \.rowID)
         case (nil, .metrics): metrics.selected = Metric.allCases[index]
         case (nil, .operation(let id)): cursors.evidence = (id, index)
@@ -214,6 +217,7 @@ extension ConsoleModel {
         case .failures: cursors.failure = selectedFailure?.id
         case .operations: cursors.operation = selectedOperation?.id
         case .history: cursors.history = selectedRemembered?.rowID
+        case .log: cursors.log = selectedLogEntry?.sequence
         default: select(listPosition.index)
         }
     }

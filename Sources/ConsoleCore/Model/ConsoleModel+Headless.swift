@@ -41,6 +41,9 @@ extension ConsoleModel {
     /// Whether the screen is complete: reported since a moment, and no question unanswered.
     public func isComplete(since moment: WallTime) -> Bool {
         if screen == .audit, auditRecords == nil { return false }
+        if let name = logContext, let context = live.context(name) {
+            return context.isDown || context.report.map { $0.logEnd == nil || context.log.isLoaded && context.log.askedAt == nil } ?? false
+        }
         guard let key = jobOfScreen, let context = live.context(key.context), screens != [.overview] else { return hasHeardFromAll }
         if context.isDown { return true }
         guard let received = context.receivedAt, received > moment, let job = context.job(key.job) else { return false }

@@ -22,6 +22,8 @@ public struct ConsoleOptions: Sendable {
     public var usesMouse: Bool
     /// The limits beyond which something is a condition.
     public var thresholds = DiagnosisThresholds()
+    /// Columns of the Overview that the operator does not want.
+    public var hiddenColumns: Set<OverviewColumn> = []
     /// Mistakes in the configuration: the first stays on the message row when nothing newer stands there.
     public var configurationProblems: [SafeText]
     /// The request of an operation to an engine of this dialect and version (nil = unknown), for reading. Pure. nil = it cannot be shown.
@@ -125,7 +127,7 @@ public struct ConsoleModel: Sendable {
     /// On screens about one context it has that context's accent.
     public var theme: Theme {
         switch screen {
-        case .overview, .operations, .operation, .contexts, .audit, .history: options.theme
+        case .overview, .operations, .operation, .contexts, .audit, .history, .log(.engine): options.theme
         default: options.theme.accented(currentJob.flatMap { live.context($0.context)?.description.accent })
         }
     }
@@ -159,7 +161,7 @@ public struct ConsoleModel: Sendable {
     var focusedJob: JobKey? {
         switch screen {
         case .overview: selectedOverviewRow?.key
-        case .contexts, .audit, .history: nil
+        case .contexts, .audit, .history, .log(.engine): nil
         default: currentJob
         }
     }

@@ -12,15 +12,18 @@ extension ConsoleModel {
         case operation(OperationID)
         case metrics, configuration, contexts, audit
         case history(HistoryScope)
+        case log(LogScope)
     }
 
     enum Modal: Sendable {
-        case command(TextField, recalled: Int?)
+        case command(CommandPrompt)
         case filter(TextField)
         case sheet(ActionSheet)
         case chooser(RestartChooser)
         /// Names come from the options; the theme is the one to go back to.
         case themes(index: Int, before: Theme)
+        /// The row of the chooser, and what was hidden before.
+        case columns(index: Int, before: Set<OverviewColumn>)
         case help(HelpPage)
         /// Begins with this row.
         case messages(top: Int)
@@ -29,7 +32,7 @@ extension ConsoleModel {
     }
 
     enum ListKind: Sendable, Hashable {
-        case overview, checkpoints, failures, operations, operators, subtasks, configuration, contexts, audit, history
+        case overview, checkpoints, failures, operations, operators, subtasks, configuration, contexts, audit, history, log
     }
 
     /// The parts of a screen that the cursor keys can be given to.
@@ -47,6 +50,8 @@ extension ConsoleModel {
         var context: String?
         var audit: OperationID?
         var history: RememberedCheckpoint.RowID?
+        /// Sequence number of a line; nil = the newest, whichever that will be.
+        var log: UInt64?
         /// The first line shown of an operation's evidence, where it does not all fit.
         var evidence: (id: OperationID, top: Int)?
     }

@@ -18,6 +18,7 @@ struct ContextState: Sendable {
     var receivedAt: WallTime?
     var memories: [JobID: JobMemory] = [:]
     var inspections: [String: Inspection] = [:]
+    var log = LogMemory()
     /// When the answers to `inspections` came.
     private var lookedAt: [String: WallTime] = [:]
     /// `:unlock` holds until then.
@@ -187,6 +188,7 @@ extension ContextState {
 
     /// Forgets questions that will not be answered, so that they are asked again.
     mutating func forgetQuestions(_ cause: String) {
+        log.askAgain()
         for job in memories.keys { memories[job]?.forgetQuestions() }
         for (path, inspection) in inspections where inspection == .pending { inspections[path] = .failed(cause) }
     }

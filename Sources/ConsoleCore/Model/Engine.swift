@@ -159,6 +159,8 @@ public enum EngineEvent: Sendable {
     /// The engine did not take the operation; `message` says why and what to do.
     case refused(OperationID, message: String)
     case inspection(SnapshotInspection)
+    /// Lines of the engine's log, oldest first.
+    case log([EngineLogEntry])
     /// Something asked for did not come: one line.
     case requestFailed(String)
 }
@@ -179,6 +181,8 @@ public enum EngineQuestion: Sendable, Equatable {
     case inspect(path: String)
     /// As `inspect`, and which jobs need the files.
     case inspectForDeletion(path: String)
+    /// The newest lines of the log, or those that follow one.
+    case log(after: UInt64?)
 }
 
 /// What an engine's jobs are worth, and so how careful the console is with them.

@@ -184,6 +184,7 @@ extension ConsoleModel {
         case (.contexts, _): return indices(contextRows, contextFields)
         case (.audit, _): return indices(auditRows, auditFields)
         case (.history, _): return indices(historyRows, historyFields)
+        case (.log, _): return indices(logRows, logFields)
         default: return []
         }
     }

@@ -32,6 +32,7 @@ extension ConsoleModel {
             ("when", true), ("context", false), ("job", false), ("id", true), ("kind", false), ("status", false), ("duration", true), ("size", true),
             ("fate", false), ("seen", true), ("cause", false), ("by", false), ("path", false),
         ],
+        .log: [("when", true), ("level", false), ("about", false), ("job", false), ("message", false)],
         .audit: [
             ("when", true), ("op", false), ("who", false), ("what", false), ("job", false), ("outcome", false), ("reason", false),
             ("result", false),
@@ -189,6 +190,16 @@ extension ConsoleModel {
             ListField("age") { Self.number($0.age(at: now).map { Double($0.count) }, "") },
             ListField("jobs") { .number(Double($0.report?.jobs.count ?? -1), "\($0.report?.jobs.count ?? 0)") },
             ListField("address") { .text($0.description.address) },
+        ]
+    }
+
+    var logFields: [ListField<EngineLogEntry>] {
+        [
+            ListField("when") { .number(Double($0.sequence), clock($0.at)) },
+            ListField("level", { .text($0.level.rawValue) }, shown: { $0.level == .warning ? "WARN" : "" }),
+            ListField("about") { .text($0.subject.rawValue) },
+            ListField("job") { .text(SafeText($0.jobName ?? "").string) },
+            ListField("message") { .text(SafeText($0.message, limit: 4000).string) },
         ]
     }
 

@@ -140,9 +140,18 @@ extension NextStep {
         }
 
         private mutating func failed(_ condition: Condition) {
-            if case .failed = condition { goBack() }
+            if case .failed = condition {
+                goBack()
+                startAnew()
+            }
             failures()
             if now.job.map({ $0.budget.counted > 0 }) ?? false { checkpoints() }
+        }
+
+        /// Of a job that nothing is left of. What a cluster does not list may still be there.
+        private mutating func startAnew() {
+            guard now.way == nil, now.livesAs == nil, let job = now.job, job.freshness == nil else { return }
+            outside(job.counts.completed > 0 ? "no snapshot is left: repair one, or submit it anew" : "it has no snapshot: submit it anew")
         }
 
         private mutating func suspected(_ diagnosis: Diagnosis) {

@@ -56,7 +56,7 @@ extension ConsoleModel {
         case .history:
             guard case .history(let scope) = screen else { return nil }
             (source.pasts, source.scope) = ($pasts, scope)
-        case .failures, .operations, .operators, .subtasks, .configuration, .contexts, .audit: return nil
+        case .failures, .operations, .operators, .subtasks, .configuration, .contexts, .audit, .log: return nil
         }
         return source
     }
@@ -74,7 +74,7 @@ extension ConsoleModel {
         case .overview: arrange(.overview, \.overview, \.arrangedOverview)
         case .job, .checkpoints, .checkpoint, .subtasks: arrange(.checkpoints, \.checkpoints, \.arrangedCheckpoints)
         case .history: arrange(.history, \.history, \.arrangedHistory)
-        case .failures, .operations, .operation, .metrics, .configuration, .contexts, .audit: break
+        case .failures, .operations, .operation, .metrics, .configuration, .contexts, .audit, .log: break
         }
     }
 

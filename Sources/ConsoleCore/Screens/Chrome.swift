@@ -136,8 +136,16 @@ struct Chrome {
             message(row: bottom - 1, &canvas)
             return
         }
-        if completions == nil { actions(row: bottom - 2, &canvas) } else { hints(row: bottom - 2, &canvas) }
+        if isTyping { hints(row: bottom - 2, &canvas) } else { actions(row: bottom - 2, &canvas) }
         if hasNews { message(row: bottom - 1, &canvas) } else { hints(row: bottom - 1, &canvas) }
+    }
+
+    /// The hints give way to what the text can go on with.
+    private var isTyping: Bool {
+        switch model.modals.last {
+        case .command, .filter: true
+        default: false
+        }
     }
 
     /// Whether the row of the messages has more to say than an old one.
@@ -188,9 +196,14 @@ struct Chrome {
     }
 
     private func hints(row: Int, _ canvas: inout Canvas) {
-        if let choices = completions {
-            canvas.put(choices.prefix(columns: canvas.size.columns - 2, ending: .cut), column: 1, row: row, role: .textDim)
+        switch model.modals.last {
+        case .command(let prompt): return choices(prompt, row: row, &canvas)
+        case .filter:
+            guard let kind = model.listKind else { return }
+            let words: SafeText = "word  ~expression  !not  fields, with Tab: \(model.fieldNames(kind).map { $0 + ":" }.joined(separator: " "))"
+            canvas.put(words.prefix(columns: canvas.size.columns - 2, ending: .cut), column: 1, row: row, role: .textDim)
             return
+        default: break
         }
         var column = 1
         for (keys, text) in hintList {
@@ -200,16 +213,31 @@ struct Chrome {
         }
     }
 
-    /// The completions of a text being typed, in the place of the hints; nil = nothing is typed.
-    private var completions: SafeText? {
-        switch model.modals.last {
-        case .command(let field, _):
-            let choices = model.completions(of: field.text)
-            return choices.isEmpty ? "Enter runs it  Esc leaves" : SafeText("Tab: " + choices.map { model.withKey($0).string }.joined(separator: "  "))
-        case .filter:
-            return model.listKind.map { SafeText("word  ~expression  !not  fields, with Tab: \(model.fieldNames($0).map { $0 + ":" }.joined(separator: " "))") }
-        default: return nil
+    /// The completions of the command line, in the place of the hints; the one that Tab has chosen is marked, and stays in sight.
+    private func choices(_ prompt: CommandPrompt, row: Int, _ canvas: inout Canvas) {
+        let labels = (prompt.cycle?.choices ?? model.completions(of: prompt.field.text)).map(\.label)
+        guard !labels.isEmpty else { return _ = canvas.put("Enter runs it  Esc leaves", column: 1, row: row, role: .textDim) }
+        let room = canvas.size.columns - 2
+        var column = 1 + canvas.put("Tab: ", column: 1, row: row, role: .textDim)
+        let start = Self.pageStart(labels.map(\.columns), chosen: prompt.cycle?.index ?? 0, room: room - column - 2)
+        for (index, label) in labels.enumerated().dropFirst(start) {
+            let isWhole = column + label.columns <= room - (index < labels.count - 1 ? 1 : 0)
+            let shown = isWhole ? label : label.prefix(columns: max(0, room - column), ending: .cut)
+            let role: StyleRole = index == prompt.cycle?.index ? .select : .textDim
+            column += canvas.put(shown, column: column, row: row, role: role)
+            guard isWhole else { return }
+            column += 2
         }
+    }
+
+    /// Where a page of labels begins that has the chosen one in it.
+    private static func pageStart(_ widths: [Int], chosen: Int, room: Int) -> Int {
+        var start = 0, used = 0
+        for index in 0...chosen {
+            if used + widths[index] > room, index > start { (start, used) = (index, 0) }
+            used += widths[index] + 2
+        }
+        return start
     }
 
     /// The keys that are good for something on this screen, the most needed first; from the key map.
@@ -261,6 +289,12 @@ struct Chrome {
             return general + [
                 hint(.open, "detail"), hint(.filter, "filter"), hint(.sort, "sort"), hint(.copy, "path"), hint(.copyCommand, "command"), hint(.quit, "back"),
             ]
+        case .log(let scope):
+            let other = hint(.log, scope == .job ? "all jobs" : "this job")
+            return general + [
+                hint(.filter, "filter"), scope == .job || model.currentJob != nil ? other : nil, hint(.last, "newest"), hint(.copy, "copy"), jobs,
+                hint(.quit, "back"),
+            ]
         case .audit: return general + [hint(.open, "evidence"), hint(.filter, "filter"), hint(.sort, "sort"), hint(.copy, "copy"), hint(.quit, "back")]
         }
     }
@@ -268,7 +302,7 @@ struct Chrome {
     /// The text being typed, or the operation in progress, or the last message.
     func message(row: Int, _ canvas: inout Canvas) {
         switch model.modals.last {
-        case .command(let field, _): return prompt(":", field, suggestion: model.suggestion(field), row: row, &canvas)
+        case .command(let command): return prompt(":", command.field, suggestion: model.suggestion(command.field), row: row, &canvas)
         case .filter(let field):
             let words = model.listKind.map { kind in model.filterProblem(kind).map { SafeText($0) } ?? model.filterCount(kind) }
             return prompt("/", field, suggestion: words.map { "   \($0)" } ?? "", row: row, &canvas)

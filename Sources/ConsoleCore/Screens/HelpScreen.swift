@@ -26,7 +26,7 @@ struct HelpScreen {
 
     private static let sections: [(SafeText, [Command])] = [
         ("ACT (each opens a sheet that says what will happen)", Command.acting + [.actions]),
-        ("SCREENS", [.overview, .job, .checkpoints, .metrics, .failures, .operations, .configuration, .contexts, .audit, .help]),
+        ("SCREENS", [.overview, .job, .checkpoints, .metrics, .failures, .operations, .configuration, .contexts, .audit, .log, .help]),
         (
             "MOVE",
             [
@@ -37,7 +37,7 @@ struct HelpScreen {
         ),
         ("LISTS", [.filter, .nextMatch, .previousMatch, .sort, .flipOrder]),
         ("TIME", [.freeze, .scrubBack, .scrubForward, .now, .wide]),
-        ("LOOK", [.commandLine, .messages, .refresh, .copy, .copyCommand, .write, .themes]),
+        ("LOOK", [.commandLine, .messages, .refresh, .copy, .copyCommand, .write, .themes, .columns]),
         ("TERMINAL", [.mouse, .repaint, .interrupt, .suspend]),
     ]
 

@@ -53,10 +53,14 @@ struct OverviewScreen {
 
         /// Columns of a name that is not cut everywhere, and of the condition before a long name takes more.
         private static let nameColumns = 13, conditionColumns = 50
+        /// Fewer columns say nothing of a condition.
+        private static let leastConditionColumns = 18
 
-        /// - Parameter names: columns of the longest name.
-        /// - Parameter hasContexts: jobs of more than one context are listed.
-        init(columns: Int, names: Int, hasContexts: Bool) {
+        /// - Parameters:
+        ///   - names: columns of the longest name.
+        ///   - hasContexts: jobs of more than one context are listed.
+        ///   - hidden: what the operator does not want; a narrow window has no more than it needs.
+        init(columns: Int, names: Int, hasContexts: Bool, hidden: Set<OverviewColumn>) {
             let spare = max(0, columns - 80), needed = max(names - Self.nameColumns, 0)
             contextColumns = columns >= 90 ? 8 : 7
             guard columns >= 80 else {
@@ -72,25 +76,33 @@ struct OverviewScreen {
                 condition = fail + failColumns + 1
                 return
             }
-            let context = 3, badge = context + contextColumns + 1, link = badge + 3
-            (self.context, self.badge, self.link) = (context, badge, link)
-            stateColumns = 10
+            func shows(_ column: OverviewColumn) -> Bool { !hidden.contains(column) }
+            // The class of a context is always told.
+            context = shows(.context) ? 3 : nil
+            let badge = shows(.context) ? 4 + contextColumns : 3
+            self.badge = badge
+            link = shows(.link) ? badge + 3 : nil
             // How old the report is has a column of its own where there is room; else it takes the place of the round trip once it is old.
-            reported = columns >= 90 ? link + 9 : nil
-            job = link + (reported == nil ? 9 : 17)
+            let behindLink = badge + 3 + (shows(.link) ? 9 : 0)
+            reported = columns >= 90 && shows(.report) ? behindLink : nil
+            job = behindLink + (reported == nil ? 0 : 8)
+            stateColumns = 10
             let least = Self.nameColumns + min(max(spare - 8, 0) / 3, 10, needed)
             // State and rate, age, duration, failures, restarts.
-            let free = columns - (job + least + 1 + 18 + 2 + 9 + 6 + 8 + 2) - Self.conditionColumns
+            let behindName = (shows(.rate) ? 20 : 12) + 9 + (shows(.duration) ? 6 : 0) + (shows(.restarts) ? 10 : 7)
+            let room = columns - (job + least + 1 + behindName)
+            let hasCondition = shows(.condition) && (columns >= 110 || !hidden.isEmpty && room >= Self.leastConditionColumns)
+            let free = hasCondition ? room - Self.conditionColumns : hidden.isEmpty ? 0 : room + (shows(.restarts) ? 2 : 1)
             jobColumns = least + min(max(free, 0), max(names - least, 0))
             state = job + jobColumns + 1
-            rateEnd = state + 18
-            age = state + 20
-            duration = age + 9
-            fail = age + 15
+            rateEnd = shows(.rate) ? state + 18 : nil
+            age = state + (shows(.rate) ? 20 : 12)
+            duration = shows(.duration) ? age + 9 : nil
+            fail = age + 9 + (shows(.duration) ? 6 : 0)
             failColumns = 6
             // Ends before this column.
-            restarts = fail + 8
-            condition = columns >= 110 ? fail + 10 : nil
+            restarts = shows(.restarts) ? fail + 8 : nil
+            condition = hasCondition ? fail + (shows(.restarts) ? 10 : 7) : nil
         }
     }
 
@@ -99,7 +111,8 @@ struct OverviewScreen {
             "\(model.options.keyMap.title(.overview, "overview"))\(model.listNote(.overview))", row: 0,
             note: rows.count > canvas.size.rows - 2 ? "\(cursor + 1) of \(rows.count)" : "", isFocused: model.focusedPane == .list)
         let layout = Layout(
-            columns: canvas.size.columns, names: rows.lazy.map { SafeText($0.jobName).columns }.max() ?? 0, hasContexts: model.shown.contexts.count > 1)
+            columns: canvas.size.columns, names: rows.lazy.map { SafeText($0.jobName).columns }.max() ?? 0, hasContexts: model.shown.contexts.count > 1,
+            hidden: model.options.hiddenColumns)
         let names = names(rows, columns: layout.jobColumns)
         let columns: [(Int?, SafeText, String)] = [
             (layout.context, "CONTEXT", "context"), (layout.link, "LINK", "link"), (layout.job, "JOB", "job"), (layout.state, "STATE", "state"),

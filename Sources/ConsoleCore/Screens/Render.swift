@@ -35,6 +35,7 @@ func drawScreen(_ model: ConsoleModel, isSmall: Bool, _ canvas: inout Canvas) {
     case .configuration: ConfigurationScreen(model: model).draw(&canvas)
     case .contexts: ContextsScreen(model: model).draw(&canvas)
     case .audit: AuditScreen(model: model).draw(&canvas)
+    case .log(let scope): LogScreen(model: model, scope: scope).draw(&canvas)
     case .history(let scope): HistoryScreen(model: model, scope: scope).draw(&canvas)
     }
 }
@@ -56,6 +57,7 @@ private func draw(_ modal: ConsoleModel.Modal, _ model: ConsoleModel, _ canvas: 
     case .help(let page): HelpScreen(model, search: page.search).draw(page, &canvas)
     case .messages(let top): MessagesView(model).draw(top, &canvas)
     case .themes(let index, _): drawThemes(model, index, &canvas)
+    case .columns(let index, _): drawColumns(model, index, &canvas)
     case .actions: drawActions(model, &canvas)
     case .command, .filter, .quit:
         let row = canvas.size.rows - 1
@@ -73,6 +75,22 @@ private func drawThemes(_ model: ConsoleModel, _ index: Int, _ canvas: inout Can
             inner.put("\(position == index ? ">" : " ") \(names[position])", column: 1, row: line, role: position == index ? .select : .dialog)
         }
         inner.put("\(model.options.keyMap.label(.moveDown, .moveUp)) preview  Enter keeps  Esc goes back", column: 1, row: inner.size.rows - 1, role: .hintText)
+    }
+}
+
+private func drawColumns(_ model: ConsoleModel, _ index: Int, _ canvas: inout Canvas) {
+    let all = OverviewColumn.allCases, columns = min(60, canvas.size.columns)
+    let rect = CellRect(column: canvas.size.columns - columns, row: max(0, canvas.size.rows - all.count - 6), columns: columns, rows: all.count + 4)
+    canvas.dialog(rect, title: "columns of the Overview") { inner in
+        for (row, column) in all.enumerated() {
+            let isShown = !model.options.hiddenColumns.contains(column), role: StyleRole = row == index ? .select : .dialog
+            inner.put(
+                "\(row == index ? ">" : " ") [\(isShown ? "x" : " ")] \(SafeText(column.rawValue).padded(10)) \(column.summary)", column: 1, row: row,
+                role: role)
+        }
+        inner.put(
+            "Space toggles  Enter keeps  Esc goes back  \(model.options.keyMap.label(.copy)) copies", column: 1, row: inner.size.rows - 1,
+            role: .hintText)
     }
 }
 

@@ -4,7 +4,19 @@ import StreamModel
 /// The words of the command line: one table for running, completing and help.
 enum CommandLine {
     /// The completions of a command's argument.
-    enum Argument: Sendable { case none, option([String]), theme, context, job, screen, span, column }
+    enum Argument: Sendable {
+        case none, option([String]), theme, context, job, screen, span, column
+        /// The name of a field, as the last word of a filter.
+        case filter
+        /// A directory that savepoints of the focused job have gone to.
+        case savepointDirectory
+        /// The path of a snapshot of the focused job that a restore can begin with; typed by its path or by its number.
+        case snapshot
+        /// The path of a savepoint of the focused job.
+        case savepoint
+        /// A class, after a name and an address.
+        case connection
+    }
 
     struct Entry: Sendable {
         var name: String
@@ -16,15 +28,15 @@ enum CommandLine {
     }
 
     static let commands: [Entry] = [
-        Entry(name: "savepoint", usage: "savepoint [DIRECTORY]", summary: "take a savepoint"),
+        Entry(name: "savepoint", usage: "savepoint [DIRECTORY]", summary: "take a savepoint", argument: .savepointDirectory),
         Entry(name: "checkpoint", usage: "checkpoint", summary: "trigger a checkpoint now"),
         Entry(
             name: "cancel", usage: "cancel [--discard-state]", summary: "cancel; --discard-state deletes every checkpoint",
             argument: .option(["--discard-state"])),
         Entry(name: "stop", usage: "stop [--drain]", summary: "stop with a savepoint", argument: .option(["--drain"])),
         Entry(name: "restart", usage: "restart", summary: "choose a checkpoint and restart from it"),
-        Entry(name: "restore", usage: "restore PATH", summary: "restart from any checkpoint or savepoint"),
-        Entry(name: "dispose", usage: "dispose [PATH]", summary: "delete the selected savepoint with its files (Flink)"),
+        Entry(name: "restore", usage: "restore PATH", summary: "restart from any checkpoint or savepoint", argument: .snapshot),
+        Entry(name: "dispose", usage: "dispose [PATH]", summary: "delete the selected savepoint with its files (Flink)", argument: .savepoint),
         Entry(name: "recipe", usage: "recipe JAR [-- ARGUMENT...]", summary: "set the jar and arguments that relaunch a Flink job"),
         Entry(
             name: "fault", usage: "fault TEXT", summary: "inject a fault into a demo job: slow 5s, fail 3, stall, crash, off",
@@ -37,9 +49,13 @@ enum CommandLine {
         Entry(name: "history", usage: "history [JOB]", summary: "checkpoints in the ledger, including those of past jobs", argument: .job),
         Entry(name: "go", usage: "go SCREEN", summary: "go to a screen", argument: .screen),
         Entry(name: "context", usage: "context NAME", summary: "show the jobs of one context", argument: .context, aliases: ["ctx"]),
-        Entry(name: "connect", usage: "connect NAME ADDRESS [CLASS]", summary: "add an engine for this session: socket path or URL"),
-        Entry(name: "filter", usage: "filter [TEXT]", summary: "filter this list: words, ~expression, !not, field:word"),
+        Entry(
+            name: "connect", usage: "connect NAME ADDRESS [CLASS]", summary: "add an engine for this session: socket path or URL", argument: .connection),
+        Entry(name: "filter", usage: "filter [TEXT]", summary: "filter this list: words, ~expression, !not, field:word", argument: .filter),
         Entry(name: "sort", usage: "sort [COLUMN]", summary: "sort this list by a column; without one, in its default order", argument: .column),
+        Entry(
+            name: "columns", usage: "columns [-COLUMN]", summary: "choose the columns of the Overview, or hide and show some",
+            argument: .option(OverviewColumn.allCases.flatMap { ["-" + $0.rawValue, $0.rawValue] })),
         Entry(name: "at", usage: "at HH:MM[:SS]", summary: "show a moment of the recorded past"),
         Entry(name: "back", usage: "back 5m", summary: "step back in the recorded past", argument: .span),
         Entry(name: "mute", usage: "mute", summary: "mute or unmute this job"),
@@ -60,7 +76,7 @@ enum CommandLine {
     /// The screens by name.
     static let screens: [(name: String, command: Command)] = [
         ("overview", .overview), ("job", .job), ("checkpoints", .checkpoints), ("metrics", .metrics), ("failures", .failures),
-        ("operations", .operations), ("config", .configuration), ("contexts", .contexts), ("audit", .audit),
+        ("operations", .operations), ("config", .configuration), ("contexts", .contexts), ("audit", .audit), ("log", .log),
     ]
 
     /// "15m", "90s", "1h"; nil for anything else, and beyond a day.
@@ -70,58 +86,5 @@ enum CommandLine {
             return nil
         }
         return .seconds(count * unit)
-    }
-}
-
-extension ConsoleModel {
-    /// The completions of the text: whole lines, the best first.
-    func completions(of text: String) -> [String] {
-        guard let space = text.firstIndex(of: " ") else {
-            let wanted = text.lowercased()
-            return CommandLine.commands.filter { $0.name.hasPrefix(wanted) }.map { $0.usage.string.contains(" ") ? $0.name + " " : $0.name }
-                + CommandLine.keyCommands.map(\.name).filter { $0.hasPrefix(wanted) }
-        }
-        let verb = String(text[..<space]), rest = String(text[text.index(after: space)...].drop { $0 == " " })
-        guard let entry = CommandLine.entry(verb) else { return [] }
-        return arguments(entry.argument).filter { $0.lowercased().hasPrefix(rest.lowercased()) }.map { "\(verb) \($0)" }
-    }
-
-    private func arguments(_ argument: CommandLine.Argument) -> [String] {
-        switch argument {
-        case .none: []
-        case .option(let options): options
-        case .theme: options.themeNames
-        case .context: live.contexts.map(\.name)
-        case .job: live.contexts.flatMap { $0.report?.jobs.map { SafeText($0.name).string } ?? [] }.sorted()
-        case .screen: CommandLine.screens.map(\.name)
-        case .span: ["1m", "5m", "15m", "1h"]
-        case .column: listKind.map(fieldNames) ?? []
-        }
-    }
-
-    /// Goes on with what all completions have in common.
-    func completed(_ field: TextField) -> TextField {
-        let choices = completions(of: field.text)
-        guard let first = choices.first else { return field }
-        var common = first[...]
-        for choice in choices { while !choice.hasPrefix(common) { common = common.dropLast() } }
-        return common.count > field.text.count ? TextField(String(common)) : field
-    }
-
-    /// A choice with the key of the same command, where there is one.
-    func withKey(_ choice: String) -> SafeText {
-        let name = choice.last == " " ? String(choice.dropLast()) : choice
-        guard let command = Command(name: name), options.keyMap.hasKey(command) else { return SafeText(choice) }
-        return "\(name) (\(options.keyMap.label(command)))"
-    }
-
-    /// The rest of the best completion, to be shown behind the cursor.
-    func suggestion(_ field: TextField) -> SafeText {
-        guard !field.text.isEmpty else { return "" }
-        if let recent = input.commands.last(where: { $0.hasPrefix(field.text) && $0 != field.text }) {
-            return SafeText(String(recent.dropFirst(field.text.count)))
-        }
-        guard let best = completions(of: field.text).first, best.hasPrefix(field.text) else { return "" }
-        return SafeText(String(best.dropFirst(field.text.count)))
     }
 }

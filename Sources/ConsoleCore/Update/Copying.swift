@@ -32,6 +32,11 @@ extension ConsoleModel {
                         "\($0.verb) op \($0.id) by \($0.request.by) on \($0.context)/\($0.jobName) at \(Figures.clock($0.at, offset: options.utcOffsetSeconds)): \($0.outcome) \($0.result); reason: \($0.request.reason)"
                     )
                 }
+            case .log:
+                selectedLogEntry.map { entry in
+                    let time = Figures.clock(wall(entry.at), offset: options.utcOffsetSeconds)
+                    return ("line", "\(time) \(entry.level.rawValue) \(entry.jobName.map { "\(SafeText($0)): " } ?? "")\(SafeText(entry.message, limit: 4000))")
+                }
             case .operations: selectedOperation.map { ("operation", evidence($0)) }
             case .operation(let id): shown.operations.first { $0.id == id }.map { ("evidence", evidence($0)) }
             }
@@ -50,6 +55,13 @@ extension ConsoleModel {
             effects.append(.copy(command))
             return say("copied: \(command)")
         }
+        if case .log(let scope) = screen {
+            var command = "weir log"
+            if scope == .job, let job = currentJob { command += " \(job.job)" }
+            if live.contexts.count > 1, let context = logContext { command += " --context \(ShellWord(context))" }
+            effects.append(.copy(command))
+            return say("copied: \(command)")
+        }
         guard let key = focusedJob else { return say("no job here to make a command for", .warn) }
         var command: String
         switch screen {
@@ -60,7 +72,7 @@ extension ConsoleModel {
                 command = "weir checkpoints \(key.job)"
             }
         case .operations, .operation: command = "weir operations"
-        case .overview, .job, .failures, .metrics, .configuration, .contexts, .audit, .history: command = "weir checkpoints \(key.job)"
+        case .overview, .job, .failures, .metrics, .configuration, .contexts, .audit, .history, .log: command = "weir checkpoints \(key.job)"
         }
         // With one engine there is nothing to tell apart.
         if live.contexts.count > 1 { command += " --context \(ShellWord(key.context))" }

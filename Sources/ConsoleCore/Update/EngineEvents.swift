@@ -24,6 +24,7 @@ extension ConsoleModel {
         case .operation(let report): observe(report, index, &effects)
         case .refused(let id, let message): refuse(id, message, &effects)
         case .inspection(let inspection): observe(inspection, index, &effects)
+        case .log(let entries): live.contexts[index].log.take(entries)
         case .requestFailed(let message):
             live.contexts[index].forgetQuestions(message)
             tell("\(context): \(message)", .warn)

@@ -5,10 +5,10 @@ public enum Command: String, Sendable, CaseIterable {
     case moveUp, moveDown, first, last, pageUp, pageDown, scrollLeft, scrollRight
     case open, back, quit
     case previousJob, nextJob, previousCheckpoint, nextCheckpoint
-    case overview, job, checkpoints, metrics, failures, operations, configuration, contexts, audit
+    case overview, job, checkpoints, metrics, failures, operations, configuration, contexts, audit, log
     case nextMatch, previousMatch, sort, flipOrder, nextPane, previousPane, zoom, wide
     case scrubBack, scrubForward, now, write, mouse
-    case help, messages, commandLine, filter, freeze, refresh, copy, copyCommand, themes, actions
+    case help, messages, commandLine, filter, freeze, refresh, copy, copyCommand, themes, columns, actions
     case repaint, interrupt, suspend
     case savepoint, cancel, restart, stop, checkpoint, dispose
 
@@ -52,6 +52,7 @@ public enum Command: String, Sendable, CaseIterable {
         case .configuration: "config: checkpoints, restarts, recipe, engine"
         case .contexts: "contexts: all engines and their links"
         case .audit: "audit: who did what, why, and the outcome"
+        case .log: "log of this job; again, of the whole engine"
         case .nextMatch: "next match of the filter"
         case .previousMatch: "previous match of the filter"
         case .sort: "sort by the next column"
@@ -76,6 +77,7 @@ public enum Command: String, Sendable, CaseIterable {
         case .copy: "copy the selection: path, id, summary"
         case .copyCommand: "copy it as a command line"
         case .themes: "choose a theme"
+        case .columns: "choose the columns of the Overview"
         case .actions: "list the actions and their locks"
         case .repaint: "redraw the screen"
         case .interrupt: "leave a prompt; press twice to quit"
@@ -158,7 +160,7 @@ public struct KeyMap: Sendable, Equatable {
         [
             ("S", Command.savepoint), ("C", .cancel), ("R", .restart), ("X", .stop), ("B", .checkpoint), ("a", .actions),
             ("1", .overview), ("2", .job), ("3", .checkpoints), ("4", .metrics), ("5", .failures), ("6", .operations), ("7", .configuration), ("@", .contexts),
-            ("!", .audit), ("?", .help), ("f1", .help),
+            ("!", .audit), ("L", .log), ("?", .help), ("f1", .help),
             ("j", .moveDown), ("down", .moveDown), ("k", .moveUp), ("up", .moveUp), ("g", .first), ("home", .first), ("G", .last),
             ("end", .last), ("pgdn", .pageDown), ("ctrl-d", .pageDown), ("pgup", .pageUp), ("ctrl-u", .pageUp), ("h", .scrollLeft), ("left", .scrollLeft),
             ("l", .scrollRight), ("right", .scrollRight), ("enter", .open),
@@ -166,7 +168,7 @@ public struct KeyMap: Sendable, Equatable {
             ("}", .nextCheckpoint), ("tab", .nextPane), ("backtab", .previousPane), ("z", .zoom), ("v", .wide), ("/", .filter),
             ("n", .nextMatch), ("N", .previousMatch), ("o", .sort), ("O", .flipOrder), ("<", .scrubBack), (">", .scrubForward), (".", .now),
             ("w", .write), ("m", .mouse), (":", .commandLine), ("space", .freeze), ("r", .refresh), ("f5", .refresh), ("y", .copy),
-            ("Y", .copyCommand), ("M", .messages), ("T", .themes), ("ctrl-l", .repaint),
+            ("Y", .copyCommand), ("M", .messages), ("T", .themes), ("c", .columns), ("ctrl-l", .repaint),
         ].compactMap { text, command in KeyPress(text).map { Binding($0, command) } } + fixedBindings
 }
 

@@ -13,11 +13,12 @@ extension ConsoleModel {
             }
         }
         switch modals.last {
-        case .command(let field, let recalled): pressInCommand(key, field, recalled, &effects)
+        case .command(let prompt): pressInCommand(key, prompt, &effects)
         case .filter(let field): pressInFilter(key, field)
         case .sheet(let sheet): pressInSheet(key, sheet, &effects)
         case .chooser(let chooser): pressInChooser(key, chooser, &effects)
         case .themes(let index, let before): pressInThemes(key, index, before, &effects)
+        case .columns(let index, let before): pressInColumns(key, index, before, &effects)
         case .help(let page): pressInHelp(key, page)
         case .messages(let top): pressInMessages(key, top, &effects)
         case .actions: pressInActions(key, &effects)
@@ -54,6 +55,7 @@ extension ConsoleModel {
         if let modal = modals.last {
             if case .sheet = modal { say("backed out, nothing was sent") }
             if case .themes(_, let before) = modal { restoreTheme(before, &effects) }
+            if case .columns(_, let before) = modal { options.hiddenColumns = before }
             modals.removeLast()
             return
         }
@@ -91,6 +93,7 @@ extension ConsoleModel {
         case .audit:
             screens = [.overview, .audit]
             effects.append(.loadAudit)
+        case .log: openLog()
         case .nextMatch: goToMatch(forward: true)
         case .previousMatch: goToMatch(forward: false)
         case .sort: sortByNextField()
@@ -106,7 +109,7 @@ extension ConsoleModel {
         case .mouse: toggleMouse(&effects)
         case .help: modals.append(.help(HelpPage()))
         case .messages: modals.append(.messages(top: 0))
-        case .commandLine: modals.append(.command(TextField(), recalled: nil))
+        case .commandLine: modals.append(.command(CommandPrompt()))
         case .filter: openFilter()
         case .freeze: toggleFreeze()
         case .refresh: refresh(&effects)
@@ -115,9 +118,10 @@ extension ConsoleModel {
         case .themes:
             let index = options.themeNames.firstIndex(of: options.theme.name) ?? 0
             modals.append(.themes(index: index, before: options.theme))
+        case .columns: openColumns()
         case .actions:
             if case .contexts = screen {
-                modals.append(.command(TextField("connect "), recalled: nil))
+                modals.append(.command(CommandPrompt("connect ")))
             } else {
                 modals.append(.actions)
             }

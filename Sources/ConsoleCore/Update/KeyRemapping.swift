@@ -60,7 +60,7 @@ extension KeyMap {
     }
 
     /// They came when there were configurations that give their keys to others: those hold, and what was taken can be typed.
-    private static let yielding: Set<Command> = [.scrollLeft, .scrollRight, .messages]
+    private static let yielding: Set<Command> = [.scrollLeft, .scrollRight, .messages, .log, .columns]
 
     /// The key of this name, if a command may have it.
     private static func key(_ text: String, for command: Command) throws(KeyRemappingError) -> KeyPress {

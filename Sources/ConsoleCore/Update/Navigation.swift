@@ -38,7 +38,7 @@ extension ConsoleModel {
         case .history: openRemembered()
         case .audit:
             if let row = selectedAudit, live.operations.contains(where: { $0.id == row.id }) { screens.append(.operation(row.id)) }
-        case .subtasks, .failures, .operation, .configuration: break
+        case .subtasks, .failures, .operation, .configuration, .log: break
         }
     }
 

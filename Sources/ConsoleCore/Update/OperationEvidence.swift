@@ -6,7 +6,7 @@ extension ConsoleModel {
         guard case .operation(let id) = screen, let operation = shown.operations.first(where: { $0.id == id }) else {
             // Any other screen is dumped; the proposed name can be edited, and its suffix decides the format.
             let time = Figures.clock(now, offset: options.utcOffsetSeconds).string.filter { $0 != ":" }
-            modals.append(.command(TextField("dump weir-\(screenName)-\(time).txt"), recalled: nil))
+            modals.append(.command(CommandPrompt("dump weir-\(screenName)-\(time).txt")))
             return
         }
         writeEvidence(operation, &effects)

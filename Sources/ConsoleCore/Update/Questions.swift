@@ -18,6 +18,7 @@ extension ConsoleModel {
 
     /// Asks for the parts of the screen that reports do not carry, when they change: once, and again only without an answer.
     mutating func requestWhatIsShown(_ effects: inout [ConsoleEffect]) {
+        requestLog(&effects)
         guard let key = shownJob, let index = live.index(of: key.context), live.contexts[index].link.isUp,
             let job = live.contexts[index].job(key.job)
         else { return }
@@ -77,7 +78,7 @@ extension ConsoleModel {
         }
         switch screen {
         case .job, .checkpoints, .checkpoint, .subtasks, .failures: return currentJob
-        case .overview, .operations, .operation, .metrics, .configuration, .contexts, .audit, .history: return nil
+        case .overview, .operations, .operation, .metrics, .configuration, .contexts, .audit, .history, .log: return nil
         }
     }
 

@@ -2,32 +2,33 @@ import CellGrid
 import StreamModel
 
 extension ConsoleModel {
-    mutating func pressInCommand(_ key: KeyPress, _ field: TextField, _ recalled: Int?, _ effects: inout [ConsoleEffect]) {
-        var field = field
-        var recalled = recalled
+    mutating func pressInCommand(_ key: KeyPress, _ prompt: CommandPrompt, _ effects: inout [ConsoleEffect]) {
+        var prompt = prompt
         switch key {
         case .named(.escape):
             modals.removeLast()
             return
-        case .named(.backspace) where field.text.isEmpty:
+        case .named(.backspace) where prompt.field.text.isEmpty:
             modals.removeLast()
             return
         case .named(.enter):
             modals.removeLast()
-            return run(field.text, &effects)
-        case .named(.tab):
-            // What it could go on with stands above the prompt while it is typed.
-            field = completed(field)
-        case .named(.right), .named(.end): field = TextField(field.text + suggestion(field).string)
+            return run(prompt.field.text, &effects)
+        case .named(.tab), .named(.backTab):
+            prompt.complete(from: completions(of: prompt.field.text), isBackward: key == .named(.backTab))
+            modals[modals.count - 1] = .command(prompt)
+            return
+        case .named(.right), .named(.end): prompt.field = TextField(prompt.field.text + suggestion(prompt.field).string)
         case .named(.up), .named(.down):
             guard !input.commands.isEmpty else { return }
-            let next = (recalled ?? input.commands.count) + (key == .named(.up) ? -1 : 1)
+            let next = (prompt.recalled ?? input.commands.count) + (key == .named(.up) ? -1 : 1)
             guard input.commands.indices.contains(next) else { return }
-            (recalled, field) = (next, TextField(input.commands[next]))
+            (prompt.recalled, prompt.field) = (next, TextField(input.commands[next]))
         default:
-            guard field.take(key) else { return }
+            guard prompt.field.take(key) else { return }
         }
-        modals[modals.count - 1] = .command(field, recalled: recalled)
+        prompt.cycle = nil
+        modals[modals.count - 1] = .command(prompt)
     }
 
     /// Runs a line of the command line.
@@ -67,6 +68,7 @@ extension ConsoleModel {
         case "connect": runConnect(arguments, &effects)
         case "filter": setFilter(rest)
         case "sort": setOrder(rest)
+        case "columns": runColumns(arguments)
         case "at": lookAt(rest)
         case "back":
             guard let span = CommandLine.span(rest) else { return say("usage: back 5m; units s, m, h", .warn) }

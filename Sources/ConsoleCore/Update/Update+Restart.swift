@@ -85,7 +85,7 @@ extension ConsoleModel {
         case .last: select(rows.count - 1)
         case .pageDown: select(index + 5)
         case .pageUp: select(index - 5)
-        case .commandLine: return modals.append(.command(TextField("restore "), recalled: nil))
+        case .commandLine: return modals.append(.command(CommandPrompt("restore ")))
         case .refresh: forgetVerdict(rows.isEmpty ? nil : rows[index].path, chooser)
         case .copy:
             if !rows.isEmpty, !rows[index].isNewestAtEnd { effects.append(.copy(SafeText(rows[index].path).string)) }
@@ -142,7 +142,7 @@ extension ConsoleModel {
         switch commandInBox(key) {
         case .commandLine:
             let known = live.context(chooser.key.context)?.recipes[chooser.key.job]?.recipe?.line ?? ""
-            return modals.append(.command(TextField("recipe \(known)"), recalled: nil))
+            return modals.append(.command(CommandPrompt("recipe \(known)")))
         case .moveDown: chooser.optionRow = rows[min(index + 1, rows.count - 1)]
         case .moveUp: chooser.optionRow = rows[max(index - 1, 0)]
         case .quit, .back: chooser.step = .choose

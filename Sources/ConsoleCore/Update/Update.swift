@@ -126,9 +126,10 @@ extension ConsoleModel {
 
     mutating func paste(_ text: String) {
         switch modals.last {
-        case .command(var field, let recalled):
-            field.insert(text)
-            modals[modals.count - 1] = .command(field, recalled: recalled)
+        case .command(var prompt):
+            prompt.field.insert(text)
+            prompt.cycle = nil
+            modals[modals.count - 1] = .command(prompt)
         case .filter(var field):
             field.insert(text)
             modals[modals.count - 1] = .filter(field)

@@ -71,6 +71,12 @@ public struct EngineLink: Sendable {
         return operation
     }
 
+    /// The newest lines of the log, oldest first.
+    public func log(_ reference: JobReference?, after: UInt64? = nil, limit: Int? = nil) throws(ClientFailure) -> [EngineLogEntry] {
+        guard case .log(let entries) = try call(.log(reference, after: after, limit: limit)) else { throw unexpected(.log) }
+        return entries
+    }
+
     public func inspect(_ path: String) throws(ClientFailure) -> SnapshotInspection {
         // Every byte is read.
         guard case .inspection(let inspection) = try call(.inspect(path: path), timeout: .minutes(60)) else { throw unexpected(.inspect) }

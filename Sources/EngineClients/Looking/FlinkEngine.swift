@@ -342,6 +342,8 @@ public final class FlinkEngine: ActingEngine {
             state.scheduler.replan()
         case .inspect(let path): inspect(path, version)
         case .inspectForDeletion(let path): inspectForDeletion(path, version)
+        // Clusters have no log that this API tells.
+        case .log: break
         }
     }
 }

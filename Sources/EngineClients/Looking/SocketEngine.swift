@@ -148,6 +148,7 @@ public final class SocketEngine: ActingEngine, OperationLookup {
         case .checkpoint(let job, let id): .checkpoint(JobReference(job), id)
         case .failures(let job): .exceptions(JobReference(job))
         case .inspect(let path), .inspectForDeletion(let path): .inspect(path: path)
+        case .log(let after): .log(nil, after: after, limit: EngineQuestion.logLinesMax)
         }
     }
 
@@ -156,6 +157,7 @@ public final class SocketEngine: ActingEngine, OperationLookup {
         case (.checkpoints(let job), .success(.checkpoints(let list))): emit(.checkpoints(job, list))
         case (.checkpoint(let job, _), .success(.checkpoint(let report))): emit(.checkpoint(job, report))
         case (.failures(let job), .success(.exceptions(let list))): emit(.failures(job, list))
+        case (.log, .success(.log(let entries))): emit(.log(entries))
         case (.inspect, .success(.inspection(let inspection))), (.inspectForDeletion, .success(.inspection(let inspection))): emit(.inspection(inspection))
         case (.inspect(let path), .failure(.failure(let failure))) where failure.kind == .unknownPath:
             emit(.inspection(SnapshotInspection(path: path, verdict: .missing, problem: failure.message)))

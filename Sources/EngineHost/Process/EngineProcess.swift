@@ -76,7 +76,8 @@ public struct RunningEngine {
         }
         do throws(EngineStoreError) {
             service = try EngineService(
-                name: options.name, stateDirectory: options.stateDirectory, maxParallelism: options.maxParallelism, say: { output.say($0) })
+                name: options.name, stateDirectory: options.stateDirectory, maxParallelism: options.maxParallelism, keepsLogFile: true,
+                say: { output.say($0) })
         } catch {
             throw Failure(description: error.description, status: .refused)
         }

@@ -30,6 +30,7 @@ public enum EngineStoreError: Error, Sendable, Equatable, CustomStringConvertibl
 ///     <state>/lock               held while the engine lives, with its pid
 ///     <state>/jobs/<job>.json    one record per submission, replaced as a whole
 ///     <state>/operations.log     one line per change of an operation, durable before it is acted on
+///     <state>/engine.log         what has happened, for operators; no promise, see `LogFile`
 ///     <state>/checkpoints/       checkpoints, one directory per job
 ///
 /// May be called from any thread; writes are serialised.

@@ -243,7 +243,7 @@ extension EngineService {
 
     /// Marks an unrecoverable job as FAILED, with the reason; its checkpoints stay for a restart.
     func markFailed(_ id: JobID, _ message: String, saying line: String? = nil) {
-        say(line ?? message)
+        tell(line ?? message, .error, .job, job: id)
         guard let record = state.withLock({ $0.jobs[id]?.record }) else { return }
         // The record may lack the newest checkpoint, which a restart has to begin with.
         let rows = reviewed(record)

@@ -248,6 +248,7 @@ extension EngineService {
             throw .internal("the operation could not be written down, so nothing was done: \(error)")
         }
         state.withLock { $0.insert(entry) }
+        noteOperation(entry)
         publisher.noteChange()
     }
 
@@ -260,9 +261,10 @@ extension EngineService {
     /// Records the new state of an operation. If the write fails, the engine reports it and continues: after a kill the state follows from the facts.
     func note(_ entry: OperationEntry) {
         do throws(EngineStoreError) { try store.append(entry) } catch {
-            say("the outcome of operation \(entry.operation) could not be written: \(error)")
+            tell("the outcome of operation \(entry.operation) could not be written: \(error)", .error, .operation, job: entry.job)
         }
         state.withLock { $0.insert(entry) }
+        if entry.state.isTerminal { noteOperation(entry) }
         publisher.noteChange()
     }
 }

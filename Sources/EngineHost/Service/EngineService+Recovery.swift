@@ -78,7 +78,7 @@ extension EngineService {
         }
         if !recovery.isSuspect || waiting.trials.admits(record.id) { return true }
         let message = "the engine died \(recovery.deaths) times in a row: jobs without progress since are started one at a time"
-        say("job '\(printable(record.name))' (\(record.id.short)) waits: \(message)")
+        tell("job '\(printable(record.name))' (\(record.id.short)) waits: \(message)", .warning, .job, job: record.id)
         keepDown(record.id, because: message)
         return false
     }
@@ -108,7 +108,7 @@ extension EngineService {
             }
             let message =
                 "job '\(printable(record.name))' (\(record.id.short)) does not come back: job \(owner.short) continues its lineage; its checkpoints are kept"
-            say(message)
+            tell(message, .warning, .job, job: record.id)
             markCanceled(record.id, note: message)
             return false
         }
@@ -124,7 +124,9 @@ extension EngineService {
         }
         launch(plan) { result in
             self.release(record.lineage, heldBy: .recovery)
-            if case .success(let report) = result { self.say("job '\(printable(report.name))' (\(report.id.short)) is back\(Self.origin(record))") }
+            if case .success(let report) = result {
+                self.tell("job '\(printable(report.name))' (\(report.id.short)) is back\(Self.origin(record))", .info, .job, job: report.id)
+            }
             completion(result)
         }
     }
@@ -182,7 +184,7 @@ extension EngineService {
         }
         write(id)
         publisher.noteChange()
-        say("job '\(printable(record.name))' (\(id.short)) is brought back in \(wait.count) ms: \(printable(reason, limit: 1000))")
+        tell("job '\(printable(record.name))' (\(id.short)) is brought back in \(wait.count) ms: \(printable(reason, limit: 1000))", .warning, .job, job: id)
         decisions.after(wait) { [weak self] in self?.bringBackAgain(id) }
         waiting.launchEnded(id)
     }
@@ -283,7 +285,7 @@ extension EngineService {
     func reviewed(_ record: JobRecord) -> [CheckpointReport] {
         let stored: [StoredCheckpoint]
         do throws(StoreError) { stored = try storedCheckpoints(of: record) + storedSavepoints(of: record) } catch {
-            say("the checkpoints of job \(record.id.short) cannot be looked at: \(error)")
+            tell("the checkpoints of job \(record.id.short) cannot be looked at: \(error)", .error, .checkpoint, job: record.id)
             return record.checkpoints
         }
         let review = CheckpointReview(
@@ -331,11 +333,15 @@ extension EngineService {
             }
         }
         if !latch.wait(until: host.now() + limit) {
-            say("some jobs did not end within \(limit.count) ms; they come back from their newest checkpoint")
+            tell("some jobs did not end within \(limit.count) ms; they come back from their newest checkpoint", .warning)
         }
         decisions.sync {
-            for job in self.state.withLock(\.orderedJobs) where job.running != nil { self.write(job.record.id) }
+            for job in self.state.withLock(\.orderedJobs) where job.running != nil {
+                self.write(job.record.id)
+                self.noteNews(of: job.record.id, job.report)
+            }
             self.publisher.stop()
+            self.endLog()
         }
         inspections.end()
         for queue in [launches, decisions] { queue.end() }

@@ -18,7 +18,9 @@ extension EngineService {
                 entry.state = isThere ? .completed : .failed
                 if !isThere { entry.error = "the engine ended before the job was launched: submit it again" }
             } else if entry.verb == .restart, continueRestart(entry) {
-                say("operation \(entry.operation) (restart of '\(printable(entry.jobName))') goes on: its old job had been ended for it")
+                tell(
+                    "operation \(entry.operation) (restart of '\(printable(entry.jobName))') goes on: its old job had been ended for it", .warning, .operation,
+                    job: entry.job)
                 continue
             } else {
                 entry.update { settle(&$0) }

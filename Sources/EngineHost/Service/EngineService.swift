@@ -28,11 +28,15 @@ public final class EngineService: ControlHandler {
     let waiting = WaitingWork()
     /// Output of lines for the operator who started the engine.
     let say: @Sendable (String) -> Void
+    let logLines: Mutex<LogLines>
+    /// nil = the log is in memory only. Touched on `decisions` alone.
+    let logFile: LogFileBox?
 
     /// Opens the state directory and reads its records; no job runs yet.
+    /// - Parameter keepsLogFile: whether the log is also written to a file of the state directory, from which the next engine goes on.
     public init(
         name: String, stateDirectory: String, programs: ProgramRegistry = .standard, maxParallelism: Int = EngineOptions.usualMaxParallelism,
-        host: any EngineHost = MachineHost(), say: @escaping @Sendable (String) -> Void = { _ in }
+        host: any EngineHost = MachineHost(), keepsLogFile: Bool = false, say: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(EngineStoreError) {
         self.host = host
         store = try EngineStore(path: stateDirectory, host: host)
@@ -49,14 +53,19 @@ public final class EngineService: ControlHandler {
         self.programs = programs
         self.maxParallelism = maxParallelism
         self.say = say
+        let file = keepsLogFile ? LogFile(path: stateDirectory + "/engine.log", filesystem: host.filesystem) : nil
+        let earlier = LogRing(recovered: file?.recovered ?? [])
+        logFile = file.map { LogFileBox(file: $0) }
+        logLines = Mutex(LogLines(ring: earlier))
         publisher = ReportPublisher(queue: decisions, host: host)
-        for problem in store.problems { say(problem) }
         state.withLock { state in
             for record in store.jobs { state.jobs[record.id] = EngineState.HostedJob(record: record) }
             for entry in store.operations where !host.filesystem.has(.forgetsOperations) { state.insert(entry) }
         }
         inspections.setPace(InspectionLanes.Pace(holds: { [weak self] in self?.hasRunningJob ?? false }))
         publisher.makeReport = { [weak self] in self?.currentReport() }
+        logStart(after: earlier.entries.last)
+        for problem in store.problems { tell(problem, .warning) }
     }
 
     /// Starts publishing to this audience: on every change, at most ten times a second, and once a second.
@@ -65,10 +74,11 @@ public final class EngineService: ControlHandler {
     // MARK: ControlHandler
 
     public func currentReport() -> EngineReport {
-        state.withLock { state in
+        let end = logEnd
+        return state.withLock { state in
             EngineReport(
                 engine: info, at: host.wall(), jobs: state.orderedJobs.map(\.report),
-                operations: state.operationReports(limit: EngineState.operationsInReport))
+                operations: state.operationReports(limit: EngineState.operationsInReport), logEnd: end)
         }
     }
 
@@ -108,6 +118,9 @@ public final class EngineService: ControlHandler {
         case .operations(let limit): return .operations(state.withLock { $0.operationReports(limit: limit ?? 100) })
         case .operation(let id): return try operation(id)
         case .audit(let limit): return .audit(state.withLock { $0.operations.suffix(limit ?? 100).reversed().map(\.auditEntry) })
+        case .log(let reference, let after, let limit):
+            let job = try reference.map { (reference) throws(ControlFailure) in try find(reference) }
+            return .log(logTail(job, after: after, limit: limit ?? 200))
         case .programs: return .programs(programs.descriptions)
         case .hello, .subscribe, .submit, .operate, .inspect, .checkpoint:
             throw .internal("\(request.verb.rawValue) came to the wrong place")
@@ -189,6 +202,7 @@ public final class EngineService: ControlHandler {
         if needsPublishing { publisher.noteChange() }
         continueTrials()
         guard let (report, hasFailed) = news else { return }
+        noteNews(of: id, report)
         judge(report)
         if hasFailed { say("job '\(printable(report.name))' (\(id.short)) FAILED: \(printable(report.lastFailure?.message ?? "", limit: 1000))") }
     }
@@ -222,7 +236,7 @@ public final class EngineService: ControlHandler {
         do throws(EngineStoreError) {
             try store.write { self.refreshRecord(id, terminal: terminal) }
             let wasBehind = state.withLock { $0.unwritten.remove(id) != nil }
-            if wasBehind { say("the record of job \(id.short) is written again") }
+            if wasBehind { tell("the record of job \(id.short) is written again", job: id) }
         } catch {
             // Reported once until it succeeds: a full disk lasts.
             let isNew = state.withLock { state in
@@ -230,7 +244,7 @@ public final class EngineService: ControlHandler {
                 return state.unwritten.insert(id).inserted
             }
             if isNew {
-                say("the record of job \(id.short) could not be written: \(error)")
+                tell("the record of job \(id.short) could not be written: \(error)", .error, job: id)
                 writeLater(id)
             }
             throw error

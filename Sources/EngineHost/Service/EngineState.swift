@@ -14,6 +14,8 @@ struct EngineState {
         var written: WrittenMark?
         /// The report as last published.
         var published: PublishedMark?
+        /// What the log has told of it.
+        var news: JobNews?
         /// Whether the engine is suspending it: its later reports are no end.
         var isSuspending = false
         /// Whether its launch is in progress: a record exists, but nothing runs.
