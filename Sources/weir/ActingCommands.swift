@@ -18,7 +18,7 @@ struct SubmitCommand: ParsableCommand {
     var from: String?
     @Option(help: "Why, for the record.")
     var reason = ""
-    @Option(help: ArgumentHelp("Id of the operation; the same id again is the same operation.", valueName: "id"))
+    @Option(help: ArgumentHelp("Id of the operation; repeating it starts no second one.", valueName: "id"))
     var operation: OperationID?
     @OptionGroup var link: LinkOptions
 
@@ -38,7 +38,7 @@ struct SavepointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "savepoint", abstract: "Take a savepoint and keep running.", discussion: Examples.text("savepoint"))
     @OptionGroup var acting: ActingOptions
-    @Option(help: ArgumentHelp("Where it goes; by default as the job is configured.", valueName: "path"), completion: .directory)
+    @Option(help: ArgumentHelp("Directory of the savepoint; by default as the job is configured.", valueName: "path"), completion: .directory)
     var directory: String?
     @OptionGroup var link: LinkOptions
     func run() throws { try end(EngineCommands.savepoint(link.actingOptions, acting.options, directory: directory)) }
@@ -56,9 +56,9 @@ struct StopCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop", abstract: "Take a savepoint and finish, in one step.", discussion: Examples.text("stop"))
     @OptionGroup var acting: ActingOptions
-    @Flag(help: "Emit the end of the input first: the job cannot go on from the savepoint as if nothing had been.")
+    @Flag(help: "Emit the end of the input first. A job that resumes from this savepoint has seen its input end.")
     var drain = false
-    @Option(help: ArgumentHelp("Where the savepoint goes.", valueName: "path"), completion: .directory)
+    @Option(help: ArgumentHelp("Directory of the savepoint.", valueName: "path"), completion: .directory)
     var directory: String?
     @OptionGroup var link: LinkOptions
     func run() throws { try end(EngineCommands.stop(link.actingOptions, acting.options, drain: drain, directory: directory)) }
@@ -100,7 +100,7 @@ struct RestartCommand: ParsableCommand {
     var from: String?
     @Flag(help: "The new job owns the snapshot, and deletes it when it is subsumed.")
     var claim = false
-    @Flag(help: "Start although the snapshot has state that the job does not want, or belongs to another program.")
+    @Flag(help: "Start even if the snapshot has state that the job does not use, or belongs to another program.")
     var allowUnmatched = false
     @Option(help: ArgumentHelp("Subtasks of each operator; as recorded by default.", valueName: "number"))
     var parallelism: Int?
@@ -133,7 +133,7 @@ struct RestartCommand: ParsableCommand {
 
 struct ResumeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "resume", abstract: "Go on with a restart on a Flink cluster that was broken off between the cancel and the launch.",
+        commandName: "resume", abstract: "Resume a restart on a Flink cluster that was interrupted between the cancel and the launch.",
         discussion: Examples.text(
             "resume",
             after: """
