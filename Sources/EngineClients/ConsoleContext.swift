@@ -4,13 +4,13 @@ public import ControlSocket
 public import FlinkREST
 public import SnapshotStorage
 
-/// An engine that a console or a command is to talk to, as the operator's configuration names it.
+/// An engine that consoles and commands talk to, by the operator's configuration.
 public struct ConsoleContext: Sendable, Equatable {
     /// 1 to 40 letters, digits, "-", "_" and "."; unique in a console.
     public var name: String
     public var `class`: ContextClass
     public var address: EngineAddress
-    /// Nothing is ever sent that changes a job.
+    /// Nothing that changes a job is ever sent.
     public var isReadOnly: Bool
     /// The class whose guard rules hold; nil = its own. Never laxer than its own.
     public var guardClass: ContextClass?

@@ -126,7 +126,7 @@ extension FlinkSnapshot {
         case .directory: return snapshot.with((.foreign, "\(place.metadata) is no plain file"))
         case .missing: return snapshot.with(withoutMetadata(place, remote))
         case .unknown(let reason): return unreachable(reason)
-        case nil: return unreachable("it was not looked at")
+        case nil: return unreachable("it was not checked")
         }
         do throws(RemoteFileFailure) {
             let bytes = try remote.read(place.metadata, from: 0, count: nil, limit: metadataMax)

@@ -18,7 +18,7 @@ struct SubmitCommand: ParsableCommand {
     var from: String?
     @Option(help: "Why, for the record.")
     var reason = ""
-    @Option(help: ArgumentHelp("Id of the operation; the same id again is the same operation.", valueName: "id"))
+    @Option(help: ArgumentHelp("Id of the operation; repeating it starts no second one.", valueName: "id"))
     var operation: OperationID?
     @OptionGroup var link: LinkOptions
 
@@ -44,7 +44,7 @@ struct SavepointCommand: ParsableCommand {
                 new one is there, but never one whose files a live job needs.
                 """))
     @OptionGroup var acting: ActingOptions
-    @Option(help: ArgumentHelp("Where it goes; by default as the job is configured.", valueName: "path"), completion: .directory)
+    @Option(help: ArgumentHelp("Directory of the savepoint; by default as the job is configured.", valueName: "path"), completion: .directory)
     var directory: String?
     @Option(help: ArgumentHelp("Take one every so often, until the command is ended: 10m, 6h.", valueName: "span"))
     var every: Milliseconds?
@@ -76,9 +76,9 @@ struct StopCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop", abstract: "Take a savepoint and finish, in one step.", discussion: Examples.text("stop"))
     @OptionGroup var acting: ActingOptions
-    @Flag(help: "Emit the end of the input first: the job cannot go on from the savepoint as if nothing had been.")
+    @Flag(help: "Emit the end of the input first. A job that resumes from this savepoint has seen its input end.")
     var drain = false
-    @Option(help: ArgumentHelp("Where the savepoint goes.", valueName: "path"), completion: .directory)
+    @Option(help: ArgumentHelp("Directory of the savepoint.", valueName: "path"), completion: .directory)
     var directory: String?
     @OptionGroup var link: LinkOptions
     func run() throws { try end(EngineCommands.stop(link.actingOptions, acting.options, drain: drain, directory: directory)) }
@@ -120,7 +120,7 @@ struct RestartCommand: ParsableCommand {
     var from: String?
     @Flag(help: "The new job owns the snapshot, and deletes it when it is subsumed.")
     var claim = false
-    @Flag(help: "Start although the snapshot has state that the job does not want, or belongs to another program.")
+    @Flag(help: "Start even if the snapshot has state that the job does not use, or belongs to another program.")
     var allowUnmatched = false
     @Option(help: ArgumentHelp("Subtasks of each operator; as recorded by default.", valueName: "number"))
     var parallelism: Int?
@@ -153,7 +153,7 @@ struct RestartCommand: ParsableCommand {
 
 struct ResumeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "resume", abstract: "Go on with a restart or an upgrade on a Flink cluster whose process ended in the middle of it.",
+        commandName: "resume", abstract: "Resume a restart or an upgrade on a Flink cluster whose process ended in the middle of it.",
         discussion: Examples.text(
             "resume",
             after: """

@@ -23,7 +23,7 @@ struct LinkOptions: ParsableArguments {
     @Flag(help: "Print the records as one line of JSON; times in it are milliseconds since 1970.")
     var json = false
 
-    @Flag(help: "Print times in UTC; `utc = true` in the config file does it always.")
+    @Flag(help: "Print times in UTC; `utc = true` in the config file makes this the default.")
     var utc = false
 
     var options: CommandOptions {
@@ -94,7 +94,7 @@ struct ActingOptions: ParsableArguments {
     @Option(help: "Why, for the record.")
     var reason = ""
 
-    @Option(help: ArgumentHelp("Id of the operation; the same id again is the same operation.", valueName: "id"))
+    @Option(help: ArgumentHelp("Id of the operation; repeating it starts no second one.", valueName: "id"))
     var operation: OperationID?
 
     @Flag(help: "Wait until the operation has ended.")
@@ -129,5 +129,5 @@ extension CompletionKind {
 }
 
 extension ArgumentHelp {
-    static let trustOwner = ArgumentHelp("Talk to an engine of this user; without it to your own and root's only.", valueName: "user")
+    static let trustOwner = ArgumentHelp("Trust an engine of this user; by default only your own and root's.", valueName: "user")
 }

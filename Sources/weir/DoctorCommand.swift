@@ -7,18 +7,18 @@ import HostEnvironment
 
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "doctor", abstract: "Say what the terminal can do and what is wrong with it, and whether engines can be reached.",
+        commandName: "doctor", abstract: "Check the terminal for problems, and whether engines can be reached.",
         discussion: Examples.text(
             "doctor",
             after: "A line for each check: ok, warn or fail, what was found, and what to do. Ends with 0 unless something failed (5). Changes nothing."))
 
-    @Option(help: ArgumentHelp("Look at this control socket too.", valueName: "path"), completion: .file())
+    @Option(help: ArgumentHelp("Check this control socket too.", valueName: "path"), completion: .file())
     var socket: String?
 
     @Option(help: .trustOwner)
     var trustOwner: EngineTrust?
 
-    @Option(help: ArgumentHelp("Look at the REST API of this Flink cluster too.", valueName: "url"))
+    @Option(help: ArgumentHelp("Check the REST API of this Flink cluster too.", valueName: "url"))
     var flink: String?
 
     @Flag(help: "Print the records as one line of JSON.")

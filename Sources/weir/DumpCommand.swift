@@ -21,7 +21,7 @@ struct DumpCommand: ParsableCommand {
     var screen = "overview"
 
     @Option(
-        help: ArgumentHelp("The job that the screen is about: its name, or the start of its id; without it the worst.", valueName: "job"), completion: .jobs)
+        help: ArgumentHelp("The job to show: its name, or the start of its id; by default the worst.", valueName: "job"), completion: .jobs)
     var job: String?
 
     @Option(help: ArgumentHelp("Columns and rows.", valueName: "columns x rows"))
@@ -33,13 +33,13 @@ struct DumpCommand: ParsableCommand {
     @Option(help: ArgumentHelp("How long engines may take to answer: 500ms, 5s.", valueName: "span"))
     var timeout: Milliseconds = .seconds(5)
 
-    @Option(help: ArgumentHelp("The engine's control socket; without it the contexts of the config file.", valueName: "path"), completion: .file())
+    @Option(help: ArgumentHelp("The engine's control socket; by default the contexts of the config file.", valueName: "path"), completion: .file())
     var socket: String?
 
     @Option(help: .trustOwner)
     var trustOwner: EngineTrust?
 
-    @Option(parsing: .singleValue, help: ArgumentHelp("Only this context of the config file; can be given again.", valueName: "name"), completion: .contexts)
+    @Option(parsing: .singleValue, help: ArgumentHelp("Only this context of the config file; repeatable.", valueName: "name"), completion: .contexts)
     var context: [String] = []
 
     @OptionGroup var flink: FlinkOptions

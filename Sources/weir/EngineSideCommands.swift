@@ -19,7 +19,7 @@ struct DemoCommand: ParsableCommand {
                 resume was proven.
                 """))
 
-    @Flag(help: "Play the scripted demonstration; any key of yours takes over, `:demo next` goes on.")
+    @Flag(help: "Play the scripted demonstration. Any key takes over; `:demo next` continues.")
     var script = false
 
     @Option(help: ArgumentHelp("Play an incident to practise on: slow-storage, hot-key, stalled-source or crash-loop.", valueName: "name"))
@@ -60,13 +60,13 @@ struct EngineCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Where to listen.", valueName: "path"), completion: .file())
     var socket: String?
 
-    @Option(help: ArgumentHelp("A second socket, for the group, that only looks.", valueName: "path"), completion: .file())
+    @Option(help: ArgumentHelp("A second, read-only socket for the group.", valueName: "path"), completion: .file())
     var viewerSocket: String?
 
     @Option(help: ArgumentHelp("Where the engine keeps its records and checkpoints.", valueName: "directory"), completion: .directory)
     var state: String?
 
-    @Option(help: "What the engine calls itself.")
+    @Option(help: "Name of the engine.")
     var name = "local"
 
     @Flag(help: "End when standard input ends.")
@@ -112,7 +112,7 @@ struct RunCommand: ParsableCommand {
         completion: .directory)
     var output: String?
 
-    @Option(help: ArgumentHelp("Records a second; without it as fast as possible.", valueName: "number"))
+    @Option(help: ArgumentHelp("Records per second; by default as fast as possible.", valueName: "number"))
     var rate: String?
 
     @Option(help: ArgumentHelp("Time between checkpoints: 200ms, 3s.", valueName: "span"))
@@ -155,7 +155,7 @@ struct ConsoleCommand: ParsableCommand {
         commandName: "console", abstract: "Open the console.",
         discussion: Examples.text("console"))
 
-    @Option(help: ArgumentHelp("The engine's control socket; without it the contexts of the config file.", valueName: "path"), completion: .file())
+    @Option(help: ArgumentHelp("The engine's control socket; by default the contexts of the config file.", valueName: "path"), completion: .file())
     var socket: String?
 
     @Option(help: .trustOwner)
@@ -163,10 +163,10 @@ struct ConsoleCommand: ParsableCommand {
 
     @OptionGroup var flink: FlinkOptions
 
-    @Option(parsing: .singleValue, help: ArgumentHelp("Only this context of the config file; can be given again.", valueName: "name"), completion: .contexts)
+    @Option(parsing: .singleValue, help: ArgumentHelp("Only this context of the config file; repeatable.", valueName: "name"), completion: .contexts)
     var context: [String] = []
 
-    @Flag(help: "Look only: nothing that changes a job can be sent.")
+    @Flag(help: "Read-only: nothing that changes a job can be sent.")
     var readOnly = false
 
     @OptionGroup var look: LookOptions

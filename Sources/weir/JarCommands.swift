@@ -43,7 +43,7 @@ struct JarsCommand: ParsableCommand {
 
     struct Run: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "run", abstract: "Launch a new job from a jar, and remember how.",
+            commandName: "run", abstract: "Launch a new job from a jar, and record how.",
             discussion: Examples.text("jars run", after: "Arguments of the program come last, after --."))
         @Argument(help: "A jar file, which is uploaded, or the id of a jar on the cluster.")
         var jar: String
@@ -55,11 +55,11 @@ struct JarsCommand: ParsableCommand {
         var from: String?
         @Flag(help: "The new job owns the snapshot, and deletes it when it is subsumed.")
         var claim = false
-        @Flag(help: "Start although the snapshot has state that the job does not want.")
+        @Flag(help: "Start even if the snapshot has state that the job does not use.")
         var allowUnmatched = false
         @Option(help: "Why, for the record.")
         var reason = ""
-        @Option(help: ArgumentHelp("Id of the operation; the same id again is the same operation.", valueName: "id"))
+        @Option(help: ArgumentHelp("Id of the operation; repeating it starts no second one.", valueName: "id"))
         var operation: OperationID?
         @Flag(help: "Wait until the job runs; with --from, until it is proven to have resumed.")
         var wait = false

@@ -39,7 +39,7 @@ struct RecordOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Record what is shown to a new file, as an asciicast.", valueName: "file.cast"), completion: .file(extensions: ["cast"]))
     var record: String?
 
-    @Option(help: ArgumentHelp("Log what is taken in to a new file, for `weir replay`.", valueName: "file"), completion: .file())
+    @Option(help: ArgumentHelp("Log all events to a new file, for `weir replay`.", valueName: "file"), completion: .file())
     var events: String?
 
     func recorded(_ launch: ConsoleLaunch) -> ConsoleLaunch {

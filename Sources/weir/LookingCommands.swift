@@ -18,7 +18,7 @@ struct JobsCommand: ParsableCommand {
 
 struct CheckpointsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "checkpoints", abstract: "List what a restart of a job can begin with, newest first.",
+        commandName: "checkpoints", abstract: "List the checkpoints and savepoints that a restart of a job can use, newest first.",
         discussion: Examples.text(
             "checkpoints",
             after: """
@@ -31,9 +31,9 @@ struct CheckpointsCommand: ParsableCommand {
                 """))
     @Argument(help: "The job: its name, its id, or at least four digits of it.", completion: .jobs)
     var job: String
-    @Flag(help: "Those that the ledger remembers.")
+    @Flag(help: "List the checkpoints that the ledger remembers.")
     var history = false
-    @Option(help: ArgumentHelp("At most so many.", valueName: "number"))
+    @Option(help: ArgumentHelp("Show at most this many.", valueName: "number"))
     var limit: Int?
     @OptionGroup var link: LinkOptions
     func validate() throws { try checkLimit(limit) }
@@ -49,9 +49,9 @@ struct CheckpointsCommand: ParsableCommand {
 
 struct OperationsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "operations", abstract: "List operations and what became of them, newest first.",
+        commandName: "operations", abstract: "List operations and their outcomes, newest first.",
         discussion: Examples.text("operations"))
-    @Option(help: ArgumentHelp("At most so many.", valueName: "number"))
+    @Option(help: ArgumentHelp("Show at most this many.", valueName: "number"))
     var limit: Int?
     @OptionGroup var link: LinkOptions
     func validate() throws { try checkLimit(limit) }
@@ -60,8 +60,8 @@ struct OperationsCommand: ParsableCommand {
 
 struct AuditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "audit", abstract: "List who asked the engine for what, newest first.", discussion: Examples.text("audit"))
-    @Option(help: ArgumentHelp("At most so many.", valueName: "number"))
+        commandName: "audit", abstract: "List the requests to the engine and their authors, newest first.", discussion: Examples.text("audit"))
+    @Option(help: ArgumentHelp("Show at most this many.", valueName: "number"))
     var limit: Int?
     @OptionGroup var link: LinkOptions
     func validate() throws { try checkLimit(limit) }
@@ -90,7 +90,7 @@ struct LogCommand: ParsableCommand {
 
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "inspect", abstract: "Read a checkpoint or savepoint, Weir's or Flink's, and say whether it is whole. Needs no engine.",
+        commandName: "inspect", abstract: "Check whether a checkpoint or savepoint of Weir or Flink is intact. Needs no engine.",
         discussion: Examples.text(
             "inspect",
             after: """
@@ -125,7 +125,7 @@ struct WatchCommand: ParsableCommand {
         discussion: Examples.text("watch", after: "With --json, each report is printed as it comes."))
     @Argument(help: "Only this job: its name, its id, or at least four digits of it.", completion: .jobs)
     var job: String?
-    @Option(help: ArgumentHelp("End after so many reports.", valueName: "number"))
+    @Option(help: ArgumentHelp("End after this many reports.", valueName: "number"))
     var limit: Int?
     @OptionGroup var link: LinkOptions
     func validate() throws { try checkLimit(limit) }
@@ -134,7 +134,7 @@ struct WatchCommand: ParsableCommand {
 
 struct ContextsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "contexts", abstract: "List the engines that the config file names. Asks none of them.",
+        commandName: "contexts", abstract: "List the engines in the config file, without contacting them.",
         discussion: Examples.text("contexts"))
     @Flag(help: "Print the records as one line of JSON.")
     var json = false

@@ -189,7 +189,7 @@ import Testing
         }
         #expect(try eventually { try job("orders")?.state == .running }, "\(run.errors)")
         // It is told on another way than the state.
-        #expect(eventually { run.errors.contains("goes on with job") }, "\(run.errors)")
+        #expect(eventually { run.errors.contains("resuming job") }, "\(run.errors)")
         run.kill9()
     }
 
@@ -255,8 +255,8 @@ import Testing
         second.kill9()
         let third = try weir(command + (repeatsTheSnapshot ? ["--from", chosen] : []), in: sandbox)
         #expect(third.status == 0, "\(third.errors)")
-        #expect(third.errors.contains("goes on with job"), "\(third.errors)")
-        #expect(third.errors.contains("which began from \(chosen)") == repeatsTheSnapshot)
+        #expect(third.errors.contains("resuming job"), "\(third.errors)")
+        #expect(third.errors.contains("which started from \(chosen)") == repeatsTheSnapshot)
         let lines = sandbox.names(in: "out").filter { $0.hasPrefix("part-") }.flatMap { sandbox.read("out/" + $0).split(separator: "\n").map(String.init) }
         #expect(lines.count == 12_000 && Set(lines).count == 12_000)
     }

@@ -154,7 +154,7 @@ import Testing
         #expect(console.screen.contains("lives as job b77c0100"), "\(console.screen)")
         console.press("enter", "enter")
         console.advance(400)
-        #expect(console.screen.contains("[XX] orders lives already, as job b77c0100"), "\(console.screen)")
+        #expect(console.screen.contains("[XX] orders is already live as job b77c0100"), "\(console.screen)")
         console.press("y")
         #expect(console.sentOperations.isEmpty)
     }

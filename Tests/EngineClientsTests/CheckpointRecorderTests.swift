@@ -240,7 +240,7 @@ private func checkpoint(
         #expect(try Ledger.open(path: home["ledger.sqlite"]).recent(limit: 9).map(\.request) == [request])
         #expect(!log.notices.contains { $0.contains("actions are not") })
         gate.loadHistory(HistoryQuestion(HistoryScope()))
-        #expect(eventually { log.notices.contains { $0.hasPrefix("the checkpoints of the past cannot be read: ledger: ") } }, "\(log.notices)")
+        #expect(eventually { log.notices.contains { $0.hasPrefix("past checkpoints cannot be read: ledger: ") } }, "\(log.notices)")
         _ = gate.finish(within: .seconds(2))
         #expect(Set(log.notices).count == log.notices.count && log.notices.count == 2, "once each: \(log.notices)")
     }

@@ -85,7 +85,7 @@ import Testing
         try failing.stop()
         let forgetting = try Cluster(progress: .status(404, body: #"{"errors":["unknown"]}"#))
         let forgotten = try forgetting.run(.dispose(path: "/sp/1"))
-        #expect(forgotten.state == .unknown && forgotten.error?.contains("look whether /sp/1 is still there") ?? false)
+        #expect(forgotten.state == .unknown && forgotten.error?.contains("check whether /sp/1 is still there") ?? false)
         try forgetting.stop()
         let lost = try Cluster(disposal: .silence, progress: Self.done)
         #expect(try lost.run(.dispose(path: "/sp/1")).state == .unknown)

@@ -304,7 +304,7 @@ import Testing
         )
         #expect(cluster.resume(.dispose(path: "/sp/savepoint-9"), reference: report.reference)?.state == .completed)
         let lost = cluster.resume(.dispose(path: "/sp/savepoint-9"), reference: nil)
-        #expect(lost?.state == .unknown && lost?.error?.contains("look whether /sp/savepoint-9 is still there") ?? false)
+        #expect(lost?.state == .unknown && lost?.error?.contains("check whether /sp/savepoint-9 is still there") ?? false)
     }
 
     @Test func whatALiveJobNeedsIsNotDisposedOf() throws {
@@ -330,7 +330,7 @@ import Testing
         let lost = try ScriptedCluster(Self.new) { $0.lostPosts = 1 }
         defer { lost.stop() }
         let unknown = try lost.run(.dispose(path: "/sp/9"))
-        #expect(unknown.state == .unknown && unknown.error?.contains("look whether /sp/9 is still there") ?? false)
+        #expect(unknown.state == .unknown && unknown.error?.contains("check whether /sp/9 is still there") ?? false)
         #expect(lost.requests("POST").count == 1)
     }
 

@@ -23,7 +23,7 @@ extension EngineCommands {
 
     public static func fault(_ options: CommandOptions, _ action: ActionOptions, spec: String) -> Int32 { act(options, action, .fault(spec)) }
 
-    /// Looks at the job first, and acts on that job in that state only: a name cannot come to mean another job in between.
+    /// Looks at the job first, then acts on that job in that state only: a name cannot come to mean another job in between.
     private static func act(_ options: CommandOptions, _ action: ActionOptions, _ kind: OperationRequest.Kind) -> Int32 {
         act(options, within: action.limit) { (link, deadline) throws(ClientFailure) in
             let operation = try link.operate(try command(action, kind, on: link), before: deadline)
@@ -78,7 +78,7 @@ extension EngineCommands {
         }
     }
 
-    /// - Parameter isFollowed: the command has waited for its end. Without that, all that is known is that the engine has taken it.
+    /// - Parameter isFollowed: whether the command has waited for its end. If not, it is only known that the engine has accepted it.
     static func show(_ operation: OperationReport, _ options: CommandOptions, isFollowed: Bool = true) throws(ClientFailure) {
         if options.printsJSON {
             try print(operation, options)
@@ -145,7 +145,7 @@ extension EngineCommands {
         return try prove(operation, on: link, options, before: deadline)
     }
 
-    /// Goes on with a restart, a launch or an upgrade whose process ended in the middle of it.
+    /// Resumes a restart, a launch or an upgrade whose process ended in the middle of it.
     public static func resume(_ options: CommandOptions, operation id: OperationID, waits: Bool, limit: Milliseconds) -> Int32 {
         act(options, within: limit) { (link, deadline) throws(ClientFailure) in
             if let link = link as? FlinkLink, let status = try UpgradeCommands.resume(id, link, options, before: deadline) { return status }

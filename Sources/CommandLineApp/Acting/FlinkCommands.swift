@@ -7,13 +7,13 @@ internal import HostEnvironment
 internal import Ledger
 public import StreamModel
 
-/// The commands that only a Flink cluster knows: its jars, its savepoints, and what was done to it. Each returns the exit status.
+/// Commands for Flink clusters only: jars, savepoints and the record of actions. Each returns the exit status.
 public enum FlinkCommands {
     private static func run(_ options: CommandOptions, _ body: (FlinkLink) throws(ClientFailure) -> ExitStatus) -> Int32 {
         run(options, nil) { (link, _) throws(ClientFailure) in try body(link) }
     }
 
-    /// - Parameter limit: of everything, from the connection on; nil = each answer has its own.
+    /// - Parameter limit: for everything, from the connection on; nil = each answer has its own.
     static func run(
         _ options: CommandOptions, _ limit: Milliseconds?, _ body: (FlinkLink, Deadline) throws(ClientFailure) -> ExitStatus
     ) -> Int32 {
@@ -61,7 +61,7 @@ public enum FlinkCommands {
         act(options, .deleteJar(id: id), reason: reason, limit: limit) { _ in options.output.say("\(printable(id)) is deleted") }
     }
 
-    /// Does something to the cluster itself, and says how it ended.
+    /// Acts on the cluster itself and reports the outcome.
     private static func act(
         _ options: CommandOptions, _ kind: OperationRequest.Kind, reason: String, limit: Milliseconds,
         _ tell: (OperationReport) throws(ClientFailure) -> Void
@@ -74,14 +74,14 @@ public enum FlinkCommands {
             switch report.state {
             case .completed: try tell(report)
             case .failed, .interrupted: throw ClientFailure(.failed, report.error)
-            case .unknown, .accepted, .running: throw ClientFailure(.unproven, "operation \(report.request.id): \(report.error ?? "its end is not known")")
+            case .unknown, .accepted, .running: throw ClientFailure(.unproven, "operation \(report.request.id): \(report.error ?? "its outcome is unknown")")
             }
             return .ok
         }
     }
 
-    /// Launches a job that was none before.
-    /// - Parameter from: checkpoint or savepoint; nil = it begins with no state.
+    /// Launches a new job.
+    /// - Parameter from: checkpoint or savepoint; nil = it starts without state.
     public static func launch(
         _ options: CommandOptions, _ recipe: JarRecipe, from: String?, claims: Bool, allowsUnmatched: Bool, reason: String, operation: OperationID?,
         waits: Bool, limit: Milliseconds
@@ -122,7 +122,7 @@ public enum FlinkCommands {
 
     // MARK: The record
 
-    /// What was done to a cluster, as the record of this user has it.
+    /// Actions on a cluster, by this user's record.
     private struct AuditRecord: Encodable {
         var at: WallTime
         var operation: OperationID

@@ -3,8 +3,8 @@ internal import Glibc
 internal import HostEnvironment
 internal import StreamModel
 
-/// An engine as a child process: started with a private directory, ended and waited for, and its directory removed. It ends by itself
-/// when this process dies, since it holds the other end of its standard input.
+/// An engine as a child process with a private directory. Ending it waits for it and removes the directory. It ends by itself when this process dies,
+/// which holds the other end of its standard input.
 struct ChildEngine {
     private let place: DemoDirectory
     let processID: Int32

@@ -64,7 +64,7 @@ public enum Demo {
     }
 }
 
-/// Does to a job what its incident says, on a thread and a link of its own, while the operator looks.
+/// Plays an incident on a job, on its own thread and link, while the operator watches.
 private struct Trouble: Sendable {
     let incident: DemoIncident
     let job: JobID
@@ -157,7 +157,7 @@ struct RestoreLoop {
             return audit.replayed >= toReplay
         }
         for line in watch.summary { output.data(line) }
-        guard let audit = last?.audit else { throw ClientFailure(.unproven, "the restored job was not seen to count its records") }
+        guard let audit = last?.audit else { throw ClientFailure(.unproven, "the restored job was not observed to count its records") }
         output.data(
             "counted by the engine: replayed \(audit.replayed) of \(audit.toReplay.map(String.init) ?? "?") records, "
                 + "\(audit.duplicates) duplicates, \(audit.lost) lost in \(audit.verified)")
@@ -190,6 +190,6 @@ struct RestoreLoop {
             if signals.wait(0) != nil { throw ClientFailure(.failed, "interrupted while waiting for \(what)") }
             if let found = try link.watch(for: min(200, remaining), look) { return found }
         }
-        throw ClientFailure(.unproven, "time is up: waited in vain for \(what)")
+        throw ClientFailure(.unproven, "timed out waiting for \(what)")
     }
 }

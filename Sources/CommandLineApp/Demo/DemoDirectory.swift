@@ -3,8 +3,8 @@ internal import EngineClients
 internal import Glibc
 internal import HostEnvironment
 
-/// The private directory of one demo. Its `owner` file is locked as long as the demo or its engine lives, however they die; what a killed
-/// one leaves behind is therefore known for what it is, and the next demo removes it.
+/// The private directory of one demo. Its `owner` file stays locked as long as the demo or its engine lives, however they die. The next demo
+/// recognises the leftovers of a killed one by that, and removes them.
 struct DemoDirectory {
     let path: String
     /// The open and locked `owner` file. The engine inherits it.

@@ -21,7 +21,7 @@ public enum DemoIncident: String, CaseIterable, Sendable {
         }
     }
 
-    /// What is done to the job, each so long after its first completed checkpoint.
+    /// The faults of the job, each with its delay after the first completed checkpoint.
     var faults: [(after: Milliseconds, spec: String)] {
         switch self {
         case .slowStorage: [(.seconds(2), "slow 6s"), (.seconds(40), "slow 60s")]

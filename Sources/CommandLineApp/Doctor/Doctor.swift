@@ -10,7 +10,7 @@ internal import Glibc
 internal import HostEnvironment
 internal import StreamModel
 
-/// One thing that was looked at: how it is, and what to do where it is not well.
+/// One finding: the state of a subject, and what to do if it is not well.
 public struct DoctorFinding: Encodable, Sendable, Equatable {
     public enum Verdict: String, Encodable, Sendable { case ok, warn, fail }
 
@@ -37,8 +37,7 @@ public struct DoctorFinding: Encodable, Sendable, Equatable {
     }
 }
 
-/// `weir doctor`: what the terminal can do and what is wrong with it, whether files and sockets are as they must be, and whether engines
-/// answer. Changes nothing.
+/// `weir doctor`: checks the terminal, the files and sockets, and whether engines answer. Changes nothing.
 public enum Doctor {
     /// The record of `--json`.
     private struct Record: Encodable {
@@ -46,7 +45,7 @@ public enum Doctor {
         var findings: [DoctorFinding]
     }
 
-    /// `socket` and `flink` are looked at besides what is configured.
+    /// `socket` and `flink` are checked in addition to the configuration.
     public static func examine(socket: String? = nil, trust: EngineTrust = .own, flink: String? = nil) -> [DoctorFinding] {
         let terminal = TerminalExamination(
             variable: ProcessEnvironment.variable, isTerminal: isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1, size: size(),
@@ -117,7 +116,7 @@ public enum Doctor {
         return .ok("state", "\(folder) can be written to")
     }
 
-    /// A folder that is to be made: below the nearest one that there is.
+    /// A folder yet to be made, below the nearest existing one.
     private static func missing(_ folder: String) -> DoctorFinding {
         var parent = folder[...], facts = stat()
         repeat {
@@ -140,7 +139,7 @@ public enum Doctor {
         }
     }
 
-    /// Who could put another socket in the place of this one; nil where there is nothing to look at.
+    /// Who could replace this socket by another; nil = there is nothing to check.
     private static func owner(of path: String, _ name: String, _ trust: EngineTrust) -> DoctorFinding? {
         let subject = "socket \(name)"
         let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
@@ -202,7 +201,7 @@ public enum Doctor {
     }
 }
 
-/// What is said of the terminal, from facts alone.
+/// Findings about the terminal, from facts alone.
 struct TerminalExamination {
     var variable: (String) -> String?
     var isTerminal: Bool
@@ -298,7 +297,7 @@ struct TerminalExamination {
         return findings
     }
 
-    /// Copying is OSC 52; who stands between the console and the terminal must let it through.
+    /// Copying uses OSC 52, which everything between the console and the terminal must let through.
     private var clipboard: DoctorFinding {
         if name == "linux" || name.hasPrefix("vt") { return .warn("copying", "TERM=\(name) has no clipboard", "y says so; `:dump FILE` writes instead") }
         guard isTmux else { return .ok("copying", "by OSC 52, if the terminal takes it") }

@@ -8,8 +8,8 @@ internal import HostEnvironment
 internal import StreamModel
 
 extension EngineCommands {
-    /// Reads a snapshot of Weir or of Flink, and says whether it is whole. The status: ok; failed for what is damaged, missing or foreign;
-    /// unproven for what is not reachable from here; refused when state would be left over with the operators of `uids`.
+    /// Reads a snapshot of Weir or of Flink and reports whether it is intact. The status: ok; failed if it is damaged, missing or foreign; unproven
+    /// if it is not reachable from here; refused if the operators of `uids` would leave state over.
     public static func inspect(_ options: CommandOptions, path: String, uids: [String] = []) -> Int32 {
         let found = LocalInspection.inspect(path, options.storage)
         let record = InspectionRecord(found, uids: uids)

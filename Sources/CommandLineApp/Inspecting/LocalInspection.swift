@@ -21,7 +21,7 @@ enum LocalInspection {
     }
 }
 
-/// What `weir inspect --json` prints: the fields of the control protocol's inspection, and what is known besides.
+/// The output of `weir inspect --json`: the fields of the control protocol's inspection, and further facts.
 struct InspectionRecord: Encodable {
     struct Operator: Encodable {
         var id: OperatorID
@@ -44,7 +44,7 @@ struct InspectionRecord: Encodable {
         var role: String
         /// nil = unknown.
         var expectedSize: Int64?
-        /// Longer is no damage.
+        /// A longer file is not damaged.
         var isMinimum: Bool
         var foundSize: ByteCount?
         var reason: String?

@@ -16,14 +16,14 @@ public enum Contexts {
         public var description: String
     }
 
-    /// The operator's own file, or the one at `path`. A mistake in it is told on standard error; the contexts beside it hold.
+    /// The operator's own file, or the one at `path`. A mistake in it is reported on standard error; the other contexts hold.
     public static func all(configurationPath path: String? = nil) -> [ConsoleContext] {
         let file = ConfigurationFile.load(path ?? BaseDirectories().configurationPath)
         for problem in file.problems { Output.standard.say(problem.description) }
         return file.contexts
     }
 
-    /// How the operator's file says that stores of snapshots are reached. A mistake in it is told with the contexts.
+    /// Access to the stores of snapshots, by the operator's file. A mistake in it is reported with the contexts.
     public static func storage(configurationPath path: String? = nil) -> StorageSettings {
         ConfigurationFile.load(path ?? BaseDirectories().configurationPath).storage
     }

@@ -7,9 +7,9 @@ internal import HostEnvironment
 internal import Ledger
 internal import StreamModel
 
-/// What a restart of a job can begin with.
+/// The snapshots that a restart of a job can use.
 extension EngineCommands {
-    /// Earlier runs that are looked through.
+    /// Number of earlier runs that are searched.
     private static let runsMax = 8
 
     public static func checkpoints(_ options: CommandOptions, job: String, limit: Int?) -> Int32 {
@@ -40,7 +40,7 @@ extension EngineCommands {
         return table
     }
 
-    /// Whose it is, and who knows it.
+    /// The run that it belongs to, and where it is known.
     private static func run(_ row: LineageCheckpoint) -> String {
         if row.source == .ledger { return "\(row.job.short) (ledger)" }
         return row.run == 0 ? row.job.short : "\(row.job.short) (earlier)"
@@ -79,13 +79,13 @@ extension EngineCommands {
         return runs
     }
 
-    /// Whether the files of a snapshot exist; nil = paths of a cluster are not of this machine.
+    /// Whether the files of a snapshot exist; nil = unknown, since a cluster's paths are not this machine's.
     private static func isThere(_ options: CommandOptions) -> (String) -> Bool? {
         let isOurs = options.flink == nil
         return { path in isOurs && path.hasPrefix("/") ? access(SnapshotLocation(path).text + "/_metadata", F_OK) == 0 : nil }
     }
 
-    /// Of the engine alone, never of another context. A ledger that cannot be read is told, and is no reason to show nothing.
+    /// The records of this engine alone, never of another context. An unreadable ledger is reported and hides nothing else.
     private static func remembered(of name: String, listed: Set<JobID>, _ options: CommandOptions) -> EngineRecord.Found {
         guard access(options.ledgerPath, F_OK) == 0 else { return EngineRecord.Found() }
         do throws(LedgerError) {
@@ -121,7 +121,7 @@ extension EngineCommands {
         return path
     }
 
-    /// A checkpoint of the job. Only where the job has no such number: that of the one earlier run that has it, as the engine lists it.
+    /// A checkpoint of the job or, if the job has no such number, of the one earlier run that the engine lists with it.
     private static func numbered(
         _ id: CheckpointID, of job: String, on link: some ActingLink, _ options: CommandOptions
     ) throws(ClientFailure) -> String {
@@ -143,7 +143,7 @@ extension EngineCommands {
 
     private static func advice(_ job: String) -> String { "'weir checkpoints \(printable(job))' lists what can be restored" }
 
-    /// Of the earlier runs, the checkpoint of this number. More than one are for the operator to choose from.
+    /// The checkpoint of this number among the earlier runs. If there are several, the operator must choose.
     private static func earlier(
         _ id: CheckpointID, of job: String, on link: some ActingLink
     ) throws(ClientFailure) -> (run: JobID, row: CheckpointReport)? {

@@ -9,20 +9,20 @@ public import HostEnvironment
 public import SnapshotStorage
 public import StreamModel
 
-/// What all commands that talk to an engine are told.
+/// Options of all commands that talk to an engine.
 public struct CommandOptions: Sendable {
     public var socketPath: String
-    /// Whose engine may be there.
+    /// The users whose engine is trusted.
     public var trust: EngineTrust
     /// A Flink cluster instead of an engine of ours.
     public var flink: FlinkConnection?
-    /// What the record of actions calls it.
+    /// Its name in the record of actions.
     public var contextName: String
-    /// The engine is another than the user's usual one, and is recorded under the same name.
+    /// Whether the engine is not the user's usual one, though recorded under the same name.
     public var isNamedByPath = false
     /// The record of actions, of engines that keep none themselves.
     public var ledgerPath: String
-    /// How the stores of snapshots are reached; nil = they are not asked.
+    /// Access to the stores of snapshots; nil = they are not asked.
     public var storage: StorageSettings?
     /// Print the records as JSON, one line.
     public var printsJSON: Bool
@@ -44,7 +44,7 @@ public struct CommandOptions: Sendable {
         self.output = output
     }
 
-    /// What the ledger has of the engine.
+    /// The ledger's records of the engine.
     var record: EngineRecord {
         let sharedAt: String? =
             if let flink { contextName == FlinkConnection.sharedContext ? flink.address.description : nil } else { isNamedByPath ? socketPath : nil }
@@ -54,11 +54,11 @@ public struct CommandOptions: Sendable {
     var times: TimeColumns { TimeColumns(usesUTC: usesUTC) }
 }
 
-/// What the commands that act are told besides.
+/// Further options of the acting commands.
 public struct ActionOptions: Sendable {
     public var job: String
     public var reason: String
-    /// nil = a random one. The same id again is the same operation.
+    /// nil = a random one. Repeating an id means the same operation.
     public var operation: OperationID?
     /// Wait until the operation has ended.
     public var waits: Bool
@@ -161,13 +161,13 @@ public enum EngineCommands {
         }
     }
 
-    /// Whether it has failed and nobody has started its name again.
+    /// Whether it has failed and no later run has its name.
     private static func isDown(_ job: JobReport, in report: EngineReport) -> Bool {
         job.state == .failed && report.jobs.first { $0.name == job.name }?.id == job.id
     }
 
-    /// Prints a line of each job at every change and once a second (as JSON: each report as it comes), until nobody reads it or `limit` reports
-    /// have come.
+    /// Prints a line for each job at every change and once a second (as JSON: each report as it comes), until nobody reads it or `limit` reports have
+    /// come.
     /// - Parameter job: only this one.
     public static func watch(_ options: CommandOptions, job: String?, limit: Int?) -> Int32 {
         look(options) { (link) throws(ClientFailure) in

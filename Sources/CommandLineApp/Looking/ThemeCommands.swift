@@ -3,7 +3,7 @@ internal import ConsoleApp
 public import ConsoleCore
 internal import ControlProtocol
 
-/// What `weir themes` asks for: themes found as the console finds them.
+/// Themes for `weir themes`, found as the console finds them.
 public enum ThemeCommands {
     public struct Listed: Sendable {
         public var name: String

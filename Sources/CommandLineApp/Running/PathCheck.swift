@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// A look at the files of a new run before its job begins: what cannot be read or written now is told once, and no restart is spent on it.
+/// Checks the files of a new run before its job starts: what cannot be read or written is reported once, and no restart is spent on it.
 struct PathCheck {
     /// Absolute paths, one per line.
     var input: String?
     var output: String?
 
-    /// One sentence; nil = nothing is known against them.
+    /// The problem in one sentence; nil = none is known.
     var problem: String? {
         for path in (input ?? "").split(separator: "\n") { if let problem = Self.problem(reading: String(path)) { return problem } }
         return output.flatMap(Self.problem(writing:))

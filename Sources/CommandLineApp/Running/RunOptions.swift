@@ -3,7 +3,7 @@ internal import EngineHost
 internal import HostEnvironment
 internal import StreamModel
 
-/// What `weir run PROGRAM` is told. Paths are absolute.
+/// Options of `weir run PROGRAM`. Paths are absolute.
 public struct RunOptions: Sendable {
     public var program: String
     public var arguments: [String: String]
@@ -49,12 +49,12 @@ public struct RunOptions: Sendable {
         self.maxParallelism = maxParallelism
     }
 
-    /// What makes two runs the same work.
+    /// The identity of a run's work.
     var identity: String {
         arguments["output"] ?? ([program] + arguments.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }).joined(separator: "\n")
     }
 
-    /// Why no engine would run this, in the words of the command line; nil = nothing is known against it.
+    /// Why no engine would run this, in the words of the command line; nil = no reason is known.
     var problem: String? {
         let recipe = JobRecipe(program: program, arguments: arguments, parallelism: parallelism ?? 1)
         do throws(ProgramError) { try ProgramRegistry.standard.check(recipe) } catch {

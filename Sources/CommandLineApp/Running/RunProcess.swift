@@ -9,7 +9,7 @@ internal import Glibc
 public import HostEnvironment
 internal import StreamModel
 
-/// One job on an engine of its own, in the foreground, until the job ends. Started again after a kill, it goes on where it was.
+/// One job on its own engine, in the foreground, until the job ends. Started again after a kill, it resumes where it was.
 public enum RunProcess {
     /// Runs until the job has ended. Call it on the main thread before any other thread is started. Returns the exit status.
     public static func run(_ options: RunOptions, output: Output = .standard) -> Int32 {
@@ -77,7 +77,7 @@ private struct JobRun {
         output.say("engine listens at \(socketPath), state in \(host.service.info.stateDirectory) (pid \(getpid()))")
         if let job = host.service.currentReport().jobs.first(where: { !$0.state.isTerminal }) {
             guard !goesOn, let from = options.from else {
-                output.say("goes on with job \(job.id.short)\(options.from.map { ", which began from \($0)" } ?? "")")
+                output.say("resuming job \(job.id.short)\(options.from.map { ", which started from \($0)" } ?? "")")
                 return job.id
             }
             return try restart(job, from: from)
@@ -93,7 +93,7 @@ private struct JobRun {
         return try submit()
     }
 
-    /// The job was launched from just the snapshot that this run names.
+    /// Whether the job was launched from exactly the snapshot that this run names.
     private func beganFromChoice(_ job: JobID) -> Bool {
         guard let from = options.from, case .success(let found) = SnapshotManifest.read(at: from, filesystem: PosixFilesystem()) else { return false }
         return host.service.origin(of: job) == found.path
@@ -157,8 +157,8 @@ private struct JobRun {
         return job.id
     }
 
-    /// The unfinished job is cancelled, its checkpoints are kept, and the run goes on from the snapshot in its place: one recorded operation, so
-    /// that a kill in the middle leaves one of the two.
+    /// Cancels the unfinished job, keeps its checkpoints, and continues from the snapshot instead: one recorded operation, so that a kill in the
+    /// middle leaves one of the two jobs.
     private func restart(_ job: JobReport, from path: String) throws(RunningEngine.Failure) -> JobID {
         var choice = RestartOptions(path: path)
         (choice.cancelsFirst, choice.parallelism) = (true, options.parallelism)
@@ -195,12 +195,12 @@ private struct JobRun {
         return "\(all) read (\(own) since the restore)"
     }
 
-    /// Shows how it goes, until no job of this engine lives.
+    /// Shows the progress until no job of this engine is live.
     func follow(_ first: JobID, signals: EndSignals) -> ExitStatus {
         var progress = ProgressLine(output: output)
         while true {
             if signals.wait(50) != nil {
-                output.say("interrupted: the job is suspended; repeat the command to go on")
+                output.say("interrupted: the job is suspended; repeat the command to resume it")
                 return .failed
             }
             let report = host.service.currentReport()

@@ -1,6 +1,6 @@
 internal import CellGrid
 
-/// A word that is no command, and the command that was probably meant.
+/// An unknown command, and the command that was probably meant.
 public struct UnknownCommand: Error, CustomStringConvertible {
     public var description: String
 

@@ -180,7 +180,7 @@ struct PreflightCheck {
     /// A restart beside another live run would read and write everything twice.
     private func secondCopy(_ other: JobReport) -> Preflight {
         job.state.isTerminal
-            ? .stop("\(other.name) lives already, as job \(other.id.short) (\(other.stateText)): restart that one")
+            ? .stop("\(other.name) is already live as job \(other.id.short) (\(other.stateText)): restart that one")
             : .warn("another job of this name lives: \(other.id.short) (\(other.stateText))")
     }
 

@@ -15,9 +15,9 @@ public enum ConsoleEvent: Sendable {
     /// The time `ConsoleModel.nextDueTick` has come (or passed).
     case tick
     case engine(context: String, EngineEvent)
-    /// The wall clock shows so much more than the time that events bring along, which never jumps: it was set.
+    /// The wall clock was set: its lead over the time of events, which never jumps.
     case clockWasSet(offset: Milliseconds)
-    /// The process was stopped (Ctrl-Z) and goes on; the screen shows something else.
+    /// The process was stopped (Ctrl-Z) and continues; the screen shows something else.
     case resumedFromSuspend
     /// A theme asked for by `.loadTheme` (or changed on disk) is ready.
     case themeLoaded(Theme, warnings: [String])
@@ -29,7 +29,7 @@ public enum ConsoleEvent: Sendable {
     case answer(String)
     /// The caption of a demonstration or a playback; nil = none.
     case caption(Caption?)
-    /// Operations that another process had sent, and whose end was not seen. `context` is theirs; nil = it follows from their jobs.
+    /// Operations sent by another process, whose end was not seen. `context` is theirs; nil = it follows from their jobs.
     case reattached([OperationReport], context: String? = nil)
     /// Operations that other processes have recorded.
     case recorded([OperationReport], context: String)
@@ -62,7 +62,7 @@ public enum ConsoleEffect: Sendable, Equatable {
     case quit
     /// Paint every cell again.
     case repaint
-    /// Ask the terminal to tell of the mouse, or not to.
+    /// Ask the terminal to report the mouse, or to stop.
     case watchMouse(Bool)
     /// Put text on the operator's clipboard.
     case copy(String)
@@ -76,7 +76,7 @@ public enum ConsoleEffect: Sendable, Equatable {
     case loadAudit
     /// Write down that a restart was proven.
     case recordVerdict(OperationID, RestartProof.Verdict)
-    /// Look in the record for what a job was launched with, and answer with `.recipe`.
+    /// Look up a job's launch recipe in the record, and answer with `.recipe`.
     case loadRecipe(context: String, JobID)
     /// Read remembered checkpoints, and answer with `.history`.
     case loadHistory(HistoryQuestion)
@@ -84,8 +84,8 @@ public enum ConsoleEffect: Sendable, Equatable {
     case save(name: String, text: String)
     /// Tell the engine of a context what the screen shows of it.
     case look(context: String, EngineFocus)
-    /// Write what the screen shows to a new file, and say how that went.
+    /// Write the screen to a new file, and report the result.
     case dump(path: String, DumpFormat)
-    /// Let the scripted demonstration go on.
+    /// Continue the scripted demonstration.
     case goOnWithDemo
 }

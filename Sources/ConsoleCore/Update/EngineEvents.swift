@@ -71,7 +71,7 @@ extension ConsoleModel {
         if let found = live.contexts[index].noteReturn(after: before, at: receivedAt) { announce(found, of: name, &effects) }
     }
 
-    /// An engine that was started anew is an event on every screen: its jobs run as if nothing had happened.
+    /// A restarted engine is announced on every screen: its jobs run as if nothing had happened.
     private mutating func announce(_ found: EngineReturn, of context: String, _ effects: inout [ConsoleEffect]) {
         let text: SafeText = live.contexts.count > 1 ? "\(SafeText(context)): \(found.text)" : found.text
         tell(text, .warn)
@@ -101,12 +101,12 @@ extension ConsoleModel {
         guard let position = live.operations.firstIndex(where: { $0.id == id }) else { return say("op \(id.short) refused: \(message)", .crit) }
         let before = live.operations[position].stage
         // It is as interrupted as it was.
-        if before == .interrupted { return say("op \(id.short) does not go on: \(message)", .crit) }
+        if before == .interrupted { return say("op \(id.short) cannot resume: \(message)", .crit) }
         live.operations[position].refuse(message)
         announce(position, from: before, nil, &effects)
     }
 
-    /// Has a verdict written down when it is reached: the job, and an engine's memory of it, may be gone before the next console looks.
+    /// Records a verdict when it is reached: the job, and the engine's memory of it, may be gone before the next console looks.
     private func keepVerdict(_ position: Int, from before: TrackedOperation.Stage, _ effects: inout [ConsoleEffect]) {
         let operation = live.operations[position]
         guard before != .proven, operation.stage == .proven, let verdict = operation.proof?.verdict else { return }

@@ -13,7 +13,7 @@ public struct KeyRemapping: Sendable, Equatable {
     }
 }
 
-/// The reason that a configuration's keys cannot be used.
+/// Why a configuration's keys cannot be used.
 public struct KeyRemappingError: Error, Equatable, Sendable {
     /// The entry to blame, by its command as written.
     public var command: String

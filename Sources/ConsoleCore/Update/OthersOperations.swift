@@ -4,10 +4,10 @@ import StreamModel
 extension ConsoleModel {
     /// The time between two looks at the record, while a screen shows operations.
     private static let recordPeriod = Milliseconds.seconds(5)
-    /// A restart that was launched no longer ago is followed to its proof, whoever began it.
+    /// A restart launched within this time is followed to its proof, whoever started it.
     private static let proofReach = Milliseconds.minutes(60)
 
-    /// Asks for the record where the screen shows operations and the engines do not tell them all.
+    /// Asks for the record if the screen shows operations and an engine does not report them all.
     mutating func requestRecord(_ effects: inout [ConsoleEffect]) {
         switch screen {
         case .overview, .operations, .operation, .job, .audit: break
@@ -19,7 +19,7 @@ extension ConsoleModel {
         effects.append(.loadAudit)
     }
 
-    /// Adds what the record has of other processes to the operations, and goes on with what it knows more of.
+    /// Adds the recorded operations of other processes, and updates those of which the record knows more.
     mutating func takeUp(_ records: [AuditRecord]) {
         for record in records.reversed() {
             guard let report = record.report, let context = live.context(record.context), !context.capabilities.reportsOperations else { continue }

@@ -285,7 +285,7 @@ extension ConsoleModel {
         live.operations[position].isOwn = true
         if let job = live.job(sheet.target.key) { live.operations[position].observe(job, at: now) }
         effects.append(.send(context: sheet.target.key.context, .goOn(earlier)))
-        say("going on with op \(earlier.id.short)")
+        say("resuming op \(earlier.id.short)")
         followRestart(earlier.id)
     }
 

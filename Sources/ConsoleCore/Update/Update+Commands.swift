@@ -117,7 +117,7 @@ extension ConsoleModel {
         if let key = focusedJob { openChooser(on: key, path: path, &effects) }
     }
 
-    /// Whether a path means the same wherever the engine runs; says why not. An engine resolves relative paths in its own directory.
+    /// Whether a path means the same wherever the engine runs; if not, tells the operator. An engine resolves relative paths in its own directory.
     private mutating func isPlace(_ path: String) -> Bool {
         if path.hasPrefix("/") || path.contains(":/") { return true }
         say("\(SafeText(path, limit: 40)) is not an absolute path or URL", .warn)

@@ -2,10 +2,10 @@ import CellGrid
 import StreamModel
 
 extension ConsoleModel {
-    /// The snapshots below the cursor that are read ahead, so that their verdicts are ready when the cursor comes.
+    /// Number of snapshots below the cursor that are read ahead, so that their verdicts are ready when the cursor comes.
     private static let readAhead = 2
 
-    /// A restart that was broken off is gone on with: the chooser opens at its last step, with what was chosen then. Esc chooses anew.
+    /// Resumes an interrupted restart: the chooser opens at its last step, with the recorded choices. Esc starts the choice again.
     private mutating func goOn(with restart: TrackedOperation, on key: JobKey, _ effects: inout [ConsoleEffect]) -> Bool {
         guard let index = live.index(of: key.context), let job = live.contexts[index].job(key.job), case .restart(var options) = restart.request.kind
         else { return false }
@@ -99,7 +99,7 @@ extension ConsoleModel {
         inspectAhead(chooser, &effects)
     }
 
-    /// Once all of its rows are there, the chosen row of an open chooser stays the chosen one.
+    /// Keeps the chosen row of an open chooser once all of its rows are there.
     mutating func settleChooser() {
         guard case .chooser(var chooser) = modals.last, chooser.step == .choose, pastIsLoaded(of: chooser.key) else { return }
         chooser.pinShown(self)

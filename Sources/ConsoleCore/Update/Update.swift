@@ -56,7 +56,7 @@ extension ConsoleEvent {
         }
     }
 
-    /// Many come between two frames; what they change in the order of jobs is made anew when the next one is painted.
+    /// Many come between two frames; the order of jobs is recomputed when the next one is painted.
     fileprivate var isNews: Bool {
         switch self {
         case .tick, .engine: true
@@ -66,7 +66,7 @@ extension ConsoleEvent {
 }
 
 extension ConsoleModel {
-    /// Does what was due by now.
+    /// Does everything due by now.
     mutating func tick(_ effects: inout [ConsoleEffect]) {
         time.ticks &+= 1
         for index in live.contexts.indices {
@@ -103,7 +103,7 @@ extension ConsoleModel {
         }
     }
 
-    /// Of very many jobs those in sight are asked for more than the rest.
+    /// Among very many jobs, those in sight are refreshed more often.
     private func rowsFocus(of index: Int) -> EngineFocus {
         let context = live.contexts[index]
         guard context.report?.jobs.count ?? 0 > Self.rowsMax else { return .overview }
@@ -189,7 +189,7 @@ extension ConsoleModel {
         noteOutcomes(in: context)
     }
 
-    /// What operations mean for the jobs of a context: restarts that were broken off, and those that ended a job.
+    /// The effect of operations on the jobs of a context: interrupted restarts, and restarts that ended a job.
     mutating func noteOutcomes(in name: String) {
         guard let index = live.index(of: name) else { return }
         var broken: [JobID: OperationID] = [:], ends: [JobID: JobEnd] = [:]
@@ -205,7 +205,7 @@ extension ConsoleModel {
         (live.contexts[index].interrupted, live.contexts[index].ends) = (broken, ends)
     }
 
-    /// The restart of a job that was broken off before it was launched; nil = there is none, or the job runs by other means.
+    /// The restart of a job that was interrupted before its launch; nil = none, or the job runs by other means.
     func interruptedRestart(_ key: JobKey) -> TrackedOperation? {
         guard let context = live.context(key.context), let job = context.job(key.job), let id = context.brokenRestart(of: job) else { return nil }
         return live.operations.first { $0.id == id }

@@ -8,14 +8,14 @@ internal import Synchronization
 extension ActionGate {
     // MARK: Operations of other processes
 
-    /// How often it is looked whether another process has written to the ledger.
+    /// Interval of checks whether another process has written to the ledger.
     private static let ledgerPeriod: Milliseconds = .seconds(3)
-    /// The same where every engine reports the operations of all by itself: a context may be added.
+    /// The same while every engine reports everybody's operations itself: a context that does not may be added.
     private static let idleLedgerPeriod: Milliseconds = .seconds(30)
-    /// So many of a cluster's operations are shown.
+    /// Operations shown for a cluster.
     private static let recordedMax = 50
 
-    /// On the worker: tells what other processes have recorded, whenever they have, as long as the gate is open.
+    /// On the worker: reports new records of other processes, until the gate is finished.
     func watch(_ ledger: Ledger, since last: Int64?) {
         guard !book.withLock({ $0.isFinished }) else { return }
         let recorded = sessions.withLock { $0.values.filter { $0.acting?.keeper != nil } }
@@ -86,7 +86,7 @@ extension ActionGate {
         remind(session, ledger)
     }
 
-    /// On the worker: tells which jobs the cluster had live; it may have forgotten them.
+    /// On the worker: reports the jobs that the cluster had live; it may have forgotten them.
     private func remind(_ session: LookingSession, _ ledger: Ledger) {
         guard case .flink = session.context.address else { return }
         do throws(LedgerError) {
@@ -95,10 +95,10 @@ extension ActionGate {
         } catch { queue.complain(error, of: .checkpoints) }
     }
 
-    /// How often it is read what another process has recorded of an operation that it carries out.
+    /// Interval of looks at the record of an operation that another process carries out.
     private static let elsewherePeriod: Milliseconds = .seconds(2)
 
-    /// On the worker: follows an operation of another process by what that records, and finds out about one whose process is gone.
+    /// On the worker: follows an operation by the records of its process, or looks it up if that process is gone.
     private func lookAfter(_ entry: LedgerEntry, _ ledger: Ledger, _ session: LookingSession, _ lookup: any OperationLookup) {
         let id = entry.request.id
         guard ledger.isCarriedOutElsewhere(id) else {
@@ -142,7 +142,7 @@ extension ActionGate {
                 ], context: context))
     }
 
-    /// The next look, unless the operation's end was told meanwhile.
+    /// Looks again later, unless the operation's end has been reported by then.
     private func lookAgain(at entry: LedgerEntry, _ session: LookingSession, _ lookup: any OperationLookup, after pause: Milliseconds) {
         queue.run(after: pause) { [weak self] in
             guard let self, book.withLock({ !$0.isFinished && $0.open[entry.request.id] != nil }) else { return }

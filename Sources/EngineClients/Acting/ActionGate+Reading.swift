@@ -4,7 +4,7 @@ public import StreamModel
 
 // What screens ask the record for. Each answer is delivered as an event.
 extension ActionGate {
-    /// Reads the record of actions; it is delivered as `.audit`. An unreadable one has been complained about.
+    /// Reads the record of actions and delivers it as `.audit`. An unreadable one is reported.
     public func loadAudit() {
         queue.run {
             guard let ledger = self.queue.ledger else { return self.deliver(.audit([])) }
@@ -16,7 +16,7 @@ extension ActionGate {
         }
     }
 
-    /// Looks in the record for what a job was launched with; it is delivered as `.recipe`, none when nobody launched it through Weir.
+    /// Looks up a job's launch recipe and delivers it as `.recipe`; nil = nobody launched the job through Weir.
     public func loadRecipe(of job: JobID, in context: String) {
         queue.run {
             guard let ledger = self.queue.ledger else { return self.deliver(.recipe(context: context, job, nil)) }
@@ -29,7 +29,7 @@ extension ActionGate {
         }
     }
 
-    /// Reads remembered checkpoints; they are delivered as `.history`. Where nothing is remembered there are none.
+    /// Reads remembered checkpoints and delivers them as `.history`: none if nothing is remembered.
     public func loadHistory(_ question: HistoryQuestion) {
         queue.run {
             guard self.recorder != nil, let ledger = self.queue.ledger else { return self.deliver(.history(question, [], total: 0)) }

@@ -5,29 +5,28 @@ internal import Ledger
 public import StreamModel
 internal import Synchronization
 
-/// The one way to the engines: every context can be looked at, and where it may be acted in there is a second session for that. No
-/// action passes that is not written down first.
+/// The only way to the engines. Every context has a session to look at it, and a second one to act in it where that is allowed. No action passes
+/// before it is recorded.
 ///
-/// Actions are recorded and sent by a worker thread, one after the other; the thread of the terminal never waits for the disk.
-/// Everything that engines say passes through here too, so that the ledger learns the outcomes. When a link comes up, the
-/// operations of that context whose end nobody saw are asked for.
+/// A worker thread records and sends actions one by one, so that the terminal's thread never waits for the disk. Everything the engines say passes
+/// through here too, so that the ledger learns the outcomes. When a link comes up, operations of that context whose end nobody saw are looked up.
 public final class ActionGate: Sendable {
     /// By context. One can be added; none is taken away.
     let sessions: Mutex<[String: Sessions]>
     private let makeEngine: EngineFactory
     let deliver: @Sendable (ConsoleEvent) -> Void
     let queue: LedgerQueue
-    /// Actions that were let through and not yet answered; quitting waits for them a little.
+    /// Actions without an answer; quitting waits for them briefly.
     private let unanswered = DispatchGroup()
     let book = Mutex(Book())
-    /// nil = nothing is remembered, as of what is played back.
+    /// nil = nothing is remembered, as in a playback.
     let recorder: CheckpointRecorder?
-    /// An action this young may be on its way from another console: the engine not knowing it proves nothing yet.
+    /// An action younger than this may still be on its way from another console: that the engine does not know it proves nothing.
     let settlingTime: Milliseconds
 
     struct Sessions: Sendable {
         var looking: LookingSession
-        /// nil where nothing may be done.
+        /// nil = acting is not allowed.
         var acting: ActingSession?
 
         init(_ context: ConsoleContext, _ engine: any Engine) {
@@ -86,7 +85,7 @@ public final class ActionGate: Sendable {
         session.start { [weak self] event in self?.took(event, from: session.context.name) }
     }
 
-    /// Starts the engine of another context. A name that there is already is left alone.
+    /// Adds a context and starts its engine. An existing name is left alone.
     public func add(_ context: ConsoleContext) {
         let added: LookingSession? = sessions.withLock { sessions in
             guard sessions[context.name] == nil else { return nil }
@@ -135,7 +134,7 @@ public final class ActionGate: Sendable {
         return nil
     }
 
-    /// What is broken off is on record, or there is nothing to go on with.
+    /// Resumes an interrupted operation from the record.
     private func goOn(_ operation: OperationRequest, in context: String) {
         guard let session = actingOrRefused(operation, context) else { return }
         queue.run {
@@ -167,8 +166,7 @@ public final class ActionGate: Sendable {
 
     public func retryNow(_ context: String) { looking(context)?.retryNow() }
 
-    /// Waits, at most `limit`, until what was let through has been answered and written down; then stops the engines. Returns
-    /// the operations of which nothing was heard.
+    /// Waits up to `limit` until all actions are answered and recorded, then stops the engines. Returns the unanswered operations.
     public func finish(within limit: Milliseconds) -> [OperationID] {
         let deadline = DispatchTime.now() + .milliseconds(Int(limit.count))
         _ = unanswered.wait(timeout: deadline)
@@ -201,7 +199,7 @@ public final class ActionGate: Sendable {
         run(recorder?.took(event, from: context, now: WallTime.now(), time: MonotonicClock.milliseconds()), context)
     }
 
-    /// Carries out what the recorder wants. An engine that is calling is not asked on its own thread.
+    /// Does the recorder's work. An engine is not asked on the thread that it calls from.
     private func run(_ work: CheckpointRecorder.HistoryWork?, _ context: String?) {
         guard let work, let recorder else { return }
         queue.run { for job in work.questions { context.flatMap { self.looking($0) }?.send(.checkpoints(job)) } }

@@ -3,8 +3,8 @@ public import HostEnvironment
 public import Ledger
 public import StreamModel
 
-/// The record of what commands do to engines that keep none themselves, in the file that the console uses, too. A record that cannot be
-/// written is told once and keeps nobody from acting: a command without a ledger is still a command.
+/// The record of commands' actions on engines that keep none themselves, in the console's own file. A record that cannot be written is reported once
+/// and stops no action: a command without a ledger is still a command.
 public final class CommandLedger: Sendable {
     private let ledger: Ledger?
     public let output: Output
@@ -14,30 +14,30 @@ public final class CommandLedger: Sendable {
     public init(path: String, context: String, address: String, output: Output) {
         (self.context, self.address, self.output) = (context, address, output)
         do throws(LedgerError) { ledger = try Ledger.open(path: path) } catch {
-            output.say("what is done is not recorded: \(error)")
+            output.say("actions are not recorded: \(error)")
             ledger = nil
         }
     }
 
-    /// Writes an operation down before it is sent, as one that this process carries out.
+    /// Records an operation that this process carries out, before it is sent.
     public func intend(_ request: OperationRequest) throws(ClientFailure) {
         guard claim(request.id) else { throw ClientFailure(.refused, "\(request.id) is being carried out by another process: nothing was sent") }
         do throws(LedgerError) {
             try ledger?.recordIntent(request, context: context, address: address, at: .now(), carrier: OperatorIdentity.process())
         } catch {
             if case .conflict = error { throw ClientFailure(.refused, "\(error)") }
-            output.say("what is done is not recorded: \(error)")
+            output.say("actions are not recorded: \(error)")
         }
     }
 
-    /// Makes this process the one that carries an operation out. False = another one does.
+    /// Claims an operation for this process; false = another process carries it out.
     public func claim(_ id: OperationID) -> Bool { ledger?.claim(id) ?? true }
 
     public func release(_ id: OperationID) { ledger?.release(id) }
 
     public func isCarriedOutElsewhere(_ id: OperationID) -> Bool { ledger?.isCarriedOutElsewhere(id) ?? false }
 
-    /// Writes down the step that is about to be taken.
+    /// Records the next step before it is taken.
     public func step(_ report: OperationReport) { quietly { (ledger) throws(LedgerError) in try ledger.recordStep(report) } }
 
     public func note(_ report: OperationReport) { quietly { (ledger) throws(LedgerError) in try ledger.recordOutcome(report) } }
@@ -113,14 +113,14 @@ public final class CommandLedger: Sendable {
         try read { (ledger) throws(LedgerError) in try ledger.abortUpgrade(id, by: `operator`) } ?? false
     }
 
-    /// What is on record of the jars of this cluster. Without a usable ledger nothing is, and every file is sent.
+    /// The recorded jars of this cluster. Without a usable ledger there are none, and every file is sent.
     public var jars: JarMemory {
         JarMemory(
             ids: { [self] content in
                 do throws(ClientFailure) {
                     return try read { (ledger) throws(LedgerError) in try ledger.jars(content: content.description, address: address) } ?? []
                 } catch {
-                    output.say("the jar is uploaded anew: \(error.message ?? "the record cannot be read")")
+                    output.say("the jar is uploaded again: \(error.message ?? "the record cannot be read")")
                     return []
                 }
             },
@@ -136,6 +136,6 @@ public final class CommandLedger: Sendable {
 
     private func quietly(_ body: (Ledger) throws(LedgerError) -> some Any) {
         guard let ledger else { return }
-        do throws(LedgerError) { _ = try body(ledger) } catch { output.say("what is done is not recorded: \(error)") }
+        do throws(LedgerError) { _ = try body(ledger) } catch { output.say("actions are not recorded: \(error)") }
     }
 }

@@ -1,7 +1,7 @@
 public import StreamModel
 internal import HostEnvironment
 
-/// The moment until which a caller waits, from the beginning of a command to its end: whatever it does on the way shares it.
+/// The deadline of a command, shared by everything that it does.
 public struct Deadline: Sendable {
     public let end: EngineInstant
     /// As the caller gave it.

@@ -50,7 +50,7 @@ extension FlinkEngine: OperationLookup, RecordKeeping {
         jars.withLock { $0 = memory }
     }
 
-    /// Finds out what became of an operation that an earlier console, or a command, has sent, and follows it to its end.
+    /// Looks up an operation sent by an earlier console or a command, and follows it to its end.
     public func lookUp(_ sent: SentOperation, completion: @escaping @Sendable (OperationReport?) -> Void) {
         // Whoever carries it out here tells of it, and has perhaps not sent the last of it yet.
         guard carried.withLock({ $0.insert(sent.request.id).inserted }) else { return }
@@ -73,7 +73,7 @@ extension FlinkEngine: OperationLookup, RecordKeeping {
         if !runs { carried.withLock { _ = $0.remove(sent.request.id) } }
     }
 
-    /// Asks first what the cluster is: it may have been replaced by another version since.
+    /// Asks for the cluster's version first: it may have been replaced since.
     private func runner(tell: @escaping @Sendable (OperationReport) -> Void) throws(FlinkRefusal) -> FlinkOperationRunner {
         let cluster: FlinkClusterConfiguration
         var question = FlinkEndpoint<FlinkClusterConfiguration>.configuration
@@ -97,7 +97,7 @@ extension FlinkEngine: OperationLookup, RecordKeeping {
             let isHere = FlinkAddress.isThisMachine(self.client.connection.address.host)
             var found = FlinkInspector.inspect(path, clusterIsHere: isHere, version, self.stored)
             do throws(FlinkRefusal) {
-                guard let version else { throw FlinkRefusal("the cluster did not say what it is") }
+                guard let version else { throw FlinkRefusal("the cluster did not identify itself") }
                 let needs = FlinkSnapshotNeeds(client: self.client, version: version, snapshots: self.check(version).sight)
                 found.needs = SnapshotInspection.Needs(jobs: try needs.lines(of: path))
             } catch {
@@ -122,7 +122,7 @@ public struct StepRecord: Sendable {
     let ledger: Ledger
     let onFailure: @Sendable (LedgerError) -> Void
 
-    /// A ledger that fails keeps nobody from acting: it is complained of.
+    /// A failing ledger is reported and stops no operation.
     func write(_ report: OperationReport) {
         do throws(LedgerError) { try ledger.recordStep(report) } catch { onFailure(error) }
     }

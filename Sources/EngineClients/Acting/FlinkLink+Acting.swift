@@ -76,7 +76,7 @@ extension FlinkLink: ActingLink {
         guard let earlier = try ledger.entry(id) else { throw ClientFailure(.refused, "there is no operation \(id) on record") }
         guard earlier.address == ledger.address else { throw ClientFailure(.refused, "\(id) is an operation on \(earlier.address)") }
         if earlier.outcome.isTerminal, earlier.outcome != .unknown {
-            throw ClientFailure(.refused, "operation \(id) is \(earlier.outcome.rawValue): there is nothing to go on with")
+            throw ClientFailure(.refused, "operation \(id) is \(earlier.outcome.rawValue): there is nothing to resume")
         }
         try ledger.intend(earlier.request)
         let tracked = begin(id)
@@ -93,7 +93,7 @@ extension FlinkLink: ActingLink {
         }
     }
 
-    /// The same id again is the same operation: what became of it, and not a second one.
+    /// Repeating an id asks for its operation's outcome and starts no second one.
     private func resume(_ earlier: LedgerEntry, _ command: JobCommand, before deadline: Deadline) throws(ClientFailure) -> OperationReport {
         let verb = earlier.request.kind.verb
         guard verb == command.action.verb else {
@@ -110,13 +110,13 @@ extension FlinkLink: ActingLink {
         let runner = try runner(tracked)
         _ = ledger.claim(earlier.request.id)
         carryOut(tracked, earlier.request, isRefusalFinal: false) { () throws(FlinkRefusal) in
-            guard let end = runner.resume(earlier.sent) else { throw FlinkRefusal("the cluster could not be asked what became of it") }
+            guard let end = runner.resume(earlier.sent) else { throw FlinkRefusal("the cluster could not be asked about its outcome") }
             return end
         }
         return try taken(tracked, earlier.request, before: deadline) { _ in true }
     }
 
-    /// Waits for the process that carries the operation out, and reads what that records. nil = there is none, or no more.
+    /// Waits for the process that carries the operation out, and reads its records; nil = there is no such process, or no longer.
     private func follow(elsewhere entry: LedgerEntry, before deadline: Deadline) throws(ClientFailure) -> OperationReport? {
         let id = entry.request.id
         var entry = entry
@@ -135,7 +135,7 @@ extension FlinkLink: ActingLink {
 
     private func carrier(_ entry: LedgerEntry) -> String { entry.carrier.map { printable($0) } ?? "another process" }
 
-    /// Waits until the cluster has taken it. When the time is over, no further step is taken, and what is not known is said.
+    /// Waits until the cluster has accepted it. When the time runs out, no further step is taken, and the error says what is unknown.
     private func taken(
         _ followed: FollowedOperation, _ request: OperationRequest, before deadline: Deadline, until isEnough: (OperationReport) -> Bool
     ) throws(ClientFailure) -> OperationReport {
@@ -144,12 +144,12 @@ extension FlinkLink: ActingLink {
         throw ClientFailure(.unproven, words(after: last, request, followed.report, deadline))
     }
 
-    /// What is left when the time of a command is over.
+    /// The state of an operation whose command has run out of time.
     private func words(after step: OperationStep?, _ request: OperationRequest, _ report: OperationReport?, _ deadline: Deadline) -> String {
         let id = request.id, start = "operation \(id) of \(request.kind.verb): after \(Figures.duration(deadline.limit)) "
         switch step?.name {
         case nil: return "\(start)nothing was sent yet, and nothing will be"
-        case .sending: return "\(start)it was sent and has no answer; 'weir operations' asks what became of \(id)"
+        case .sending: return "\(start)it was sent and has no answer; 'weir operations' looks up \(id)"
         case .canceling, .canceled:
             let state = report?.activity ?? (step?.name == .canceled ? "the job has ended" : "the job was told to cancel")
             return "\(start)\(state), and the launch is not sent: 'weir resume \(id)' goes on with it"
@@ -171,7 +171,7 @@ extension FlinkLink: ActingLink {
 
     private func runner(_ tracked: FollowedOperation) throws(ClientFailure) -> FlinkOperationRunner {
         if picture.cluster == nil { try ask([.cluster]) }
-        guard let cluster = picture.cluster else { throw ClientFailure(.noLink, "the cluster did not say what it is") }
+        guard let cluster = picture.cluster else { throw ClientFailure(.noLink, "the cluster did not identify itself") }
         return FlinkOperationRunner(
             client: client, cluster: cluster, jars: ledger.jars, snapshots: check(cluster.version).sight,
             clock: { .now() },

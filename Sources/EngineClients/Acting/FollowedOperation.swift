@@ -2,12 +2,12 @@ internal import HostEnvironment
 public import StreamModel
 internal import Synchronization
 
-/// An operation of a command: told of by the thread that carries it out, waited for by the command's.
+/// An operation of a command: reported by the thread that carries it out, awaited by the command's.
 public final class FollowedOperation: Sendable {
     private struct State {
         var progress = OperationProgress()
         var isNews = false
-        /// Nobody waits any more: no further step may be taken.
+        /// The command has given up: no further step may be taken.
         var isHalted = false
         var step: OperationStep?
         /// Nobody has decided the refusal: the same request may do better later.
@@ -38,7 +38,7 @@ public final class FollowedOperation: Sendable {
         }
     }
 
-    /// Lets no further step be taken. Returns the last one that was; nil = nothing was sent.
+    /// Forbids further steps. Returns the last one taken; nil = nothing was sent.
     func halt() -> OperationStep? {
         state.withLock { state in
             state.isHalted = true

@@ -125,7 +125,7 @@ final class LedgerQueue: Sendable {
             state.backlog.append((use, body))
             return (true, false)
         }
-        if isNews { notify("\(Self.backlogMax) records wait for the ledger: what comes now is not recorded") }
+        if isNews { notify("\(Self.backlogMax) records wait for the ledger: further ones are not recorded") }
         return isKept ? .waiting : .unrecorded
     }
 

@@ -2,8 +2,8 @@ internal import HostEnvironment
 public import StreamModel
 internal import Synchronization
 
-/// The threads that carry out operations on a cluster: each waits for answers, so each has one of its own, and there are few. What comes
-/// beyond their number waits for its turn. All are told at once to go no further.
+/// A few threads that carry out operations on a cluster, one each, since an operation mostly waits. Further operations queue. `stop` ends them all at
+/// once.
 public final class OperationThreads: Sendable {
     public static let limit = 16
 

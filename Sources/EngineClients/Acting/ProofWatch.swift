@@ -2,7 +2,7 @@ internal import ControlProtocol
 public import HostEnvironment
 public import StreamModel
 
-/// Watches a restart until it is proven or known to have failed, and says each step when it is seen. The verdict is `RestartProof`'s.
+/// Watches a restart until it is proven or has failed, and reports each step. The verdict is `RestartProof`'s.
 public struct ProofWatch {
     public private(set) var proof: RestartProof
     private var told: [RestartProof.Step: RestartProof.StepState] = [:]

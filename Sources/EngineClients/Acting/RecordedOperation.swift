@@ -4,17 +4,16 @@ internal import Ledger
 public import StreamModel
 internal import Synchronization
 
-/// An operation that went through the record of actions. Made in this file only, and `ActingSession` takes nothing else: no path around
-/// the record leads to an engine.
+/// An operation that has passed the record of actions. Only this file makes one, and `ActingSession` takes nothing else: no request bypasses the
+/// record.
 public struct RecordedOperation: Sendable {
-    /// How far the record has come when the operation is sent. An operator in an incident is never kept from acting by a broken ledger: what
-    /// is not on disk was complained about.
+    /// State of the record when the operation is sent. A broken ledger never stops an operator in an incident; what is not on disk has been reported.
     public enum Standing: Sendable, Equatable {
         /// On disk.
         case written
-        /// Another process holds the ledger: it follows, in order.
+        /// Queued: another process holds the ledger.
         case waiting
-        /// There is no usable ledger, or too much waits for it.
+        /// Not recorded: the ledger is unusable, or its queue is full.
         case unrecorded
     }
     public let request: OperationRequest
@@ -27,8 +26,8 @@ public struct RecordedOperation: Sendable {
 }
 
 extension ActionGate {
-    /// Writes an action down. nil = it must not be sent.
-    /// - Parameter isCarried: this process carries it out, and not the engine.
+    /// Records an action; nil = it must not be sent.
+    /// - Parameter isCarried: whether this process, not the engine, carries it out.
     func record(_ operation: OperationRequest, _ place: ConsoleContext, isCarried: Bool, at now: WallTime) -> RecordedOperation? {
         let isFirst = book.withLock { book in
             guard book.open[operation.id] == nil else { return false }

@@ -44,7 +44,7 @@ public enum RequestText {
             if case .restart = operation.kind, !fields.contains(where: { $0.name == "from" }) { fields.insert(.init("from", "<the newest>"), at: 1) }
             return .init(SafeText(method), fields: fields, text: [text, "one line of JSON-RPC 2.0; its id on the connection is drawn when it is sent"])
         } catch {
-            let problem: SafeText = "it cannot be written down: \(error)"
+            let problem: SafeText = "it cannot be encoded: \(error)"
             return .init(problem, text: [problem])
         }
     }

@@ -2,8 +2,7 @@ public import ConsoleCore
 public import Ledger
 public import StreamModel
 
-/// A context as it can be looked at. Nothing in it can carry an operation: a read-only context has this and nothing else, so that no
-/// forgotten check can send one.
+/// Read-only access to a context. It has no method to act, and a read-only context has nothing else: no forgotten check can send an operation.
 public struct LookingSession: Sendable {
     public let context: ConsoleContext
     /// Asks about operations whose end was not seen; nil = this engine keeps no record of them.
@@ -24,8 +23,7 @@ public struct LookingSession: Sendable {
     public func stop() { engine.stop() }
 }
 
-/// The way to act in a context: the only one that a console has, and it takes only what was written down first. There is none for a
-/// context that is read-only, and none to a recording.
+/// The console's only way to act in a context. It accepts recorded operations only. Read-only contexts and recordings have none.
 public struct ActingSession: Sendable {
     public let context: ConsoleContext
     private let engine: any ActingEngine
@@ -47,6 +45,6 @@ public struct ActingSession: Sendable {
 
     public func operate(_ operation: RecordedOperation) { engine.operate(operation.request) }
 
-    /// Goes on with an operation that was broken off.
+    /// Resumes an interrupted operation.
     public func goOn(_ operation: RecordedOperation, as sent: SentOperation) { keeper?.goOn(sent) }
 }

@@ -2,7 +2,7 @@ internal import FlinkREST
 internal import FlinkSnapshots
 internal import StreamModel
 
-/// The look at a snapshot before a job is ended for it, where its files can be seen from here. Asks disks and stores.
+/// Checks a snapshot before a job is ended for it, if its files are visible from here. Reads disks and stores.
 struct SnapshotCheck {
     let address: FlinkAddress
     /// Of the cluster; nil = not known.

@@ -1,7 +1,6 @@
 public import StreamModel
 
-/// The pauses between attempts to connect: doubling from 0.25 s to 10 s, each drawn from its upper half, so that the consoles of
-/// many operators do not come back all at once.
+/// Pauses between connection attempts: doubling from 0.25 s to 10 s, each drawn from its upper half, so that many consoles do not reconnect at once.
 public struct Backoff: Sendable {
     public static let shortest: Milliseconds = 250, longest: Milliseconds = .seconds(10)
     private var ceiling = Backoff.shortest

@@ -5,12 +5,12 @@ internal import HostEnvironment
 public import StreamModel
 internal import Synchronization
 
-/// A command's connection to the engine: calls that either give what was asked for or end the command.
+/// A command's connection to the engine. Every call returns its answer or ends the command.
 public struct EngineLink: Sendable {
     public let client: ControlClient
     /// The newest report, once `watch` was called.
     private let inbox: ReportInbox
-    /// No answer is waited for beyond this; nil = each has its own limit.
+    /// Deadline of every answer; nil = each has its own limit.
     private let deadline: Deadline?
 
     public init(path: String, name: String, trust: EngineTrust = .own, before deadline: Deadline? = nil) throws(ClientFailure) {
@@ -97,7 +97,7 @@ public struct EngineLink: Sendable {
             guard case .callTimedOut = error else { throw ClientFailure(error) }
             throw ClientFailure(
                 .unproven,
-                "operation \(command.operation) was sent and has no answer after \(Figures.duration(limit)); 'weir operations' shows what became of it"
+                "operation \(command.operation) was sent and has no answer after \(Figures.duration(limit)); 'weir operations' shows its outcome"
             )
         }
         guard case .operation(let operation) = reply else { throw unexpected(command.verb) }
@@ -127,7 +127,7 @@ public struct EngineLink: Sendable {
         return nil
     }
 
-    /// Waits until an operation has ended; nil = the time was over first. `progress` is told of every report on the way.
+    /// Waits for the end of an operation; nil = the time ran out first. `progress` gets every report on the way.
     public func wait(
         for id: OperationID, before deadline: Deadline, progress: (OperationReport) -> Void = { _ in }
     ) throws(ClientFailure) -> OperationReport? {
@@ -144,7 +144,7 @@ public struct EngineLink: Sendable {
     }
 }
 
-/// The newest report that was not looked at yet; older ones are dropped. Filled on the event loop, emptied by the command's thread.
+/// The newest unread report; older ones are dropped. Filled on the event loop, read by the command's thread.
 public final class ReportInbox: Sendable {
     private let newest = Mutex<EngineReport?>(nil)
     private let wakeTimer = WakeTimer()

@@ -4,7 +4,7 @@ public import FlinkREST
 internal import HostEnvironment
 public import StreamModel
 
-/// One look at an engine that nobody is connected to: whether it answers, as what, and how fast.
+/// A probe of an engine without a connection: whether it answers, as what, and how fast.
 public enum EngineProbe {
     /// The greeting of an engine behind its socket, and the time it took.
     public static func socket(_ path: String, client: String, trust: EngineTrust, timeout: Milliseconds) throws(ControlClientError) -> (
@@ -16,7 +16,7 @@ public enum EngineProbe {
         return (link.hello, EngineInstant.now() - start)
     }
 
-    /// What a cluster says of itself, and the time its answers took. A history server has no overview.
+    /// A cluster's description of itself, and the time its answers took. A history server has no overview.
     public static func flink(
         _ connection: FlinkConnection
     ) throws(FlinkFailure) -> (configuration: FlinkClusterConfiguration, overview: FlinkClusterOverview?, took: Milliseconds) {

@@ -4,10 +4,10 @@ internal import HostEnvironment
 public import StreamModel
 public import Synchronization
 
-/// A Flink cluster behind its REST API. A thread of its own sends what the scheduler says, and never waits for an answer: answers, requests
-/// of the console and the time wake it up. A JobManager that hangs delays nothing but its own answers.
+/// A Flink cluster behind its REST API. Its own thread sends the scheduler's questions and never waits for an answer: answers, requests of the
+/// console and timers wake it. A hung JobManager delays nothing but its own answers.
 ///
-/// What the operator looks at is asked for the most. What else the console asks is answered from what is known already, or gets its turn.
+/// What is on the screen is refreshed most often. Other questions of the console are answered from memory, or wait for their turn.
 public final class FlinkEngine: ActingEngine {
     /// Between two reports; while the first answers are missing, for a little while after the link came up; and of a checkpoint's details.
     static let reportPause: Milliseconds = .seconds(1), eagerPause: Milliseconds = 250, detailPause: Milliseconds = 500
@@ -83,7 +83,7 @@ public final class FlinkEngine: ActingEngine {
         put { if !$0.requests.contains(question) { $0.requests.append(question) } }
     }
 
-    /// Takes in what became of an operation: it is told at once, and with every report from now on.
+    /// Takes in the progress of an operation and passes it on, at once and with every later report.
     public func note(_ operation: OperationReport) {
         put { $0.operations.append(operation) }
         emit(.operation(operation))
@@ -121,23 +121,23 @@ public final class FlinkEngine: ActingEngine {
         }
     }
 
-    /// What the engine's thread keeps. Times without a date are of the monotonic clock, in milliseconds.
+    /// State of the engine's thread. Plain numbers are monotonic milliseconds.
     private struct Looking {
         var picture = FlinkPicture()
         var scheduler = FlinkScheduler()
         var focus = EngineFocus.overview
-        /// Rises with every lost link: answers of before are of no use.
+        /// Rises with every lost link; answers from before are ignored.
         var link = 0
         var linkedAt: Int64?
         /// Until when nothing is asked.
         var restUntil: Int64?
         var lastSuccessAt: Int64?
-        /// The list of jobs could not be had either, after another question had failed.
+        /// Whether the list of jobs failed too, after another question had failed.
         var isSuspected = false
         var backoff = Backoff()
         var attempts = 0
         var generator = SystemRandomNumberGenerator()
-        /// Answers have come that no report has told yet.
+        /// Whether answers wait for the next report.
         var hasNews = false
         var reportedAt: Int64?
         var roundTrip: Milliseconds?
@@ -247,8 +247,8 @@ public final class FlinkEngine: ActingEngine {
         if !cluster.isHistoryServer { askSettings() }
     }
 
-    /// Whether a failure means that the cluster is not reached any more. One failed question is none: the list is asked for at once, and only
-    /// where that fails too, or nothing at all was answered while a question waited long, is the link lost.
+    /// Whether a failure means that the link is lost. One failed question does not: the list of jobs is asked for at once, and the link is lost only
+    /// if that fails too, or if nothing at all was answered while a question waited long.
     private func isLost(_ failure: FlinkFailure, _ answer: Answer, _ state: inout Looking, now: Int64) -> Bool {
         let isOfLink = failure.isOfLink || answer.question == .cluster
         guard isOfLink || answer.question == .jobs else { return false }
@@ -274,7 +274,7 @@ public final class FlinkEngine: ActingEngine {
         emit(.link(.down(reason: problem.message, retryAt: WallTime.steady() + pause, attempts: state.attempts)))
     }
 
-    /// Tells what has come, when it is time.
+    /// Reports the news when it is time.
     private func report(_ state: inout Looking, now: Int64) {
         guard let due = state.nextReportAt, due <= now else { return }
         (state.hasNews, state.reportedAt) = (false, now)

@@ -3,16 +3,15 @@ public import FlinkREST
 internal import FlinkSnapshots
 public import StreamModel
 
-/// Looks at the snapshots that a Flink cluster names, on the file systems of this machine and in the stores that can be reached from it, so that
-/// the restart chooser shows a verdict before a key is pressed. One after the other, on a queue of its own: a file server that hangs keeps nothing
-/// else waiting.
+/// Inspects a Flink cluster's snapshots, on this machine's file systems and in the stores within reach, so that the restart chooser shows a verdict
+/// before a key is pressed. Runs one inspection at a time on its own queue: a hung file server delays nothing else.
 public final class FlinkInspector: Sendable {
     private let queue = DispatchQueue(label: "weir.flink.files")
     private let clusterIsHere: Bool
     private let stored: StoredFiles?
 
-    /// - Parameter host: of the cluster's URL. Only a cluster on this machine has surely the same files: on another one a path that does not
-    ///   exist here may well exist there.
+    /// - Parameter host: host of the cluster's URL. Only a cluster on this machine is certain to have the same files: a path that does not exist here
+    ///   may exist on another machine.
     public init(clusterHost host: String, stored: StoredFiles? = nil) {
         clusterIsHere = FlinkAddress.isThisMachine(host)
         self.stored = stored
@@ -24,7 +23,8 @@ public final class FlinkInspector: Sendable {
         queue.async { [clusterIsHere, stored] in completion(Self.inspect(path, clusterIsHere: clusterIsHere, version, stored)) }
     }
 
-    /// Asks disks and stores. What is not reachable from here says so, and is not damaged. What is whole and in a later format than the cluster's is too new.
+    /// Reads disks and stores. An unreachable snapshot is reported as such, not as damaged. An intact one in a later format than the cluster's is too
+    /// new.
     public static func inspect(_ path: String, clusterIsHere: Bool, _ version: FlinkVersion? = nil, _ stored: StoredFiles? = nil) -> SnapshotInspection {
         let snapshot = FlinkSnapshot.read(path, clusterIsHere: clusterIsHere, remote: stored, .files)
         var inspection = snapshot.inspection

@@ -1,6 +1,6 @@
 public import StreamModel
 
-/// A checkpoint of a job or of an earlier run of it, and whether a restart can begin with it.
+/// A checkpoint of a job or of one of its earlier runs, and whether a restart can use it.
 public struct LineageCheckpoint: Encodable, Equatable, Sendable {
     public enum Source: String, Encodable, Sendable {
         case engine
@@ -12,17 +12,17 @@ public struct LineageCheckpoint: Encodable, Equatable, Sendable {
     /// 0 = the job that was asked for, 1 = the run before it.
     public var run: Int
     public var source: Source
-    /// Why no restart can begin with it; nil = nothing is known against it.
+    /// Why no restart can use it; nil = no reason is known.
     public var problem: String?
-    /// Whether somebody who can tell says that its files are there.
+    /// Whether its files are known to exist.
     public var isKnownToBeThere: Bool
 
-    /// Where it stands among the others: the later, the greater.
+    /// Rank among the others: the later, the greater.
     fileprivate var place: (WallTime, Int, CheckpointID) { (report.triggeredAt, -run, report.id) }
 
     private enum CodingKeys: String, CodingKey { case job, run, source, problem, isKnownToBeThere }
 
-    /// The members of the report, and beside them those of the lineage.
+    /// The fields of the report, and those of the lineage.
     public func encode(to encoder: any Encoder) throws {
         try report.encode(to: encoder)
         var container = encoder.container(keyedBy: CodingKeys.self)
@@ -49,8 +49,7 @@ public struct Lineage: Sendable {
 
     public init(_ runs: [Run]) { self.runs = runs }
 
-    /// All of the job that was asked for, what can be restored of its earlier runs, and what only the ledger has; the newest first, by the time of
-    /// their triggers.
+    /// All checkpoints of the requested job, the restorable ones of its earlier runs, and those that only the ledger has; newest trigger first.
     /// - Parameter isThere: whether the files of a path exist; nil = that cannot be told from here.
     public func rows(remembered: [RememberedCheckpoint], isThere: (String) -> Bool?) -> [LineageCheckpoint] {
         var rows: [LineageCheckpoint] = []
@@ -66,7 +65,7 @@ public struct Lineage: Sendable {
         return (rows + extra(remembered, isThere)).sorted { $1.place < $0.place }
     }
 
-    /// Of what is remembered, what no engine lists. A live job subsumes its checkpoints: of that one only savepoints count.
+    /// The remembered checkpoints that no engine lists. A live job subsumes its checkpoints, so only its savepoints count.
     private func extra(_ remembered: [RememberedCheckpoint], _ isThere: (String) -> Bool?) -> [LineageCheckpoint] {
         let listed = Set(runs.flatMap(\.checkpoints).compactMap(\.path).map { SnapshotLocation($0) })
         let told = Dictionary(runs.enumerated().map { ($1.job.id, $0) }, uniquingKeysWith: { first, _ in first })

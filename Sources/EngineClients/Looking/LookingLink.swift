@@ -6,19 +6,19 @@ public import FlinkREST
 internal import HostEnvironment
 public import StreamModel
 
-/// What the commands that look need of an engine, of either kind. They end the command when there is no answer.
+/// An engine of either kind, as read-only commands use it. A call without an answer ends the command.
 public protocol LookingLink {
     /// One line about the engine itself, for people.
     func headline(_ report: EngineReport) -> String
     func report() throws(ClientFailure) -> EngineReport
     func checkpoints(_ reference: JobReference, limit: Int?) throws(ClientFailure) -> [CheckpointReport]
-    /// The job that is meant, then the earlier ones of its name, newest first.
+    /// The referenced job, then the earlier ones of its name, newest first.
     func runs(of reference: JobReference) throws(ClientFailure) -> [JobReport]
-    /// Whether any job of the engine may be meant, by its name or by the beginning of its id.
+    /// Whether the reference may mean any job of the engine, by name or by the start of its id.
     func lists(_ reference: JobReference) throws(ClientFailure) -> Bool
-    /// The newest report that was not returned yet; waits for one. With a job, what is told of that job is the newest that can be had.
+    /// Waits for the newest report that was not returned yet. With a job, that job's part of it is as fresh as possible.
     func nextReport(of job: JobReference?) throws(ClientFailure) -> EngineReport
-    /// Of the last report, what was not answered in time; nil = it is whole.
+    /// The parts missing from the last report because nobody answered in time; nil = it is complete.
     var shortcoming: String? { get }
     func close()
 }
@@ -108,7 +108,7 @@ public final class FlinkLink: LookingLink {
         let id = try find(reference)
         for question in [FlinkQuestion.checkpointConfiguration(id), .checkpoints(id)] { try ask([question]) }
         guard let job = picture.job(id), job.checkpoints != nil else {
-            throw ClientFailure(.failed, "\(reference) has no checkpoints that the cluster tells of")
+            throw ClientFailure(.failed, "the cluster reports no checkpoints of \(reference)")
         }
         let rows = job.checkpointReports(version: picture.cluster?.version)
         return limit.map { Array(rows.prefix($0)) } ?? rows
@@ -164,7 +164,7 @@ public final class FlinkLink: LookingLink {
         do throws(ControlFailure) { return try reference.resolve(among: candidates) } catch { throw ClientFailure(.refused, error.message) }
     }
 
-    /// Asks until nothing is missing of one job, or of all jobs that run, or until the time for that is over.
+    /// Asks until one job, or every running job, is complete, or until the time runs out.
     private func complete(_ id: JobID?) throws(ClientFailure) {
         let start = EngineInstant.now()
         try ask([.cluster, .jobs])
@@ -194,12 +194,12 @@ public final class FlinkLink: LookingLink {
         return "not answered within \(Figures.duration(limit)): \(words)"
     }
 
-    /// Asks a few at a time and takes in what comes; the command ends where there is no link.
+    /// Asks a few questions at a time and takes in the answers. Without a link the command ends.
     public func ask(_ questions: [FlinkQuestion]) throws(ClientFailure) {
         _ = try ask(questions, needsAll: true, before: EngineInstant.now() + Self.questionLimit)
     }
 
-    /// - Returns: What nobody answered.
+    /// - Returns: The unanswered questions.
     private func ask(_ questions: [FlinkQuestion], needsAll: Bool, before end: EngineInstant) throws(ClientFailure) -> Set<FlinkQuestion> {
         var list = QuestionList(questions, picture, needsAll: needsAll)
         client.pursue(&list, before: end)

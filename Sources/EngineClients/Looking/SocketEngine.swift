@@ -6,7 +6,7 @@ public import Ledger
 public import StreamModel
 internal import Synchronization
 
-/// Finds out about operations whose end was not seen.
+/// Looks up operations whose end was not seen.
 public protocol OperationLookup: Sendable {
     /// `completion` gets the operation as the engine knows it, nil when the engine never heard of it; it is not called when the
     /// link failed. Called from any thread.
@@ -17,29 +17,29 @@ public protocol OperationLookup: Sendable {
 public protocol RecordKeeping: Sendable {
     /// From now on. `address` is what the ledger calls the cluster; `onFailure` is called from any thread.
     func keepRecord(in ledger: Ledger, as address: String, onFailure: @escaping @Sendable (LedgerError, LedgerUse) -> Void)
-    /// Goes on with an operation whose process ended in the middle of it. Never blocks.
+    /// Resumes an operation whose process ended before it was done. Never blocks.
     func goOn(_ sent: SentOperation)
 }
 
-/// An engine behind its control socket. Connects on a thread of its own and goes on trying for ever; a hung engine costs nobody
-/// else any time. Requests without a link are answered at once.
+/// An engine behind its control socket. Connects on its own thread and retries forever; a hung engine delays nobody else. Without a link, requests
+/// are answered at once.
 public final class SocketEngine: ActingEngine, OperationLookup {
-    /// Without a word for this long the engine counts as silent; reports come every second, heartbeats are answered at once.
+    /// After this long without a word the engine counts as silent; reports come every second, heartbeats are answered at once.
     public static let silenceLimit: Milliseconds = .seconds(6)
-    /// Silent for this long, the connection is given up and a new one tried.
+    /// After this long without a word the connection is dropped and a new one tried.
     public static let givingUpLimit: Milliseconds = .seconds(15)
-    /// How often the round trip is measured while reports come: they say by themselves that the engine lives.
+    /// Interval of round-trip measurements while reports come: the reports themselves show that the engine lives.
     public static let heartbeatInterval: Milliseconds = .seconds(20)
-    /// Between reports while the operator is away; else they come as often as the engine makes them.
+    /// Interval of reports while the operator is away; otherwise they come as often as the engine publishes them.
     public static let restInterval: Milliseconds = .seconds(2)
-    /// Without a word for this long the engine is asked for one.
+    /// After this long without a word the engine is asked for one.
     public static let quietInterval: Milliseconds = .seconds(4)
 
     private let path: String
     private let trust: EngineTrust
     private let client: String
     private let link = Mutex(Link())
-    /// Ends a pause of the connecting thread. Each report puts off the moment at which that has to look after the engine.
+    /// Ends a pause of the connecting thread. Each report postpones that thread's next health check.
     private let wakeTimer = WakeTimer()
     /// Held while an event is handed over, so that nothing is delivered after `stop` has returned.
     private let delivery = Mutex<(@Sendable (EngineEvent) -> Void)?>(nil)
@@ -57,7 +57,7 @@ public final class SocketEngine: ActingEngine, OperationLookup {
         /// When the round trip was last measured, and how often on this connection.
         var askedAt: Int64 = .min / 2
         var asked = 0
-        /// Questions that wait for their answer: asking twice would only pile up behind a slow engine.
+        /// Unanswered questions: asking twice would only pile up behind a slow engine.
         var questions: [EngineQuestion] = []
         var isStopped = false
         var wantsRetry = false
@@ -134,7 +134,7 @@ public final class SocketEngine: ActingEngine, OperationLookup {
         client.call(.operate(JobCommand(operation))) { [weak self] result in
             switch result {
             case .success(.operation(let report)): self?.emit(.operation(report))
-            case .success: self?.emit(.requestFailed("the engine answered the operation \(operation.id) with something else"))
+            case .success: self?.emit(.requestFailed("the engine's answer to operation \(operation.id) does not match it"))
             case .failure(.failure(let failure)): self?.emit(.refused(operation.id, message: failure.message))
             // It may have arrived: its fate is asked for when the link is back.
             case .failure(let error): self?.emit(.requestFailed(error.description))
@@ -161,7 +161,7 @@ public final class SocketEngine: ActingEngine, OperationLookup {
         case (.inspect, .success(.inspection(let inspection))), (.inspectForDeletion, .success(.inspection(let inspection))): emit(.inspection(inspection))
         case (.inspect(let path), .failure(.failure(let failure))) where failure.kind == .unknownPath:
             emit(.inspection(SnapshotInspection(path: path, verdict: .missing, problem: failure.message)))
-        case (_, .success): emit(.requestFailed("the engine answered with something else than was asked for"))
+        case (_, .success): emit(.requestFailed("the engine's answer does not match the question"))
         case (_, .failure(let error)): emit(.requestFailed(error.description))
         }
     }

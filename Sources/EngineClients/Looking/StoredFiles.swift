@@ -5,24 +5,24 @@ public import SnapshotStorage
 public import StreamModel
 internal import Synchronization
 
-/// The files of Flink's snapshots in object stores and HDFS, as the settings of `[storage]`, the environment and the clouds' own files lead there.
-/// Nothing is sent before the first question.
+/// The files of Flink's snapshots in object stores and HDFS. `[storage]`, the environment and the clouds' own files say how a store is reached. Sends
+/// nothing before the first question.
 public final class StoredFiles: RemoteFiles {
     private let storages: Storages
     private let limit: Milliseconds
-    /// Stores that gave no answer, until when that is believed: whoever waits for a restart waits for them once.
+    /// Stores that gave no answer, each with the time until which it is not asked again: a restart waits for each of them once.
     private let silent = Mutex<[String: (until: EngineInstant, failure: StorageFailure)]>([:])
     private static let silenceLasts = Milliseconds.seconds(60)
     /// A few files are known soon, or not at all.
     private static let shortLimit = Milliseconds.seconds(10)
 
     public static let lookLimit = Milliseconds.seconds(30)
-    /// A few files are looked at one by one; of more in one directory its listing is read.
+    /// Few files are checked one by one; for more in one directory, its listing is read.
     private static let loneMax = 3
-    /// Looks under way at the same time, as many as the stores take.
+    /// Concurrent checks, as many as the stores accept.
     private static let lanes = 8
 
-    /// - Parameter limit: of the time that one look, or the reading of one file, may take.
+    /// - Parameter limit: longest time for one check, or for reading one file.
     public convenience init(_ settings: StorageSettings = StorageSettings(), limit: Milliseconds = StoredFiles.lookLimit) {
         self.init(Storages(settings), limit: limit)
     }
@@ -35,7 +35,7 @@ public final class StoredFiles: RemoteFiles {
 
     public func look(at urls: [String]) -> [RemoteFile] {
         let deadline = EngineInstant.now() + (urls.count > Self.loneMax ? limit : min(limit, Self.shortLimit))
-        var found = [RemoteFile](repeating: .unknown(reason: "it was not looked at"), count: urls.count)
+        var found = [RemoteFile](repeating: .unknown(reason: "it was not checked"), count: urls.count)
         var homes: [String: (parent: StorageLocation, files: [(index: Int, location: StorageLocation)])] = [:]
         for (index, url) in urls.enumerated() {
             do throws(StorageFailure) {

@@ -3,20 +3,19 @@ public import Ledger
 public import StreamModel
 internal import Synchronization
 
-/// Sees to it that the ledger learns of every checkpoint that an engine tells of, of either kind of engine, and of the jobs that a cluster has live.
+/// Records every checkpoint that an engine of either kind reports, and the live jobs of clusters, in the ledger.
 ///
-/// It takes in what engines say, on their threads and at the price of a comparison, and hands out work when there is something to
-/// do: to write what has changed, of all jobs together and at most every `rest`; to ask for a list, where the counts of a report show that
-/// checkpoints ended which no report had. It has no thread and no timer: what waits goes along with a later word of an engine, or with
-/// `finish`.
+/// It takes in reports on the engines' threads, at the price of a comparison, and hands out work: changes to write, for all jobs together and at most
+/// every `rest`; lists to ask for, when the counts of a report show ended checkpoints that no report had. It has no thread and no timer: pending work
+/// goes out with a later report, or with `finish`.
 public final class CheckpointRecorder: Sendable {
-    /// Between two writes. A savepoint, a link that was lost and a job that is gone do not wait for it.
+    /// Pause between two writes. Savepoints, lost links and vanished jobs do not wait for it.
     public static let rest: Milliseconds = .seconds(5)
-    /// How seldom a list is asked for where nothing was missed: it tells what became of older checkpoints.
+    /// Pause between requests for a list when nothing was missed: the list shows the fate of older checkpoints.
     public static let listPeriod: Milliseconds = .seconds(60)
-    /// The same where something was missed.
+    /// The same when something was missed.
     public static let missedPeriod: Milliseconds = .seconds(5)
-    /// Lists that one report makes us ask for.
+    /// Lists asked for after one report.
     public static let questionsMax = 2
     public static let forgetPeriod: Milliseconds = .minutes(10)
 
@@ -34,14 +33,14 @@ public final class CheckpointRecorder: Sendable {
         public var writes: Bool { !news.isEmpty || live != nil }
     }
 
-    /// What a report says of the jobs of a cluster, which forgets them with its JobManager.
+    /// The jobs of a cluster by a report; the cluster forgets them with its JobManager.
     public struct LiveJobs: Sendable, Equatable {
         public var address: String
         public var live: [LiveJob]
         public var ended: [JobID]
     }
 
-    /// How seldom it is written down that the same jobs live.
+    /// Pause between two records of the same live jobs.
     public static let livePeriod: Milliseconds = .seconds(60)
 
     private let limits: LedgerLimits
@@ -89,7 +88,7 @@ public final class CheckpointRecorder: Sendable {
         }
     }
 
-    /// Writes. Does disk work. What could not be written is handed out again when an engine tells it again.
+    /// Writes the work to disk. What cannot be written is handed out again when an engine reports it again.
     public func carryOut(_ work: HistoryWork, _ ledger: Ledger, at now: WallTime) throws(LedgerError) {
         do throws(LedgerError) {
             try ledger.remember(work.news)
@@ -213,7 +212,7 @@ private struct JobHistoryBook {
     private var waiting: [CheckpointID: CheckpointReport] = [:]
     private var waitingSince = WallTime(milliseconds: 0)
     private var waitingList: (reports: [CheckpointReport], at: WallTime)?
-    /// Some of what waits is a savepoint that has ended.
+    /// Whether an ended savepoint waits.
     private(set) var hasSavepoint = false
     /// When the engine last listed all that it has, and what of that may be there.
     private var listedAt: WallTime?
@@ -226,7 +225,7 @@ private struct JobHistoryBook {
     /// Something was missed since.
     private var isOwed = false
 
-    /// As much of a checkpoint as makes two reports of it different for the ledger.
+    /// The facts of a checkpoint that matter to the ledger.
     private struct Stamp: Equatable {
         var status: CheckpointReport.Status
         var discarded: Bool
@@ -296,7 +295,7 @@ private struct JobHistoryBook {
         if isNews { waitingList = (list.map(\.withoutOperators), now) }
     }
 
-    /// Whether the engine is to be asked for its list, on account of a report from which `missed` ends were missing. Yes counts as asked.
+    /// Whether to ask the engine for its list after a report that lacked `missed` ends. True counts as asked.
     mutating func wantsList(_ job: JobReport, missed: Int, _ time: Int64) -> Bool {
         if missed > 0 { isOwed = true }
         guard Self.hasCheckpoints(job), revision != job.checkpointsRevision else { return false }

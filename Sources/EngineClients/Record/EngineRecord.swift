@@ -1,12 +1,12 @@
 public import Ledger
 public import StreamModel
 
-/// What the ledger has of the engine that a command talks to. What may be of another engine is no beginning for a restart.
+/// The ledger's records of the engine that a command talks to. A record that may belong to another engine is not offered for a restart.
 public struct EngineRecord: Sendable {
     /// What was found of a job.
     public struct Found: Sendable {
         public var own: [RememberedCheckpoint] = []
-        /// How many there are beside, of the same name and context, that nobody can tell to be of this engine.
+        /// Number of further records of the same name and context that cannot be attributed to this engine.
         public var foreign = 0
 
         public init() {}

@@ -14,13 +14,13 @@ public enum LedgerUse: Sendable {
             switch self {
             case .everything: isLate ? "actions and checkpoints wait to be recorded" : "actions and checkpoints are not recorded"
             case .actions: isLate ? "actions wait to be recorded" : "actions are not recorded"
-            case .outcomes: isLate ? "what became of actions waits to be recorded" : "what became of actions is not recorded"
+            case .outcomes: isLate ? "the outcomes of actions wait to be recorded" : "the outcomes of actions are not recorded"
             case .checkpoints: isLate ? "checkpoints wait to be recorded" : "checkpoints are not recorded; actions are"
             case .audit: "the record of actions cannot be read"
-            case .recipe: "how the job was launched cannot be read from the record"
-            case .history: "the checkpoints of the past cannot be read"
-            case .jars: "what was uploaded to the cluster is not on record: jars are sent anew"
-            case .openActions: "what became of actions of earlier runs cannot be looked for"
+            case .recipe: "the job's launch recipe cannot be read from the record"
+            case .history: "past checkpoints cannot be read"
+            case .jars: "uploaded jars are not on record: they are sent again"
+            case .openActions: "the outcomes of earlier actions cannot be looked up"
             }
         return "\(words): \(error)"
     }

@@ -62,7 +62,7 @@ extension FlinkOperationRunner {
                 if error.kind == .notFound { denials += 1 }
                 // A JobManager that takes over knows no job for seconds.
                 if denials > Self.denialsMax {
-                    track.end(.unknown, error: "the cluster has forgotten the job: whether it was canceled cannot be told\(unlaunched)", at: clock())
+                    track.end(.unknown, error: "the cluster has forgotten the job: whether it was canceled is unknown\(unlaunched)", at: clock())
                     return nil
                 }
             }
@@ -72,7 +72,7 @@ extension FlinkOperationRunner {
         }
     }
 
-    /// Reads the list again: what was promised to be kept is there.
+    /// Reads the list again, to check that the promised checkpoints are there.
     func concludeCancel(_ track: OperationTrack) {
         letHistorySettle(track.request.job)
         if case .success(let checkpoints) = ask(.checkpoints(track.request.job)), let kept = FlinkActionRules.newest(in: checkpoints) {

@@ -16,14 +16,14 @@ extension FlinkOperationRunner {
             followDisposal(track, trigger, path)
         } catch {
             guard error.mayHaveArrived else { throw FlinkRefusal(error.message) }
-            track.end(.unknown, error: "no answer came (\(error.message)): look whether \(path) is still there", at: clock())
+            track.end(.unknown, error: "no answer came (\(error.message)): check whether \(path) is still there", at: clock())
         }
     }
 
     func resumeDisposal(_ track: OperationTrack, _ sent: SentOperation, _ path: String) {
         track.note(path: path)
         guard let trigger = sent.reference.flatMap({ FlinkTriggerID($0) }) else {
-            return track.end(.unknown, error: "whether the request arrived cannot be told: look whether \(path) is still there", at: clock())
+            return track.end(.unknown, error: "it is unknown whether the request arrived: check whether \(path) is still there", at: clock())
         }
         followDisposal(track, trigger, path)
     }
@@ -38,7 +38,7 @@ extension FlinkOperationRunner {
                 polling.answered()
                 track.run()
             case .failure(let error) where error.kind == .notFound:
-                return track.end(.unknown, error: "the cluster has no result of it any more: look whether \(path) is still there", at: clock())
+                return track.end(.unknown, error: "the cluster no longer has its result: check whether \(path) is still there", at: clock())
             // The link may come back, and the result is kept for minutes.
             case .failure: break
             }

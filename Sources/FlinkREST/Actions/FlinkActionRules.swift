@@ -21,9 +21,9 @@ public struct FlinkRefusal: Error, Sendable, Equatable, CustomStringConvertible 
     public var description: String { message }
 }
 
-/// What may be sent to a job of a cluster, decided from what was read just before. Pure.
+/// Decides what may be sent to a job of a cluster, from facts read just before. Pure.
 public enum FlinkActionRules {
-    /// What a cancel does to the completed checkpoints. Flink follows the job's retention and nothing else, so what it would not do is refused.
+    /// The fate of the completed checkpoints after a cancel. Flink follows the job's retention and nothing else, so any other wish is refused.
     /// - Parameter retention: nil = it could not be read.
     /// - Returns: what will happen.
     public static func cancel(_ asked: CancelRetention, retention: CheckpointConfiguration.Retention?) throws(FlinkRefusal) -> String {
@@ -40,7 +40,7 @@ public enum FlinkActionRules {
                 "the job keeps no checkpoint when it ends, and Flink has no other way: take a savepoint first, stop it with a savepoint, or discard its state on purpose"
             )
         case (.byPolicy, nil), (.keep, nil):
-            throw FlinkRefusal("whether the job keeps its checkpoints could not be read: take a savepoint first, or discard its state on purpose")
+            throw FlinkRefusal("cannot read whether the job keeps its checkpoints: take a savepoint first, or discard its state on purpose")
         case (.discard, .retainOnCancellation):
             throw FlinkRefusal("the job retains its checkpoints on cancellation, and Flink has no other way: cancel it, then dispose of them by their paths")
         }
@@ -75,7 +75,7 @@ public enum FlinkActionRules {
         }
     }
 
-    /// The row that a restart is to begin from; nil = the path is none of the job's rows.
+    /// The checkpoint that a restart uses; nil = the path is not one of the job's.
     public static func row(of path: String, in checkpoints: FlinkCheckpoints?) -> FlinkCheckpoint? {
         checkpoints?.rows.first { $0.path.map(SnapshotLocation.init) == SnapshotLocation(path) }
     }
@@ -104,8 +104,8 @@ extension FlinkCheckpoints {
     public var highestID: CheckpointID? { rows.map(\.id).max() }
 }
 
-/// Finds the savepoint or checkpoint that a request led to, when the cluster does not say so: its answer never came, or the result has expired,
-/// or the cluster keeps no results over a restart. Pure.
+/// Finds the savepoint or checkpoint of a request when the cluster cannot name it: its answer was lost, or its result has expired or did not survive
+/// a restart. Pure.
 public struct FlinkHistorySearch: Sendable, Equatable {
     public enum Finding: Sendable, Equatable {
         case completed(FlinkCheckpoint)
@@ -119,7 +119,7 @@ public struct FlinkHistorySearch: Sendable, Equatable {
     /// Times of the JobManager's clock within which it was triggered.
     public var window: ClosedRange<WallTime>?
 
-    /// How far apart the two clocks are thought to be known, and how long a request may be under way.
+    /// Uncertainty of the two clocks, and of a request's time on the way.
     public static let slack: Milliseconds = .seconds(5)
     public static let reach: Milliseconds = .minutes(2)
 

@@ -6,9 +6,9 @@ public struct FlinkClusterAdmin: Sendable {
     public enum Failure: Error, Sendable, Equatable {
         /// Nothing was done.
         case refused(String)
-        /// It was tried, and did not succeed.
+        /// It was tried and failed.
         case failed(String)
-        /// Whether it was done cannot be told.
+        /// The outcome is unknown.
         case unknown(String)
 
         public var message: String {

@@ -1,6 +1,6 @@
 public import StreamModel
 
-/// Names that follow from an operation's id: whoever has the id can ask for what it led to.
+/// Names derived from an operation's id: whoever has the id can look up its results.
 public enum FlinkOperationNames {
     /// The trigger id of its savepoint, stop or checkpoint.
     public static func trigger(of id: OperationID) -> FlinkTriggerID {
@@ -8,11 +8,10 @@ public enum FlinkOperationNames {
         return FlinkTriggerID(high: hash.high, low: hash.low)
     }
 
-    /// The job that an operation launches, where its id need not be shared with others.
+    /// The job launched by an operation that shares its id with no other.
     public static func job(of id: OperationID) -> JobID { job("weir job \(id)") }
 
-    /// The job that takes the place of a job when it ends: of several restarts at once, whoever sends them, the cluster takes one, since it takes an
-    /// id once.
+    /// The successor of a job. Of several concurrent restarts the cluster accepts one, since it accepts an id only once.
     public static func successor(of id: JobID) -> JobID { job("weir successor of \(id)") }
 
     private static func job(_ text: String) -> JobID {

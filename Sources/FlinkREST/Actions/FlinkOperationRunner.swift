@@ -1,7 +1,7 @@
 public import StreamModel
 
-/// Carries out one operation on a cluster, from the checks before it to its end, and tells of it on the way. It blocks: run it on a thread that
-/// may wait. Whoever calls it has written the request down before.
+/// Carries out one operation on a cluster, from its checks to its end, and reports on the way. It blocks: run it on a thread that may wait. Callers
+/// must record the request first.
 public struct FlinkOperationRunner: Sendable {
     let client: FlinkClient
     let cluster: FlinkClusterConfiguration
@@ -13,11 +13,11 @@ public struct FlinkOperationRunner: Sendable {
     let tell: @Sendable (OperationReport) -> Void
 
     /// - Parameters:
-    ///   - jars: what is known of the jars that were uploaded to this cluster before.
-    ///   - snapshots: what is seen of them from here.
-    ///   - pause: waits; false = go no further, the operation goes on without us.
-    ///   - record: writes down the step that is about to be taken; false = it must not be taken, nobody waits for the operation any more.
-    ///   - tell: each change of the operation, the last one too.
+    ///   - jars: jars uploaded to this cluster before.
+    ///   - snapshots: snapshots as far as they are visible from here.
+    ///   - pause: waits; false = stop here, the operation continues without us.
+    ///   - record: records the next step; false = do not take it, nobody waits for the operation any more.
+    ///   - tell: gets every change of the operation, including the last.
     public init(
         client: FlinkClient, cluster: FlinkClusterConfiguration, jars: JarMemory = .none, snapshots: SnapshotSight = SnapshotSight(),
         clock: @escaping @Sendable () -> WallTime, pause: @escaping @Sendable (Milliseconds) -> Bool,
@@ -33,7 +33,7 @@ public struct FlinkOperationRunner: Sendable {
         self.tell = tell
     }
 
-    /// Sends a request and follows it. What is returned is terminal unless `pause` ended it.
+    /// Sends a request and follows it. The returned report is final unless `pause` ended it.
     /// - Parameter jobName: as it is on record; the cluster may not know the job any more.
     public func run(_ request: OperationRequest, jobName: String = "") throws(FlinkRefusal) -> OperationReport {
         if cluster.isHistoryServer { throw FlinkRefusal("\(client.connection.address) is a history server and runs no jobs: nothing was sent") }
@@ -63,13 +63,13 @@ public struct FlinkOperationRunner: Sendable {
         }
     }
 
-    /// How the job is left that an operation had begun with.
+    /// The state in which an unfinished operation leaves the job.
     func afterwards(_ track: OperationTrack) -> String {
         guard case .success(let job) = ask(.job(track.request.job)) else { return "" }
         return "; \(job.name) (\(track.request.job.short)) is \(job.state.text)"
     }
 
-    /// Takes a step: it is recorded first. Throws when it must not be taken.
+    /// Records a step before it is taken. Throws if it must not be taken.
     func take(_ step: OperationStep.Name, _ track: OperationTrack) throws(FlinkRefusal) {
         let before = track.report.step
         track.step(OperationStep(step, at: clock()))
@@ -79,8 +79,8 @@ public struct FlinkOperationRunner: Sendable {
         }
     }
 
-    /// Finds out what became of a request that was sent earlier, by a process that is gone, and follows it to its end.
-    /// - Returns: `.unknown`, with the reason, when the cluster knows nothing of it; nil when it could not be asked to the end.
+    /// Looks up a request sent by a process that is gone, and follows it to its end.
+    /// - Returns: `.unknown` with the reason if the cluster does not know the request; nil if the cluster could not be asked to the end.
     public func resume(_ sent: SentOperation) -> OperationReport? {
         let request = sent.request
         var report = OperationReport(request: request, jobName: "", state: .accepted, acceptedAt: sent.sentAt, path: sent.path, reference: sent.reference)
@@ -104,7 +104,7 @@ public struct FlinkOperationRunner: Sendable {
 
     /// The record says that its process ended before it sent anything.
     func nothingSent(_ track: OperationTrack) {
-        track.end(.failed, error: "nothing was sent: the process that was to carry it out ended before", at: clock())
+        track.end(.failed, error: "nothing was sent: its process had ended", at: clock())
     }
 
     // MARK: Reading before acting
@@ -120,8 +120,8 @@ public struct FlinkOperationRunner: Sendable {
         return job
     }
 
-    /// The job as the cluster tells it. What it tells may be as old as its refresh interval: one that is not as it must be is looked at again
-    /// until that has passed.
+    /// The job by the cluster's answer, which may be as old as its refresh interval. An unexpected state is looked at again until that interval has
+    /// passed.
     func details(_ track: OperationTrack, isFit: (FlinkJobDetails) -> Bool) throws(FlinkFailure) -> FlinkJobDetails {
         let limit = staleness
         var waited: Milliseconds = 0
@@ -134,8 +134,8 @@ public struct FlinkOperationRunner: Sendable {
         }
     }
 
-    /// Waits until whatever the cluster answers about the history of an ended job was surely made after its end: what it calls the newest then is
-    /// the newest. A checkpoint that completed in the last moments would be missed otherwise, and one that it subsumed taken for it.
+    /// Waits until the cluster's answers about the history of an ended job are certain to be younger than its end. Before that, a checkpoint that
+    /// completed in the last moments would be missed, and one that it subsumed taken for the newest.
     func letHistorySettle(_ job: JobID) {
         guard case .success(let details) = ask(.job(job)) else { return }
         // An old answer names an end too early or none: then it is waited a little too long.
@@ -147,7 +147,7 @@ public struct FlinkOperationRunner: Sendable {
     /// How old an answer may be.
     var staleness: Milliseconds { min(cluster.refreshInterval ?? .seconds(3), .seconds(10)) + 500 }
     static let glance: Milliseconds = 300
-    /// So often a job may be unknown before that is believed: at a second each, longer than a JobManager takes to recover its jobs.
+    /// Denials before a job counts as unknown: at a second each, longer than a JobManager takes to recover its jobs.
     static let denialsMax = 60
 
     func history(_ job: JobID) throws(FlinkRefusal) -> FlinkCheckpoints? {
@@ -169,7 +169,7 @@ public struct FlinkOperationRunner: Sendable {
         }
     }
 
-    /// What the JobManager's clock is ahead of ours, as well as its cached answers tell. Notes the job's name by the way.
+    /// Lead of the JobManager's clock over ours, as precisely as its cached answers tell. Also notes the job's name.
     func skew(_ job: JobID, _ track: OperationTrack) -> Milliseconds {
         // Without it the clocks are taken to agree.
         guard case .success(let details) = ask(.job(job)) else { return 0 }

@@ -1,8 +1,8 @@
 public import JSON
 public import StreamModel
 
-/// One request to a cluster, as text for who must decide about it. It is made from the endpoint that sends it. What only the cluster can tell
-/// when the time comes stands there as <...>.
+/// One request to a cluster, as text for the operator who decides. It is made from the endpoint that sends it. A value that only the cluster will
+/// know is shown as <...>.
 public struct FlinkRequestText: Sendable, Equatable {
     public enum Body: Sendable, Equatable {
         case none

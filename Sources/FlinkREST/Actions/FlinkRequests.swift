@@ -1,6 +1,6 @@
 internal import StreamModel
 
-/// The requests of operations on a cluster. Whoever sends one and whoever shows it beforehand gets it from here, so that they cannot differ.
+/// The requests of operations on a cluster. Sender and preview both take them from here, so that they cannot differ.
 enum FlinkRequests {
     /// Takes a savepoint or a checkpoint, or stops with a savepoint; nil = the operation does none of these.
     static func snapshot(_ request: OperationRequest, _ version: FlinkVersion) -> FlinkEndpoint<FlinkTriggerID>? {
@@ -13,12 +13,12 @@ enum FlinkRequests {
         }
     }
 
-    /// An id of ours for the operation, so that asking twice is asking once; nil where the cluster draws its own.
+    /// Our own trigger id for the operation, so that a repeated request starts nothing new; nil = the cluster draws its own.
     static func trigger(of id: OperationID, _ version: FlinkVersion) -> FlinkTriggerID? {
         version.has(.chosenTriggerID) ? FlinkOperationNames.trigger(of: id) : nil
     }
 
-    /// Runs a jar's program under an id of ours, so that whether it was launched can be asked.
+    /// Runs a jar's program under a job id of ours, so that the job can be looked up.
     static func launch(as job: JobID, _ options: RestartOptions, jar: String, path: String?) -> FlinkLaunch {
         var launch = FlinkLaunch(jar: jar)
         launch.entryClass = options.recipe?.entryClass

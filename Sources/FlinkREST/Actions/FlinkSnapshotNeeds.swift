@@ -1,6 +1,6 @@
 internal import StreamModel
 
-/// Finds the live jobs that need a snapshot which is to be deleted: by its place, and by the files that their checkpoints name. Blocks.
+/// Finds the live jobs that need a snapshot, before it is deleted: by its location, and by the files that their checkpoints name. Blocks.
 public struct FlinkSnapshotNeeds: Sendable {
     let client: FlinkClient
     let version: FlinkVersion
@@ -57,7 +57,7 @@ public struct FlinkSnapshotNeeds: Sendable {
         return "may need its files, and which they are cannot be seen from here"
     }
 
-    /// Whether files of the snapshot can be among those that a job's checkpoints name, by where they lie.
+    /// Whether a job's checkpoints can name files of the snapshot, by their location.
     private func mayShare(_ place: SnapshotLocation, _ began: String?, _ job: JobID) -> Bool {
         let writer = Self.writer(of: place)
         if writer == job { return true }
@@ -67,7 +67,7 @@ public struct FlinkSnapshotNeeds: Sendable {
         return writer != nil && writer == Self.writer(of: began)
     }
 
-    /// The job in whose directory a checkpoint lies; nil of savepoints.
+    /// The job whose directory holds a checkpoint; nil for savepoints.
     private static func writer(of place: SnapshotLocation) -> JobID? {
         place.text.split(separator: "/").reversed().lazy.compactMap { JobID(String($0)) }.first
     }

@@ -4,12 +4,12 @@ public import StreamModel
 public struct FlinkWayBack: Sendable, Equatable {
     public var id: CheckpointID
     public var path: String
-    /// nil = none of the job's own: the one that it began from.
+    /// nil = not the job's own: the snapshot that it started from.
     public var row: FlinkCheckpoint?
 }
 
 extension FlinkActionRules {
-    /// The snapshots that a job can go back to: its own, newest first, then the one that it began from.
+    /// The snapshots that a job can go back to: its own, newest first, then the one that it started from.
     public static func waysBack(in checkpoints: FlinkCheckpoints) -> [FlinkWayBack] {
         let rows = checkpoints.rows
         var ways = rows.filter { $0.status.known == .completed && !$0.isDiscarded }.sorted { $0.id > $1.id }.compactMap { row in
@@ -27,14 +27,14 @@ extension FlinkOperationRunner {
     /// Twice the time for which a cluster answers from its memory.
     private static let memorySpan = Milliseconds.seconds(6), gap = Milliseconds(150)
 
-    /// The newest snapshot that the job can go back to and whose files are there, as far as they can be seen.
+    /// The newest snapshot that the job can go back to, with its files in place as far as they are visible.
     ///
     /// A cluster answers from a memory of up to three seconds. A live job with a checkpoint a second has subsumed the newest of it by then, and
     /// the answer calls it discarded; one right behind the renewal of that memory names one that is there.
     func wayBack(of job: JobID, _ options: RestartOptions, isLive: Bool) throws(FlinkRefusal) -> FlinkWayBack {
         var waited: Milliseconds = 0
         while true {
-            guard let known = try history(job) else { throw FlinkRefusal("the cluster does not tell the job's checkpoints: give the path of one") }
+            guard let known = try history(job) else { throw FlinkRefusal("the cluster does not report the job's checkpoints: give the path of one") }
             let (way, problem) = newestUsable(in: known, options)
             if let way { return way }
             let isSubsumed = isLive && known.rows.contains { $0.status.known == .completed && $0.isDiscarded }
@@ -46,7 +46,7 @@ extension FlinkOperationRunner {
         }
     }
 
-    /// The newest once the job has ended; the one that was in hand before where there is no other.
+    /// The newest one after the job's end, or else the one in hand before.
     func wayBack(of job: JobID, _ options: RestartOptions, inHand: FlinkWayBack) throws(FlinkRefusal) -> FlinkWayBack {
         letHistorySettle(job)
         if let way = historyAfterEnd(job).flatMap({ newestUsable(in: $0, options).way }) { return way }
@@ -63,7 +63,7 @@ extension FlinkOperationRunner {
         return (nil, problem)
     }
 
-    /// A JobManager may be away for seconds. nil = it does not come back, or tells nothing of the job any more.
+    /// Waits for a JobManager that may be away for seconds; nil = it does not come back, or no longer knows the job.
     private func historyAfterEnd(_ job: JobID) -> FlinkCheckpoints? {
         var polling = Polling()
         for _ in 0..<15 {

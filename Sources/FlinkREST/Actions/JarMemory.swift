@@ -1,7 +1,6 @@
 public import StreamModel
 
-/// What is remembered of the jars of a cluster, so that a file that is there already is not sent again. Called on the thread of the operation; may
-/// do disk work.
+/// The remembered jars of a cluster, so that no file is uploaded twice. Called on the operation's thread; may do disk work.
 public struct JarMemory: Sendable {
     /// The ids under which the cluster got a file of this content, the newest first.
     public var ids: @Sendable (_ content: FileDigest) -> [String]
@@ -17,7 +16,7 @@ public struct JarMemory: Sendable {
     public static let none = JarMemory(ids: { _ in [] }, learn: { _, _ in })
 }
 
-/// A jar on the cluster that has the content of a file, and how it came there.
+/// A jar on the cluster with the content of a file, and how it got there.
 struct PlacedJar {
     var id: String
     var isReused: Bool

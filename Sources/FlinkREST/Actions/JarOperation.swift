@@ -1,6 +1,6 @@
 internal import StreamModel
 
-/// Jars, sent and deleted. What a jar is run for is a launch.
+/// Uploads and deletes jars. Running one is a launch.
 extension FlinkOperationRunner {
     func upload(_ track: OperationTrack, _ file: String) throws(FlinkRefusal) {
         let content: FileDigest
@@ -18,7 +18,7 @@ extension FlinkOperationRunner {
         }
     }
 
-    /// By its name and the time: the cluster keeps nothing else of it.
+    /// Recognises it by name and time: the cluster keeps nothing else.
     func resumeUpload(_ track: OperationTrack, _ sent: SentOperation, _ file: String) {
         guard case .success(let found) = ask(.jars) else { return }
         let name = FlinkOperationNames.uploadName(of: file), since = (sent.step?.at ?? sent.sentAt) + (0 - FlinkHistorySearch.slack)

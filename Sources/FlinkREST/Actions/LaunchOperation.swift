@@ -1,11 +1,11 @@
 public import StreamModel
 
-/// Launches: restarts of a job, and jobs that were none before.
+/// Launches: restarts of a job, and new jobs.
 extension FlinkOperationRunner {
     func restart(_ track: OperationTrack, _ options: RestartOptions) throws(FlinkRefusal) {
         guard cluster.allowsSubmit else { throw FlinkRefusal("the cluster takes no jars (web.submit.enable): launch the job the way it was launched before") }
         guard let recipe = options.recipe else {
-            throw FlinkRefusal("how the job was launched is not known: give its jar, and its arguments")
+            throw FlinkRefusal("the job's launch recipe is unknown: give its jar and its arguments")
         }
         if options.claim == .claim, !cluster.version.has(.restoreMode) {
             throw FlinkRefusal("Flink \(cluster.version) cannot claim a snapshot (1.15 and later can): it stays yours")
@@ -23,14 +23,14 @@ extension FlinkOperationRunner {
         try launch(track, options, jar: jar.id, path: path)
     }
 
-    /// The id of the job that is launched: that which was chosen and recorded, else that which follows from the operation.
+    /// The id of the launched job: the recorded choice, or else the one derived from the operation.
     private func launchID(_ track: OperationTrack) -> JobID {
         track.report.reference.flatMap { JobID($0) } ?? FlinkOperationNames.job(of: track.request.id)
     }
 
-    /// Gives the new job the one id that all restarts of the old job at this time use, so that the cluster takes one of them. An id must not come
-    /// back: the directory of its checkpoints is called after it. So that id is for a job that the cluster still knows: it would know of a successor,
-    /// too, whose end came later.
+    /// Gives the new job the id that all concurrent restarts of the old job share, so that the cluster accepts only one of them. An id must never be
+    /// reused: the directory of its checkpoints is named after it. So the shared id is only for a job that the cluster still knows: it would then
+    /// also know a successor, whose end came later.
     private func chooseID(_ track: OperationTrack, wasLive: Bool) throws(FlinkRefusal) {
         guard wasLive || isKnown(track.request.job) else { return }
         let successor = FlinkOperationNames.successor(of: track.request.job)
@@ -41,7 +41,7 @@ extension FlinkOperationRunner {
         }
     }
 
-    /// The id is that of other restarts of the job, too: a job of that id need not be ours.
+    /// Whether other restarts of the job share the id: a job of that id need not be ours.
     private func isShared(_ track: OperationTrack) -> Bool { launchID(track) != FlinkOperationNames.job(of: track.request.id) }
 
     private func restoredPath(of id: JobID) -> String? {
@@ -65,11 +65,11 @@ extension FlinkOperationRunner {
         launch(track, FlinkRequests.launch(as: launchID(track), options, jar: jar, path: path), mayBeOwn: mayBeOwn)
     }
 
-    /// What a restart begins from, before the job is ended.
+    /// The snapshot of a restart, before the job is ended.
     private enum Snapshot {
         /// A path, which need not be one of the job's.
         case path(String, isJobOver: Bool)
-        /// The newest there is when the job has ended; until then this one is in hand.
+        /// The newest one after the job's end; until then, this one is in hand.
         case newest(inHand: FlinkWayBack, isJobOver: Bool)
 
         var isJobOver: Bool {
@@ -79,7 +79,7 @@ extension FlinkOperationRunner {
         }
     }
 
-    /// nil = nothing: the job begins with no state.
+    /// nil = none: the job starts without state.
     private func findSnapshot(_ track: OperationTrack, _ options: RestartOptions) throws(FlinkRefusal) -> Snapshot? {
         if case .launch = track.request.kind { return options.path.map { .path($0, isJobOver: true) } }
         let job = track.request.job
@@ -101,18 +101,18 @@ extension FlinkOperationRunner {
         return .path(path, isJobOver: isOver)
     }
 
-    /// A run that has ended is not launched again beside a live one of its name: both would read and write the same.
+    /// Refuses to relaunch an ended run beside a live one of its name: both would read and write the same data.
     private func refuseSecondCopy(of name: String, _ track: OperationTrack) throws(FlinkRefusal) {
         let own = [track.request.job, launchID(track)]
         let jobs: [FlinkJobListing]
         do throws(FlinkFailure) { jobs = try client.answer(to: .jobs) } catch {
-            throw FlinkRefusal(error, "nothing was sent, for whether another run of '\(name)' lives could not be asked: ")
+            throw FlinkRefusal(error, "nothing was sent: cannot check whether another run of '\(name)' is live: ")
         }
         let other = jobs.first { $0.name == name && !own.contains($0.id) && $0.state.nearest?.isTerminal != true }
-        if let other { throw FlinkRefusal("'\(name)' lives already, as job \(other.id) (\(other.state.text)): restart that one; nothing was sent") }
+        if let other { throw FlinkRefusal("'\(name)' is already live as job \(other.id) (\(other.state.text)): restart that one; nothing was sent") }
     }
 
-    /// Ends the job where that was asked for; the path to begin from.
+    /// Ends the job if that was asked for. Returns the path to restore from.
     private func prepare(_ track: OperationTrack, _ options: RestartOptions, _ snapshot: Snapshot) throws(FlinkRefusal) -> String {
         let job = track.request.job
         switch snapshot {
@@ -131,7 +131,7 @@ extension FlinkOperationRunner {
         }
     }
 
-    /// - Parameter chosen: the row that the restart begins from; nil = it is none of the job's.
+    /// - Parameter chosen: the checkpoint to restore; nil = not one of the job's.
     private func cancelFirst(_ track: OperationTrack, from chosen: FlinkCheckpoint?) throws(FlinkRefusal) {
         try FlinkActionRules.cancelBeforeRestart(from: chosen, retention: try retention(track.request.job))
         guard try end(track) != nil else { throw .halted }
@@ -160,15 +160,15 @@ extension FlinkOperationRunner {
         }
     }
 
-    /// Words for a launch that came second: the cluster has a job of this id already, and takes none twice. nil = the failure is another one.
+    /// The message for a launch that came second: the cluster accepts a job id only once. nil = a different failure.
     private func successor(_ track: OperationTrack, _ error: FlinkFailure) -> String? {
         let text = error.fullText ?? error.message
         guard text.contains("DuplicateJobSubmission") || text.contains("already been submitted") else { return nil }
         return second(track, launchID(track))
     }
 
-    /// The job's id is ours, so whether it was launched can be asked.
-    /// - Parameter tries: how often the cluster may say that there is no such job, a second apart, before it is believed.
+    /// Looks up the launched job by its id, which is ours.
+    /// - Parameter tries: denials, a second apart, before the launch counts as lost.
     private func findLaunched(_ track: OperationTrack, tries: Int) {
         var polling = Polling(first: .seconds(1)), denials = 0
         while true {
@@ -188,7 +188,7 @@ extension FlinkOperationRunner {
         }
     }
 
-    /// Whether the new job is there; nil = it cannot be told now. Ends the operation where it is.
+    /// Whether the new job is there; nil = unknown for now. Ends the operation if it is.
     private func isLaunched(_ track: OperationTrack) -> Bool? {
         let job = launchID(track)
         switch ask(.job(job)) {
@@ -226,7 +226,7 @@ extension FlinkOperationRunner {
         }
     }
 
-    /// Ends the operation as far as it can be told. False = its effect may still come.
+    /// Ends the operation if its outcome is clear; false = its effect may still come.
     private func settle(_ track: OperationTrack, _ sent: SentOperation, _ old: Result<FlinkJobDetails, FlinkFailure>, denials: Int) -> Bool {
         let state: JobState?
         switch old {
@@ -267,10 +267,10 @@ extension FlinkOperationRunner {
         return "\(words): \(Self.howToGoOn(track))"
     }
 
-    /// Goes on with a launch whose process ended before it was sent, with what was chosen then. The id of the new job is the same: should the
-    /// first launch arrive yet, the cluster takes only one.
+    /// Resumes a launch whose process ended before it was sent, with the recorded choices. The id of the new job stays the same: should the first
+    /// launch still arrive, the cluster accepts only one.
     public func goOn(_ sent: SentOperation) throws(FlinkRefusal) -> OperationReport {
-        guard let options = sent.request.kind.launch else { throw FlinkRefusal("only a restart or a launch can be gone on with") }
+        guard let options = sent.request.kind.launch else { throw FlinkRefusal("only a restart or a launch can be resumed") }
         var report = OperationReport(request: sent.request, jobName: "", state: .accepted, acceptedAt: sent.sentAt, path: sent.path, reference: sent.reference)
         (report.step, report.checkpoint) = (sent.step, sent.checkpoint)
         let track = OperationTrack(report, tell: tell)
@@ -285,7 +285,7 @@ extension FlinkOperationRunner {
     }
 
     private func goOn(_ track: OperationTrack, _ sent: SentOperation, _ options: RestartOptions) throws(FlinkRefusal) {
-        guard let recipe = options.recipe else { throw FlinkRefusal("how the job was launched is not on record: restart it anew, with its jar") }
+        guard let recipe = options.recipe else { throw FlinkRefusal("the job's launch is not on record: restart it again, with its jar") }
         var path = sent.path ?? options.path
         if case .restart = sent.request.kind {
             let old = try found { () throws(FlinkFailure) in try client.answer(to: .job(sent.request.job)) }

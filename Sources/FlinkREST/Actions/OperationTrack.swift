@@ -3,7 +3,7 @@ internal import StreamModel
 /// The report of an operation as it grows; tells when it has changed. Belongs to the thread that runs the operation.
 final class OperationTrack {
     private(set) var report: OperationReport
-    /// Before the cluster has taken it, nothing is told.
+    /// Nothing is reported before the cluster has accepted it.
     private var isAccepted = false
     var isTold: Bool { isAccepted }
     private let tell: (OperationReport) -> Void
@@ -47,10 +47,10 @@ final class OperationTrack {
         }
     }
 
-    /// Says what is about to be done; the caller records it before it does it.
+    /// Announces the next step; the caller records it before taking it.
     func step(_ step: OperationStep?) { report.step = step }
 
-    /// What goes on at the moment, where the state alone does not say it; nil = it does.
+    /// The current activity; nil = the state says it all.
     func doing(_ activity: String?) { change { $0.activity = activity } }
 
     /// The id of the job that is about to be launched.

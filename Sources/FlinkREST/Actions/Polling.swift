@@ -1,7 +1,6 @@
 internal import StreamModel
 
-/// How a question is asked again until its answer is the last one: the first wait, the longest, and how long a cluster may say nothing at
-/// all. Waits grow by half.
+/// The pace of polling for a final answer: the first wait, the longest one, and the longest silence of a cluster. Waits grow by half.
 struct Polling {
     private var gap: Milliseconds
     private let longest: Milliseconds
@@ -9,8 +8,7 @@ struct Polling {
     /// Waited since the last answer.
     private var unanswered: Milliseconds = 0
 
-    /// - Parameter silence: without an answer for so long the operation is left to the cluster: whoever sees the link again asks what became
-    ///   of it.
+    /// - Parameter silence: longest time without an answer. After it the operation is left to the cluster, and looked up when the link is back.
     init(first: Milliseconds = 150, longest: Milliseconds = .seconds(1), silence: Milliseconds = .minutes(10)) {
         (gap, self.longest, self.silence) = (first, longest, silence)
     }

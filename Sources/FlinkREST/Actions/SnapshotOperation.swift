@@ -2,7 +2,7 @@ internal import StreamModel
 
 /// Savepoints, stops with a savepoint, and checkpoints on request.
 extension FlinkOperationRunner {
-    /// An id of ours for the operation, so that asking twice is asking once; nil where the cluster draws its own.
+    /// Our own trigger id for the operation, so that a repeated request starts nothing new; nil = the cluster draws its own.
     func chosenTrigger(_ id: OperationID) -> FlinkTriggerID? { FlinkRequests.trigger(of: id, cluster.version) }
 
     func takeSavepoint(_ track: OperationTrack, _ what: String) throws(FlinkRefusal) {
@@ -95,7 +95,7 @@ extension FlinkOperationRunner {
         }
     }
 
-    /// How many subtasks have acknowledged: of interest only, so a failure to read it is passed over.
+    /// Counts the acknowledged subtasks. It only informs, so a failure to read it is ignored.
     private func observeProgress(_ track: OperationTrack, _ search: FlinkHistorySearch) {
         guard case .success(let checkpoints) = ask(.checkpoints(track.request.job)) else { return track.run() }
         guard case .inProgress(let row) = search.find(in: checkpoints) else { return track.run() }
@@ -109,7 +109,7 @@ extension FlinkOperationRunner {
         if case .stop = track.request.kind { concludeStop(track) } else { track.end(.completed, at: clock()) }
     }
 
-    /// A stop is done when the job has ended, and not when its savepoint is.
+    /// A stop is complete when the job has ended, not when its savepoint is.
     private func concludeStop(_ track: OperationTrack, inference: String? = nil) {
         var polling = Polling(), denials = 0
         track.run()
@@ -169,7 +169,7 @@ extension FlinkOperationRunner {
         }
     }
 
-    /// Its number, or its path, is in the history; without it the operation is as complete. The path of a checkpoint is nowhere else, so it is
+    /// Looks up its number or path in the history; the operation is complete without them. Only the history has the path of a checkpoint, so that is
     /// waited for as long as the history may be old.
     private func findRow(_ job: JobID, _ result: SnapshotResult) -> FlinkCheckpoint? {
         var waited: Milliseconds = 0
@@ -226,7 +226,7 @@ extension FlinkOperationRunner {
     }
 }
 
-/// How long a search of the history goes on without a trace, before that is believed.
+/// How long the history is searched before the request counts as lost.
 private struct SearchPatience {
     private var waited: Milliseconds = 0
     private var lastDenied = false
@@ -247,7 +247,7 @@ private struct SearchPatience {
             : "the cluster has no result of it, and the checkpoint history shows no trace"
     }
 
-    /// Why it is given up; nil = it goes on.
+    /// Why the search is given up; nil = it continues.
     func verdict(isOld: Bool) -> String? {
         guard hasAnswer, waited >= (lastDenied ? Self.denied : isOld ? 0 : Self.traceless) else { return nil }
         return lastDenied
