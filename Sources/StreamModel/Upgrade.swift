@@ -11,8 +11,8 @@
 ///                                                              └──────────────┴──────────> stranded
 /// ```
 ///
-/// A stop that left no job and no savepoint ends as stranded, too. Where another run of the job is found in place of ours, launching and returning
-/// end as superseded.
+/// A stop that left no job and no savepoint ends as stranded, too. Where another run of the job is found in place of ours, stopping, launching and
+/// returning end as superseded.
 public struct Upgrade: Codable, Sendable, Equatable {
     public enum Stage: String, Codable, Sendable, CaseIterable {
         /// The old job takes a savepoint and stops.
@@ -140,7 +140,7 @@ public struct Upgrade: Codable, Sendable, Equatable {
         case (.provingReturn, .proven): move(to: .rolledBack, at: now)
         case (.returning, .refused(let why)), (.returning, .failed(let why)), (.provingReturn, .failed(let why)):
             end(.stranded, cause.map { "\($0); and the way back failed: \(why)" } ?? why, at: now)
-        case (.launching, .superseded(let why)), (.returning, .superseded(let why)): end(.superseded, why, at: now)
+        case (.stopping, .superseded(let why)), (.launching, .superseded(let why)), (.returning, .superseded(let why)): end(.superseded, why, at: now)
         default: return false
         }
         return true

@@ -240,8 +240,15 @@ private final class FallingSilent: ControlHandler, ReportAudience {
         let console = ConsolePath(ConsoleContext(name: "c1", class: .lab, socket: socket), ledgerPath: ledgerPath)
         defer { _ = console.gate.finish(within: 0) }
         #expect(eventually { (try? console.end(of: id)?.get()) != nil || console.reattached(id)?.state.isTerminal == true })
-        let shown = try #require(try console.end(of: id)?.get() ?? console.reattached(id))
-        #expect((shown.state, shown.result, shown.stage, shown.error) == (told.state, told.result, told.stage, told.error))
+        // A restart is proven after it has completed: both come to tell so.
+        var words = ""
+        let isTheSame = try eventually {
+            let told = try operations().first { $0.request.id == id }, shown = try console.end(of: id)?.get() ?? console.reattached(id)
+            words = "\(String(describing: told)) and \(String(describing: shown))"
+            guard let told, let shown else { return false }
+            return (shown.state, shown.result, shown.stage, shown.error) == (told.state, told.result, told.stage, told.error)
+        }
+        #expect(isTheSame, "\(words)")
         let audit = try weir(["audit", "--json", "--socket", socket], in: sandbox)
         #expect(audit.output.ranges(of: "\"operation\":\"\(id)\"").count == 1, "once in the log: \(audit.output)")
     }

@@ -218,8 +218,11 @@ extension FlinkClusters {
             for command in commands { _ = try command.finish(within: 150) }
             let words = commands.map { "\($0.output) \($0.errors)" }
             let jobs = live(weir, "wanted")
-            #expect(jobs.count == 1 && jobs != [first], "\(commands.map(\.transcript))")
-            #expect(words.count { $0.contains("upgraded: job") } == 1, "\(commands.map(\.transcript))")
+            let upgraded = words.count { $0.contains("upgraded: job") }
+            // Two stops at once may each fail of the other: then Flink fails the job over, and both say that it runs.
+            let isKept = words.allSatisfy { $0.contains("the old job runs") }
+            #expect(jobs.count == 1 && (jobs == [first]) == isKept, "\(commands.map(\.transcript))")
+            #expect(upgraded == (isKept ? 0 : 1), "\(commands.map(\.transcript))")
             #expect(!words.contains { $0.contains("neither program") }, "\(commands.map(\.transcript))")
             try weir.cluster.cancelAll()
         }
@@ -235,8 +238,10 @@ extension FlinkClusters {
             let oldest = try #require(try floored(weir).last)
             let restarted = try weir.restart("floored", "--from", oldest, "--cancel-first")
             #expect(restarted.exitCode == ExitCode.ok, "\(restarted.proof)")
-            let third = try round()
-            #expect(third.contains("is deleted"), "\(third)")
+            // As long as the cluster's answer shows no checkpoint of its own, the oldest is kept: the next round deletes it.
+            var last = try round()
+            for _ in 0..<5 where try weir.exists(oldest) { last = try round() }
+            #expect(last.contains("is deleted"), "\(last)")
             #expect(try weir.exists(byHand) && !weir.exists(oldest))
             #expect(try floored(weir).filter { try weir.exists($0) }.count == 2)
             try weir.cluster.cancelAll()

@@ -30,7 +30,7 @@ import Testing
 
     /// Where each event leads; those that are not listed change nothing.
     static let table: [Upgrade.Stage: [String: Upgrade.Stage]] = [
-        .stopping: ["stopped": .launching, "still running": .kept, "gone": .stranded],
+        .stopping: ["stopped": .launching, "still running": .kept, "gone": .stranded, "superseded": .superseded],
         .launching: ["launched": .proving, "refused": .returning, "failed": .returning, "superseded": .superseded],
         .proving: ["proven": .watching, "failed": .returning],
         .watching: ["watched": .upgraded, "failed": .returning],

@@ -18,6 +18,8 @@ public struct UpgradeRun {
     private static let glance = Milliseconds.seconds(1)
     /// Between two tries of what the cluster could not be asked for.
     private static let pauseOfRetry = Milliseconds.seconds(2)
+    /// Looks for the run that somebody else launches, a second apart.
+    private static let othersLooks = 30
     /// So often is tried again what fails before the launch is sent.
     private static let triesMax = 10
     /// A job that has failed so often since its proof is in a crash loop.
@@ -147,16 +149,23 @@ public struct UpgradeRun {
                 if end.state == .unknown, let state, !state.isTerminal { throw stays("\(problem); the job is \(state.rawValue)") }
                 // The job is over, and its savepoint whole: sinks may not have committed, and do so when a job begins from it.
                 if let path = end.path, state?.isTerminal ?? true { return .stopped(path: path) }
-                return notStopped(problem, state)
-            case .refused(let problem): return notStopped(problem, try state(of: upgrade.job, before: deadline))
+                return try notStopped(problem, state, before: deadline)
+            case .refused(let problem): return try notStopped(problem, try state(of: upgrade.job, before: deadline), before: deadline)
             case .notSent(let problem): try tryAgain(.stop, after: problem, before: deadline)
             }
         }
     }
 
-    private func notStopped(_ problem: String, _ state: JobState?) -> Upgrade.Event {
-        guard let state else { return .notStopped("\(problem); the cluster does not know the job any more", isRunning: false) }
-        return .notStopped("\(problem); the job is \(state.rawValue)", isRunning: !state.isTerminal)
+    /// A job that somebody else has stopped is launched again by them, perhaps in a moment.
+    private func notStopped(_ problem: String, _ state: JobState?, before deadline: Deadline) throws(ClientFailure) -> Upgrade.Event {
+        if let state, !state.isTerminal { return .notStopped("\(problem); the job is \(state.rawValue)", isRunning: true) }
+        let words = state.map { "the job is \($0.rawValue)" } ?? "the cluster does not know the job any more"
+        for _ in 0..<Self.othersLooks {
+            if let other = try otherRun() { return .superseded("\(problem); \(words), and job \(other) lives") }
+            guard !deadline.isOver else { throw stays("\(problem); \(words)") }
+            pause(milliseconds: Int32(clamping: min(1000, max(1, deadline.left)).count))
+        }
+        return .notStopped("\(problem); \(words)", isRunning: false)
     }
 
     private func state(of job: JobID, before deadline: Deadline) throws(ClientFailure) -> JobState? {
@@ -193,7 +202,7 @@ public struct UpgradeRun {
                 continue
             }
             if let newJob = try launchedJob(part, isPatient: false, before: deadline) { return launched(newJob) }
-            if let other = try otherRun(before: deadline) { return .superseded("\(problem): job \(other) lives") }
+            if let other = try otherRun() { return .superseded("\(problem): job \(other) lives") }
             return .refused(problem)
         }
     }
@@ -215,7 +224,7 @@ public struct UpgradeRun {
     }
 
     /// A live job of the same name that is none of this upgrade's.
-    private func otherRun(before deadline: Deadline) throws(ClientFailure) -> JobID? {
+    private func otherRun() throws(ClientFailure) -> JobID? {
         let own = [upgrade.job, upgrade.newJob, upgrade.returned]
         do throws(ClientFailure) { return try link.liveJobs(named: upgrade.jobName).first { !own.contains($0) } } catch {
             throw stays(error.message ?? "no answer")
