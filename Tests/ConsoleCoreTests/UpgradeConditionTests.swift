@@ -54,6 +54,8 @@ import Testing
     }
 
     @Test func `it is about the job that runs at its stage`() {
+        let proven = UpgradeReport(upgrade([.stopped(path: "/sp"), .launched(Self.new), .proven]), isCarriedOut: true)
+        #expect(proven.text == "upgrade 90c2 by ana@ops: job \(Self.new.short) is proven, and watched")
         #expect(UpgradeReport(upgrade([]), isCarriedOut: true).job == Sample.job)
         #expect(UpgradeReport(upgrade([.stopped(path: "/sp"), .launched(Self.new)]), isCarriedOut: true).job == Self.new)
     }

@@ -29,8 +29,13 @@ public struct UpgradeReport: Sendable, Equatable {
     var text: SafeText {
         let name: SafeText = "upgrade \(upgrade.id.short) by \(upgrade.by)"
         if upgrade.stage == .stranded { return "UPGRADE \(upgrade.id.short) LEFT THE JOB DOWN: \(upgrade.cause ?? "no cause was recorded")" }
-        if isCarriedOut { return "\(name): \(upgrade.words)" }
-        return "\(name) was broken off: \(upgrade.words); \(step)"
+        if isCarriedOut { return "\(name): \(words)" }
+        return "\(name) was broken off: \(words); \(step)"
+    }
+
+    /// With the digits of jobs that screens show.
+    private var words: String {
+        [upgrade.newJob, upgrade.returned].compactMap { $0 }.reduce(upgrade.words) { $0.replacing($1.description, with: $1.short) }
     }
 
     /// What goes on with one that was broken off.
