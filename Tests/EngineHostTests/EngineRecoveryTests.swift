@@ -207,8 +207,14 @@ import Testing
     private func savepoint(of id: JobID) throws -> String {
         let engine = try engine()
         defer { engine.close() }
-        #expect(try eventually { try engine.job(id).state == .running })
-        return try #require(try engine.complete(id, .savepoint(directory: sandbox["saves"])).path)
+        // RUNNING comes before all of the tasks run, and a savepoint needs all of them.
+        let isRunning = try eventually {
+            let job = try engine.job(id)
+            return job.state == .running && job.runningSubtasks == job.totalSubtasks && job.totalSubtasks > 0
+        }
+        #expect(isRunning)
+        let saved = try engine.complete(id, .savepoint(directory: sandbox["saves"]))
+        return try #require(saved.path, "\(saved.error ?? "")")
     }
 
     @Test func aWaitingJobCanBeRestarted() throws {
