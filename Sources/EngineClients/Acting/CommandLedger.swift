@@ -104,7 +104,7 @@ public final class CommandLedger: Sendable {
     }
 
     public func isAborted(_ id: OperationID) -> Bool {
-        // ClientFailure: the record cannot be read, so nobody can have said so in it.
+        // ClientFailure: the record cannot be read now. It is read again, and an upgrade that is aborted is not recorded as ended well.
         (try? upgrade(id))?.isAborted == true
     }
 

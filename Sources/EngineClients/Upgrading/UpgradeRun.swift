@@ -18,6 +18,8 @@ public struct UpgradeRun {
     private static let glance = Milliseconds.seconds(1)
     /// Between two tries of what the cluster could not be asked for.
     private static let pauseOfRetry = Milliseconds.seconds(2)
+    /// For so long a cluster answers from its memory (`web.refresh-interval`), with a margin.
+    private static let memory = Milliseconds.seconds(5)
     /// Looks for the run that somebody else launches, a second apart.
     private static let othersLooks = 30
     /// So often is tried again what fails before the launch is sent.
@@ -113,24 +115,22 @@ public struct UpgradeRun {
     }
 
     private func carryOut(_ command: JobCommand, before deadline: Deadline) throws(ClientFailure) -> Ending {
-        var report: OperationReport
+        let end: OperationReport?
         do throws(ClientFailure) {
-            report = try link.operate(command, before: deadline)
-            if !report.state.isTerminal, report.state != .interrupted {
-                guard let end = try link.wait(for: command.operation, before: deadline, progress: { _ in }) else {
-                    throw stays("the \(command.action.verb) is under way")
-                }
-                report = end
+            var report: OperationReport? = try link.operate(command, before: deadline)
+            if let known = report, !known.state.isTerminal, known.state != .interrupted {
+                report = try link.wait(for: command.operation, before: deadline, progress: { _ in })
             }
-            if report.state == .interrupted { report = try link.goOn(report.request.id, before: deadline) }
+            if report?.state == .interrupted { report = try link.goOn(command.operation, before: deadline) }
+            end = report
         } catch {
             let problem = error.message ?? "the cluster does not answer"
             if error.status == .noLink || link.mayPass(command.operation) { return .notSent(problem) }
-            guard error.status == .refused else { throw error.message?.contains("weir resume") == true ? error : stays(problem) }
-            if link.ledger.isCarriedOutElsewhere(command.operation) { throw stays(problem) }
+            guard error.status == .refused, !link.ledger.isCarriedOutElsewhere(command.operation) else { throw stays(problem) }
             return .refused(problem)
         }
-        return .ended(report)
+        guard let end else { throw stays("the \(command.action.verb) is under way") }
+        return .ended(end)
     }
 
     // MARK: The old job
@@ -144,15 +144,25 @@ public struct UpgradeRun {
             case .ended(let end) where end.state == .completed && end.path != nil: return .stopped(path: end.path ?? "")
             case .ended(let end):
                 let problem = end.error ?? "the end of the stop is not known"
-                let state = try state(of: upgrade.job, before: deadline)
+                let state = try stateAfterStop(before: deadline)
                 // It may have been sent, and may end the job yet.
                 if end.state == .unknown, let state, !state.isTerminal { throw stays("\(problem); the job is \(state.rawValue)") }
                 // The job is over, and its savepoint whole: sinks may not have committed, and do so when a job begins from it.
                 if let path = end.path, state?.isTerminal ?? true { return .stopped(path: path) }
                 return try notStopped(problem, state, before: deadline)
-            case .refused(let problem): return try notStopped(problem, try state(of: upgrade.job, before: deadline), before: deadline)
+            case .refused(let problem): return try notStopped(problem, try stateAfterStop(before: deadline), before: deadline)
             case .notSent(let problem): try tryAgain(.stop, after: problem, before: deadline)
             }
+        }
+    }
+
+    /// The state that the old job has come to. What the cluster tells right away may be as old as its memory, and name a job RUNNING that is ending.
+    private func stateAfterStop(before deadline: Deadline) throws(ClientFailure) -> JobState? {
+        pause(milliseconds: Int32(clamping: min(Self.memory, max(1, deadline.left)).count))
+        while true {
+            let state = try state(of: upgrade.job, before: deadline)
+            guard let state, state != .running, !state.isTerminal, !deadline.isOver else { return state }
+            pause(milliseconds: Int32(clamping: min(Self.glance, max(1, deadline.left)).count))
         }
     }
 
